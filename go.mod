@@ -1,0 +1,3 @@
+module github.com/ips-p2p/ips
+
+go 1.25.0

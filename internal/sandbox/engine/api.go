@@ -1,0 +1,127 @@
+// Package engine is the inside of the sandbox: what the platform does with
+// money and state. It knows no HTTP, no encryption and no clock.
+//
+// An Engine is a deterministic machine. All that ever happens to it is a
+// Command, which carries its own time; the same commands in the same order
+// lead to the same state, the same answers and the same numbers. That is what
+// makes the sandbox repeatable under a seed and lets it be rebuilt from a log
+// after a crash.
+package engine
+
+import "time"
+
+// Field is one element of a <pReq> document. Rows is set on pDetails only.
+type Field struct {
+	Name  string
+	Value string    `json:",omitempty"`
+	Rows  []Message `json:",omitempty"`
+}
+
+// Message is a decrypted <pReq> document, or one pRow of it, in wire order.
+type Message []Field
+
+// Get is the value of the named element, "" when it is missing.
+func (m Message) Get(name string) string {
+	for i := range m {
+		if m[i].Name == name {
+			return m[i].Value
+		}
+	}
+	return ""
+}
+
+// Answer is what IPS says of an order: code, text and document.
+type Answer struct {
+	Code string
+	Text string
+	Body Message `json:",omitempty"` // empty: p3DesXmlPara is empty
+}
+
+// Notice is an answer that must be posted to the merchant server to server.
+type Notice struct {
+	Seq      int64  // counts up from 1 over the engine's life
+	Merchant string // merchant code
+	Op       string // wire name of the operation, e.g. registerSubject
+	Order    string // pMerBillNo
+	URL      string // pS2SUrl of the order
+	At       time.Time
+	Answer   Answer
+}
+
+// Outcome is what a command led to.
+type Outcome struct {
+	// Answer is the synchronous answer: the web return of a redirect
+	// operation, the result of a web service. It is empty while Ask is set.
+	Answer Answer
+	// ReturnURL is where the browser goes with the answer: pWebUrl.
+	ReturnURL string
+	// Ask is the number of the confirmation that a person must first give or
+	// refuse on a page (manual mode), "" when there is nothing to ask.
+	Ask string
+	// Notices are to be posted to merchants, in this order.
+	Notices []Notice
+}
+
+// The kinds of Command.
+const (
+	KindMerchant = "merchant" // add or replace a merchant's settings
+	KindSubmit   = "submit"   // a merchant's message, read from the wire and verified
+	KindConfirm  = "confirm"  // a person confirms what Ask asked
+	KindCancel   = "cancel"   // a person refuses it
+	KindSMS      = "sms"      // a person answers a text message
+	KindTick     = "tick"     // time passes: nothing but At
+	KindMode     = "mode"     // auto or manual, for a merchant or one account
+	KindDeposit  = "deposit"  // money from outside into a merchant's own account
+	KindMandate  = "mandate"  // a withholding mandate is signed or withdrawn
+	KindFault    = "fault"    // order or lift a fault in the engine's own rules
+)
+
+// Command is one thing that happens. Which fields count depends on Kind; all
+// of them survive JSON.
+type Command struct {
+	Kind     string
+	At       time.Time
+	Merchant string `json:",omitempty"` // merchant code: submit, mode, deposit
+	// Op is the wire name of the operation of a submit: CreateNewIpsAcct,
+	// registerSubject, registerCreditor, registerGuarantor,
+	// registerCretansfer, AutoNewSigning, RepaymentSigning, doDpTrade,
+	// RepaymentNewTrade, doDwTrade, Transfer, GuaranteeUnfreeze, CoDpTrade.
+	Op       string            `json:",omitempty"`
+	Message  Message           `json:",omitempty"` // submit
+	ID       string            `json:",omitempty"` // confirm, cancel: the Ask; sms: its number
+	Input    map[string]string `json:",omitempty"` // confirm: what the person typed (trade password, bank card, ...)
+	Yes      bool              `json:",omitempty"` // sms: the reply; mandate: signed
+	Account  string            `json:",omitempty"` // mode, deposit, mandate
+	Auto     bool              `json:",omitempty"` // mode
+	Amount   int64             `json:",omitempty"` // deposit, in fen
+	Settings *Settings         `json:",omitempty"` // merchant
+	Fault    *Fault            `json:",omitempty"` // fault
+}
+
+// Settings are a merchant's standing at the platform, without its secrets.
+type Settings struct {
+	Merchant string // merchant code
+	Name     string // shown on pages
+	Auto     bool   // people confirm at once and answer texts with yes
+	// IPSFee is the platform's fee in fen for each recharge and withdrawal.
+	IPSFee int64
+	// NoMandate leaves withholding mandates (委托授权书) unsigned until a
+	// KindMandate command; by default opening an account signs one.
+	NoMandate bool
+}
+
+// Fault is a deviation ordered from the engine itself. The wire's faults
+// (latency, resets, lost notifications) are none of the engine's business.
+type Fault struct {
+	// Name is one of: "code" (the next call of Op is refused with Code and
+	// nothing is done), "stay-pending" (the next call of Op is taken but its
+	// final answer is held until the fault is lifted), "row" (row number Row,
+	// from 1, of the next batch of Op fails and does nothing).
+	Name  string
+	Op    string
+	Code  string `json:",omitempty"`
+	Text  string `json:",omitempty"`
+	Row   int    `json:",omitempty"`
+	Count int    `json:",omitempty"` // how many calls it meets; 0 means 1
+	Lift  bool   `json:",omitempty"` // take the fault back
+}
