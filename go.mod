@@ -1,3 +1,12 @@
 module github.com/ips-p2p/ips
 
-go 1.25.0
+go 1.26.0
+
+require (
+	github.com/google/go-querystring v1.2.0
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/net v0.62.0
+	golang.org/x/text v0.43.0
+)
+
+require go.yaml.in/yaml/v3 v3.0.5 // indirect

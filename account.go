@@ -1,0 +1,233 @@
+package ips
+
+import "context"
+
+// AccountType says whose an account is (账户类型 pAcctType).
+type AccountType string
+
+// The account types.
+const (
+	AccountOrganisation AccountType = "0" // 机构
+	AccountPerson       AccountType = "1" // 个人
+)
+
+// String names the account type.
+func (t AccountType) String() string {
+	return name(t, map[AccountType]string{AccountOrganisation: "organisation", AccountPerson: "person"})
+}
+
+// CheckStatus is the result of a check of the person's particulars
+// (pCardStatus, pPhStatus).
+type CheckStatus string
+
+// The check results.
+const (
+	NotChecked  CheckStatus = "F" // 未验证
+	CheckPassed CheckStatus = "Y" // 验证通过
+	CheckFailed CheckStatus = "N" // 验证未通过
+)
+
+// String names the result.
+func (s CheckStatus) String() string {
+	return name(s, map[CheckStatus]string{NotChecked: "not checked", CheckPassed: "passed", CheckFailed: "failed"})
+}
+
+// OpenAccountStatus is what became of an account opening (pStatus).
+type OpenAccountStatus string
+
+// The states of an account opening.
+const (
+	AccountOpened   OpenAccountStatus = "10" // 开户成功
+	AccountTimedOut OpenAccountStatus = "5"  // 超时: the user did not finish the pages in time
+	AccountFailed   OpenAccountStatus = "9"  // 开户失败
+)
+
+// String names the state.
+func (s OpenAccountStatus) String() string {
+	return name(s, map[OpenAccountStatus]string{AccountOpened: "opened", AccountTimedOut: "timed out", AccountFailed: "failed"})
+}
+
+// OpenAccountRequest opens a custody account (4.2 开户).
+type OpenAccountRequest struct {
+	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
+	// 1–30 characters, unique at the merchant. If the user left the pages of
+	// IPS midway, send the same number again to resume.
+	OrderNo string `ips:"pMerBillNo" check:"max=30"`
+
+	_ struct{} `ips:"pIdentType,const=1"` // 身份证, the only kind
+
+	// IdentNo is the user's id number (身份证号 pIdentNo): at most 20 characters.
+	IdentNo string `ips:"pIdentNo" check:"max=20,secret"`
+	// RealName is the user's name (姓名 pRealName): at most 30 characters. IPS
+	// takes Chinese names only.
+	RealName string `ips:"pRealName" check:"max=30,secret"`
+	// Mobile is the user's mobile number (手机号 pMobileNo): 11 digits. IPS
+	// texts the user there.
+	Mobile string `ips:"pMobileNo" check:"len=11,digits,secret"`
+	// Email becomes the user's login name at IPS (pEmail): at most 50
+	// characters, unique over all of IPS.
+	Email string `ips:"pEmail" check:"max=50,secret"`
+	// Date is the day of submission (提交日期 pSmDate).
+	Date Date `ips:"pSmDate"`
+
+	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
+	// Empty takes the client's.
+	ReturnURL string `ips:"pWebUrl" check:"url"`
+	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
+	// takes the client's.
+	NotifyURL string `ips:"pS2SUrl" check:"url"`
+
+	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
+	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
+	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+}
+
+// OpenAccountResponse is the answer to an account opening.
+type OpenAccountResponse struct {
+	Reply
+
+	Status       OpenAccountStatus `ips:"pStatus"`      // 状态
+	Date         Date              `ips:"pSmDate"`      // of the request
+	Email        string            `ips:"pEmail"`       // of the request
+	IdentNo      string            `ips:"pIdentNo"`     // of the request
+	RealName     string            `ips:"pRealName"`    // of the request
+	Mobile       string            `ips:"pMobileNo"`    // of the request
+	BankName     string            `ips:"pBankName"`    // 银行名称
+	CardHolder   string            `ips:"pBkAccName"`   // 户名
+	CardLast4    string            `ips:"pBkAccNo"`     // 银行卡号: its last 4 digits
+	IdentStatus  CheckStatus       `ips:"pCardStatus"`  // 身份证验证
+	MobileStatus CheckStatus       `ips:"pPhStatus"`    // 手机验证
+	Account      string            `ips:"pIpsAcctNo"`   // the new custody account 托管账户, on success
+	AccountDate  Date              `ips:"pIpsAcctDate"` // day it was opened
+
+	Memo1 string `ips:"pMemo1"`
+	Memo2 string `ips:"pMemo2"`
+	Memo3 string `ips:"pMemo3"`
+}
+
+var openAccount = &operation[OpenAccountRequest, *OpenAccountResponse]{
+	OperationInfo: OperationInfo{
+		Operation: OpOpenAccount, Chinese: "开户", Section: "4.2", Method: "OpenAccount",
+		Endpoint: "CreateNewIpsAcct.aspx", Transport: Redirect, ArgNames: true,
+		Scenarios: []int{1}, Success: done, Pending: pending, Repeatable: true,
+	},
+	newResponse: func() *OpenAccountResponse { return new(OpenAccountResponse) },
+	mark:        "pSmDate",
+}
+
+// OpenAccount starts the opening of a custody account (4.2 开户, scenario 1
+// 用户开户). On the pages of IPS the user sets his passwords, a security
+// question and his bank card, within 20 minutes.
+//
+// The answer comes as an [OpenAccountResponse] to [Callbacks.OpenAccount]; keep
+// its Account with the user. [CodeParticulars] and [CodeEmailUsed] are the
+// usual refusals.
+func (c *Client) OpenAccount(req OpenAccountRequest) (*Form, error) {
+	return redirect(c, openAccount, req)
+}
+
+// BalanceResponse is the answer to a balance query.
+type BalanceResponse struct {
+	Reply
+
+	Account   string `ips:"pIpsAcctNo"` // 托管账户
+	Available Amount `ips:"pBalance"`   // 可用余额
+	Frozen    Amount `ips:"pLock"`      // 冻结余额
+	Unsettled Amount `ips:"pNeedstl"`   // 未结算余额
+
+	// Verified reports whether the answer's own signature (pSign) held. How
+	// IPS signs the answers of queries is not documented well enough to insist
+	// on it, so in production trust them over TLS only.
+	Verified bool
+}
+
+type balanceRequest struct {
+	Account string `ips:"argIpsAccount" check:"max=30,secret"`
+}
+
+var queryBalance = &operation[balanceRequest, *BalanceResponse]{
+	OperationInfo: OperationInfo{
+		Operation: OpQueryBalance, Chinese: "账户余额查询", Method: "QueryBalance",
+		Endpoint: "QueryForAccBalance", Transport: QueryService, ArgNames: true,
+		Success: []Code{CodeQuerySuccess}, Repeatable: true,
+	},
+	newResponse: func() *BalanceResponse { return new(BalanceResponse) },
+}
+
+// QueryBalance asks for the balances of a custody account, or of the merchant's
+// own account by its merchant code (QueryForAccBalance 账户余额查询).
+//
+// Queries travel in the clear and their answers' signature is not documented;
+// see [BalanceResponse].
+func (c *Client) QueryBalance(ctx context.Context, account string) (*BalanceResponse, error) {
+	resp, verified, err := ask(ctx, c, queryBalance, balanceRequest{account}, c.env.Service)
+	if resp != nil {
+		resp.Verified = verified
+	}
+	return resp, err
+}
+
+// IPSAccountStatus is the state of a custody account (QueryMerUserInfo
+// pStatus).
+type IPSAccountStatus string
+
+// The states of a custody account.
+const (
+	AccountNotOpened    IPSAccountStatus = "01" // 未开户
+	AccountNotActivated IPSAccountStatus = "02" // 已开户未激活
+	AccountOpenFailed   IPSAccountStatus = "03" // 开户失败
+	AccountActive       IPSAccountStatus = "04" // 正常
+	AccountDeleted      IPSAccountStatus = "05" // 已注销
+)
+
+// String names the state.
+func (s IPSAccountStatus) String() string {
+	return name(s, map[IPSAccountStatus]string{
+		AccountNotOpened: "not opened", AccountNotActivated: "not activated",
+		AccountOpenFailed: "opening failed", AccountActive: "active", AccountDeleted: "deleted",
+	})
+}
+
+// AccountResponse is the answer to an account query.
+type AccountResponse struct {
+	Reply
+
+	Account     string           `ips:"pIpsAcctNo"`   // 托管账户
+	Email       string           `ips:"pEmail"`       // login name
+	Status      IPSAccountStatus `ips:"pStatus"`      // 账户状态
+	IdentStatus string           `ips:"pUCardStatus"` // id check: 01, 02 or 03
+	BankName    string           `ips:"pBankName"`    // 银行名称
+	BankCard    string           `ips:"pBankCard"`    // 银行卡号, as IPS masks it
+	CardStatus  string           `ips:"pBCardStatus"` // 银行卡状态
+	SignStatus  string           `ips:"pSignStatus"`  // 代扣签约状态
+	Memo        string           `ips:"pMemo"`        // of the request
+
+	// Verified is as in [BalanceResponse].
+	Verified bool
+}
+
+type accountRequest struct {
+	Account string `ips:"argIpsAccount" check:"max=30,secret"`
+	Memo    string `ips:"argMemo" check:"optional,max=100"`
+}
+
+var queryAccount = &operation[accountRequest, *AccountResponse]{
+	OperationInfo: OperationInfo{
+		Operation: OpQueryAccount, Chinese: "账户信息查询", Method: "QueryAccount",
+		Endpoint: "QueryMerUserInfo", Transport: QueryService, ArgNames: true,
+		Success: []Code{CodeQuerySuccess}, Repeatable: true,
+	},
+	newResponse: func() *AccountResponse { return new(AccountResponse) },
+}
+
+// QueryAccount asks for the state of a custody account (QueryMerUserInfo
+// 账户信息查询, on the query web service). The memo comes back with the answer
+// and may be empty.
+func (c *Client) QueryAccount(ctx context.Context, account, memo string) (*AccountResponse, error) {
+	resp, verified, err := ask(ctx, c, queryAccount, accountRequest{account, memo}, c.env.Query)
+	if resp != nil {
+		resp.Verified = verified
+	}
+	return resp, err
+}

@@ -1,0 +1,129 @@
+package ips
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The ways in which an answer can fail to be one. Find them with errors.Is.
+// Their texts are for the merchant's own log; [Client.NotifyHandler] tells the
+// other side no more than "refused".
+var (
+	// ErrMerchant: the answer is addressed to another merchant code.
+	ErrMerchant = errors.New("answer for another merchant")
+	// ErrSignature: the signature does not hold. The body was not decrypted.
+	ErrSignature = errors.New("signature does not hold")
+	// ErrMalformed: the answer cannot be read: fields missing or doubled, bad
+	// Base64, bad padding, bad XML, a bad amount.
+	ErrMalformed = errors.New("malformed answer")
+	// ErrTooLarge: the answer exceeds the client's limit.
+	ErrTooLarge = errors.New("answer too large")
+	// ErrOperation: the answer arrived at the URL of an operation that does not
+	// exist or that it cannot belong to.
+	ErrOperation = errors.New("answer does not belong to this operation")
+	// ErrFateUnknown matches every [*FateUnknownError].
+	ErrFateUnknown = errors.New("fate unknown")
+)
+
+// Error is a refusal by IPS, in an answer whose signature held: the order was
+// not carried out. It matches its [Code] under errors.Is:
+//
+//	errors.Is(err, ips.CodeBidExists)
+type Error struct {
+	Operation Operation
+	Code      Code
+	Message   string // pErrMsg, as IPS wrote it
+	OrderNo   string // pMerBillNo
+}
+
+// Error gives operation, order, code and message.
+func (e *Error) Error() string {
+	return fmt.Sprintf("ips: %s%s refused: %s %s", e.Operation, order(e.OrderNo), e.Code, e.Message)
+}
+
+// Is reports whether target is the error's [Code].
+func (e *Error) Is(target error) bool {
+	c, ok := target.(Code)
+	return ok && c == e.Code
+}
+
+// FateUnknownError says that a request was sent, or may have been, and that no
+// answer that could be believed came back: the order may have been carried out
+// or not. Do not send it under a new number. Wait for the notification, ask for
+// the balance, or, where [OperationInfo] says Repeatable, send the very same
+// request again.
+type FateUnknownError struct {
+	Operation Operation
+	OrderNo   string // pMerBillNo
+	Err       error  // why there is no answer
+}
+
+// Error says what happened and what to do.
+func (e *FateUnknownError) Error() string {
+	return fmt.Sprintf("ips: %s%s: fate unknown, ask, don't resend under a new number: %v", e.Operation, order(e.OrderNo), e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *FateUnknownError) Unwrap() error { return e.Err }
+
+// Is reports whether target is [ErrFateUnknown].
+func (e *FateUnknownError) Is(target error) bool { return target == ErrFateUnknown }
+
+// HTTPError is an answer with an HTTP status that no operation answers with.
+type HTTPError struct {
+	StatusCode int
+	Status     string // e.g. "502 Bad Gateway"
+}
+
+// Error gives the status.
+func (e *HTTPError) Error() string { return "HTTP status " + e.Status }
+
+// SOAPFault is a soap:Fault of the web service.
+type SOAPFault struct {
+	Code   string // faultcode without its prefix, e.g. "Client" or "Server"
+	String string // faultstring
+}
+
+// Error gives code and text.
+func (e *SOAPFault) Error() string { return fmt.Sprintf("SOAP fault %s: %s", e.Code, e.String) }
+
+// ValidationError lists every field of a request that breaks a rule of the
+// contract. Nothing was sealed or sent.
+type ValidationError struct {
+	Operation Operation
+	Fields    []FieldError
+}
+
+// FieldError is one broken rule.
+type FieldError struct {
+	Wire  string // wire name with its path, e.g. "pDetails/pRow[3]/pTrdAmt"
+	Go    string // Go name with its path, e.g. "Rows[2].Amount"
+	Rule  string // the rule, e.g. "must be more than 0.00"
+	Value string // the value; only its length where it is personal
+}
+
+// Error gives all broken fields.
+func (e *ValidationError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ips: %s: invalid request: ", e.Operation)
+	for i, f := range e.Fields {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.Error())
+	}
+	return b.String()
+}
+
+// Error gives field, rule and value.
+func (f FieldError) Error() string {
+	return fmt.Sprintf("%s (%s) %s, got %s", f.Go, f.Wire, f.Rule, f.Value)
+}
+
+func order(no string) string {
+	if no == "" {
+		return ""
+	}
+	return fmt.Sprintf(" order %.40q", no)
+}

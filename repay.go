@@ -1,0 +1,197 @@
+package ips
+
+import (
+	"context"
+	"fmt"
+)
+
+// RepayRequest is a repayment that the borrower confirms himself (4.11 还款,
+// 手动还款).
+type RepayRequest struct {
+	// BidNo is the bid's number (标的号 pBidNo): 1–30 letters and digits.
+	BidNo string `ips:"pBidNo" check:"alnum,max=30"`
+	// Date is the day of repayment (还款日期 pRepaymentDate).
+	Date Date `ips:"pRepaymentDate"`
+	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
+	// 1–30 characters, unique at the merchant.
+	OrderNo string `ips:"pMerBillNo" check:"max=30"`
+
+	_ struct{} `ips:"pRepayType,const=1"` // 手动还款
+	_ struct{} `ips:"pIpsAuthNo,const="`  // only of automatic repayments
+
+	// Account is the borrower's custody account (转出方托管账户 pOutAcctNo): at most
+	// 30 characters.
+	Account string `ips:"pOutAcctNo" check:"max=30,secret"`
+	// Amount is the sum of the rows' Amount (转出金额 pOutAmt), and Fee the sum of
+	// their BorrowerFee (转出手续费 pOutFee). They are the check against a row too
+	// many; [RepayTotals] adds them up.
+	Amount Amount `ips:"pOutAmt" check:"gt=0"`
+	Fee    Amount `ips:"pOutFee" check:"ge=0"`
+	// Rows are the creditors who are paid (pDetails): 1–300.
+	Rows []RepayRow `ips:"pDetails,row=pRow" check:"rows=300"`
+
+	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
+	// Empty takes the client's.
+	ReturnURL string `ips:"pWebUrl" check:"url"`
+	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
+	// takes the client's.
+	NotifyURL string `ips:"pS2SUrl" check:"url"`
+
+	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
+	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
+	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+}
+
+// AutoRepayRequest is a repayment that the platform makes for a borrower under
+// his auto-repay contract (4.11 还款, 自动还款).
+type AutoRepayRequest struct {
+	// BidNo is the bid's number (标的号 pBidNo): 1–30 letters and digits.
+	BidNo string `ips:"pBidNo" check:"alnum,max=30"`
+	// Date is the day of repayment (还款日期 pRepaymentDate).
+	Date Date `ips:"pRepaymentDate"`
+	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
+	// 1–30 characters, unique at the merchant.
+	OrderNo string `ips:"pMerBillNo" check:"max=30"`
+
+	_ struct{} `ips:"pRepayType,const=2"` // 自动还款
+
+	// AuthNo is the number of the auto-repay contract (授权号 pIpsAuthNo), which
+	// [SignAutoRepayResponse] gave: 1–30 letters and digits.
+	AuthNo string `ips:"pIpsAuthNo" check:"alnum,max=30"`
+	// Account is the borrower's custody account (转出方托管账户 pOutAcctNo): at most
+	// 30 characters.
+	Account string `ips:"pOutAcctNo" check:"max=30,secret"`
+	// Amount is the sum of the rows' Amount (转出金额 pOutAmt), and Fee the sum of
+	// their BorrowerFee (转出手续费 pOutFee). They are the check against a row too
+	// many; [RepayTotals] adds them up.
+	Amount Amount `ips:"pOutAmt" check:"gt=0"`
+	Fee    Amount `ips:"pOutFee" check:"ge=0"`
+	// Rows are the creditors who are paid (pDetails): 1–300.
+	Rows []RepayRow `ips:"pDetails,row=pRow" check:"rows=300"`
+
+	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
+	// Empty takes the client's.
+	ReturnURL string `ips:"pWebUrl" check:"url"`
+	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
+	// takes the client's.
+	NotifyURL string `ips:"pS2SUrl" check:"url"`
+
+	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
+	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
+	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+}
+
+// RepayRow pays one creditor (pRow).
+type RepayRow struct {
+	// CreditorOrderNo is the order number of the creditor registration that made
+	// the claim (登记债权人时提交的订单号 pCreMerBillNo): at most 30 characters. It
+	// stays the same after a debt transfer.
+	CreditorOrderNo string `ips:"pCreMerBillNo" check:"max=30"`
+	// Account is the custody account of the claim's holder (转入方托管账户
+	// pInAcctNo), after a debt transfer the new creditor's: at most 30 characters.
+	Account string `ips:"pInAcctNo" check:"max=30,secret"`
+	// Fee is what the platform takes from the creditor (转入方手续费 pInFee): at
+	// least 0, less than Amount.
+	Fee Amount `ips:"pInFee" check:"ge=0"`
+	// BorrowerFee is what the platform takes from the borrower for this row
+	// (转出方手续费 pOutInfoFee): at least 0.
+	BorrowerFee Amount `ips:"pOutInfoFee" check:"ge=0"`
+	// Amount is what the creditor is paid, principal and interest (转入金额
+	// pInAmt): more than 0 and more than Fee.
+	Amount Amount `ips:"pInAmt" check:"gt=0"`
+}
+
+// RepayTotals adds up the Amount and the BorrowerFee of the rows, for the
+// request's Amount and Fee.
+func RepayTotals(rows []RepayRow) (amount, fee Amount) {
+	for i := range rows {
+		amount += rows[i].Amount
+		fee += rows[i].BorrowerFee
+	}
+	return amount, fee
+}
+
+func (r *RepayRequest) check(v *validation) { v.repayment(r.Amount, r.Fee, r.Rows) }
+
+func (r *AutoRepayRequest) check(v *validation) { v.repayment(r.Amount, r.Fee, r.Rows) }
+
+func (v *validation) repayment(amount, fee Amount, rows []RepayRow) {
+	sum, fees := RepayTotals(rows)
+	if amount != sum {
+		v.addf("pOutAmt", "Amount", quote(amount.String()), "must be the sum of the rows' Amount (pInAmt), %s", sum)
+	}
+	if fee != fees {
+		v.addf("pOutFee", "Fee", quote(fee.String()), "must be the sum of the rows' BorrowerFee (pOutInfoFee), %s", fees)
+	}
+	for i := range rows {
+		if row := &rows[i]; row.Amount > 0 && row.Amount <= row.Fee {
+			v.addf(fmt.Sprintf("pDetails/pRow[%d]/pInAmt", i+1), fmt.Sprintf("Rows[%d].Amount", i),
+				quote(row.Amount.String()), "must be more than Fee (pInFee) %s", row.Fee)
+		}
+	}
+}
+
+// RepayResponse is the answer to a repayment, manual or automatic.
+type RepayResponse struct {
+	Reply
+
+	BidNo     string           `ips:"pBidNo"`            // of the request
+	Date      Date             `ips:"pRepaymentDate"`    // of the request
+	IPSBillNo string           `ips:"pIpsBillNo"`        // number of the repayment at IPS, e.g. CRY2014121300031415
+	IPSDate   Date             `ips:"pIpsDate"`          // day at IPS
+	IPSFee    Amount           `ips:"pOutIpsFee"`        // fee of IPS
+	Rows      []RepayRowResult `ips:"pDetails,row=pRow"` // what became of each row
+
+	Memo1 string `ips:"pMemo1"`
+	Memo2 string `ips:"pMemo2"`
+	Memo3 string `ips:"pMemo3"`
+}
+
+// RepayRowResult is what became of one row. A repayment can succeed in part:
+// look at every Status.
+type RepayRowResult struct {
+	CreditorOrderNo string    `ips:"pCreMerBillNo"` // of the request
+	Account         string    `ips:"pInAcctNo"`     // of the request
+	Fee             Amount    `ips:"pInFee"`        // of the request
+	Status          RowStatus `ips:"pStatus"`       // done or failed
+	Message         string    `ips:"pMessage"`      // why it failed, in Chinese
+}
+
+var repay = &operation[RepayRequest, *RepayResponse]{
+	OperationInfo: OperationInfo{
+		Operation: OpRepay, Chinese: "还款（手动）", Section: "4.11", Method: "Repay",
+		Endpoint: "RepaymentNewTrade.aspx", Transport: Redirect,
+		Scenarios: []int{7}, Success: done, Pending: pending, Repeatable: true,
+	},
+	newResponse: func() *RepayResponse { return new(RepayResponse) },
+	mark:        "pRepaymentDate",
+}
+
+// Repay starts a repayment that the borrower confirms on the page of IPS (4.11
+// 还款, scenario 7 借款人还款).
+//
+// The web return says [CodeProcessing], pending; the result of each row comes
+// with the notification to [Callbacks.Repay].
+func (c *Client) Repay(req RepayRequest) (*Form, error) {
+	return redirect(c, repay, req)
+}
+
+var autoRepay = &operation[AutoRepayRequest, *RepayResponse]{
+	OperationInfo: OperationInfo{
+		Operation: OpAutoRepay, Chinese: "还款（自动）", Section: "4.11", Method: "AutoRepay",
+		Endpoint: "RepaymentNewTrade.aspx", Transport: ServerPosted,
+		Scenarios: []int{7}, Success: done, Pending: pending, Repeatable: true,
+	},
+	newResponse: func() *RepayResponse { return new(RepayResponse) },
+	mark:        "pRepaymentDate",
+}
+
+// AutoRepay repays for a borrower under his contract (4.11 还款, scenario 7,
+// 自动还款). No page is shown; see [Client.SignAutoRepay]. The answer is
+// [CodeProcessing], pending; the result of each row comes to
+// [Callbacks.AutoRepay].
+func (c *Client) AutoRepay(ctx context.Context, req AutoRepayRequest) (*RepayResponse, error) {
+	return post(ctx, c, autoRepay, req)
+}

@@ -1,0 +1,97 @@
+package ips
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ips-p2p/ips/internal/codec"
+	"github.com/ips-p2p/ips/internal/envelope"
+)
+
+// ParsePublicKey reads the RSA key with which IPS signs its answers to
+// merchants in MD5withRSA mode: PEM, or the Base64 of the DER as IPS hands it
+// out, with or without line breaks.
+func ParsePublicKey(text string) (*rsa.PublicKey, error) {
+	var der []byte
+	if block, _ := pem.Decode([]byte(text)); block != nil {
+		der = block.Bytes
+	} else {
+		var err error
+		if der, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), "")); err != nil {
+			return nil, errors.New("ips: public key is neither PEM nor Base64")
+		}
+	}
+	key, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("ips: public key: %w", err)
+	}
+	pub, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("ips: public key: want RSA, got %T", key)
+	}
+	if pub.Size() < 128 {
+		return nil, fmt.Errorf("ips: public key: want at least 1024 bits, got %d", pub.N.BitLen())
+	}
+	return pub, nil
+}
+
+// sealer encrypts and signs requests and verifies and decrypts answers. It
+// knows no HTTP and no business.
+type sealer struct {
+	keys *envelope.Keys
+	pub  *rsa.PublicKey // nil: answers are signed in MD5 mode
+}
+
+// sealed is a request as it goes over the wire.
+type sealed struct {
+	merCode, body, sign string
+}
+
+func (s *sealer) seal(document []byte) sealed {
+	body := s.keys.Encrypt(document)
+	return sealed{merCode: s.keys.MerCode(), body: body, sign: s.keys.SignRequest(body)}
+}
+
+// answer is the five fields of an answer as they came over the wire.
+type answer struct {
+	merCode, errCode, errMsg, body, sign string
+}
+
+// open verifies the answer as it was received, in constant time, and only then
+// decrypts and parses it. An empty body has no elements.
+func (s *sealer) open(a answer) (document []byte, elements []codec.Element, err error) {
+	if a.merCode != s.keys.MerCode() {
+		return nil, nil, ErrMerchant
+	}
+	// The signed text has no separators. A code that can only be a code keeps
+	// its border with the message from being moved.
+	if !isCode(a.errCode) {
+		return nil, nil, fmt.Errorf("%w: pErrCode is not a code", ErrMalformed)
+	}
+	body := envelope.Repair(a.body)
+	if !s.keys.VerifyAnswer(s.pub, a.errCode, a.errMsg, body, a.sign) {
+		return nil, nil, ErrSignature
+	}
+	if body == "" {
+		return nil, nil, nil
+	}
+	if document, err = s.keys.Decrypt(body); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(document) == 0 {
+		return nil, nil, nil
+	}
+	if elements, err = codec.Parse(document); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return document, elements, nil
+}
+
+func isCode(s string) bool {
+	return s != "" && len(s) <= 16 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
+}

@@ -1,0 +1,95 @@
+package ips
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ips-p2p/ips/internal/envelope"
+)
+
+// vector is a known answer of the vendor's own utility.
+type vector struct {
+	Name, MerCode, Key, IV, Cert      string
+	Plaintext, Ciphertext             string
+	RequestSign                       string
+	ErrCode, ErrMsg, ResponseSign     string
+	PlaintextGenerator                *generator
+	PlaintextBytes, CiphertextLength  int
+	PlaintextSha256, CiphertextSha256 string
+}
+
+type generator struct {
+	Prefix, RowTemplate, Suffix string
+	Rows                        int
+}
+
+func vectors(t testing.TB) []vector {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/envelope.json")
+	require.NoError(t, err)
+	var all []vector
+	require.NoError(t, json.Unmarshal(raw, &all))
+	require.Len(t, all, 17)
+	for i := range all {
+		if g := all[i].PlaintextGenerator; g != nil {
+			var b strings.Builder
+			b.WriteString(g.Prefix)
+			for n := 1; n <= g.Rows; n++ {
+				row := strings.ReplaceAll(g.RowTemplate, "{n6}", fmt.Sprintf("%06d", n))
+				b.WriteString(strings.ReplaceAll(row, "{n}", fmt.Sprint(n)))
+			}
+			b.WriteString(g.Suffix)
+			all[i].Plaintext = b.String()
+		}
+	}
+	return all
+}
+
+// TestVectors pins the envelope from outside, in both directions.
+func TestVectors(t *testing.T) {
+	for _, v := range vectors(t) {
+		t.Run(v.Name, func(t *testing.T) {
+			keys, err := envelope.NewKeys(v.MerCode, v.Cert, v.Key, v.IV)
+			require.NoError(t, err)
+			s := sealer{keys: keys}
+
+			out := s.seal([]byte(v.Plaintext))
+			if v.PlaintextGenerator == nil {
+				assert.Equal(t, v.Ciphertext, out.body)
+			} else {
+				assert.Len(t, v.Plaintext, v.PlaintextBytes)
+				assert.Equal(t, v.PlaintextSha256, sha256Hex(v.Plaintext))
+				assert.Len(t, out.body, v.CiphertextLength)
+				assert.Equal(t, v.CiphertextSha256, sha256Hex(out.body))
+			}
+			assert.Equal(t, v.RequestSign, out.sign)
+			assert.Equal(t, v.MerCode, out.merCode)
+
+			require.True(t, keys.VerifyAnswer(nil, v.ErrCode, v.ErrMsg, out.body, v.ResponseSign))
+			plain, err := keys.Decrypt(out.body)
+			require.NoError(t, err)
+			assert.Equal(t, v.Plaintext, string(plain))
+
+			document, _, err := s.open(answer{v.MerCode, v.ErrCode, v.ErrMsg, out.body, v.ResponseSign})
+			if v.Name == "one-byte" { // verifies and decrypts, and is no document
+				require.ErrorIs(t, err, ErrMalformed)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, v.Plaintext, string(document))
+		})
+	}
+}
+
+func sha256Hex(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
