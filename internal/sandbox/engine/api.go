@@ -58,6 +58,9 @@ type Outcome struct {
 	// Ask is the number of the confirmation that a person must first give or
 	// refuse on a page (manual mode), "" when there is nothing to ask.
 	Ask string
+	// Problem says, in Chinese and for the page, why what a person typed was
+	// not taken; Ask is set again and he may try once more.
+	Problem string
 	// Notices are to be posted to merchants, in this order.
 	Notices []Notice
 }

@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// account is the custody account of a person, opened under one merchant and
+// invisible to all others.
+type account struct {
+	number   string
+	merchant *merchant
+	identNo  string
+	realName string
+	mobile   string
+	email    string
+	bank     string
+	cardTail string // last four digits: the platform tells no more, so no more is kept
+	login    passwordHash
+	password passwordHash // for trades
+	question string
+	answer   passwordHash
+	mandate  bool // a withholding mandate (委托授权书) is signed
+	mode     accountMode
+	openedAt time.Time
+}
+
+// is says whether a person's particulars are those of the account.
+func (a *account) is(identNo, realName string) bool {
+	return strings.EqualFold(a.identNo, identNo) && a.realName == realName
+}
+
+// account finds an account of the merchant; another merchant's does not exist
+// for it.
+func (e *Engine) account(m *merchant, number string) *account {
+	if a := e.accounts[number]; a != nil && a.merchant == m {
+		return a
+	}
+	return nil
+}
+
+// What pStatus says of an account opening.
+const (
+	openingDone     = "10"
+	openingTimedOut = "5"
+	openingFailed   = "9"
+)
+
+// openAccountOperation is 4.2 开户.
+func openAccountOperation() *operation {
+	fields := request(true,
+		merBillNo(),
+		field{name: "pIdentType", label: "证件类型", rule: oneOf("1")},
+		// What a person is must check out as a whole: see openTask.
+		field{name: "pIdentNo", label: "证件号码", rule: text(20), mask: maskMiddle},
+		field{name: "pRealName", label: "真实姓名", rule: text(30), mask: maskName},
+		field{name: "pMobileNo", label: "手机号", rule: text(11), mask: maskMiddle},
+		field{name: "pEmail", label: "邮箱", rule: text(50), mask: maskMiddle},
+		date("pSmDate", "提交日期"),
+	)
+	return &operation{
+		name: "CreateNewIpsAcct", title: "开户", number: "01", redirect: true, fields: fields,
+		response: response("pStatus", "pMerBillNo", "pSmDate", "pEmail", "pIdentNo", "pRealName", "pMobileNo",
+			"pBankName", "pBkAccName", "pBkAccNo", "pCardStatus", "pPhStatus", "pIpsAcctNo", "pIpsAcctDate"),
+		failed: given{"pStatus": openingFailed, "pCardStatus": "F", "pPhStatus": "F"},
+		// A user who comes back another day is sent with that day's date.
+		identity: []string{"pMerBillNo", "pIdentType", "pIdentNo", "pRealName", "pMobileNo", "pEmail"},
+		again:    true,
+		plan: func(e *Engine, s *submission) (task, *refusal) {
+			if r := checkParticulars(s, e.now); r != nil {
+				return nil, r
+			}
+			return &openTask{submission: s}, nil
+		},
+	}
+}
+
+// checkParticulars finds everything that is wrong with a person at once, in
+// the words of the platform, which does not follow its own pattern here.
+func checkParticulars(s *submission, now time.Time) *refusal {
+	var wrong []string
+	add := func(name, problem string) {
+		if problem != "" {
+			wrong = append(wrong, name+problem)
+		}
+	}
+	add("pIdentNo", identNoProblem(s.get("pIdentNo"), now))
+	add("pRealName", realNameProblem(s.get("pRealName")))
+	add("pMobileNo", mobileProblem(s.get("pMobileNo")))
+	add("pEmail", emailProblem(s.get("pEmail")))
+	if wrong == nil {
+		return nil
+	}
+	return &refusal{"MG01002F", fmt.Sprintf("开户失败，要素验证错误,商户号(%s) 订单号(%s) 错误码MG01002F,错误内容(%s)",
+		s.merchant.code(), shown(s.get("pMerBillNo")), strings.Join(wrong, " "))}
+}
+
+var (
+	identNoForm = regexp.MustCompile(`^([0-9]{15}|[0-9]{17}[0-9Xx])$`)
+	mobileForm  = regexp.MustCompile(`^1[0-9]{10}$`)
+	emailForm   = regexp.MustCompile(`^[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}$`)
+)
+
+// identNoProblem checks the form and the date of birth. The check digit is
+// left alone (our choice), so that fictional numbers can be used.
+func identNoProblem(s string, now time.Time) string {
+	if !identNoForm.MatchString(s) {
+		return "身份证号码格式不正确！"
+	}
+	birth := "19" + s[6:min(12, len(s))]
+	if len(s) == 18 {
+		birth = s[6:14]
+	}
+	born, err := time.ParseInLocation(dateLayout, birth, china)
+	if err != nil || born.Year() < 1900 || born.After(now) {
+		return "身份证输入出身年月日部分查验异常！"
+	}
+	return ""
+}
+
+// realNameProblem takes Chinese characters and, our choice, the middle dot of
+// names from other languages.
+func realNameProblem(s string) string {
+	chinese := 0
+	for _, r := range s {
+		switch {
+		case unicode.Is(unicode.Han, r):
+			chinese++
+		case r != '·':
+			return "姓名仅支持中文！"
+		}
+	}
+	if chinese < 2 || strings.HasPrefix(s, "·") || strings.HasSuffix(s, "·") {
+		return "姓名仅支持中文！"
+	}
+	return ""
+}
+
+func mobileProblem(s string) string {
+	if !mobileForm.MatchString(s) {
+		return "手机号格式不正确！"
+	}
+	return ""
+}
+
+func emailProblem(s string) string {
+	if !emailForm.MatchString(s) {
+		return "邮箱格式不正确！"
+	}
+	return ""
+}
+
+// openTask opens an account. Nobody is refused a second one: the only thing
+// known to be unique at the platform is the e-mail address.
+type openTask struct {
+	*submission
+	details *details // typed on the page; nil when nobody was asked
+}
+
+func (t *openTask) consent() consent {
+	return consent{page: PageAccount, time: openingTime, lines: []Line{
+		{Label: "真实姓名", Value: t.get("pRealName")},
+		{Label: "证件号码", Value: maskMiddle(t.get("pIdentNo"))},
+		{Label: "手机号", Value: maskMiddle(t.get("pMobileNo"))},
+		{Label: "登录邮箱", Value: t.get("pEmail")},
+	}}
+}
+
+func (t *openTask) check(e *Engine) *refusal {
+	if e.emails[strings.ToLower(t.get("pEmail"))] != nil {
+		return t.refuse("MG01011F", "邮箱", maskMiddle(t.get("pEmail")))
+	}
+	return nil
+}
+
+func (t *openTask) do(e *Engine, o *order) (result, *refusal) {
+	e.numbers.Account++
+	n := e.numbers.Account
+	a := &account{
+		number: fmt.Sprintf("402%013d", 1_000_000_000_000+n), merchant: o.merchant,
+		identNo: t.get("pIdentNo"), realName: t.get("pRealName"), mobile: t.get("pMobileNo"), email: t.get("pEmail"),
+		mandate: !o.merchant.NoMandate, openedAt: e.now,
+	}
+	d := t.details
+	if d == nil {
+		d = &details{
+			login: hashPassword("a" + autoPassword), trade: hashPassword(autoPassword),
+			question: "我的出生地是哪里", answer: hashPassword("北京"), bank: "中国工商银行", cardTail: fmt.Sprintf("%04d", n%10000),
+		}
+	}
+	a.login, a.password, a.question, a.answer, a.bank, a.cardTail = d.login, d.trade, d.question, d.answer, d.bank, d.cardTail
+	if err := e.books.Open(a.number); err != nil {
+		return result{}, t.refuse(codeFailed)
+	}
+	e.accounts[a.number] = a
+	e.accountList = append(e.accountList, a)
+	e.emails[strings.ToLower(a.email)] = a
+	return o.done(given{
+		"pStatus": openingDone, "pBankName": a.bank, "pBkAccName": a.realName, "pBkAccNo": a.cardTail,
+		"pCardStatus": "Y", "pPhStatus": "Y", "pIpsAcctNo": a.number, "pIpsAcctDate": wireDate(e.now),
+	}), nil
+}

@@ -1,0 +1,390 @@
+package engine
+
+import (
+	"container/heap"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// How long a person has. The first two are the platform's; how long a page of
+// another operation waits is our choice.
+const (
+	smsTime     = 30 * time.Minute
+	openingTime = 20 * time.Minute
+	pageTime    = 30 * time.Minute
+)
+
+// maxPasswordTries is how often a trade password may be mistyped (our choice).
+const maxPasswordTries = 3
+
+// The kinds of page that an Ask needs; see [AskInfo].
+const (
+	PagePassword = "password" // Input: password, the trade password
+	PageAccount  = "account"  // Input: loginPassword, tradePassword, question, answer, bank, card
+	PageBank     = "bank"     // Input: result, "paid" or "failed"
+)
+
+// pageText is the kind of consent that is given by text message.
+const pageText = "sms"
+
+// Line is one line of a page that asks for a confirmation.
+type Line struct {
+	Label string
+	Value string
+	Money bool // Value is an amount in yuan
+}
+
+// consent is what a task needs before it is done. The zero value is nothing.
+type consent struct {
+	page  string   // PagePassword, PageAccount, PageBank or pageText; "" for nothing
+	from  *account // who agrees; nil is the merchant itself or somebody new
+	lines []Line   // what the page shows
+	time  time.Duration
+
+	// By text message only.
+	text     string
+	pending  func(o *order) Answer // what the merchant is told meanwhile
+	declined string                // code when the answer is no
+	late     string                // code when there is no answer
+}
+
+// ask is a confirmation that a person must give on a page.
+type ask struct {
+	id       string
+	order    *order
+	page     string
+	from     *account
+	lines    []Line
+	at       time.Time
+	deadline time.Time
+	open     bool
+	tries    int
+}
+
+// sms is a text message that wants an answer.
+type sms struct {
+	id         string
+	order      *order
+	mobile     string
+	text       string
+	at         time.Time
+	deadline   time.Time
+	state      SMSState
+	answeredAt time.Time
+	declined   string
+	late       string
+}
+
+// SMSState says what became of a text message.
+type SMSState string
+
+// The states of a text message.
+const (
+	SMSOpen    SMSState = "open"
+	SMSYes     SMSState = "yes"
+	SMSNo      SMSState = "no"
+	SMSExpired SMSState = "expired"
+)
+
+// accountMode overrides the merchant's mode for one account.
+type accountMode string
+
+const (
+	modeInherit accountMode = ""
+	modeAuto    accountMode = "auto"
+	modeManual  accountMode = "manual"
+)
+
+// agreesAtOnce says whether the person confirms without being asked.
+func agreesAtOnce(m *merchant, a *account) bool {
+	if a != nil && a.mode != modeInherit {
+		return a.mode == modeAuto
+	}
+	return m.Auto
+}
+
+// seekConsent gets an order what it needs: it executes it at once, or opens
+// the page whose number it returns, or sends a text message.
+func (e *Engine) seekConsent(o *order) (askID string) {
+	c := o.task.consent()
+	atOnce := agreesAtOnce(o.merchant, c.from)
+	switch {
+	case c.page == pageText:
+		m := e.send(o, c)
+		o.answer = c.pending(o)
+		if atOnce {
+			e.reply(m, true)
+		} else {
+			heap.Push(&e.deadlines, deadline{at: m.deadline, sms: m})
+		}
+	case c.page == "" || atOnce:
+		e.execute(o)
+	default:
+		return e.open(o, c).id
+	}
+	return ""
+}
+
+// open puts a page before a person.
+func (e *Engine) open(o *order, c consent) *ask {
+	e.numbers.Ask++
+	a := &ask{
+		id: fmt.Sprintf("ASK%010d", e.numbers.Ask), order: o, page: c.page, from: c.from, lines: c.lines,
+		at: e.now, deadline: e.now.Add(pageTime), open: true,
+	}
+	if c.time != 0 {
+		a.deadline = e.now.Add(c.time)
+	}
+	o.ask = a
+	e.asks[a.id] = a
+	e.askList = append(e.askList, a)
+	heap.Push(&e.deadlines, deadline{at: a.deadline, ask: a})
+	return a
+}
+
+// send texts a person.
+func (e *Engine) send(o *order, c consent) *sms {
+	e.numbers.SMS++
+	m := &sms{
+		id: fmt.Sprintf("SMS%010d", e.numbers.SMS), order: o, mobile: c.from.mobile, text: c.text,
+		at: e.now, deadline: e.now.Add(smsTime), state: SMSOpen, declined: c.declined, late: c.late,
+	}
+	e.texts[m.id] = m
+	e.textList = append(e.textList, m)
+	return m
+}
+
+// confirm is a person saying yes on a page. A page that is closed gives its
+// first outcome again, without its notices.
+func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
+	o := a.order
+	if !a.open {
+		return o.outcome()
+	}
+	again := func(problem string) Outcome {
+		return Outcome{Ask: a.id, ReturnURL: o.back, Problem: problem}
+	}
+	switch a.page {
+	case PagePassword:
+		want := o.merchant.password
+		if a.from != nil {
+			want = a.from.password
+		}
+		if want.matches(input["password"]) {
+			break
+		}
+		a.tries++
+		if left := maxPasswordTries - a.tries; left > 0 {
+			return again(fmt.Sprintf("交易密码错误，还可以再试%d次", left))
+		}
+		return e.closeAsk(a, o.op.commonCode(wrongPasswords), "交易密码错误次数过多")
+	case PageAccount:
+		details, problem := readDetails(input)
+		if problem != "" {
+			return again(problem)
+		}
+		o.task.(*openTask).details = details
+	case PageBank:
+		switch input["result"] {
+		case "paid":
+		case "failed":
+			return e.closeAsk(a, "MG08026F", reasonOf("MG08026F"))
+		default:
+			return again("请选择支付结果")
+		}
+	}
+	a.close()
+	e.execute(o)
+	return o.outcome()
+}
+
+// cancel is a person saying no on a page.
+func (e *Engine) cancel(a *ask) Outcome {
+	if !a.open {
+		return a.order.outcome()
+	}
+	return e.closeAsk(a, a.order.op.commonCode(cancelled), "用户取消操作")
+}
+
+// closeAsk closes a page without success and fails its order.
+func (e *Engine) closeAsk(a *ask, code, reason string) Outcome {
+	a.close()
+	e.fail(a.order, a.order.op.refuseFor(code, reason, "商户号", a.order.merchant.code(), "订单号", a.order.key.bill))
+	return a.order.outcome()
+}
+
+func (a *ask) close() { a.open, a.lines = false, nil }
+
+func (o *order) outcome() Outcome { return Outcome{Answer: o.answer, ReturnURL: o.back} }
+
+// reply is the answer to a text message. Only the first one counts.
+func (e *Engine) reply(m *sms, yes bool) {
+	if m.state != SMSOpen {
+		return
+	}
+	m.answeredAt = e.now
+	if yes {
+		m.state = SMSYes
+		e.execute(m.order)
+		return
+	}
+	m.state = SMSNo
+	e.fail(m.order, m.order.op.refuse(m.declined))
+}
+
+// passTo moves the clock, and lets everything time out on the way, each at
+// its own time.
+func (e *Engine) passTo(now time.Time) {
+	for len(e.deadlines) > 0 {
+		d := e.deadlines[0]
+		if d.live() && d.at.After(now) {
+			break
+		}
+		heap.Pop(&e.deadlines)
+		if !d.live() {
+			continue
+		}
+		e.now = d.at
+		if d.sms != nil {
+			d.sms.state = SMSExpired
+			e.fail(d.sms.order, d.sms.order.op.refuse(d.sms.late))
+		} else {
+			e.timeOut(d.ask)
+		}
+	}
+	e.now = now
+}
+
+func (e *Engine) timeOut(a *ask) {
+	o := a.order
+	if a.page == PageAccount {
+		o.known = given{"pStatus": openingTimedOut}
+	}
+	e.closeAsk(a, o.op.commonCode(unconfirmed), "用户未在规定时间内确认")
+}
+
+// deadline is when a page or a text message is answered too late.
+type deadline struct {
+	at  time.Time
+	ask *ask
+	sms *sms
+}
+
+// live says whether the deadline still matters: answering is cheaper than
+// searching the queue.
+func (d deadline) live() bool {
+	if d.sms != nil {
+		return d.sms.state == SMSOpen
+	}
+	return d.ask.open
+}
+
+func (d deadline) id() string {
+	if d.sms != nil {
+		return d.sms.id
+	}
+	return d.ask.id
+}
+
+// deadlines is a heap, earliest first; equal times go by number so that the
+// order never depends on the heap's history.
+type deadlines []deadline
+
+func (d deadlines) Len() int { return len(d) }
+func (d deadlines) Less(i, j int) bool {
+	if !d[i].at.Equal(d[j].at) {
+		return d[i].at.Before(d[j].at)
+	}
+	return d[i].id() < d[j].id()
+}
+func (d deadlines) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
+
+// Push is for package heap.
+func (d *deadlines) Push(x any) { *d = append(*d, x.(deadline)) }
+
+// Pop is for package heap.
+func (d *deadlines) Pop() any {
+	old := *d
+	last := old[len(old)-1]
+	old[len(old)-1] = deadline{}
+	*d = old[:len(old)-1]
+	return last
+}
+
+// NextDeadline is when the next page or text message times out, so that a
+// [KindTick] can be sent then; ok is false when nothing waits.
+func (e *Engine) NextDeadline() (at time.Time, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.deadlines) > 0 {
+		if d := e.deadlines[0]; d.live() {
+			return d.at, true
+		}
+		heap.Pop(&e.deadlines)
+	}
+	return time.Time{}, false
+}
+
+// autoPassword is the trade password of accounts that were opened without a
+// page, and of merchants.
+const autoPassword = "123456"
+
+// passwordHash keeps passwords out of memory dumps and views. A sandbox's
+// passwords protect nothing, so the hash is a plain one.
+type passwordHash [sha256.Size]byte
+
+func hashPassword(s string) passwordHash { return sha256.Sum256([]byte(s)) }
+
+func (p passwordHash) matches(s string) bool {
+	h := hashPassword(s)
+	return subtle.ConstantTimeCompare(p[:], h[:]) == 1
+}
+
+// details are what a new user typed on the platform's pages.
+type details struct {
+	login, trade, answer     passwordHash
+	question, bank, cardTail string
+}
+
+// readDetails checks the form of account opening; the limits are our choice.
+func readDetails(input map[string]string) (*details, string) {
+	login, trade := input["loginPassword"], input["tradePassword"]
+	question, answer, bank, card := input["question"], input["answer"], input["bank"], input["card"]
+	switch {
+	case !lengthIn(login, 6, 32):
+		return nil, "登录密码必须为6至32个字符"
+	case !lengthIn(trade, 6, 32):
+		return nil, "交易密码必须为6至32个字符"
+	case login == trade:
+		return nil, "交易密码不能与登录密码相同"
+	case !lengthIn(question, 1, 50):
+		return nil, "请选择密码保护问题"
+	case !lengthIn(answer, 1, 50):
+		return nil, "请填写密码保护问题的答案"
+	case !lengthIn(bank, 1, 30):
+		return nil, "请选择开户银行"
+	case len(card) < 15 || len(card) > 19 || !allDigits(card):
+		return nil, "银行卡号必须为15至19位数字"
+	}
+	return &details{
+		login: hashPassword(login), trade: hashPassword(trade), answer: hashPassword(answer), question: question,
+		bank: bank, cardTail: card[len(card)-4:],
+	}, ""
+}
+
+func lengthIn(s string, least, most int) bool {
+	n := utf8.RuneCountInString(s)
+	return n >= least && n <= most
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,284 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ips-p2p/ips/internal/sandbox/ledger"
+)
+
+// The accounts of the books that belong to nobody's customer.
+const (
+	bankAccount = "bank"     // the world outside
+	feeAccount  = "ips-fees" // what the platform earns
+	// transitAccount is where a batched transfer gathers the investors' money
+	// before it goes on as one sum; it is empty between commands.
+	transitAccount = "transit"
+)
+
+// Engine is the platform: its merchants, their users, bids, orders and books.
+// It is safe for concurrent use. Commands are taken one at a time.
+type Engine struct {
+	mu         sync.Mutex
+	now        time.Time
+	operations map[string]*operation
+	books      *ledger.Books
+
+	merchants    map[string]*merchant
+	merchantList []*merchant
+	accounts     map[string]*account // by number
+	accountList  []*account
+	emails       map[string]*account
+
+	orders    map[orderKey]*order
+	orderList []*order
+	held      []*order // whose final answers a fault holds back
+
+	bids          map[bidKey]*bid
+	bidList       []*bid
+	claims        map[orderKey]*claim
+	guarantees    map[orderKey]*guarantee
+	debts         map[orderKey]*debt
+	compensations map[orderKey]*compensation
+	contracts     map[string]*contract // by pIpsAuthNo
+
+	asks      map[string]*ask
+	askList   []*ask
+	texts     map[string]*sms
+	textList  []*sms
+	deadlines deadlines
+	faults    []*fault
+
+	numbers counters
+	notices []Notice // gathered while a command runs
+}
+
+// counters are the last numbers given.
+type counters struct {
+	Account, Bill, Contract, Ask, SMS, Notice int64
+}
+
+// New returns an engine that knows nobody yet.
+func New() *Engine {
+	e := &Engine{
+		operations:    make(map[string]*operation),
+		books:         ledger.New(),
+		merchants:     make(map[string]*merchant),
+		accounts:      make(map[string]*account),
+		emails:        make(map[string]*account),
+		orders:        make(map[orderKey]*order),
+		bids:          make(map[bidKey]*bid),
+		claims:        make(map[orderKey]*claim),
+		guarantees:    make(map[orderKey]*guarantee),
+		debts:         make(map[orderKey]*debt),
+		compensations: make(map[orderKey]*compensation),
+		contracts:     make(map[string]*contract),
+		asks:          make(map[string]*ask),
+		texts:         make(map[string]*sms),
+	}
+	for _, op := range operations() {
+		e.operations[op.name] = op
+	}
+	// New books refuse no names, so these cannot fail.
+	_ = e.books.OpenOutside(bankAccount)
+	_ = e.books.Open(feeAccount)
+	_ = e.books.Open(transitAccount)
+	return e
+}
+
+// operations are the thirteen of the platform, in the order of the manual.
+func operations() []*operation {
+	return []*operation{
+		openAccountOperation(),
+		bidOperation(),
+		creditorOperation(),
+		guarantorOperation(),
+		debtOperation(),
+		autoBidOperation(),
+		autoRepayOperation(),
+		rechargeOperation(),
+		transferOperation(),
+		repaymentOperation(),
+		unfreezeOperation(),
+		withholdingOperation(),
+		withdrawalOperation(),
+	}
+}
+
+// Apply lets one command happen. It returns an error, and nothing has
+// happened, only for a command that makes no sense: an unknown kind, merchant,
+// operation or confirmation, text that is not UTF-8, time that goes backwards.
+// That the platform refuses what a merchant asks is no error but an Answer.
+//
+// The notices of whatever timed out before the command come first in the
+// Outcome.
+func (e *Engine) Apply(cmd Command) (Outcome, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.examine(&cmd); err != nil {
+		return Outcome{}, err
+	}
+	e.notices = nil
+	e.passTo(cmd.At.UTC().Round(0))
+	out := e.act(&cmd)
+	out.Notices, e.notices = e.notices, nil
+	return out, nil
+}
+
+// examine finds out whether the command makes sense, and changes nothing.
+func (e *Engine) examine(cmd *Command) error {
+	switch {
+	case cmd.At.IsZero():
+		return errors.New("engine: At: a command needs its time")
+	case cmd.At.Before(e.now):
+		return fmt.Errorf("engine: At: time goes backwards from %s to %s", e.now.Format(time.RFC3339), cmd.At.UTC().Format(time.RFC3339))
+	case cmd.At.Year() < 1970 || cmd.At.Year() > 9000:
+		return fmt.Errorf("engine: At: year %d out of range", cmd.At.Year())
+	}
+	switch cmd.Kind {
+	case KindTick:
+		return nil
+	case KindMerchant:
+		return examineSettings(cmd.Settings)
+	case KindSubmit:
+		if e.operations[cmd.Op] == nil {
+			return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
+		}
+		if !cmd.Message.valid(0) {
+			return errors.New("engine: Message: not UTF-8, or rows within rows")
+		}
+		return e.examineMerchant(cmd.Merchant)
+	case KindConfirm, KindCancel:
+		if e.asks[cmd.ID] == nil {
+			return fmt.Errorf("engine: ID: unknown confirmation %q", cmd.ID)
+		}
+		for k, v := range cmd.Input {
+			if !utf8.ValidString(k) || !utf8.ValidString(v) {
+				return errors.New("engine: Input: not UTF-8")
+			}
+		}
+		return nil
+	case KindSMS:
+		if e.texts[cmd.ID] == nil {
+			return fmt.Errorf("engine: ID: unknown text message %q", cmd.ID)
+		}
+		return nil
+	case KindMode:
+		if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" {
+			return err
+		}
+		return e.examineAccount(cmd.Merchant, cmd.Account)
+	case KindDeposit:
+		if cmd.Amount <= 0 || cmd.Amount > maxDeposit {
+			return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", maxDeposit, cmd.Amount)
+		}
+		if bank, _ := e.books.Balances(bankAccount); cmd.Amount-bank.Available > maxOutside {
+			return errors.New("engine: Amount: the sandbox holds all the money that there is")
+		}
+		if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" || cmd.Account == cmd.Merchant {
+			return err
+		}
+		return e.examineAccount(cmd.Merchant, cmd.Account)
+	case KindMandate:
+		return e.examineAccount(cmd.Merchant, cmd.Account)
+	case KindFault:
+		return e.examineFault(cmd.Merchant, cmd.Fault)
+	}
+	return fmt.Errorf("engine: Kind: unknown command %q", cmd.Kind)
+}
+
+func (e *Engine) examineMerchant(code string) error {
+	if e.merchants[code] == nil {
+		return fmt.Errorf("engine: Merchant: unknown code %q", code)
+	}
+	return nil
+}
+
+// examineAccount wants an account that exists and, where a merchant is named,
+// is one of his.
+func (e *Engine) examineAccount(merchant, number string) error {
+	a := e.accounts[number]
+	if a == nil || (merchant != "" && a.merchant.code() != merchant) {
+		return fmt.Errorf("engine: Account: unknown account %q", number)
+	}
+	return nil
+}
+
+// act does what an examined command says.
+func (e *Engine) act(cmd *Command) Outcome {
+	switch cmd.Kind {
+	case KindMerchant:
+		e.setMerchant(*cmd.Settings)
+	case KindSubmit:
+		return e.submit(e.merchants[cmd.Merchant], e.operations[cmd.Op], cmd.Message)
+	case KindConfirm:
+		return e.confirm(e.asks[cmd.ID], cmd.Input)
+	case KindCancel:
+		return e.cancel(e.asks[cmd.ID])
+	case KindSMS:
+		e.reply(e.texts[cmd.ID], cmd.Yes)
+	case KindMode:
+		e.setMode(cmd.Merchant, cmd.Account, cmd.Auto)
+	case KindDeposit:
+		e.deposit(cmd)
+	case KindMandate:
+		e.accounts[cmd.Account].mandate = cmd.Yes
+	case KindFault:
+		e.setFault(cmd.Merchant, *cmd.Fault)
+	}
+	return Outcome{}
+}
+
+// valid says whether the message survives JSON unchanged, without which a log
+// of commands could not be replayed.
+func (m Message) valid(depth int) bool {
+	for i := range m {
+		f := &m[i]
+		if !utf8.ValidString(f.Name) || !utf8.ValidString(f.Value) || (depth > 0 && len(f.Rows) > 0) {
+			return false
+		}
+		for _, row := range f.Rows {
+			if !row.valid(depth + 1) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// bill gives the next number of the platform, shaped like those seen: a word
+// of two or three letters or none, the date, and a count of at least width
+// digits.
+func (e *Engine) bill(prefix string, width int) string {
+	e.numbers.Bill++
+	return fmt.Sprintf("%s%s%0*d", prefix, wireDate(e.now), width, e.numbers.Bill)
+}
+
+// post writes a batch into the books for an order. The business rules have
+// been checked before, so a refusal here means that the platform itself has
+// gone wrong; then nothing is posted and the order fails.
+func (e *Engine) post(o *order, bid string, batch *ledger.Batch) *refusal {
+	err := e.books.Post(ledger.Cause{
+		At: e.now, Merchant: o.merchant.code(), Operation: o.op.name, Order: o.key.bill, Bid: bid,
+	}, batch)
+	if err != nil {
+		return o.op.refuse(codeFailed)
+	}
+	return nil
+}
+
+func available(name string) ledger.Place {
+	return ledger.Place{Account: name, Pocket: ledger.Available}
+}
+func unsettled(name string) ledger.Place {
+	return ledger.Place{Account: name, Pocket: ledger.Unsettled}
+}
+
+// holds is what is available on an account.
+func (e *Engine) holds(name string) int64 {
+	b, _ := e.books.Balances(name)
+	return b.Available
+}

@@ -1,0 +1,328 @@
+package engine
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// field is an element of a request as the manual describes it.
+type field struct {
+	name     string // on the wire
+	label    string // in texts
+	rule     rule
+	optional bool
+	closed   string              // a value that the manual names and the platform does not offer
+	mask     func(string) string // hides a person's data in texts
+	code     string              // when malformed; "" takes the general scheme
+	exact    bool                // the platform's text for a malformed one shows no value
+}
+
+// rule is what the content of a field must be.
+type rule struct {
+	says string
+	ok   func(string) bool
+}
+
+// request lists the fields of a request and adds those at the end of every
+// one: the return address of operations with a page, the notification address
+// and the memos.
+func request(page bool, fields ...field) []field {
+	if page {
+		fields = append(fields, field{name: "pWebUrl", label: "页面返回地址", rule: httpURL()})
+	}
+	fields = append(fields, field{name: "pS2SUrl", label: "异步通知地址", rule: httpURL()})
+	for _, memo := range memos {
+		fields = append(fields, field{name: memo, label: "备注" + memo[len(memo)-1:], rule: text(100), optional: true})
+	}
+	return fields
+}
+
+var memos = [...]string{"pMemo1", "pMemo2", "pMemo3"}
+
+func merBillNo() field { return field{name: "pMerBillNo", label: "商户订单号", rule: orderNo()} }
+func bidNo() field     { return field{name: "pBidNo", label: "标的号", rule: alnum(30)} }
+
+func date(name, label string) field { return field{name: name, label: label, rule: dateRule()} }
+
+// person are the fields that name a person and his custody account.
+func person(account string) []field {
+	return []field{
+		{name: "pIdentNo", label: "证件号码", rule: text(20), mask: maskMiddle},
+		{name: "pRealName", label: "真实姓名", rule: text(30), mask: maskName},
+		{name: account, label: "托管账户号", rule: text(30)},
+	}
+}
+
+// amounts of money in fen
+const (
+	yuan      = 100
+	maxAmount = 999_999_999_99 // N(9,2)
+	maxBid    = 100_000_000 * yuan
+)
+
+func positive() rule { return amount(1, maxAmount, "必须为大于0且最多两位小数的金额") }
+func notNegative() rule {
+	return amount(0, maxAmount, "必须为不小于0且最多两位小数的金额")
+}
+
+func amount(lowest, highest int64, says string) rule {
+	return rule{says, func(s string) bool {
+		fen, ok := parseDecimal(s, 9)
+		return ok && fen >= lowest && fen <= highest
+	}}
+}
+
+// rate takes percents with two decimals, from lowest up to and without below.
+func rate(lowest, below int64, says string) rule {
+	return rule{says, func(s string) bool {
+		r, ok := parseDecimal(s, 3)
+		return ok && r >= lowest && r < below
+	}}
+}
+
+func integer(lowest, highest int64) rule {
+	return rule{fmt.Sprintf("必须为%d至%d的整数", lowest, highest), func(s string) bool {
+		n, ok := parseInteger(s)
+		return ok && n >= lowest && n <= highest
+	}}
+}
+
+func oneOf(values ...string) rule {
+	return rule{"必须为" + strings.Join(values, "、") + "之一", func(s string) bool {
+		for _, v := range values {
+			if s == v {
+				return true
+			}
+		}
+		return false
+	}}
+}
+
+func dateRule() rule {
+	return rule{"格式不正确", func(s string) bool {
+		_, err := time.Parse(dateLayout, s)
+		return err == nil
+	}}
+}
+
+// orderNo takes any visible characters: merchants were free in their numbers.
+func orderNo() rule {
+	return rule{"必须为1至30个字符且不含空白", func(s string) bool {
+		return utf8.RuneCountInString(s) <= 30 && strings.IndexFunc(s, func(r rune) bool {
+			return !unicode.IsGraphic(r) || unicode.IsSpace(r)
+		}) < 0
+	}}
+}
+
+func alnum(longest int) rule {
+	return rule{fmt.Sprintf("必须为1至%d位字母或数字", longest), func(s string) bool {
+		return len(s) <= longest && strings.IndexFunc(s, func(r rune) bool {
+			return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		}) < 0
+	}}
+}
+
+// text counts characters, not bytes.
+func text(longest int) rule {
+	return rule{fmt.Sprintf("不能超过%d个字符且不含控制字符", longest), func(s string) bool {
+		return utf8.RuneCountInString(s) <= longest && strings.IndexFunc(s, func(r rune) bool {
+			return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r'
+		}) < 0
+	}}
+}
+
+// longestURL is our choice; no evidence names a limit.
+const longestURL = 500
+
+func httpURL() rule {
+	return rule{"必须为完整的http或https地址", isHTTPURL}
+}
+
+func isHTTPURL(s string) bool {
+	if len(s) > longestURL {
+		return false
+	}
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
+}
+
+// read checks every field of a message by itself: presence first, then
+// content, both in the order of the manual.
+func (op *operation) read(msg Message) *refusal {
+	if r := readMissing(op.fields, msg, ""); r != nil {
+		return r
+	}
+	var rows []Message
+	if op.rows != nil {
+		rows = msg.rows("pDetails")
+		if len(rows) == 0 {
+			return missing("明细")
+		}
+		for i, row := range rows {
+			if r := readMissing(op.rows, row, fmt.Sprintf("第%d行", i+1)); r != nil {
+				return r
+			}
+		}
+	}
+	for i := range op.fields {
+		f := &op.fields[i]
+		code := f.code
+		if code == "" {
+			code = op.commonCode(malformed + i + 1)
+		}
+		if r := op.readContent(f, code, msg.Get(f.name)); r != nil {
+			return r
+		}
+	}
+	if len(rows) > op.maxRows {
+		return op.refuseFor(op.commonCode(malformed), tooManyRows(op.maxRows), "行数", strconv.Itoa(len(rows)))
+	}
+	for n, row := range rows {
+		for i := range op.rows {
+			f := &op.rows[i]
+			r := op.readContent(f, op.commonCode(malformedRow+i+1), row.Get(f.name), "行号", strconv.Itoa(n+1))
+			if r != nil {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+func tooManyRows(most int) string { return fmt.Sprintf("(明细)不能超过%d行", most) }
+
+func readMissing(fields []field, msg Message, where string) *refusal {
+	for i := range fields {
+		f := &fields[i]
+		if !f.optional && strings.TrimSpace(msg.Get(f.name)) == "" {
+			return missing(where + f.label)
+		}
+	}
+	return nil
+}
+
+func (op *operation) readContent(f *field, code, value string, where ...string) *refusal {
+	switch {
+	case value == "":
+		return nil
+	case f.closed != "" && value == f.closed:
+		return op.refuseFor(op.commonCode(notOpen), "该业务暂未开放", f.name, value)
+	case f.rule.ok(value):
+		return nil
+	}
+	reason := malformedReason(f.label, f.rule.says)
+	if f.exact {
+		return op.refuseFor(code, reason)
+	}
+	if f.mask != nil {
+		value = f.mask(value)
+	}
+	return op.refuseFor(code, reason, append(where, f.name, value)...)
+}
+
+// rows are the pRow of the named element.
+func (m Message) rows(name string) []Message {
+	for i := range m {
+		if m[i].Name == name {
+			return m[i].Rows
+		}
+	}
+	return nil
+}
+
+// fen is the amount in a field whose form has been checked.
+func (m Message) fen(name string) int64 {
+	v, _ := parseDecimal(m.Get(name), 9)
+	return v
+}
+
+// number is the integer in a field whose form has been checked.
+func (m Message) number(name string) int64 {
+	n, _ := parseInteger(m.Get(name))
+	return n
+}
+
+// parseDecimal reads a decimal of at most two places, without a sign, as
+// hundredths.
+func parseDecimal(s string, integerDigits int) (int64, bool) {
+	whole, cents, dot := strings.Cut(s, ".")
+	if whole == "" || len(whole) > integerDigits || (dot && (cents == "" || len(cents) > 2)) {
+		return 0, false
+	}
+	cents = (cents + "00")[:2]
+	n, ok := parseInteger(whole + cents)
+	return n, ok
+}
+
+func parseInteger(s string) (int64, bool) {
+	if s == "" || len(s) > 15 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
+
+// formatFen writes an amount as the wire has it.
+func formatFen(fen int64) string {
+	return fmt.Sprintf("%d.%02d", fen/100, fen%100)
+}
+
+// shown makes a stranger's value fit for a text: short and on one line.
+func shown(s string) string {
+	const most = 40
+	runes := []rune(s)
+	if len(runes) > most {
+		runes = append(runes[:most], '…')
+	}
+	for i, r := range runes {
+		if !unicode.IsPrint(r) {
+			runes[i] = ' '
+		}
+	}
+	return string(runes)
+}
+
+// maskMiddle keeps the first three and the last four characters of a number
+// that is long enough to hide something between them.
+func maskMiddle(s string) string {
+	runes := []rune(s)
+	for i := range runes {
+		if len(runes) < 11 || (i >= 3 && i < len(runes)-4) {
+			runes[i] = '*'
+		}
+	}
+	return string(runes)
+}
+
+// maskName keeps the family name.
+func maskName(s string) string {
+	runes := []rune(s)
+	for i := 1; i < len(runes); i++ {
+		runes[i] = '*'
+	}
+	return string(runes)
+}
+
+// dateLayout and timeLayout are the wire's dates and times.
+const (
+	dateLayout = "20060102"
+	timeLayout = "20060102150405"
+)
+
+// china is China Standard Time, which has no summer time; a fixed zone makes
+// the engine independent of the machine's time zone data.
+var china = time.FixedZone("CST", 8*60*60)
+
+func wireDate(t time.Time) string { return t.In(china).Format(dateLayout) }
+func wireTime(t time.Time) string { return t.In(china).Format(timeLayout) }

@@ -1,0 +1,371 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"time"
+)
+
+// operation is one interface of the platform as the manual describes it.
+type operation struct {
+	name     string // on the wire
+	title    string // what the platform's texts call it
+	number   string // its two digits in result codes
+	redirect bool   // has a web return: the message names a pWebUrl
+	fields   []field
+	rows     []field // of each pRow; nil when there is no pDetails
+	maxRows  int
+	// response lists what an answer says, in wire order.
+	response []string
+	// failed is what an answer to a failed order says in place of an echo.
+	failed map[string]string
+	// identity lists the fields that make two messages the same order; nil
+	// means all of them.
+	identity []string
+	// again marks an operation whose failed orders may be taken up once more
+	// under the same number.
+	again bool
+	// plan turns a message whose fields are in order into something to do.
+	plan func(e *Engine, s *submission) (task, *refusal)
+}
+
+// submission is a message on its way to becoming an order.
+type submission struct {
+	op       *operation
+	merchant *merchant
+	msg      Message
+}
+
+// refuse words a refusal of this submission.
+func (s *submission) refuse(code string, about ...string) *refusal {
+	return s.op.refuse(code, about...)
+}
+
+// get, fen and number read fields that have been checked.
+func (s *submission) get(name string) string   { return s.msg.Get(name) }
+func (s *submission) fen(name string) int64    { return s.msg.fen(name) }
+func (s *submission) number(name string) int64 { return s.msg.number(name) }
+
+// task is what an order wants done. A task checks first and acts second, so
+// that nothing is ever half done.
+type task interface {
+	// consent says who must agree before it is done.
+	consent() consent
+	// check says why it cannot be done as things stand, and changes nothing.
+	check(e *Engine) *refusal
+	// do does it. A refusal means that nothing has changed.
+	do(e *Engine, o *order) (result, *refusal)
+}
+
+// starter is a task that leaves a trace as soon as the order is taken.
+type starter interface{ start(e *Engine, o *order) }
+
+// abandoner is a task that has a trace to remove when the order fails.
+type abandoner interface{ abandon(e *Engine, o *order) }
+
+// settler is a task whose money stays unsettled while its answer is held.
+type settler interface{ settle(e *Engine, o *order) }
+
+// result is what a task has led to.
+type result struct {
+	now   Answer // the answer to the caller, unless one was given before
+	final Answer // what is posted to pS2SUrl
+}
+
+type orderKey struct {
+	merchant, bill string
+	end            bool // the end of a bid repeats the number of its registration
+}
+
+type orderState string
+
+const (
+	orderWaiting orderState = "waiting" // for a person
+	orderHeld    orderState = "held"    // done, with its final answer held back by a fault
+	orderDone    orderState = "done"
+	orderFailed  orderState = "failed"
+)
+
+// order is a merchant's message that the platform has taken.
+type order struct {
+	op       *operation
+	merchant *merchant
+	key      orderKey
+	print    [sha256.Size]byte // of its content
+	at       time.Time
+	state    orderState
+	billNo   string // the platform's number, when it has one
+	notify   string // pS2SUrl
+	back     string // pWebUrl
+	answer   Answer // given to the caller
+	final    Answer // posted to pS2SUrl, once it is known
+
+	hold    *fault // holds the final answer back
+	failRow int    // row of a batch that a fault makes fail
+
+	// Dropped as soon as the order is finished.
+	msg   Message
+	task  task
+	known given // what an answer to a failure can say already
+	ask   *ask
+}
+
+func (s *submission) key() orderKey {
+	return orderKey{s.merchant.code(), s.get("pMerBillNo"), s.op.number == bidNumber && s.get("pOperationType") == endBid}
+}
+
+// print is a digest of the content that makes an order what it is. Elements
+// that the operation does not know are no part of it.
+func (s *submission) print() [sha256.Size]byte {
+	h := sha256.New()
+	writeHashed(h, s.op.name)
+	if s.op.identity != nil {
+		for _, name := range s.op.identity {
+			writeHashed(h, s.get(name))
+		}
+	} else {
+		for i := range s.op.fields {
+			writeHashed(h, s.get(s.op.fields[i].name))
+		}
+	}
+	if s.op.rows != nil {
+		for _, row := range s.msg.rows("pDetails") {
+			for i := range s.op.rows {
+				writeHashed(h, row.Get(s.op.rows[i].name))
+			}
+		}
+	}
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
+	return sum
+}
+
+// writeHashed sets the length before the text, so that no two lists of texts
+// look the same.
+func writeHashed(h hash.Hash, s string) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(len(s)))
+	h.Write(n[:])
+	h.Write([]byte(s))
+}
+
+// submit takes a merchant's message.
+//
+// A refusal at this point leaves no order behind: the number is free, the
+// merchant may correct the message and send it again, and nothing is posted to
+// pS2SUrl. That is our choice, as is the rest of what happens to a number that
+// has been used: see repeat.
+func (e *Engine) submit(m *merchant, op *operation, msg Message) Outcome {
+	s := &submission{op, m, msg}
+	if f := e.takeFault(faultCode, s); f != nil {
+		return s.refused(f.refusal(op))
+	}
+	if r := op.read(msg); r != nil {
+		return s.refused(r)
+	}
+	key, print := s.key(), s.print()
+	if o := e.orders[key]; o != nil && !o.mayRestart() {
+		if o.op == op && o.print == print {
+			return e.repeat(o)
+		}
+		// The end of a bid has no number of its own to use twice.
+		if !key.end {
+			return s.refused(op.refuseFor(op.commonCode(numberTaken), "商户订单号已被使用且内容不同",
+				"商户号", m.code(), "订单号", key.bill))
+		}
+	}
+	t, r := op.plan(e, s)
+	if r == nil {
+		r = t.check(e)
+	}
+	if r != nil {
+		return s.refused(r)
+	}
+	o := e.take(s, key, print, t)
+	out := Outcome{ReturnURL: o.back}
+	if out.Ask = e.seekConsent(o); out.Ask == "" {
+		out.Answer = o.answer
+	}
+	return out
+}
+
+// refused is the outcome of a message that does not become an order.
+func (s *submission) refused(r *refusal) Outcome {
+	out := Outcome{Answer: Answer{r.code, r.text, s.op.body(s.msg, nil, s.op.failed)}}
+	if s.op.redirect && isHTTPURL(s.get("pWebUrl")) {
+		out.ReturnURL = s.get("pWebUrl")
+	}
+	return out
+}
+
+// repeat answers a message that has been sent before. Its caller gets the
+// first answer again; the notice, if there was one, is posted again too, since
+// a merchant who asks twice may have lost it (our choice).
+func (e *Engine) repeat(o *order) Outcome {
+	out := Outcome{ReturnURL: o.back}
+	if o.ask != nil {
+		out.Ask = o.ask.id
+		return out
+	}
+	out.Answer = o.answer
+	if o.final.Code != "" {
+		e.notify(o)
+	}
+	return out
+}
+
+// mayRestart says whether the order's number may be used for a new attempt:
+// an account opening that came to nothing may be resumed, as the manual has it.
+func (o *order) mayRestart() bool { return o.op.again && o.state == orderFailed }
+
+// take makes an order of a submission.
+func (e *Engine) take(s *submission, key orderKey, print [sha256.Size]byte, t task) *order {
+	o := &order{
+		op: s.op, merchant: s.merchant, key: key, print: print, at: e.now, state: orderWaiting,
+		notify: s.get("pS2SUrl"), msg: s.msg, task: t,
+	}
+	if s.op.redirect {
+		o.back = s.get("pWebUrl")
+	}
+	o.hold = e.takeFault(faultStayPending, s)
+	if f := e.takeFault(faultRow, s); f != nil {
+		o.failRow = f.Row
+	}
+	e.orders[key] = o
+	e.orderList = append(e.orderList, o)
+	if t, ok := t.(starter); ok {
+		t.start(e, o)
+	}
+	return o
+}
+
+// execute does what an order wants, now that whoever had to has agreed. What
+// held when the order was taken may not hold any more.
+func (e *Engine) execute(o *order) {
+	if r := o.task.check(e); r != nil {
+		e.fail(o, r)
+		return
+	}
+	res, r := o.task.do(e, o)
+	if r != nil {
+		e.fail(o, r)
+		return
+	}
+	o.ask = nil
+	o.final = res.final
+	if o.answer.Code == "" {
+		o.answer = res.now
+	}
+	if o.hold != nil {
+		o.state = orderHeld
+		if o.answer.Code == o.final.Code {
+			o.answer = Answer{codeAccepted, reasonOf(codeAccepted), o.answer.Body}
+		}
+		o.final.Code = "" // nobody may see it yet
+		o.task = heldTask{o.task, res.final}
+		e.held = append(e.held, o)
+		return
+	}
+	e.finish(o, orderDone)
+}
+
+// heldTask keeps the final answer of an order until a fault is lifted.
+type heldTask struct {
+	task
+	final Answer
+}
+
+// release gives a held order its final answer.
+func (e *Engine) release(o *order) {
+	held := o.task.(heldTask)
+	if t, ok := held.task.(settler); ok {
+		t.settle(e, o)
+	}
+	o.final = held.final
+	e.finish(o, orderDone)
+}
+
+// fail ends an order that was taken. Nothing of it is left but the answer.
+func (e *Engine) fail(o *order, r *refusal) {
+	if t, ok := o.task.(abandoner); ok {
+		t.abandon(e, o)
+	}
+	o.final = Answer{r.code, r.text, o.op.body(o.msg, nil, o.known, o.op.failed)}
+	if o.answer.Code == "" {
+		o.answer = o.final
+	}
+	e.finish(o, orderFailed)
+}
+
+func (e *Engine) finish(o *order, state orderState) {
+	o.state = state
+	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, nil
+	e.notify(o)
+}
+
+// notify queues the final answer of an order for its pS2SUrl.
+func (e *Engine) notify(o *order) {
+	e.numbers.Notice++
+	e.notices = append(e.notices, Notice{
+		Seq: e.numbers.Notice, Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill,
+		URL: o.notify, At: e.now.In(china), Answer: o.final,
+	})
+}
+
+// given is what the platform itself says in an answer, by element name.
+type given map[string]string
+
+// body is the document of an answer: the fields of the response in wire order,
+// each as the first of the lists says it, or echoed from the request.
+func (op *operation) body(msg Message, rows []Message, lists ...map[string]string) Message {
+	body := make(Message, 0, len(op.response))
+	for _, name := range op.response {
+		if name != "pDetails" {
+			body = append(body, Field{Name: name, Value: op.value(name, msg, lists)})
+		} else if rows != nil {
+			body = append(body, Field{Name: name, Rows: rows})
+		}
+	}
+	return body
+}
+
+func (op *operation) value(name string, msg Message, lists []map[string]string) string {
+	for _, list := range lists {
+		if v, ok := list[name]; ok {
+			return v
+		}
+	}
+	// A stranger's message must not put words into the platform's mouth:
+	// only what belongs to the request is echoed.
+	for i := range op.fields {
+		if op.fields[i].name == name {
+			return msg.Get(name)
+		}
+	}
+	return ""
+}
+
+// response lists the fields of an answer that ends with the memos.
+func response(names ...string) []string { return append(names, memos[:]...) }
+
+// echo lists the fields of an answer that repeats the whole request first.
+func echo(fields []field, names ...string) []string {
+	all := make([]string, 0, len(fields)+len(names))
+	for i := range fields {
+		all = append(all, fields[i].name)
+	}
+	return append(all, names...)
+}
+
+// says is an answer about the order.
+func (o *order) says(code string, g given, rows []Message) Answer {
+	return Answer{code, reasonOf(code), o.op.body(o.msg, rows, g)}
+}
+
+// done is the result of a task that is finished at once: caller and pS2SUrl
+// are told the same.
+func (o *order) done(g given) result {
+	a := o.says(codeDone, g, nil)
+	return result{a, a}
+}

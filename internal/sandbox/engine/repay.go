@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/ips-p2p/ips/internal/sandbox/ledger"
+)
+
+// repaymentOperation is 4.11 还款.
+func repaymentOperation() *operation {
+	return &operation{
+		name: "RepaymentNewTrade", title: "还款", number: "10", redirect: true, maxRows: 300,
+		fields: request(true,
+			bidNo(), date("pRepaymentDate", "还款日期"), merBillNo(),
+			field{name: "pRepayType", label: "还款类型", rule: oneOf(byHand, automatic)},
+			field{name: "pIpsAuthNo", label: "授权号", rule: alnum(30), optional: true},
+			field{name: "pOutAcctNo", label: "转出方账号", rule: text(30)},
+			field{name: "pOutAmt", label: "转出方总金额", rule: positive()},
+			field{name: "pOutFee", label: "转出方总手续费", rule: notNegative()},
+		),
+		rows: []field{
+			{name: "pCreMerBillNo", label: "登记债权人时的商户订单号", rule: orderNo()},
+			{name: "pInAcctNo", label: "转入方账号", rule: text(30)},
+			{name: "pInFee", label: "转入方手续费", rule: notNegative()},
+			{name: "pOutInfoFee", label: "转出方手续费", rule: notNegative()},
+			{name: "pInAmt", label: "转入金额", rule: positive()},
+		},
+		response: response("pBidNo", "pRepaymentDate", "pMerBillNo", "pIpsBillNo", "pIpsDate", "pOutIpsFee", "pDetails"),
+		plan:     planRepayment,
+	}
+}
+
+// repayRow is one row of a repayment.
+type repayRow struct {
+	claim  string // pCreMerBillNo
+	to     string
+	amount int64
+	inFee  int64 // of the creditor
+	outFee int64 // of the borrower
+	msg    Message
+}
+
+func planRepayment(e *Engine, s *submission) (task, *refusal) {
+	t := &repaymentTask{submission: s}
+	auto := s.get("pRepayType") == automatic
+	switch {
+	case auto && s.get("pIpsAuthNo") == "":
+		return nil, missing("授权号")
+	case !auto && s.get("pIpsAuthNo") != "":
+		return nil, s.refuse("MG10025F", "授权号", s.get("pIpsAuthNo"))
+	}
+	if r := t.readRows(); r != nil {
+		return nil, r
+	}
+	t.bid = e.bid(s.merchant, s.get("pBidNo"))
+	switch {
+	case t.bid == nil:
+		return nil, s.refuse("MG10020F", "标的号", s.get("pBidNo"))
+	case t.bid.borrower.number != s.get("pOutAcctNo"):
+		return nil, s.refuse("MG10022F", "账号", s.get("pOutAcctNo"))
+	}
+	if auto {
+		c := e.contracts[s.get("pIpsAuthNo")]
+		if c == nil || !c.repay || c.merchant != s.merchant || c.account != t.bid.borrower {
+			return nil, s.refuse("MG10026F", "授权号", s.get("pIpsAuthNo"))
+		}
+		t.contract = c
+	}
+	return t, nil
+}
+
+// repaymentTask pays creditors out of the borrower's account.
+type repaymentTask struct {
+	*submission
+	bid      *bid
+	contract *contract // of an automatic repayment
+	rows     []repayRow
+	amount   int64
+	fee      int64
+}
+
+// readRows reads the rows and compares their sums with the totals.
+func (t *repaymentTask) readRows() *refusal {
+	for i, msg := range t.msg.rows("pDetails") {
+		row := repayRow{
+			claim: msg.Get("pCreMerBillNo"), to: msg.Get("pInAcctNo"), amount: msg.fen("pInAmt"),
+			inFee: msg.fen("pInFee"), outFee: msg.fen("pOutInfoFee"), msg: msg,
+		}
+		if row.amount <= row.inFee {
+			return t.refuse("MG10029F", "行号", fmt.Sprint(i+1), "转入金额", formatFen(row.amount))
+		}
+		t.amount += row.amount
+		t.fee += row.outFee
+		t.rows = append(t.rows, row)
+	}
+	if t.amount != t.fen("pOutAmt") {
+		return t.refuse("MG10023F", "总金额", t.get("pOutAmt"), "明细合计", formatFen(t.amount))
+	}
+	if t.fee != t.fen("pOutFee") {
+		return t.refuse("MG10024F", "总手续费", t.get("pOutFee"), "明细合计", formatFen(t.fee))
+	}
+	return nil
+}
+
+func (t *repaymentTask) consent() consent {
+	if t.contract != nil {
+		return consent{}
+	}
+	return consent{page: PagePassword, from: t.bid.borrower, lines: []Line{
+		{Label: "标的号", Value: t.bid.no},
+		{Label: "借款人", Value: maskName(t.bid.borrower.realName)},
+		{Label: "借款人账号", Value: t.bid.borrower.number},
+		{Label: "收款笔数", Value: fmt.Sprint(len(t.rows))},
+		{Label: "还款金额", Value: formatFen(t.amount), Money: true},
+		{Label: "手续费", Value: formatFen(t.fee), Money: true},
+		{Label: "合计", Value: formatFen(t.amount + t.fee), Money: true},
+	}}
+}
+
+func (t *repaymentTask) check(e *Engine) *refusal {
+	switch {
+	case t.bid.status != bidRunning:
+		return t.refuse("MG10021F", "标的号", t.bid.no)
+	case t.contract != nil && !t.contract.live(e.now):
+		return t.refuse("MG10027F", "授权号", t.contract.authNo)
+	case e.holds(t.bid.borrower.number) < t.amount+t.fee:
+		return t.refuse("MG10028F", "账号", t.bid.borrower.number)
+	}
+	return nil
+}
+
+func (t *repaymentTask) do(e *Engine, o *order) (result, *refusal) {
+	o.billNo = e.bill("CRY", 8)
+	rows := make([]Message, len(t.rows))
+	failed := 0
+	for i := range t.rows {
+		r := t.doRow(e, o, i)
+		if r != nil {
+			failed++
+		}
+		rows[i] = t.rowAnswer(i, r)
+	}
+	g := given{"pIpsBillNo": o.billNo, "pIpsDate": wireDate(e.now), "pOutIpsFee": "0.00"}
+	final := o.says(codeDone, g, rows)
+	if failed == len(rows) {
+		final.Code, final.Text = "MG10044F", t.refuse("MG10044F", "订单号", o.key.bill).text
+	}
+	return result{now: o.says(codeAccepted, g, nil), final: final}, nil
+}
+
+// doRow pays one creditor. A row that fails leaves the others alone.
+func (t *repaymentTask) doRow(e *Engine, o *order, i int) *refusal {
+	row := &t.rows[i]
+	c := e.claims[orderKey{merchant: t.merchant.code(), bill: row.claim}]
+	switch {
+	case o.failRow == i+1:
+		return t.op.refuseFor(t.op.commonCode(rowFault), "明细处理失败", "行号", fmt.Sprint(i+1))
+	case c == nil || c.bid != t.bid:
+		return t.refuse("MG10030F", "债权人订单号", row.claim)
+	case c.state != claimReleased:
+		return t.refuse("MG10033F", "债权人订单号", row.claim)
+	}
+	s := c.holders[row.to]
+	switch {
+	case s == nil || s.face == 0:
+		return t.refuse("MG10031F", "账号", row.to)
+	case row.amount > s.room:
+		return t.refuse("MG10032F", "债权人订单号", row.claim, "金额", formatFen(row.amount))
+	}
+	borrower, creditor, mine := available(t.bid.borrower.number), available(row.to), available(t.merchant.code())
+	var batch ledger.Batch
+	batch.Move(borrower, creditor, row.amount, "还款")
+	batch.Move(creditor, mine, row.inFee, "还款投资人手续费")
+	batch.Move(borrower, mine, row.outFee, "还款借款人手续费")
+	if r := e.post(o, t.bid.no, &batch); r != nil {
+		return r
+	}
+	s.pay(row.amount)
+	t.bid.received += row.amount
+	return nil
+}
+
+func (t *repaymentTask) rowAnswer(i int, r *refusal) Message {
+	row := t.rows[i].msg
+	status, message := rowDone, ""
+	if r != nil {
+		status, message = rowFailed, r.text
+	}
+	return Message{
+		{Name: "pCreMerBillNo", Value: row.Get("pCreMerBillNo")},
+		{Name: "pInAcctNo", Value: row.Get("pInAcctNo")},
+		{Name: "pInFee", Value: row.Get("pInFee")},
+		{Name: "pStatus", Value: status},
+		{Name: "pMessage", Value: message},
+	}
+}

@@ -1,0 +1,506 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/ledger"
+)
+
+// Everything here is a copy: a reader can neither see a command half done nor
+// change what he is shown. A merchant of "" means all of them, which is for an
+// operator's eyes. Id numbers come masked.
+
+// Balance are the pockets of an account in fen.
+type Balance struct {
+	Available int64 // pBalance 可用
+	Frozen    int64 // pLock 冻结
+	Unsettled int64 // pNeedstl 未结算
+}
+
+// Balance is that of one of the merchant's accounts, or of the merchant's own
+// under its code. Another merchant's accounts do not exist for it: ok is false.
+func (e *Engine) Balance(merchant, account string) (balance Balance, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := e.merchants[merchant]
+	if m == nil || account != merchant && e.account(m, account) == nil {
+		return Balance{}, false
+	}
+	return e.balance(account), true
+}
+
+func (e *Engine) balance(name string) Balance {
+	b, _ := e.books.Balances(name)
+	return Balance(b)
+}
+
+// Profile is what QueryMerUserInfo tells of an account. What the numbers of
+// the checks mean is our choice: 01 not done, 02 passed, 03 failed.
+type Profile struct {
+	Account    string
+	Email      string
+	Status     string // pStatus: 04 active
+	IDStatus   string // pUCardStatus
+	BankName   string
+	BankCard   string // last four digits, as the platform shows it
+	CardStatus string // pBCardStatus
+	SignStatus string // pSignStatus: 02 when a withholding mandate is signed
+}
+
+// Profile describes one of the merchant's accounts.
+func (e *Engine) Profile(merchant, account string) (profile Profile, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := e.merchants[merchant]
+	if m == nil {
+		return Profile{}, false
+	}
+	a := e.account(m, account)
+	if a == nil {
+		return Profile{}, false
+	}
+	signed := "01"
+	if a.mandate {
+		signed = "02"
+	}
+	return Profile{
+		Account: a.number, Email: a.email, Status: "04", IDStatus: "02",
+		BankName: a.bank, BankCard: a.cardTail, CardStatus: "02", SignStatus: signed,
+	}, true
+}
+
+// MerchantInfo describes a merchant.
+type MerchantInfo struct {
+	Settings
+	Balance Balance
+}
+
+// Merchants lists the merchants in the order of their coming.
+func (e *Engine) Merchants() []MerchantInfo {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []MerchantInfo
+	for _, m := range e.merchantList {
+		list = append(list, MerchantInfo{m.Settings, e.balance(m.code())})
+	}
+	return list
+}
+
+// AccountInfo describes a custody account.
+type AccountInfo struct {
+	Number   string
+	Merchant string
+	RealName string
+	IdentNo  string // masked
+	Mobile   string
+	Email    string
+	Bank     string
+	CardTail string
+	Mandate  bool
+	Auto     bool
+	OpenedAt time.Time
+	Balance  Balance
+}
+
+// Accounts lists a merchant's accounts in the order of opening.
+func (e *Engine) Accounts(merchant string) []AccountInfo {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []AccountInfo
+	for _, a := range e.accountList {
+		if merchant != "" && merchant != a.merchant.code() {
+			continue
+		}
+		list = append(list, AccountInfo{
+			Number: a.number, Merchant: a.merchant.code(), RealName: a.realName, IdentNo: maskMiddle(a.identNo),
+			Mobile: a.mobile, Email: a.email, Bank: a.bank, CardTail: a.cardTail, Mandate: a.mandate,
+			Auto: agreesAtOnce(a.merchant, a), OpenedAt: a.openedAt.In(china), Balance: e.balance(a.number),
+		})
+	}
+	return list
+}
+
+// BidInfo describes a bid and the money on it, in fen.
+type BidInfo struct {
+	Merchant     string
+	No           string // pBidNo
+	Order        string // pMerBillNo of its registration
+	IPSBillNo    string
+	Borrower     string // account
+	Status       string // pBidStatus
+	Amount       int64
+	Fee          int64 // registered: the most that may be taken from the borrower
+	FeeTaken     int64
+	Margin       int64 // registered
+	MarginFrozen int64
+	Rate         int64 // hundredths of a percent
+	TermType     string
+	Term         int64
+	Raised       int64 // by all live creditor registrations
+	Frozen       int64 // of it, waiting for the release, without fees
+	Released     int64 // paid out to the borrower
+	Repaid       int64 // received by creditors, from the borrower and guarantors
+	Claims       []ClaimInfo
+	Guarantors   []GuarantorInfo
+	Transfers    []DebtInfo
+}
+
+// ClaimInfo describes what a creditor registration founded.
+type ClaimInfo struct {
+	Order    string // pMerBillNo of the creditor registration
+	Contract string
+	Investor string // account of the first holder
+	Amount   int64
+	Fee      int64
+	Frozen   int64
+	Status   string // pStatus: 0 frozen, 1 released, 10 ended
+	Shares   []ShareInfo
+}
+
+// ShareInfo describes the part of a claim that one person holds.
+type ShareInfo struct {
+	Holder      string
+	Face        int64
+	Outstanding int64 // principal that is open for certain
+	Room        int64 // what may still be paid on it, interest included
+	Received    int64
+	Reserved    int64 // part of Face that is registered for sale
+}
+
+// GuarantorInfo describes a guarantor's promise.
+type GuarantorInfo struct {
+	Order        string
+	Account      string
+	Promised     int64
+	Margin       int64
+	MarginFrozen int64
+	Compensated  int64
+	Reimbursed   int64 // of it, by the borrower
+	Profit       int64
+	ProfitPaid   int64
+	Ended        bool
+}
+
+// DebtInfo describes a registered debt transfer.
+type DebtInfo struct {
+	Order  string
+	Claim  string // pCreMerBillNo
+	From   string
+	To     string
+	Face   int64
+	Price  int64
+	Frozen int64
+	Whole  bool
+	Status string // pStatus: 0 registered, 10 done, 9 failed
+}
+
+// Bids lists a merchant's bids in the order of registration, failed ones too.
+func (e *Engine) Bids(merchant string) []BidInfo {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []BidInfo
+	for _, b := range e.bidList {
+		if merchant == "" || merchant == b.merchant.code() {
+			list = append(list, b.info())
+		}
+	}
+	return list
+}
+
+// Bid describes one bid of a merchant, the latest of that number.
+func (e *Engine) Bid(merchant, no string) (info BidInfo, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b := e.bids[bidKey{merchant, no}]
+	if b == nil {
+		return BidInfo{}, false
+	}
+	return b.info(), true
+}
+
+// left is what a freeze still holds; a freeze that never came about holds
+// nothing.
+func left(f *ledger.Freeze) int64 {
+	if f == nil {
+		return 0
+	}
+	return f.Left()
+}
+
+func (b *bid) info() BidInfo {
+	info := BidInfo{
+		Merchant: b.merchant.code(), No: b.no, Order: b.order, IPSBillNo: b.billNo, Borrower: b.borrower.number,
+		Status: b.status, Amount: b.amount, Fee: b.fee, FeeTaken: b.feeTaken, Margin: b.margin,
+		MarginFrozen: left(b.marginFreeze), Rate: b.rate, TermType: b.termUnit, Term: b.term,
+		Raised: b.raised, Released: b.released, Repaid: b.received,
+	}
+	for _, c := range b.claims {
+		if c.state == claimFrozen {
+			info.Frozen += c.amount
+		}
+		claim := ClaimInfo{
+			Order: c.order, Contract: c.contract, Investor: c.investor.number, Amount: c.amount, Fee: c.fee,
+			Frozen: left(c.freeze), Status: c.state,
+		}
+		for _, s := range c.shares {
+			claim.Shares = append(claim.Shares, ShareInfo{s.holder.number, s.face, s.outstanding, s.room, s.received, s.reserved})
+		}
+		info.Claims = append(info.Claims, claim)
+	}
+	for _, g := range b.guarantees {
+		guarantor := GuarantorInfo{
+			Order: g.order, Account: g.account, Promised: g.promised, Margin: g.margin, MarginFrozen: left(g.freeze),
+			Compensated: g.compensated, Profit: g.profit, ProfitPaid: g.profitPaid, Ended: g.ended,
+		}
+		for _, c := range b.compensated {
+			if c.guarantee == g {
+				guarantor.Reimbursed += c.repaid
+			}
+		}
+		info.Guarantors = append(info.Guarantors, guarantor)
+	}
+	for _, d := range b.debts {
+		info.Transfers = append(info.Transfers, DebtInfo{
+			d.order, d.claim.order, d.from.number, d.to.number, d.face, d.price, left(d.freeze), d.whole, d.state,
+		})
+	}
+	return info
+}
+
+// OrderInfo describes an order that the platform has taken.
+type OrderInfo struct {
+	Merchant  string
+	Op        string
+	Order     string // pMerBillNo
+	End       bool   // the end of a bid, which repeats a number
+	IPSBillNo string
+	State     string // waiting, held, done or failed
+	At        time.Time
+	Ask       string // the page that it waits for
+	Answer    Answer // what the caller was told
+	Final     Answer // what was posted to pS2SUrl, if it was
+}
+
+// Orders lists a merchant's orders in the order of their coming.
+func (e *Engine) Orders(merchant string) []OrderInfo {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []OrderInfo
+	for _, o := range e.orderList {
+		if merchant == "" || merchant == o.merchant.code() {
+			list = append(list, o.info())
+		}
+	}
+	return list
+}
+
+// Order describes one of a merchant's orders; end asks for the end of a bid
+// in place of its registration.
+func (e *Engine) Order(merchant, bill string, end bool) (info OrderInfo, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	o := e.orders[orderKey{merchant, bill, end}]
+	if o == nil {
+		return OrderInfo{}, false
+	}
+	return o.info(), true
+}
+
+func (o *order) info() OrderInfo {
+	info := OrderInfo{
+		Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill, End: o.key.end, IPSBillNo: o.billNo,
+		State: string(o.state), At: o.at.In(china), Answer: o.answer.clone(), Final: o.final.clone(),
+	}
+	if o.ask != nil {
+		info.Ask = o.ask.id
+	}
+	return info
+}
+
+func (a Answer) clone() Answer {
+	a.Body = a.Body.clone()
+	return a
+}
+
+func (m Message) clone() Message {
+	if m == nil {
+		return nil
+	}
+	c := append(Message{}, m...)
+	for i := range c {
+		if c[i].Rows == nil {
+			continue
+		}
+		rows := make([]Message, len(c[i].Rows))
+		for j, row := range c[i].Rows {
+			rows[j] = row.clone()
+		}
+		c[i].Rows = rows
+	}
+	return c
+}
+
+// AskInfo describes a confirmation for the page that asks for it.
+type AskInfo struct {
+	ID           string
+	Op           string
+	Title        string // what the operation is called in texts
+	Merchant     string
+	MerchantName string
+	Order        string
+	Account      string // who is asked; "" for a new user and for the merchant itself
+	Page         string // PagePassword, PageAccount or PageBank
+	Lines        []Line // what is confirmed; empty once it is closed
+	At           time.Time
+	Deadline     time.Time
+	Open         bool
+	TriesLeft    int // on a PagePassword
+}
+
+// Ask describes a confirmation, open or closed.
+func (e *Engine) Ask(id string) (info AskInfo, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.asks[id]
+	if a == nil {
+		return AskInfo{}, false
+	}
+	return a.info(), true
+}
+
+// PendingAsks lists what a merchant's users have yet to confirm.
+func (e *Engine) PendingAsks(merchant string) []AskInfo {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []AskInfo
+	for _, a := range e.askList {
+		if a.open && (merchant == "" || merchant == a.order.merchant.code()) {
+			list = append(list, a.info())
+		}
+	}
+	return list
+}
+
+func (a *ask) info() AskInfo {
+	o := a.order
+	info := AskInfo{
+		ID: a.id, Op: o.op.name, Title: o.op.title, Merchant: o.merchant.code(), MerchantName: o.merchant.Name,
+		Order: o.key.bill, Page: a.page, Lines: append([]Line(nil), a.lines...),
+		At: a.at.In(china), Deadline: a.deadline.In(china), Open: a.open,
+	}
+	if a.from != nil {
+		info.Account = a.from.number
+	}
+	if a.page == PagePassword {
+		info.TriesLeft = maxPasswordTries - a.tries
+	}
+	return info
+}
+
+// SMS describes a text message that wants an answer.
+type SMS struct {
+	ID         string
+	Mobile     string
+	Text       string
+	Merchant   string
+	Op         string
+	Order      string
+	At         time.Time
+	Deadline   time.Time
+	State      SMSState
+	AnsweredAt time.Time // zero unless answered
+}
+
+// Inbox lists the text messages to a mobile, or with "" to all of them, in the
+// order of sending.
+func (e *Engine) Inbox(mobile string) []SMS {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []SMS
+	for _, m := range e.textList {
+		if mobile != "" && mobile != m.mobile {
+			continue
+		}
+		info := SMS{
+			ID: m.id, Mobile: m.mobile, Text: m.text, Merchant: m.order.merchant.code(), Op: m.order.op.name,
+			Order: m.order.key.bill, At: m.at.In(china), Deadline: m.deadline.In(china), State: m.state,
+		}
+		if !m.answeredAt.IsZero() {
+			info.AnsweredAt = m.answeredAt.In(china)
+		}
+		list = append(list, info)
+	}
+	return list
+}
+
+// JournalFilter selects entries of the journal; an empty field selects all.
+type JournalFilter = ledger.Filter
+
+// JournalEntry is one line of the journal.
+type JournalEntry = ledger.Entry
+
+// Journal lists entries of the books, oldest first.
+func (e *Engine) Journal(f JournalFilter) []JournalEntry {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	entries := e.books.Select(f)
+	for i := range entries {
+		entries[i].At = entries[i].At.In(china)
+	}
+	return entries
+}
+
+// Totals are sums over the books, in fen. Users, Merchants, Fees and Outside
+// add up to zero.
+type Totals struct {
+	Accounts  int
+	Entries   int
+	Users     Balance
+	Merchants Balance
+	Fees      int64 // the platform's income
+	Outside   int64 // negative: what the world outside has paid in
+}
+
+// Totals adds up the books as they stand.
+func (e *Engine) Totals() Totals {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := Totals{Accounts: len(e.accountList), Entries: e.books.Len()}
+	for _, a := range e.accountList {
+		t.Users = t.Users.plus(e.balance(a.number))
+	}
+	for _, m := range e.merchantList {
+		t.Merchants = t.Merchants.plus(e.balance(m.code()))
+	}
+	t.Fees = e.holds(feeAccount)
+	t.Outside = e.holds(bankAccount)
+	return t
+}
+
+func (b Balance) plus(c Balance) Balance {
+	return Balance{b.Available + c.Available, b.Frozen + c.Frozen, b.Unsettled + c.Unsettled}
+}
+
+// Now is the time of the last command, in China Standard Time; the zero time
+// before the first.
+func (e *Engine) Now() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.now.IsZero() {
+		return e.now
+	}
+	return e.now.In(china)
+}
+
+// Faults lists the faults that still lie in wait.
+func (e *Engine) Faults() []Fault {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []Fault
+	for _, f := range e.faults {
+		g := f.Fault
+		g.Count = f.left
+		list = append(list, g)
+	}
+	return list
+}

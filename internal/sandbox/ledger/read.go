@@ -1,0 +1,112 @@
+package ledger
+
+import "fmt"
+
+// Filter selects entries of the journal; an empty field selects everything.
+type Filter struct {
+	Merchant  string
+	Account   string
+	Operation string
+	Order     string
+	Bid       string
+	Offset    int // entries to skip among those selected
+	Limit     int // 0 means all
+}
+
+func (f *Filter) takes(e *Entry) bool {
+	return (f.Merchant == "" || f.Merchant == e.Merchant) &&
+		(f.Account == "" || f.Account == e.From.Account || f.Account == e.To.Account) &&
+		(f.Operation == "" || f.Operation == e.Operation) &&
+		(f.Order == "" || f.Order == e.Order) &&
+		(f.Bid == "" || f.Bid == e.Bid)
+}
+
+// Select copies the entries that the filter takes, oldest first.
+func (b *Books) Select(f Filter) []Entry {
+	n := len(b.journal)
+	at := func(i int) int { return i }
+	if f.Account != "" {
+		a := b.accounts[f.Account]
+		if a == nil {
+			return nil
+		}
+		n = len(a.entries)
+		at = func(i int) int { return a.entries[i] }
+	}
+	var out []Entry
+	for i, skipped := 0, 0; i < n; i++ {
+		e := &b.journal[at(i)]
+		if !f.takes(e) {
+			continue
+		}
+		if skipped < f.Offset {
+			skipped++
+			continue
+		}
+		out = append(out, *e)
+		if f.Limit > 0 && len(out) == f.Limit {
+			break
+		}
+	}
+	return out
+}
+
+// Accounts are the names of all accounts in the order of opening.
+func (b *Books) Accounts() []string { return append([]string(nil), b.names...) }
+
+// Len is the number of entries in the journal.
+func (b *Books) Len() int { return len(b.journal) }
+
+// Entry is the entry number seq, counted from 1.
+func (b *Books) Entry(seq int) Entry { return b.journal[seq-1] }
+
+// Check works the whole journal through from its first entry and compares the
+// result with the balances and freezes on the books.
+func (b *Books) Check() error {
+	places := make(map[Place]int64)
+	freezes := make([]int64, len(b.freezes)+1)
+	for i := range b.journal {
+		e := &b.journal[i]
+		if e.Seq != int64(i)+1 {
+			return fmt.Errorf("ledger: entry %d carries the number %d", i+1, e.Seq)
+		}
+		if e.Amount <= 0 {
+			return fmt.Errorf("ledger: entry %d moves %d", e.Seq, e.Amount)
+		}
+		places[e.From] -= e.Amount
+		places[e.To] += e.Amount
+		if e.From.Pocket == Frozen {
+			freezes[e.Freeze] -= e.Amount
+		}
+		if e.To.Pocket == Frozen {
+			freezes[e.Freeze] += e.Amount
+		}
+	}
+	live := make(map[string]int64)
+	for i, f := range b.freezes {
+		if f.left != freezes[i+1] || f.left < 0 {
+			return fmt.Errorf("ledger: freeze %d holds %d, its entries say %d", f.id, f.left, freezes[i+1])
+		}
+		live[f.account] += f.left
+	}
+	var sum int64
+	for _, name := range b.names {
+		a := b.accounts[name]
+		for p := range pocketCount {
+			if a.pockets[p] != places[Place{name, p}] {
+				return fmt.Errorf("ledger: account %s %s holds %d, its entries say %d", name, p, a.pockets[p], places[Place{name, p}])
+			}
+			sum += a.pockets[p]
+		}
+		if err := a.check(name); err != nil {
+			return err
+		}
+		if a.live != live[name] {
+			return fmt.Errorf("ledger: account %s counts freezes of %d, there are %d", name, a.live, live[name])
+		}
+	}
+	if sum != 0 {
+		return fmt.Errorf("ledger: the sum over all accounts is %d", sum)
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package sandbox
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+
+	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
+)
+
+// Merchant is a P2P platform that the sandbox knows. It prints as its code.
+type Merchant struct {
+	Code string // 6 digits
+	Name string // shown on pages
+	Cert string // "MD5 证书", 128 characters
+	Key  string // 3DES key, 24 characters
+	IV   string // 3DES IV, 8 characters
+
+	// RSA, if not nil, signs this merchant's answers in MD5withRSA mode in
+	// place of MD5. Requests are signed with MD5 in both modes.
+	RSA *rsa.PrivateKey
+
+	// Manual makes people confirm on pages and answer texts by hand; by
+	// default all of them agree at once.
+	Manual bool
+	// IPSFee is the platform's fee in fen for each recharge and withdrawal.
+	IPSFee int64
+	// NoMandate leaves withholding mandates unsigned until [Sandbox.Mandate];
+	// by default opening an account signs one.
+	NoMandate bool
+}
+
+// TestMerchant returns the test merchant that the vendor published with its
+// demo, so that a program written for the old test environment works unchanged.
+func TestMerchant() Merchant {
+	return Merchant{
+		Code: "808801",
+		Name: "测试平台",
+		Cert: "GPhKt7sh4dxQQZZkINGFtefRKNPyAj8S00cgAwtRyy0ufD7alNC28xCBKpa6IU7u54zzWSAv4PqUDKMgpOnM7fucO1wuwMi4RgPAnietmqYIhHXZ3TqTGKNzkxA55qYH",
+		Key:  "ICHuQplJ0YR9l7XeVNKi6FMn",
+		IV:   "2EDxsEfp",
+	}
+}
+
+// String hides the keys.
+func (m Merchant) String() string { return "merchant " + m.Code }
+
+// GoString hides the keys.
+func (m Merchant) GoString() string { return m.String() }
+
+// Format hides the keys from every verb.
+func (m Merchant) Format(f fmt.State, _ rune) { fmt.Fprint(f, m.String()) }
+
+// merchant is a Merchant ready for use.
+type merchant struct {
+	settings engine.Settings
+	keys     *envelope.Keys
+	rsa      *rsa.PrivateKey
+}
+
+func newMerchant(m Merchant) (*merchant, error) {
+	keys, err := envelope.NewKeys(m.Code, m.Cert, m.Key, m.IV)
+	if err != nil {
+		return nil, err
+	}
+	if m.IPSFee < 0 {
+		return nil, fmt.Errorf("IPSFee: want 0 or more, got %d", m.IPSFee)
+	}
+	ready := &merchant{
+		settings: engine.Settings{
+			Merchant: m.Code, Name: m.Name, Auto: !m.Manual, IPSFee: m.IPSFee, NoMandate: m.NoMandate,
+		},
+		keys: keys,
+		rsa:  m.RSA,
+	}
+	// A key that is too short must show here and not at the first answer.
+	if _, err := ready.seal(engine.Answer{}); err != nil {
+		return nil, errors.New("RSA: the key cannot sign")
+	}
+	return ready, nil
+}
+
+// sealed is the envelope of an answer as it goes over the wire.
+type sealed struct {
+	merchant, code, text, body, sign string
+	xml                              string // what body holds
+}
+
+// seal encrypts and signs an answer. An answer without a document has an empty
+// body.
+func (m *merchant) seal(a engine.Answer) (sealed, error) {
+	e := sealed{merchant: m.keys.MerCode(), code: a.Code, text: a.Text}
+	if len(a.Body) > 0 {
+		document := wire.WriteDocument(a.Body)
+		e.xml = string(document)
+		e.body = m.keys.Encrypt(document)
+	}
+	if m.rsa == nil {
+		e.sign = m.keys.SignAnswer(e.code, e.text, e.body)
+		return e, nil
+	}
+	var err error
+	e.sign, err = m.keys.SignAnswerRSA(m.rsa, e.code, e.text, e.body)
+	return e, err
+}
+
+// fields are the five fields of the envelope in wire order.
+func (e sealed) fields() []wire.Pair {
+	return []wire.Pair{
+		{Name: "pMerCode", Value: e.merchant},
+		{Name: "pErrCode", Value: e.code},
+		{Name: "pErrMsg", Value: e.text},
+		{Name: "p3DesXmlPara", Value: e.body},
+		{Name: "pSign", Value: e.sign},
+	}
+}

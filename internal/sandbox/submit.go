@@ -1,0 +1,183 @@
+package sandbox
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
+)
+
+// request is a merchant's message as it came; nothing in it is trusted.
+type request struct {
+	op                   operation
+	via                  Via
+	peer                 string
+	merchant, body, sign string
+}
+
+// result is what became of a request.
+type result struct {
+	op        operation
+	order     string // pMerBillNo, if it could be read
+	answer    sealed
+	returnURL string // where the browser goes, "" if that is not known
+	ask       string // what a person must confirm first; there is no answer yet
+}
+
+// newRequest takes the three fields of an envelope out of params. The platform
+// names them arg* for some operations and p* for others; either set is taken
+// for any operation (our choice), but not a mixture. .NET finds form fields in
+// any case, so we do.
+func newRequest(op operation, via Via, peer string, params []wire.Pair) (request, *refusal) {
+	fields, bad := envelopeFields(op, params, "MerCode", "3DesXmlPara", "Sign")
+	if bad != nil {
+		return request{}, bad
+	}
+	return request{
+		op: op, via: via, peer: peer,
+		merchant: fields[0], body: envelope.Repair(fields[1]), sign: fields[2],
+	}, nil
+}
+
+// envelopeFields finds parameters by their names without the prefix arg or p.
+func envelopeFields(op operation, params []wire.Pair, names ...string) ([]string, *refusal) {
+	values := make([]string, len(names))
+	found := make([]string, len(names)) // the prefix each was found under
+	prefix := ""
+	for _, p := range params {
+		for i, name := range names {
+			with := prefixOf(p.Name, name)
+			switch {
+			case with == "":
+				continue
+			case found[i] == with:
+				return nil, refuse(op, codeForm, "字段重复，字段(%s)", with+name)
+			case prefix != "" && prefix != with:
+				return nil, refuse(op, codeForm, "字段名前缀arg与p混用")
+			}
+			prefix, found[i], values[i] = with, with, p.Value
+		}
+	}
+	return values, nil
+}
+
+func prefixOf(field, name string) string {
+	for _, prefix := range []string{"arg", "p"} {
+		if strings.EqualFold(field, prefix+name) {
+			return prefix
+		}
+	}
+	return ""
+}
+
+// opened is a request as far as it could be opened.
+type opened struct {
+	merchant *merchant      // nil if nobody has this code
+	verified bool           // the signature held
+	msg      engine.Message // the document; with a refusal perhaps a part of it
+	xml      string         // what was decrypted
+	refusal  *refusal
+}
+
+// submit answers a request. Its error is the sandbox's own failure.
+func (s *Sandbox) submit(req request) (result, error) {
+	o := s.open(req)
+	res := result{op: req.op, order: o.msg.Get("pMerBillNo")}
+	if address := o.msg.Get("pWebUrl"); absoluteURL(address) {
+		res.returnURL = address
+	}
+	s.messages.add(Message{
+		At: s.Now(), Direction: In, Via: req.via, Peer: req.peer, Merchant: known(req.merchant), Op: req.op.name,
+		Order: res.order, XML: o.xml, Verified: o.verified,
+	})
+	if o.refusal != nil {
+		return s.answer(o.merchant, req, res, engine.Answer{Code: o.refusal.code, Text: o.refusal.text})
+	}
+	out, err := s.apply(engine.Command{
+		Kind: engine.KindSubmit, Merchant: o.merchant.keys.MerCode(), Op: req.op.name, Message: o.msg,
+	})
+	switch {
+	case errors.Is(err, ErrClosed):
+		return result{}, err
+	case err != nil:
+		s.log.Error("submit", "op", req.op.name, "merchant", o.merchant.keys.MerCode(), "order", res.order, "err", err)
+		return s.answer(o.merchant, req, res, engine.Answer{Code: codeSystem, Text: "系统异常，错误码" + codeSystem})
+	case out.Ask != "":
+		res.ask = out.Ask
+		return res, nil
+	}
+	if absoluteURL(out.ReturnURL) {
+		res.returnURL = out.ReturnURL
+	}
+	return s.answer(o.merchant, req, res, out.Answer)
+}
+
+// open does what must be done in this order: find the merchant, verify the
+// signature over the repaired text, and only then decrypt and parse.
+func (s *Sandbox) open(req request) opened {
+	o := opened{merchant: s.merchants[req.merchant]}
+	for _, f := range []struct{ title, value string }{
+		{"商户号", req.merchant}, {"3DES加密报文", req.body}, {"签名", req.sign},
+	} {
+		if f.value == "" {
+			o.refusal = required(f.title)
+			return o
+		}
+	}
+	if o.merchant == nil {
+		o.refusal = refuse(req.op, codeMerchant, "商户不存在，商户号(%s)", known(req.merchant))
+		return o
+	}
+	if o.verified = o.merchant.keys.VerifyRequest(req.body, req.sign); !o.verified {
+		o.refusal = refuse(req.op, codeSign, "签名验证失败，商户号(%s)", req.merchant)
+		return o
+	}
+	plain, err := o.merchant.keys.Decrypt(req.body)
+	if err != nil {
+		o.refusal = refuseCipher(req.op, err)
+		return o
+	}
+	o.xml = wire.Text(plain)
+	if o.msg, err = wire.ReadDocument(plain); err != nil {
+		o.refusal = refuseDocument(req.op, err)
+	}
+	return o
+}
+
+// known is the merchant code if it is shaped like one, so that a stranger's
+// text does not go into answers and records.
+func known(code string) string {
+	if len(code) == 6 && strings.Trim(code, "0123456789") == "" {
+		return code
+	}
+	return ""
+}
+
+// answer seals an answer, records it and puts it in the result. An answer to
+// nobody known is not signed, for there is no key to sign with.
+func (s *Sandbox) answer(m *merchant, req request, res result, a engine.Answer) (result, error) {
+	if m == nil {
+		res.answer = sealed{merchant: known(req.merchant), code: a.Code, text: a.Text}
+	} else {
+		var err error
+		if res.answer, err = m.seal(a); err != nil {
+			return result{}, err
+		}
+	}
+	via := req.via
+	if via == ViaPage {
+		via = ViaReturn
+	}
+	s.recordAnswer(via, req.peer, res, m != nil)
+	return res, nil
+}
+
+func (s *Sandbox) recordAnswer(via Via, peer string, res result, signed bool) {
+	s.messages.add(Message{
+		At: s.Now(), Direction: Out, Via: via, Peer: peer, Merchant: res.answer.merchant, Op: res.op.name,
+		Order: res.order, Code: res.answer.code, Text: res.answer.text, XML: res.answer.xml, Verified: signed,
+	})
+	s.log.Info("answer", "op", res.op.name, "merchant", res.answer.merchant, "order", res.order, "code", res.answer.code)
+}
