@@ -1,7 +1,6 @@
 package ips
 
 import (
-	"bytes"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -9,16 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"reflect"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/ips-p2p/ips/internal/codec"
 	"github.com/ips-p2p/ips/internal/envelope"
-	"github.com/ips-p2p/ips/internal/htmlform"
 	"github.com/ips-p2p/ips/internal/soap"
 )
 
@@ -140,6 +136,9 @@ type Client struct {
 	maxInbound int64
 	tap        func(WireMessage)
 	tapRaw     bool
+	hook       func(context.Context, Event)
+	retry      RetryPolicy
+	oldBid     func(bidNo string) bool
 }
 
 // Option changes a default of [NewClient].
@@ -264,6 +263,7 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String
 
 // redirect is the front door of the operations that go through the browser.
 func redirect[Q any, R Response](c *Client, op *operation[Q, R], req Q) (*Form, error) {
+	start := time.Now()
 	message, orderNo, err := prepare(c, op, &req)
 	if err != nil {
 		return nil, err
@@ -272,6 +272,7 @@ func redirect[Q any, R Response](c *Client, op *operation[Q, R], req Q) (*Form, 
 	if err != nil {
 		return nil, err
 	}
+	c.observe(context.Background(), &op.OperationInfo, &flight{start: start}, 0, orderNo, "", nil)
 	return &Form{
 		operation: op.Operation,
 		orderNo:   orderNo,
@@ -291,20 +292,19 @@ func post[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R]
 	if err != nil {
 		return none, err
 	}
-	form := &Form{fields: fields}
-	page, contentType, err := c.send(ctx, call{
-		url:         c.env.PostBase + op.Endpoint,
-		contentType: "application/x-www-form-urlencoded",
-		body:        []byte(form.Values().Encode()),
+	form := Form{fields: fields}
+	body := []byte(form.Values().Encode())
+	return exchange(ctx, c, op, orderNo, func(f *flight) (answer, error) {
+		page, contentType, err := c.send(ctx, f, call{
+			url:         c.env.PostBase + op.Endpoint,
+			contentType: "application/x-www-form-urlencoded",
+			body:        body,
+		})
+		if err != nil {
+			return answer{}, err
+		}
+		return returnForm(page, contentType)
 	})
-	if err != nil {
-		return none, c.fate(&op.OperationInfo, orderNo, err)
-	}
-	a, err := returnForm(page, contentType)
-	if err != nil {
-		return none, c.fate(&op.OperationInfo, orderNo, err)
-	}
-	return receive(c, op, a, orderNo)
 }
 
 // callService is the front door of the web service.
@@ -315,19 +315,57 @@ func callService[Q any, R Response](ctx context.Context, c *Client, op *operatio
 		return none, err
 	}
 	names := envelopeNames(op.ArgNames)
-	result, err := c.soap(ctx, c.env.Service, op.Endpoint, []soap.Param{
+	params := []soap.Param{
 		{Name: names[0], Value: message.merCode},
 		{Name: names[1], Value: message.body},
 		{Name: names[2], Value: message.sign},
+	}
+	return exchange(ctx, c, op, orderNo, func(f *flight) (answer, error) {
+		result, err := c.soap(ctx, f, c.env.Service, op.Endpoint, params)
+		if err != nil {
+			return answer{}, err
+		}
+		return resultAnswer(result)
 	})
-	if err != nil {
-		return none, c.fate(&op.OperationInfo, orderNo, err)
+}
+
+// exchange sends a request, again if the client's policy says so, and turns the
+// answer into its response. From the moment of sending, an answer that cannot
+// be believed leaves the order's fate unknown.
+func exchange[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R], orderNo string, send func(*flight) (answer, error)) (R, error) {
+	return repeat(ctx, c.retry, &op.OperationInfo, orderNo, func(attempt int) (R, error) {
+		f := flight{start: time.Now()}
+		var resp R
+		a, err := send(&f)
+		if err == nil {
+			resp, err = receive(c, op, a, orderNo)
+		}
+		if err != nil && !isRefusal(err) {
+			var none R
+			resp, err = none, c.fate(&op.OperationInfo, orderNo, err)
+		}
+		c.observe(ctx, &op.OperationInfo, &f, attempt, orderNo, a.errCode, err)
+		return resp, err
+	})
+}
+
+// receive verifies the answer to a call and checks that it is about the order.
+func receive[Q any, R Response](c *Client, op *operation[Q, R], a answer, orderNo string) (R, error) {
+	resp := op.newResponse()
+	if err := c.open(&op.OperationInfo, a, Synchronous, resp); err != nil {
+		return resp, err
 	}
-	a, err := resultAnswer(result)
-	if err != nil {
-		return none, c.fate(&op.OperationInfo, orderNo, err)
+	base := resp.Base()
+	if base.OrderNo != "" && base.OrderNo != orderNo {
+		return resp, fmt.Errorf("%w: it is about order %.40q", ErrOperation, base.OrderNo)
 	}
-	return receive(c, op, a, orderNo)
+	base.OrderNo = orderNo
+	return resp, resp.Err()
+}
+
+func isRefusal(err error) bool {
+	var refusal *Error
+	return errors.As(err, &refusal)
 }
 
 // prepare fills in defaults, validates, writes and seals a request.
@@ -360,225 +398,6 @@ func (c *Client) defaultURL(req reflect.Value, field, base string, op Operation)
 	f.SetString(u.JoinPath(string(op)).String())
 }
 
-// receive turns the answer to a call into its response. From here on IPS has
-// had the request, so an answer that cannot be believed leaves its fate unknown.
-func receive[Q any, R Response](c *Client, op *operation[Q, R], a answer, orderNo string) (R, error) {
-	resp := op.newResponse()
-	if err := c.open(&op.OperationInfo, a, Synchronous, resp); err != nil {
-		var none R
-		return none, c.fate(&op.OperationInfo, orderNo, err)
-	}
-	base := resp.Base()
-	if base.OrderNo != "" && base.OrderNo != orderNo {
-		var none R
-		return none, c.fate(&op.OperationInfo, orderNo, fmt.Errorf("%w: it is about order %.40q", ErrOperation, base.OrderNo))
-	}
-	base.OrderNo = orderNo
-	return resp, resp.Err()
-}
-
-// open verifies, decrypts and decodes an answer into resp and classifies it.
-func (c *Client) open(op *OperationInfo, a answer, via Via, resp Response) error {
-	document, elements, err := c.seal.open(a)
-	c.tapReceived(op, via, document, a, err)
-	if err != nil {
-		return err
-	}
-	if foreign(op.Operation, elements) {
-		return ErrOperation
-	}
-	unknown, err := codec.Unmarshal(elements, resp)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	base := resp.Base()
-	base.Operation, base.Via = op.Operation, via
-	base.MerchantCode, base.Code, base.Message = a.merCode, Code(a.errCode), a.errMsg
-	base.Outcome = op.Outcome(base.Code)
-	for _, e := range unknown {
-		base.Extra = append(base.Extra, Element{e.Name, e.Text})
-	}
-	// A refusal may come without a document, if IPS could not read the request.
-	// Anything better is about an order, and says about which.
-	if base.Outcome != Failure && base.OrderNo == "" {
-		return fmt.Errorf("%w: %s without an order number", ErrMalformed, base.Code)
-	}
-	return nil
-}
-
-// fate decides whether err leaves the order's fate unknown.
-func (c *Client) fate(op *OperationInfo, orderNo string, err error) error {
-	var unsent *unsentError
-	var status *HTTPError
-	var fault *SOAPFault
-	switch {
-	case op.Transport == QueryService: // a question has no fate
-	case errors.As(err, &unsent):
-		err = unsent.err
-	case errors.As(err, &status) && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout:
-		// Refused at the door.
-	case errors.As(err, &fault) && (fault.Code == "Client" || fault.Code == "Sender" || fault.Code == "VersionMismatch" || fault.Code == "MustUnderstand"):
-		// By SOAP's definition the message was at fault and not processed.
-	default:
-		return &FateUnknownError{Operation: op.Operation, OrderNo: orderNo, Err: err}
-	}
-	return fmt.Errorf("ips: %s%s: %w", op.Operation, order(orderNo), err)
-}
-
-// call is one HTTP request.
-type call struct {
-	url, contentType, soapAction string
-	body                         []byte
-}
-
-// unsentError marks a failure before anything was written to the connection.
-type unsentError struct{ err error }
-
-func (e *unsentError) Error() string { return e.err.Error() }
-func (e *unsentError) Unwrap() error { return e.err }
-
-// send makes one HTTP request, reads a bounded answer and leaves the connection
-// fit for reuse.
-func (c *Client) send(ctx context.Context, r call) (body []byte, contentType string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	if err := ctx.Err(); err != nil {
-		return nil, "", &unsentError{err}
-	}
-	// Without complete headers on the wire no server can have acted.
-	var wrote atomic.Bool
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodPost, r.url, bytes.NewReader(r.body))
-	if err != nil {
-		return nil, "", &unsentError{err}
-	}
-	req.Header.Set("Content-Type", r.contentType)
-	if r.soapAction != "" {
-		req.Header.Set("SOAPAction", r.soapAction)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		if !wrote.Load() {
-			return nil, "", &unsentError{withoutURL(err)}
-		}
-		return nil, "", withoutURL(err)
-	}
-	defer resp.Body.Close()
-	contentType = resp.Header.Get("Content-Type")
-	body, err = io.ReadAll(io.LimitReader(resp.Body, c.maxAnswer+1))
-	switch {
-	case err != nil:
-		return nil, "", err
-	case int64(len(body)) > c.maxAnswer:
-		return nil, "", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxAnswer)
-	case resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusInternalServerError && r.soapAction != "":
-		// SOAP 1.1 sends faults with status 500.
-		if resp.StatusCode != http.StatusOK && !strings.Contains(contentType, "xml") {
-			return nil, "", &HTTPError{resp.StatusCode, resp.Status}
-		}
-		return body, contentType, nil
-	default:
-		return nil, "", &HTTPError{resp.StatusCode, resp.Status}
-	}
-}
-
-// withoutURL drops the method and URL that net/http puts in front.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
-// soap calls a web service operation and returns the text of its result.
-func (c *Client) soap(ctx context.Context, service, op string, params []soap.Param) (string, error) {
-	body, contentType, err := c.send(ctx, call{
-		url:         service,
-		contentType: soap.ContentType,
-		soapAction:  soap.Action(c.env.Namespace, op),
-		body:        soap.Request(c.env.Namespace, op, params),
-	})
-	if err != nil {
-		return "", err
-	}
-	result, fault, err := soap.Response(body, contentType, op)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
-	case fault != nil:
-		return "", &SOAPFault{Code: fault.Code, String: fault.String}
-	}
-	return result, nil
-}
-
-// resultAnswer reads the five fields out of the document that a web service
-// result holds.
-func resultAnswer(result string) (answer, error) {
-	elements, err := codec.Parse([]byte(result))
-	if err != nil {
-		return answer{}, fmt.Errorf("%w: result: %w", ErrMalformed, err)
-	}
-	var a answer
-	for _, e := range elements {
-		if p := a.field(e.Name); p != nil {
-			*p = e.Text
-		}
-	}
-	return a, nil
-}
-
-// field is where the answer keeps the named envelope field, nil for no such.
-func (a *answer) field(name string) *string {
-	switch name {
-	case "pMerCode":
-		return &a.merCode
-	case "pErrCode":
-		return &a.errCode
-	case "pErrMsg":
-		return &a.errMsg
-	case "p3DesXmlPara":
-		return &a.body
-	case "pSign":
-		return &a.sign
-	default:
-		return nil
-	}
-}
-
-var answerFields = []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"}
-
-// returnForm reads the five fields out of the page that answers a server-posted
-// form. The page has a form of its own before the return form, so the form is
-// known by its fields; two of that kind could not both be believed.
-func returnForm(page []byte, contentType string) (answer, error) {
-	forms, err := htmlform.Parse(page, contentType)
-	if err != nil {
-		return answer{}, fmt.Errorf("%w: page: %w", ErrMalformed, err)
-	}
-	var a answer
-	found := 0
-	for i := range forms {
-		if !forms[i].Has("pMerCode") || !forms[i].Has("pSign") {
-			continue
-		}
-		if found++; found > 1 {
-			return answer{}, fmt.Errorf("%w: the page has two return forms", ErrMalformed)
-		}
-		for _, name := range answerFields {
-			value, ok := forms[i].Get(name)
-			if !ok {
-				return answer{}, fmt.Errorf("%w: the return form has %s not exactly once", ErrMalformed, name)
-			}
-			*a.field(name) = value
-		}
-	}
-	if found == 0 {
-		return answer{}, fmt.Errorf("%w: the page has no return form", ErrMalformed)
-	}
-	return a, nil
-}
-
 // ask is the front door of the queries. They are not encrypted, and their
 // answers' signature is not documented well enough to insist on (our choice):
 // it is checked, and reported, as MD5 over the texts of all elements before
@@ -588,65 +407,44 @@ func ask[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R],
 	if err := validate(op.Operation, &req); err != nil {
 		return none, false, err
 	}
-	v := reflect.ValueOf(&req).Elem()
+	params := c.queryParams(&req)
+	c.tapQuery(&op.OperationInfo, params)
+	resp, err = repeat(ctx, c.retry, &op.OperationInfo, "", func(attempt int) (R, error) {
+		f := flight{start: time.Now()}
+		resp := op.newResponse()
+		result, err := c.soap(ctx, &f, service, op.Endpoint, params)
+		if err == nil {
+			verified, err = c.openQuery(&op.OperationInfo, result, resp)
+		}
+		if err == nil {
+			err = resp.Err()
+		}
+		code := string(resp.Base().Code)
+		if err != nil && !isRefusal(err) {
+			resp, err = none, c.fate(&op.OperationInfo, "", err)
+		}
+		c.observe(ctx, &op.OperationInfo, &f, attempt, "", code, err)
+		return resp, err
+	})
+	return resp, verified, err
+}
+
+// queryParams gives a query its parameters in wire order. The memo is not
+// signed and comes behind the signature.
+func (c *Client) queryParams(req any) []soap.Param {
+	v := reflect.ValueOf(req).Elem()
 	params := []soap.Param{{Name: "argMerCode", Value: c.MerchantCode()}}
 	signed := []string{c.MerchantCode()}
 	var memo []soap.Param
 	for _, f := range codec.Fields(v.Type()) {
 		p := soap.Param{Name: f.Name, Value: codec.Text(v, &f)}
-		if f.Name == "argMemo" { // not signed, and behind the signature
+		if f.Name == "argMemo" {
 			memo = append(memo, p)
 			continue
 		}
 		params = append(params, p)
 		signed = append(signed, p.Value)
 	}
-	sign := c.seal.keys.SignText(signed...)
-	params = append(append(params, soap.Param{Name: "argSign", Value: sign}), memo...)
-	c.tapQuery(&op.OperationInfo, params)
-	result, err := c.soap(ctx, service, op.Endpoint, params)
-	if err != nil {
-		return none, false, c.fate(&op.OperationInfo, "", err)
-	}
-	resp, verified, err = openQuery(c, op, result)
-	if err != nil {
-		return none, false, c.fate(&op.OperationInfo, "", err)
-	}
-	return resp, verified, resp.Err()
-}
-
-func openQuery[Q any, R Response](c *Client, op *operation[Q, R], result string) (resp R, verified bool, err error) {
-	a, err := resultAnswer(result)
-	if err != nil {
-		return resp, false, err
-	}
-	c.tapReceived(&op.OperationInfo, Synchronous, []byte(result), a, nil)
-	if a.merCode != c.MerchantCode() {
-		return resp, false, ErrMerchant
-	}
-	elements, err := codec.Parse([]byte(result))
-	if err != nil {
-		return resp, false, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	var signed []string
-	for _, e := range elements {
-		if e.Name != "pSign" {
-			signed = append(signed, e.Text)
-		}
-	}
-	resp = op.newResponse()
-	unknown, err := codec.Unmarshal(elements, resp)
-	if err != nil {
-		return resp, false, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	base := resp.Base()
-	base.Operation, base.Via = op.Operation, Synchronous
-	base.MerchantCode, base.Code, base.Message = a.merCode, Code(a.errCode), a.errMsg
-	base.Outcome = op.Outcome(base.Code)
-	for _, e := range unknown {
-		if new(answer).field(e.Name) == nil {
-			base.Extra = append(base.Extra, Element{e.Name, e.Text})
-		}
-	}
-	return resp, c.seal.keys.VerifyText(a.sign, signed...), nil
+	params = append(params, soap.Param{Name: "argSign", Value: c.seal.keys.SignText(signed...)})
+	return append(params, memo...)
 }

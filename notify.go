@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"sync"
+	"time"
 
 	"golang.org/x/net/html/charset"
 	"golang.org/x/text/encoding"
@@ -36,19 +37,27 @@ func (c *Client) ParseReturn(r *http.Request, op Operation) (Response, error) {
 }
 
 func (c *Client) parseInbound(r *http.Request, op Operation, via Via) (Response, error) {
+	start := time.Now()
+	resp, received, err := c.readInbound(r, op, via)
+	c.observeInbound(r.Context(), op, via, start, received, resp, err)
+	return resp, err
+}
+
+func (c *Client) readInbound(r *http.Request, op Operation, via Via) (resp Response, received int, err error) {
 	d := describe(op)
 	if d == nil || d.base().Transport == QueryService {
-		return nil, fmt.Errorf("ips: inbound: %w: %.40q", ErrOperation, op)
+		return nil, 0, fmt.Errorf("ips: inbound: %w: %.40q", ErrOperation, op)
 	}
 	a, err := c.inboundAnswer(r)
+	received = len(a.errMsg) + len(a.body) + len(a.sign)
 	if err != nil {
-		return nil, fmt.Errorf("ips: inbound %s: %w", op, err)
+		return nil, received, fmt.Errorf("ips: inbound %s: %w", op, err)
 	}
-	resp := d.response()
+	resp = d.response()
 	if err := c.open(d.base(), a, via, resp); err != nil {
-		return nil, fmt.Errorf("ips: inbound %s: %w", op, err)
+		return nil, received, fmt.Errorf("ips: inbound %s: %w", op, err)
 	}
-	return resp, nil
+	return resp, received, nil
 }
 
 // inboundAnswer reads the five fields of a form post, each exactly once, and
