@@ -198,6 +198,7 @@ var signAutoRepay = &operation[SignAutoRepayRequest, *SignAutoRepayResponse]{
 		Scenarios: []int{17}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *SignAutoRepayResponse { return new(SignAutoRepayResponse) },
+	mark:        "pIdentType",
 }
 
 // SignAutoRepay starts the signing of an auto-repay contract (4.8

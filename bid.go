@@ -3,6 +3,8 @@ package ips
 import (
 	"context"
 	"fmt"
+
+	"github.com/ips-p2p/ips/internal/codec"
 )
 
 // TermUnit is the unit of a loan's term (借款周期类型 pTrdCycleType of a bid).
@@ -229,6 +231,7 @@ var registerBid = &operation[RegisterBidRequest, *BidResponse]{
 	},
 	newResponse: func() *BidResponse { return new(BidResponse) },
 	mark:        "pBidStatus",
+	variant:     codec.Element{Name: "pOperationType", Text: "1"},
 }
 
 // RegisterBid registers a bid for a loan (4.3 标的登记, scenario 2
@@ -253,6 +256,7 @@ var endBid = &operation[EndBidRequest, *BidResponse]{
 	},
 	newResponse: func() *BidResponse { return new(BidResponse) },
 	mark:        "pBidStatus",
+	variant:     codec.Element{Name: "pOperationType", Text: "2"},
 }
 
 // EndBid ends a bid that is repaid or fell through (4.3 标的结束). IPS releases

@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -30,6 +31,10 @@ type Config struct {
 	// PublicKey is for merchants whose answers IPS signs in MD5withRSA mode;
 	// see [ParsePublicKey]. Nil means MD5 mode.
 	PublicKey *rsa.PublicKey `json:"-"`
+
+	// Former is for the time after IPS issued new secrets: answers made with the
+	// former ones are still taken for a while. Nil is the normal case.
+	Former *FormerKeys `json:"-"`
 
 	// Environment is where IPS answers: [Production], [VendorTest], or
 	// [EnvironmentAt] for a sandbox.
@@ -207,8 +212,12 @@ func NewClient(cfg Config, opts ...Option) (*Client, error) {
 	if cfg.PublicKey != nil && cfg.PublicKey.Size() < 128 {
 		errs = append(errs, fmt.Errorf("PublicKey: want at least 1024 bits, got %d", 8*cfg.PublicKey.Size()))
 	}
+	former, err := formerKeys(cfg)
+	if err != nil {
+		errs = append(errs, err)
+	}
 	c := &Client{
-		seal:       sealer{keys: keys, pub: cfg.PublicKey},
+		seal:       sealer{keys: keys, pub: cfg.PublicKey, former: former},
 		env:        cfg.Environment,
 		returnURL:  cfg.ReturnURL,
 		notifyURL:  cfg.NotifyURL,
@@ -229,6 +238,21 @@ func NewClient(cfg Config, opts ...Option) (*Client, error) {
 	}
 	c.http = withoutRedirects(c.http)
 	return c, nil
+}
+
+func formerKeys(cfg Config) (*formerSealer, error) {
+	f := cfg.Former
+	if f == nil {
+		return nil, nil
+	}
+	if f.Until.IsZero() {
+		return nil, errors.New("Former.Until: must be set")
+	}
+	keys, err := envelope.NewKeys(cfg.MerchantCode, f.Cert, cmp.Or(f.Key, cfg.Key), cmp.Or(f.IV, cfg.IV))
+	if err != nil {
+		return nil, fmt.Errorf("Former: %w", err)
+	}
+	return &formerSealer{keys: keys, until: f.Until}, nil
 }
 
 // withoutRedirects returns a client that keeps enough idle connections to the

@@ -51,6 +51,7 @@
 //
 // The platform dictates 3DES and MD5, which protect little today; HTTPS is what
 // protects the traffic. Answers are verified in constant time before they are
-// decrypted, whatever carries them. No key, id number, mobile number, card or
-// account is in any error of this package.
+// decrypted, whatever carries them. This package puts no key, id number, mobile
+// number, card or account into an error; an [*Error] carries what IPS itself
+// wrote in its Message, which may name an account.
 package ips

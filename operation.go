@@ -123,12 +123,18 @@ type operation[Q any, R Response] struct {
 	// mark is an element that only this operation's answers have, or those of
 	// operations that share its response type.
 	mark string
+	// variant is what sets this operation's answers apart from those with the
+	// same mark: an element and its text, where the answer has that element.
+	variant codec.Element
 }
 
 func (o *operation[Q, R]) base() *OperationInfo      { return &o.OperationInfo }
 func (o *operation[Q, R]) response() Response        { return o.newResponse() }
 func (o *operation[Q, R]) requestType() reflect.Type { return reflect.TypeFor[Q]() }
 func (o *operation[Q, R]) answerMark() string        { return o.mark }
+func (o *operation[Q, R]) answerVariant() codec.Element {
+	return o.variant
+}
 
 // description is an operation whose types do not matter.
 type description interface {
@@ -136,6 +142,7 @@ type description interface {
 	response() Response
 	requestType() reflect.Type
 	answerMark() string
+	answerVariant() codec.Element
 }
 
 var descriptions = []description{
@@ -155,13 +162,20 @@ func describe(o Operation) description {
 }
 
 // foreign reports whether a document is another operation's answer: it has
-// another's mark and not its own. A document without any mark passes, because
-// the platform may leave elements out.
+// another's mark and not its own, or the text of another's variant. A document
+// without any mark passes, because the platform may leave elements out.
 func foreign(op Operation, elements []codec.Element) bool {
 	has := func(name string) bool {
 		return name != "" && slices.ContainsFunc(elements, func(e codec.Element) bool { return e.Name == name })
 	}
-	if has(describe(op).answerMark()) {
+	d := describe(op)
+	own := d.answerVariant()
+	if slices.ContainsFunc(elements, func(e codec.Element) bool {
+		return e.Name == own.Name && e.Text != "" && e.Text != own.Text
+	}) {
+		return true
+	}
+	if has(d.answerMark()) {
 		return false
 	}
 	return slices.ContainsFunc(descriptions, func(d description) bool { return has(d.answerMark()) })

@@ -188,7 +188,7 @@ var withholdingRecharge = &operation[WithholdingRechargeRequest, *WithholdingRec
 		Scenarios: []int{12}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *WithholdingRechargeResponse { return new(WithholdingRechargeResponse) },
-	mark:        "pTrdRealAmt",
+	mark:        "pMerFee", // pTrdRealAmt is not known before the debit
 }
 
 // WithholdingRecharge makes IPS debit a user's card (4.13 自动代扣充值,

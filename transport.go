@@ -92,9 +92,13 @@ func (c *Client) send(ctx context.Context, f *flight, r call) (body []byte, cont
 	if err := ctx.Err(); err != nil {
 		return nil, "", &unsentError{err}
 	}
-	// Without complete headers on the wire no server can have acted.
-	var wrote atomic.Bool
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }}
+	// Without complete headers on the wire no server can have acted. Only a
+	// transport that reports its steps can prove that there were none.
+	var traced, wrote atomic.Bool
+	trace := &httptrace.ClientTrace{
+		GetConn:      func(string) { traced.Store(true) },
+		WroteHeaders: func() { wrote.Store(true) },
+	}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodPost, r.url, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, "", &unsentError{err}
@@ -106,7 +110,7 @@ func (c *Client) send(ctx context.Context, f *flight, r call) (body []byte, cont
 	f.sent = len(r.body)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if !wrote.Load() {
+		if traced.Load() && !wrote.Load() {
 			return nil, "", &unsentError{withoutURL(err)}
 		}
 		return nil, "", withoutURL(err)
