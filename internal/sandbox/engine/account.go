@@ -187,7 +187,7 @@ func (t *openTask) do(e *Engine, o *order) (result, *refusal) {
 	d := t.details
 	if d == nil {
 		d = &details{
-			login: hashPassword("a" + autoPassword), trade: hashPassword(autoPassword),
+			login: hashPassword("a" + AutoPassword), trade: hashPassword(AutoPassword),
 			question: "我的出生地是哪里", answer: hashPassword("北京"), bank: "中国工商银行", cardTail: fmt.Sprintf("%04d", n%10000),
 		}
 	}

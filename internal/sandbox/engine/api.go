@@ -63,6 +63,9 @@ type Outcome struct {
 	Problem string
 	// Notices are to be posted to merchants, in this order.
 	Notices []Notice
+	// Taken says that a submit has become an order, rather than been refused
+	// or recognised as one that was taken before.
+	Taken bool
 }
 
 // The kinds of Command.
@@ -99,6 +102,7 @@ type Command struct {
 	Amount   int64             `json:",omitempty"` // deposit, in fen
 	Settings *Settings         `json:",omitempty"` // merchant
 	Fault    *Fault            `json:",omitempty"` // fault
+	Faults   []Fault           `json:",omitempty"` // submit: faults that meet it and nothing else; Op and Count do not matter
 }
 
 // Settings are a merchant's standing at the platform, without its secrets.

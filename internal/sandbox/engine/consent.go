@@ -37,12 +37,23 @@ type Line struct {
 	Money bool // Value is an amount in yuan
 }
 
+// Payee is one row of a repayment on the page that asks for it.
+type Payee struct {
+	Order   string // pMerBillNo of the creditor registration
+	Name    string // masked; "" for an account that does not exist
+	Account string
+	Amount  string // in yuan
+	Fee     string // what the borrower pays for it, in yuan
+}
+
 // consent is what a task needs before it is done. The zero value is nothing.
 type consent struct {
 	page  string   // PagePassword, PageAccount, PageBank or pageText; "" for nothing
 	from  *account // who agrees; nil is the merchant itself or somebody new
 	lines []Line   // what the page shows
 	time  time.Duration
+
+	payees []Payee // of a repayment
 
 	// By text message only.
 	text     string
@@ -58,6 +69,7 @@ type ask struct {
 	page     string
 	from     *account
 	lines    []Line
+	payees   []Payee
 	at       time.Time
 	deadline time.Time
 	open     bool
@@ -132,7 +144,7 @@ func (e *Engine) seekConsent(o *order) (askID string) {
 func (e *Engine) open(o *order, c consent) *ask {
 	e.numbers.Ask++
 	a := &ask{
-		id: fmt.Sprintf("ASK%010d", e.numbers.Ask), order: o, page: c.page, from: c.from, lines: c.lines,
+		id: fmt.Sprintf("ASK%010d", e.numbers.Ask), order: o, page: c.page, from: c.from, lines: c.lines, payees: c.payees,
 		at: e.now, deadline: e.now.Add(pageTime), open: true,
 	}
 	if c.time != 0 {
@@ -216,7 +228,7 @@ func (e *Engine) closeAsk(a *ask, code, reason string) Outcome {
 	return a.order.outcome()
 }
 
-func (a *ask) close() { a.open, a.lines = false, nil }
+func (a *ask) close() { a.open, a.lines, a.payees = false, nil, nil }
 
 func (o *order) outcome() Outcome { return Outcome{Answer: o.answer, ReturnURL: o.back} }
 
@@ -328,9 +340,9 @@ func (e *Engine) NextDeadline() (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// autoPassword is the trade password of accounts that were opened without a
+// AutoPassword is the trade password of accounts that were opened without a
 // page, and of merchants.
-const autoPassword = "123456"
+const AutoPassword = "123456"
 
 // passwordHash keeps passwords out of memory dumps and views. A sandbox's
 // passwords protect nothing, so the hash is a plain one.
@@ -349,29 +361,42 @@ type details struct {
 	question, bank, cardTail string
 }
 
-// readDetails checks the form of account opening; the limits are our choice.
-func readDetails(input map[string]string) (*details, string) {
-	login, trade := input["loginPassword"], input["tradePassword"]
-	question, answer, bank, card := input["question"], input["answer"], input["bank"], input["card"]
-	switch {
-	case !lengthIn(login, 6, 32):
-		return nil, "登录密码必须为6至32个字符"
-	case !lengthIn(trade, 6, 32):
-		return nil, "交易密码必须为6至32个字符"
-	case login == trade:
-		return nil, "交易密码不能与登录密码相同"
-	case !lengthIn(question, 1, 50):
-		return nil, "请选择密码保护问题"
-	case !lengthIn(answer, 1, 50):
-		return nil, "请填写密码保护问题的答案"
-	case !lengthIn(bank, 1, 30):
-		return nil, "请选择开户银行"
-	case len(card) < 15 || len(card) > 19 || !allDigits(card):
-		return nil, "银行卡号必须为15至19位数字"
+// detailNames are the fields of a [PageAccount] in the order of the page.
+var detailNames = [...]string{"loginPassword", "tradePassword", "question", "answer", "bank", "card"}
+
+// DetailProblems says what is wrong with the input of a [PageAccount], by the
+// name of the field and in Chinese; the limits are our choice.
+func DetailProblems(input map[string]string) map[string]string {
+	problems := make(map[string]string)
+	add := func(name, problem string, wrong bool) {
+		if wrong && problems[name] == "" {
+			problems[name] = problem
+		}
 	}
+	login, trade, card := input["loginPassword"], input["tradePassword"], input["card"]
+	add("loginPassword", "登录密码必须为6至32个字符", !lengthIn(login, 6, 32))
+	add("tradePassword", "交易密码必须为6至32个字符", !lengthIn(trade, 6, 32))
+	add("tradePassword", "交易密码不能与登录密码相同", login == trade)
+	add("question", "请选择密码保护问题", !lengthIn(input["question"], 1, 50))
+	add("answer", "请填写密码保护问题的答案", !lengthIn(input["answer"], 1, 50))
+	add("bank", "请选择开户银行", !lengthIn(input["bank"], 1, 30))
+	add("card", "银行卡号必须为15至19位数字", len(card) < 15 || len(card) > 19 || !allDigits(card))
+	return problems
+}
+
+// readDetails reads the form of account opening, or says what is wrong first.
+func readDetails(input map[string]string) (*details, string) {
+	problems := DetailProblems(input)
+	for _, name := range detailNames {
+		if problem := problems[name]; problem != "" {
+			return nil, problem
+		}
+	}
+	card := input["card"]
 	return &details{
-		login: hashPassword(login), trade: hashPassword(trade), answer: hashPassword(answer), question: question,
-		bank: bank, cardTail: card[len(card)-4:],
+		login: hashPassword(input["loginPassword"]), trade: hashPassword(input["tradePassword"]),
+		question: input["question"], answer: hashPassword(input["answer"]),
+		bank: input["bank"], cardTail: card[len(card)-4:],
 	}, ""
 }
 

@@ -158,6 +158,8 @@ func (t *creditorTask) consent() consent {
 		{Label: "标的号", Value: t.bid.no},
 		{Label: "投资人", Value: maskName(t.investor.realName)},
 		{Label: "投资人账号", Value: t.investor.number},
+		{Label: "借款人", Value: maskName(t.bid.borrower.realName)},
+		{Label: "借款用途", Value: t.get("pUse")},
 		{Label: "投标金额", Value: formatFen(t.amount), Money: true},
 		{Label: "手续费", Value: formatFen(t.fee), Money: true},
 		{Label: "冻结金额", Value: formatFen(t.amount + t.fee), Money: true},

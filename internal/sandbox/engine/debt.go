@@ -140,13 +140,24 @@ func (t *debtTask) consent() consent {
 		{Label: "标的号", Value: d.claim.bid.no},
 		{Label: "债权人订单号", Value: d.claim.order},
 		{Label: "出让方", Value: maskName(d.from.realName)},
+		{Label: "出让方账号", Value: d.from.number},
 		{Label: "受让方", Value: maskName(d.to.realName)},
 		{Label: "受让方账号", Value: d.to.number},
+		{Label: "转让份额", Value: d.shareText()},
 		{Label: "转让债权面额", Value: formatFen(d.face), Money: true},
 		{Label: "支付金额", Value: formatFen(d.price), Money: true},
 		{Label: "手续费", Value: formatFen(d.toFee), Money: true},
 		{Label: "冻结金额", Value: formatFen(d.price + d.toFee), Money: true},
 	}}
+}
+
+// shareText says how much of what the assignor holds goes over. It is asked
+// after check, so he holds something.
+func (d *debt) shareText() string {
+	if d.whole {
+		return "全部"
+	}
+	return "部分，占出让方所持债权的" + formatFen(d.face*100_00/d.claim.holders[d.from.number].face) + "%"
 }
 
 func (t *debtTask) check(e *Engine) *refusal {

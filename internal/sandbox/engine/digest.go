@@ -47,7 +47,7 @@ func (e *Engine) Digest() string {
 		}
 	}
 	for _, o := range e.orderList {
-		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRow, o.hold != nil)
+		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRows, o.hold != nil)
 	}
 	for _, o := range e.held {
 		put("held", o.key, o.task.(heldTask).final)

@@ -124,7 +124,12 @@ func (e *Engine) Apply(cmd Command) (Outcome, error) {
 	e.notices = nil
 	e.passTo(cmd.At.UTC().Round(0))
 	out := e.act(&cmd)
+	// What leaves the engine is nobody's key to what stays in it.
+	out.Answer = out.Answer.clone()
 	out.Notices, e.notices = e.notices, nil
+	for i := range out.Notices {
+		out.Notices[i].Answer = out.Notices[i].Answer.clone()
+	}
 	return out, nil
 }
 
@@ -150,7 +155,10 @@ func (e *Engine) examine(cmd *Command) error {
 		if !cmd.Message.valid(0) {
 			return errors.New("engine: Message: not UTF-8, or rows within rows")
 		}
-		return e.examineMerchant(cmd.Merchant)
+		if err := e.examineMerchant(cmd.Merchant); err != nil {
+			return err
+		}
+		return e.examineFaults(cmd.Merchant, cmd.Op, cmd.Faults)
 	case KindConfirm, KindCancel:
 		if e.asks[cmd.ID] == nil {
 			return fmt.Errorf("engine: ID: unknown confirmation %q", cmd.ID)
@@ -213,7 +221,7 @@ func (e *Engine) act(cmd *Command) Outcome {
 	case KindMerchant:
 		e.setMerchant(*cmd.Settings)
 	case KindSubmit:
-		return e.submit(e.merchants[cmd.Merchant], e.operations[cmd.Op], cmd.Message)
+		return e.submit(&submission{e.operations[cmd.Op], e.merchants[cmd.Merchant], cmd.Message.clone(), ownFaults(cmd)})
 	case KindConfirm:
 		return e.confirm(e.asks[cmd.ID], cmd.Input)
 	case KindCancel:

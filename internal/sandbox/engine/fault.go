@@ -63,6 +63,46 @@ func (e *Engine) examineFault(merchant string, f *Fault) error {
 	return fmt.Errorf("engine: Fault.Name: unknown fault %q", f.Name)
 }
 
+// examineFaults looks at the faults that a submit brings along.
+func (e *Engine) examineFaults(merchant, op string, faults []Fault) error {
+	for _, f := range faults {
+		f.Op = op
+		if f.Lift {
+			return errors.New("engine: Faults: nothing to lift")
+		}
+		if err := e.examineFault(merchant, &f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownFaults are the faults that a submit brings along, each to be met once.
+func ownFaults(cmd *Command) []*fault {
+	var list []*fault
+	for _, f := range cmd.Faults {
+		f.Op = cmd.Op
+		list = append(list, &fault{Fault: f, merchant: cmd.Merchant, left: 1})
+	}
+	return list
+}
+
+// takeOwn finds a fault that came with the submission, and uses it up.
+func (s *submission) takeOwn(name string) *fault {
+	for i, f := range s.faults {
+		if f.Name == name && s.canMeet(f) {
+			s.faults = slices.Delete(s.faults, i, i+1)
+			return f
+		}
+	}
+	return nil
+}
+
+// canMeet says whether the submission has what the fault is about.
+func (s *submission) canMeet(f *fault) bool {
+	return f.Name != faultRow || len(s.msg.rows("pDetails")) >= f.Row
+}
+
 // setFault orders a fault, or takes it back and gives the orders that it held
 // their final answers.
 func (e *Engine) setFault(merchant string, f Fault) {
@@ -97,11 +137,14 @@ func (e *Engine) setFault(merchant string, f Fault) {
 
 // takeFault finds a fault that meets the submission, and uses it up once.
 func (e *Engine) takeFault(name string, s *submission) *fault {
+	if f := s.takeOwn(name); f != nil {
+		return f
+	}
 	for i, f := range e.faults {
 		if f.Name != name || f.Op != s.op.name || (f.merchant != "" && f.merchant != s.merchant.code()) {
 			continue
 		}
-		if name == faultRow && len(s.msg.rows("pDetails")) < f.Row {
+		if !s.canMeet(f) {
 			continue // no batch that it could meet
 		}
 		if f.left--; f.left == 0 {
@@ -117,4 +160,12 @@ func (f *fault) refusal(op *operation) *refusal {
 		return &refusal{f.Code, f.Text}
 	}
 	return op.refuse(f.Code)
+}
+
+// ExamineFault says why a fault for an operation of the merchant, or of any
+// with "", makes no sense, and orders nothing.
+func (e *Engine) ExamineFault(merchant string, f Fault) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.examineFault(merchant, &f)
 }

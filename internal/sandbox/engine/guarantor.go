@@ -94,6 +94,7 @@ func (t *guarantorTask) consent() consent {
 		{Label: "标的号", Value: g.bid.no},
 		{Label: "担保方", Value: t.name()},
 		{Label: "担保方账号", Value: g.account},
+		{Label: "借款人", Value: maskName(g.bid.borrower.realName)},
 		{Label: "担保金额", Value: formatFen(g.promised), Money: true},
 		{Label: "冻结保证金", Value: formatFen(g.margin), Money: true},
 		{Label: "担保收益", Value: formatFen(g.profit), Money: true},

@@ -44,7 +44,7 @@ func (e *Engine) setMerchant(s Settings) {
 		m.Settings = s
 		return
 	}
-	m := &merchant{Settings: s, password: hashPassword(autoPassword)}
+	m := &merchant{Settings: s, password: hashPassword(AutoPassword)}
 	_ = e.books.Open(s.Merchant) // six digits, not seen before: cannot fail
 	e.merchants[s.Merchant] = m
 	e.merchantList = append(e.merchantList, m)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"slices"
 	"time"
 )
 
@@ -35,6 +36,7 @@ type submission struct {
 	op       *operation
 	merchant *merchant
 	msg      Message
+	faults   []*fault // that came with it
 }
 
 // refuse words a refusal of this submission.
@@ -101,8 +103,8 @@ type order struct {
 	answer   Answer // given to the caller
 	final    Answer // posted to pS2SUrl, once it is known
 
-	hold    *fault // holds the final answer back
-	failRow int    // row of a batch that a fault makes fail
+	hold     *fault // holds the final answer back
+	failRows []int  // rows of a batch that faults make fail, from 1
 
 	// Dropped as soon as the order is finished.
 	msg   Message
@@ -156,8 +158,8 @@ func writeHashed(h hash.Hash, s string) {
 // merchant may correct the message and send it again, and nothing is posted to
 // pS2SUrl. That is our choice, as is the rest of what happens to a number that
 // has been used: see repeat.
-func (e *Engine) submit(m *merchant, op *operation, msg Message) Outcome {
-	s := &submission{op, m, msg}
+func (e *Engine) submit(s *submission) Outcome {
+	m, op, msg := s.merchant, s.op, s.msg
 	if f := e.takeFault(faultCode, s); f != nil {
 		return s.refused(f.refusal(op))
 	}
@@ -183,7 +185,7 @@ func (e *Engine) submit(m *merchant, op *operation, msg Message) Outcome {
 		return s.refused(r)
 	}
 	o := e.take(s, key, print, t)
-	out := Outcome{ReturnURL: o.back}
+	out := Outcome{ReturnURL: o.back, Taken: true}
 	if out.Ask = e.seekConsent(o); out.Ask == "" {
 		out.Answer = o.answer
 	}
@@ -229,8 +231,8 @@ func (e *Engine) take(s *submission, key orderKey, print [sha256.Size]byte, t ta
 		o.back = s.get("pWebUrl")
 	}
 	o.hold = e.takeFault(faultStayPending, s)
-	if f := e.takeFault(faultRow, s); f != nil {
-		o.failRow = f.Row
+	for f := e.takeFault(faultRow, s); f != nil; f = s.takeOwn(faultRow) {
+		o.failRows = append(o.failRows, f.Row)
 	}
 	e.orders[key] = o
 	e.orderList = append(e.orderList, o)
@@ -269,6 +271,9 @@ func (e *Engine) execute(o *order) {
 	}
 	e.finish(o, orderDone)
 }
+
+// rowFails says whether a fault makes row n, counted from 1, fail.
+func (o *order) rowFails(n int) bool { return slices.Contains(o.failRows, n) }
 
 // heldTask keeps the final answer of an order until a fault is lifted.
 type heldTask struct {

@@ -158,6 +158,7 @@ func (t *rechargeTask) consent() consent {
 		{Label: "账号", Value: t.account.number},
 		{Label: "充值金额", Value: formatFen(t.amount), Money: true},
 		{Label: "手续费", Value: formatFen(t.fee + t.userFee()), Money: true},
+		{Label: "实际到账", Value: formatFen(t.amount - t.fee - t.userFee()), Money: true},
 	}
 	if t.eBank() {
 		name, _ := bankName(t.get("pTrdBnkCode"))

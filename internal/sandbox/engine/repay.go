@@ -34,6 +34,7 @@ func repaymentOperation() *operation {
 type repayRow struct {
 	claim  string // pCreMerBillNo
 	to     string
+	name   string // masked; "" for an account that does not exist
 	amount int64
 	inFee  int64 // of the creditor
 	outFee int64 // of the borrower
@@ -65,6 +66,11 @@ func planRepayment(e *Engine, s *submission) (task, *refusal) {
 			return nil, s.refuse("MG10026F", "授权号", s.get("pIpsAuthNo"))
 		}
 		t.contract = c
+	}
+	for i := range t.rows {
+		if a := e.account(s.merchant, t.rows[i].to); a != nil {
+			t.rows[i].name = maskName(a.realName)
+		}
 	}
 	return t, nil
 }
@@ -106,7 +112,7 @@ func (t *repaymentTask) consent() consent {
 	if t.contract != nil {
 		return consent{}
 	}
-	return consent{page: PagePassword, from: t.bid.borrower, lines: []Line{
+	return consent{page: PagePassword, from: t.bid.borrower, payees: t.payees(), lines: []Line{
 		{Label: "标的号", Value: t.bid.no},
 		{Label: "借款人", Value: maskName(t.bid.borrower.realName)},
 		{Label: "借款人账号", Value: t.bid.borrower.number},
@@ -115,6 +121,15 @@ func (t *repaymentTask) consent() consent {
 		{Label: "手续费", Value: formatFen(t.fee), Money: true},
 		{Label: "合计", Value: formatFen(t.amount + t.fee), Money: true},
 	}}
+}
+
+func (t *repaymentTask) payees() []Payee {
+	list := make([]Payee, len(t.rows))
+	for i := range t.rows {
+		row := &t.rows[i]
+		list[i] = Payee{row.claim, row.name, row.to, formatFen(row.amount), formatFen(row.outFee)}
+	}
+	return list
 }
 
 func (t *repaymentTask) check(e *Engine) *refusal {
@@ -153,7 +168,7 @@ func (t *repaymentTask) doRow(e *Engine, o *order, i int) *refusal {
 	row := &t.rows[i]
 	c := e.claims[orderKey{merchant: t.merchant.code(), bill: row.claim}]
 	switch {
-	case o.failRow == i+1:
+	case o.rowFails(i + 1):
 		return t.op.refuseFor(t.op.commonCode(rowFault), "明细处理失败", "行号", fmt.Sprint(i+1))
 	case c == nil || c.bid != t.bid:
 		return t.refuse("MG10030F", "债权人订单号", row.claim)

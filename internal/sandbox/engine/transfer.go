@@ -202,7 +202,7 @@ func (t *transferTask) do(e *Engine, o *order) (result, *refusal) {
 	}
 	if t.single() {
 		d, r := t.planRow(e, nil, &t.rows[0])
-		if r == nil && o.failRow == 1 {
+		if r == nil && o.rowFails(1) {
 			r = t.rowFault(1)
 		}
 		if r == nil {
@@ -261,7 +261,7 @@ func (t *transferTask) doRows(e *Engine, o *order) []*refusal {
 }
 
 func (t *transferTask) mayFail(o *order, i int) *refusal {
-	if o.failRow == i+1 {
+	if o.rowFails(i + 1) {
 		return t.rowFault(i + 1)
 	}
 	return nil
@@ -368,6 +368,8 @@ func (t *transferTask) compensate(e *Engine, row *transferRow) (*deed, *refusal)
 	switch {
 	case s == nil || s.face == 0:
 		return nil, t.refuse("MG09039F", "账号", row.to)
+	case row.to == row.from: // a guarantor may hold a claim on the bid himself
+		return nil, t.refuse("MG09037F", "账号", row.to)
 	case g.compensated+row.amount > g.promised:
 		return nil, t.refuse("MG09038F", "担保金额", formatFen(g.promised), "金额", formatFen(row.amount))
 	case row.amount > s.room:

@@ -111,13 +111,17 @@ func (e *Engine) Accounts(merchant string) []AccountInfo {
 		if merchant != "" && merchant != a.merchant.code() {
 			continue
 		}
-		list = append(list, AccountInfo{
-			Number: a.number, Merchant: a.merchant.code(), RealName: a.realName, IdentNo: maskMiddle(a.identNo),
-			Mobile: a.mobile, Email: a.email, Bank: a.bank, CardTail: a.cardTail, Mandate: a.mandate,
-			Auto: agreesAtOnce(a.merchant, a), OpenedAt: a.openedAt.In(china), Balance: e.balance(a.number),
-		})
+		list = append(list, e.accountInfo(a))
 	}
 	return list
+}
+
+func (e *Engine) accountInfo(a *account) AccountInfo {
+	return AccountInfo{
+		Number: a.number, Merchant: a.merchant.code(), RealName: a.realName, IdentNo: maskMiddle(a.identNo),
+		Mobile: a.mobile, Email: a.email, Bank: a.bank, CardTail: a.cardTail, Mandate: a.mandate,
+		Auto: agreesAtOnce(a.merchant, a), OpenedAt: a.openedAt.In(china), Balance: e.balance(a.number),
+	}
 }
 
 // BidInfo describes a bid and the money on it, in fen.
@@ -348,9 +352,10 @@ type AskInfo struct {
 	Merchant     string
 	MerchantName string
 	Order        string
-	Account      string // who is asked; "" for a new user and for the merchant itself
-	Page         string // PagePassword, PageAccount or PageBank
-	Lines        []Line // what is confirmed; empty once it is closed
+	Account      string  // who is asked; "" for a new user and for the merchant itself
+	Page         string  // PagePassword, PageAccount or PageBank
+	Lines        []Line  // what is confirmed; empty once it is closed
+	Payees       []Payee // of a repayment; likewise
 	At           time.Time
 	Deadline     time.Time
 	Open         bool
@@ -386,7 +391,7 @@ func (a *ask) info() AskInfo {
 	info := AskInfo{
 		ID: a.id, Op: o.op.name, Title: o.op.title, Merchant: o.merchant.code(), MerchantName: o.merchant.Name,
 		Order: o.key.bill, Page: a.page, Lines: append([]Line(nil), a.lines...),
-		At: a.at.In(china), Deadline: a.deadline.In(china), Open: a.open,
+		Payees: append([]Payee(nil), a.payees...), At: a.at.In(china), Deadline: a.deadline.In(china), Open: a.open,
 	}
 	if a.from != nil {
 		info.Account = a.from.number

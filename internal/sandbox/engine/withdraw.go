@@ -68,6 +68,7 @@ func (t *withdrawalTask) consent() consent {
 		{Label: "账号", Value: t.account.number},
 		{Label: "提现金额", Value: formatFen(t.amount), Money: true},
 		{Label: "手续费", Value: formatFen(t.fee + t.userFee()), Money: true},
+		{Label: "扣款合计", Value: formatFen(t.amount + t.fee + t.userFee()), Money: true},
 		{Label: "到账银行", Value: t.account.bank},
 		{Label: "银行卡尾号", Value: t.account.cardTail},
 	}}

@@ -1,0 +1,30 @@
+package engine
+
+// Corruptions damage an engine that has the bid B1 with a released claim of
+// two holders, a guarantor who has compensated, and a sale under way. Each
+// gets past the checks of a single posting, so that CheckBooks has to see it.
+var Corruptions = map[string]func(*Engine){
+	"raised":               func(e *Engine) { e.first().raised++ },
+	"released":             func(e *Engine) { e.first().released-- },
+	"received":             func(e *Engine) { e.first().received++ },
+	"fee taken":            func(e *Engine) { e.first().feeTaken = e.first().fee + 1 },
+	"margin":               func(e *Engine) { e.first().margin = 0 },
+	"loan smaller":         func(e *Engine) { e.first().amount = 1 },
+	"claim frozen again":   func(e *Engine) { e.first().claims[0].state = claimFrozen },
+	"claim larger":         func(e *Engine) { e.first().claims[0].amount++ },
+	"share larger":         func(e *Engine) { e.first().claims[0].shares[0].face++ },
+	"share overpaid":       func(e *Engine) { e.first().claims[0].shares[0].room = -1 },
+	"share with more room": func(e *Engine) { e.first().claims[0].shares[0].room++ },
+	"share reserved":       func(e *Engine) { e.first().claims[0].shares[0].reserved++ },
+	"sale forgotten":       func(e *Engine) { e.first().debts[0].state = debtFailed },
+	"sale dearer":          func(e *Engine) { e.first().debts[0].price++ },
+	"compensated":          func(e *Engine) { e.first().guarantees[0].compensated++ },
+	"promise broken":       func(e *Engine) { e.first().guarantees[0].promised = 1 },
+	"profit":               func(e *Engine) { e.first().guarantees[0].profitPaid = e.first().guarantees[0].profit + 1 },
+	"guarantor's margin":   func(e *Engine) { e.first().guarantees[0].margin = 0 },
+	"reimbursed":           func(e *Engine) { e.first().compensated[0].repaid = e.first().compensated[0].amount + 1 },
+	"bid lost":             func(e *Engine) { e.bidList = nil },
+	"held order lost":      func(e *Engine) { e.held = nil },
+}
+
+func (e *Engine) first() *bid { return e.bidList[0] }

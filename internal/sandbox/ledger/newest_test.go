@@ -1,0 +1,49 @@
+package ledger_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/ips-p2p/ips/internal/sandbox/ledger"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Newest must agree with Select, which goes the other way.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	b := ledger.New()
+	require.NoError(t, b.OpenOutside("bank"))
+	for _, name := range []string{"a", "b", "c"} {
+		require.NoError(t, b.Open(name))
+	}
+	for i := range 30 {
+		var batch ledger.Batch
+		to := string(rune('a' + i%3))
+		batch.Move(ledger.Place{Account: "bank"}, ledger.Place{Account: to}, int64(i+1), "in")
+		require.NoError(t, b.Post(ledger.Cause{
+			Merchant: fmt.Sprintf("M%d", i%2), Operation: fmt.Sprintf("op%d", i%5), Order: fmt.Sprintf("O%d", i%7), Bid: fmt.Sprintf("B%d", i%4),
+		}, &batch))
+	}
+	for _, f := range []ledger.Filter{
+		{}, {Account: "a"}, {Account: "bank"}, {Account: "nobody"}, {Merchant: "M1"}, {Operation: "op3"}, {Order: "O6"}, {Bid: "B2"},
+		{Account: "b", Merchant: "M0", Bid: "B0"}, {Operation: "none"},
+	} {
+		want := b.Select(f)
+		slices.Reverse(want)
+		for offset := range len(want) + 2 {
+			for limit := range 4 {
+				f.Offset, f.Limit = offset, limit
+				got, total := b.Newest(f)
+				assert.Equal(t, len(want), total)
+				part := want[min(offset, len(want)):]
+				if limit > 0 {
+					part = part[:min(limit, len(part))]
+				}
+				assert.ElementsMatch(t, part, got)
+				assert.True(t, slices.IsSortedFunc(got, func(x, y ledger.Entry) int { return int(y.Seq - x.Seq) }))
+			}
+		}
+	}
+}
