@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
@@ -25,120 +28,337 @@ func (s *Sandbox) Cancel(id string) error {
 	return err
 }
 
+// ConfirmPath is the path of the page on which a person confirms what id asks.
+// It cannot be guessed, and who knows it can open the page.
+func (s *Sandbox) ConfirmPath(id string) string {
+	return confirmPrefix + url.PathEscape(s.pages.link(id))
+}
+
+// bankStep follows the link of a page in the path of the bank's page.
+const bankStep = "/bank"
+
 // serveConfirm shows what is to be confirmed and takes the answer. Once it is
 // answered the page sends the browser back to the merchant, however often it
 // is shown or sent again.
-func (s *Sandbox) serveConfirm(w http.ResponseWriter, r *http.Request, id string) {
-	ask, ok := s.engine.Ask(id)
-	if !ok {
-		s.pages.failure(w, http.StatusNotFound, failure{Text: "没有这笔待确认的业务"})
+func (s *Sandbox) serveConfirm(w http.ResponseWriter, r *http.Request, rest string) {
+	link, atBank := strings.CutSuffix(rest, bankStep)
+	id, ok := s.pages.follow(link)
+	ask, known := s.engine.Ask(id)
+	if !ok || !known || atBank && ask.Page != engine.PageBank {
+		s.pages.failure(w, http.StatusNotFound, failure{Text: "链接无效：没有这笔待确认的业务"})
 		return
 	}
-	op, _ := pageOperation(ask.Op + ".aspx")
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if ask.Open {
-			s.pages.confirm(w, s.confirmPage(ask, ""))
+			s.askView(ask, atBank, problems{})(w)
 			return
 		}
 		// A closed page gives its first outcome again and changes nothing.
-		s.showDecision(w, r, ask, engine.Command{Kind: engine.KindConfirm, ID: id})
+		s.carryOut(r, ask, engine.Command{Kind: engine.KindConfirm, ID: id})(w)
 	case http.MethodPost:
-		form, status := readForm(r)
+		values, status := formValues(r)
 		if status != http.StatusOK {
-			s.pages.failure(w, status, failure{Op: op, Text: formTrouble(status)})
+			op, _ := pageOperation(ask.Op + ".aspx")
+			s.failureView(status, failure{Op: op, Text: formTrouble(status)})(w)
 			return
 		}
-		values := make(map[string]string, len(form))
-		for _, f := range form {
-			values[f.Name] = f.Value
-		}
-		if !s.pages.validToken(id, values["token"]) {
-			s.pages.failure(w, http.StatusForbidden, failure{Op: op, Text: "页面已失效，请返回商户网站重新提交"})
-			return
-		}
-		s.showDecision(w, r, ask, decision(ask, values))
+		s.takeForm(r, id, atBank, values)(w)
 	default:
-		w.Header().Set("Allow", "GET, HEAD, POST")
-		s.pages.failure(w, http.StatusMethodNotAllowed, failure{Op: op, Text: "请求方式不正确"})
+		s.refuseMethod(w, "GET, HEAD, POST")
 	}
 }
 
-// decision turns a form into a command that carries what the page asked for
-// and nothing else.
-func decision(ask engine.AskInfo, values map[string]string) engine.Command {
-	if values["do"] == "cancel" {
-		return engine.Command{Kind: engine.KindCancel, ID: ask.ID}
-	}
-	cmd := engine.Command{Kind: engine.KindConfirm, ID: ask.ID, Input: make(map[string]string)}
-	for _, in := range inputs(ask.Page) {
-		cmd.Input[in.Name] = values[in.Name]
-	}
-	return cmd
+// view writes a page. What a page shows is decided under a lock, but nobody
+// waits for a slow reader.
+type view func(w http.ResponseWriter)
+
+func (s *Sandbox) failureView(status int, f failure) view {
+	return func(w http.ResponseWriter) { s.pages.failure(w, status, f) }
 }
 
-func (s *Sandbox) showDecision(w http.ResponseWriter, r *http.Request, ask engine.AskInfo, cmd engine.Command) {
+func (s *Sandbox) refuseMethod(w http.ResponseWriter, allow string) {
+	w.Header().Set("Allow", allow)
+	s.pages.failure(w, http.StatusMethodNotAllowed, failure{Text: "请求方式不正确"})
+}
+
+// formValues reads a form of ours, in which every field comes once.
+func formValues(r *http.Request) (map[string]string, int) {
+	form, status := readForm(r)
+	values := make(map[string]string, len(form))
+	for _, f := range form {
+		if !utf8.ValidString(f.Name) || !utf8.ValidString(f.Value) {
+			return nil, http.StatusBadRequest // our pages are in UTF-8, so are their forms
+		}
+		values[f.Name] = f.Value
+	}
+	return values, status
+}
+
+// takeForm acts on the form of a confirmation.
+func (s *Sandbox) takeForm(r *http.Request, id string, atBank bool, values map[string]string) view {
+	s.pages.answering.Lock()
+	defer s.pages.answering.Unlock()
+	ask, _ := s.engine.Ask(id)
+	valid, latest := s.pages.checkToken(ask, values["token"])
+	if !valid {
+		op, _ := pageOperation(ask.Op + ".aspx")
+		return s.failureView(http.StatusForbidden, failure{Op: op, Text: "页面已失效，请返回商户网站重新提交"})
+	}
+	switch values["do"] {
+	case "cancel":
+		return s.carryOut(r, ask, engine.Command{Kind: engine.KindCancel, ID: id})
+	case "confirm":
+		return s.takeYes(r, ask, atBank, latest, values)
+	}
+	if !ask.Open {
+		return s.carryOut(r, ask, engine.Command{Kind: engine.KindConfirm, ID: id})
+	}
+	return s.askView(ask, atBank, problems{text: "请点击确认或取消"})
+}
+
+// takeYes acts on a form with which a person confirms. The engine gets what the
+// page asked for and nothing else.
+func (s *Sandbox) takeYes(r *http.Request, ask engine.AskInfo, atBank, latest bool, values map[string]string) view {
+	input := make(map[string]string)
+	switch {
+	case !ask.Open: // its first outcome is all that there is
+	case ask.Page == engine.PageAccount:
+		typed, wrong := readOpening(values)
+		if len(wrong) > 0 {
+			return s.askView(ask, false, problems{text: "请更正下列内容，并重新输入密码", fields: wrong, typed: typed})
+		}
+		input = typed
+	case ask.Page == engine.PageBank:
+		if values["result"] == "" && !atBank {
+			return func(w http.ResponseWriter) {
+				http.Redirect(w, r, s.ConfirmPath(ask.ID)+bankStep, http.StatusSeeOther)
+			}
+		}
+		input["result"] = values["result"]
+	case values["password"] == "":
+		// Forgetting it is no attempt at guessing it (our choice).
+		return s.askView(ask, false, problems{fields: map[string]string{"password": "请输入交易密码"}})
+	case !latest:
+		return s.askView(ask, false, problems{text: "该页面已提交过，本次提交未作处理，请重新输入交易密码"})
+	default:
+		input["password"] = values["password"]
+	}
+	return s.carryOut(r, ask, engine.Command{Kind: engine.KindConfirm, ID: ask.ID, Input: input})
+}
+
+// carryOut does what a person has decided and shows where that led.
+func (s *Sandbox) carryOut(r *http.Request, ask engine.AskInfo, cmd engine.Command) view {
 	op, _ := pageOperation(ask.Op + ".aspx")
 	out, err := s.apply(cmd)
 	if err != nil {
 		s.log.Error("confirm", "op", ask.Op, "merchant", ask.Merchant, "order", ask.Order, "err", err)
-		s.pages.failure(w, http.StatusServiceUnavailable, failure{Op: op, Code: codeSystem, Text: "系统异常"})
-		return
+		return s.failureView(http.StatusServiceUnavailable, failure{Op: op, Code: codeSystem, Text: "系统异常"})
 	}
 	if out.Ask != "" {
-		s.pages.confirm(w, s.confirmPage(ask, out.Problem))
-		return
+		if now, ok := s.engine.Ask(ask.ID); ok {
+			ask = now // one try less
+		}
+		if ask.Page == engine.PagePassword {
+			return s.askView(ask, false, problems{fields: map[string]string{"password": out.Problem}})
+		}
+		return s.askView(ask, ask.Page == engine.PageBank, problems{text: out.Problem})
 	}
-	m := s.merchants[ask.Merchant]
 	res := result{op: op, order: ask.Order}
 	if absoluteURL(out.ReturnURL) {
 		res.returnURL = out.ReturnURL
 	}
-	if res.answer, err = m.seal(out.Answer); err != nil {
-		s.pages.failure(w, http.StatusInternalServerError, failure{Op: op, Code: codeSystem, Text: "系统异常"})
-		return
+	if res.answer, err = s.merchants[ask.Merchant].seal(out.Answer); err != nil {
+		return s.failureView(http.StatusInternalServerError, failure{Op: op, Code: codeSystem, Text: "系统异常"})
 	}
 	s.recordAnswer(ViaReturn, r.RemoteAddr, res, true)
-	s.showResult(w, res)
+	return func(w http.ResponseWriter) { s.showResult(w, res, true) }
 }
 
-func (s *Sandbox) confirmPage(ask engine.AskInfo, problem string) confirmPage {
+// problems are what was wrong with the last try, and what was typed then, to
+// be typed no second time.
+type problems struct {
+	text   string
+	fields map[string]string
+	typed  map[string]string
+}
+
+// confirmPage asks a person to confirm something.
+type confirmPage struct {
+	Title  string // of the page, and its heading
+	Intro  string
+	Error  string // what was wrong with the last try
+	Wrong  []wrongField
+	Lines  []line
+	Payees []engine.Payee
+	Groups []inputGroup
+	Yes    string // the button
+	Hint   string
+
+	Bank, Amount, BackTo string // on the bank's page
+
+	Action, Token string
+	Deadline      time.Time
+	Left          time.Duration
+}
+
+// line is one fact. Money is set apart, and the sum that is asked for stands out.
+type line struct {
+	Label, Value string
+	Money, Sum   bool
+}
+
+// inputGroup is a group of fields under one legend.
+type inputGroup struct {
+	Legend, Note string
+	Fields       []inputField
+}
+
+// inputField is a field to be filled in; with options it is a choice.
+type inputField struct {
+	Name, Label, Type, Value string
+	Autocomplete, InputMode  string
+	Hint, Error              string
+	Focus                    bool
+	Options                  []string
+}
+
+// DescribedBy lists the elements that say more about the field.
+func (f inputField) DescribedBy() string {
+	var ids []string
+	if f.Hint != "" {
+		ids = append(ids, f.Name+"-hint")
+	}
+	if f.Error != "" {
+		ids = append(ids, f.Name+"-error")
+	}
+	return strings.Join(ids, " ")
+}
+
+// wrongField leads from the top of the page to a field.
+type wrongField struct{ Name, Text string }
+
+// askView shows an open confirmation, or the bank's page of one.
+func (s *Sandbox) askView(ask engine.AskInfo, atBank bool, p problems) view {
 	op, _ := pageOperation(ask.Op + ".aspx")
+	words := wordsOf(op)
 	page := confirmPage{
-		Title:  op.title + "确认",
-		Error:  problem,
-		Lines:  []line{{"商户", ask.MerchantName}, {"订单号", ask.Order}},
-		Inputs: inputs(ask.Page),
-		Action: confirmPrefix + url.PathEscape(ask.ID),
-		Token:  s.pages.token(ask.ID),
+		Title:    words.noun + "确认",
+		Intro:    words.intro,
+		Error:    p.text,
+		Lines:    facts(ask, words),
+		Payees:   ask.Payees,
+		Groups:   inputGroups(ask, p),
+		Yes:      words.yes,
+		Action:   s.ConfirmPath(ask.ID),
+		Token:    s.pages.token(ask),
+		Deadline: ask.Deadline,
+		Left:     ask.Deadline.Sub(s.Now()),
 	}
-	for _, l := range ask.Lines {
-		value := l.Value
-		if l.Money {
-			value += " 元"
-		}
-		page.Lines = append(page.Lines, line{l.Label, value})
+	page.Wrong = focusFirst(page.Groups)
+	switch {
+	case atBank:
+		page.BackTo, page.Action = page.Action, page.Action+bankStep
+		page.Bank, page.Amount = factOf(ask, "充值银行"), factOf(ask, "充值金额")
+		page.Title = page.Bank + "网上支付"
+		return func(w http.ResponseWriter) { s.pages.show(w, http.StatusOK, "bank", page) }
+	case ask.Page == engine.PageBank:
+		page.Yes = "前往银行付款"
+		page.Intro = "确认后将进入银行页面付款，付款成功后金额充入您的托管账户。"
+	case ask.Page == engine.PagePassword:
+		page.Hint = "未经页面开立的账户，交易密码为" + engine.AutoPassword + "。"
 	}
-	return page
+	return func(w http.ResponseWriter) { s.pages.show(w, http.StatusOK, "confirm", page) }
 }
 
-// inputs are the fields of a kind of page.
-func inputs(page string) []input {
-	switch page {
-	case engine.PageAccount:
-		return []input{
-			{Name: "loginPassword", Label: "登录密码", Type: "password"},
-			{Name: "tradePassword", Label: "交易密码", Type: "password"},
-			{Name: "question", Label: "密码保护问题", Type: "text"},
-			{Name: "answer", Label: "密码保护答案", Type: "text"},
-			{Name: "bank", Label: "开户银行", Type: "text"},
-			{Name: "card", Label: "银行卡号", Type: "text"},
+// focusFirst sends the keyboard to the first field that is wrong and lists them all.
+func focusFirst(groups []inputGroup) []wrongField {
+	var list []wrongField
+	for i := range groups {
+		for j := range groups[i].Fields {
+			f := &groups[i].Fields[j]
+			if f.Error == "" {
+				continue
+			}
+			f.Focus = len(list) == 0
+			list = append(list, wrongField{f.Name, f.Error})
 		}
-	case engine.PageBank:
-		return []input{{Name: "result", Label: "支付结果", Options: []option{
-			{"paid", "支付成功"}, {"failed", "支付失败"},
-		}}}
-	default:
-		return []input{{Name: "password", Label: "交易密码", Type: "password"}}
 	}
+	return list
+}
+
+// facts are what is confirmed: who and what first, then the amounts.
+func facts(ask engine.AskInfo, words pageWords) []line {
+	lines := []line{
+		{Label: "商户", Value: ask.MerchantName + "（" + ask.Merchant + "）"},
+		{Label: "订单号", Value: ask.Order},
+	}
+	for _, money := range []bool{false, true} {
+		for _, l := range ask.Lines {
+			if l.Money == money {
+				lines = append(lines, line{l.Label, l.Value, l.Money, l.Label == words.sum})
+			}
+		}
+	}
+	return lines
+}
+
+func factOf(ask engine.AskInfo, label string) string {
+	for _, l := range ask.Lines {
+		if l.Label == label {
+			return l.Value
+		}
+	}
+	return ""
+}
+
+// inputGroups are the fields of a kind of page.
+func inputGroups(ask engine.AskInfo, p problems) []inputGroup {
+	switch ask.Page {
+	case engine.PageAccount:
+		return openingGroups(p)
+	case engine.PageBank:
+		return nil // buttons say it all
+	}
+	password := inputField{
+		Name: "password", Label: "交易密码", Type: "password", Autocomplete: "current-password",
+		Hint:  fmt.Sprintf("可以输入%d次，次数用尽本次操作即告失败。", ask.TriesLeft),
+		Error: p.fields["password"],
+	}
+	if password.Error != "" {
+		password.Hint = "" // the error says how often, if that matters
+	}
+	return []inputGroup{{Fields: []inputField{password}}}
+}
+
+// pageWords are the words for an operation on pages.
+type pageWords struct {
+	noun  string // what it is, to a person
+	yes   string // the button
+	intro string // what happens after it
+	sum   string // label of the amount that matters most
+}
+
+func wordsOf(op operation) pageWords {
+	switch op.name {
+	case "CreateNewIpsAcct":
+		return pageWords{"开户", "确认开户", "请核对身份信息，设置密码和银行账户，开通资金托管账户。", ""}
+	case "registerCreditor":
+		return pageWords{"投标", "确认投标", "确认后，下列资金将在您的托管账户内冻结，待放款时划转给借款人。", "冻结金额"}
+	case "registerGuarantor":
+		return pageWords{"担保", "确认担保", "确认后，您为该标的提供担保，保证金在您的账户内冻结。", "冻结保证金"}
+	case "registerCretansfer":
+		return pageWords{"债权转让", "确认受让", "请受让方核对转让的金额及份额。确认后，下列资金将在受让方的托管账户内冻结，待转账时支付给出让方。", "冻结金额"}
+	case "AutoNewSigning":
+		return pageWords{"自动投标签约", "同意授权", "授权后，商户可在下列规则范围内代您投标，投标时不再逐笔确认。", ""}
+	case "RepaymentSigning":
+		return pageWords{"自动还款签约", "同意授权", "授权后，商户可代您发起标的的还款，还款时不再逐笔确认。", ""}
+	case "doDpTrade":
+		return pageWords{"充值", "确认充值", "确认后，从您签约的银行卡代扣下列金额，充入您的托管账户。", "充值金额"}
+	case "RepaymentNewTrade":
+		return pageWords{"还款", "确认还款", "确认后，下列资金从您的托管账户支付给各收款人。", "合计"}
+	case "doDwTrade":
+		return pageWords{"提现", "确认提现", "确认后，下列资金从您的托管账户转入您的银行卡，手续费另计。", "扣款合计"}
+	}
+	return pageWords{noun: op.title, yes: "确认"}
 }

@@ -29,9 +29,30 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	r.Body = http.MaxBytesReader(w, r.Body, s.maxBody)
+	s.disturbed(w, r, s.route)
+}
+
+// route finds out what a request is for.
+func (s *Sandbox) route(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	if path == "/" {
 		s.pages.index(w)
+		return
+	}
+	if path == healthPath {
+		s.serveHealth(w, r)
+		return
+	}
+	if strings.HasPrefix(path, adminPrefix) {
+		s.admin.ServeHTTP(w, r)
+		return
+	}
+	if strings.HasPrefix(path, consolePrefix) {
+		s.console.ServeHTTP(w, r)
+		return
+	}
+	if path+"/" == consolePrefix {
+		http.Redirect(w, r, consolePrefix, http.StatusMovedPermanently)
 		return
 	}
 	for _, svc := range []service{tradeService(), queryService()} {
@@ -46,6 +67,14 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if id, ok := cutPrefixFold(path, confirmPrefix); ok {
 		s.serveConfirm(w, r, id)
+		return
+	}
+	if strings.EqualFold(path, smsPath) {
+		s.serveSMS(w, r, "")
+		return
+	}
+	if mobile, ok := cutPrefixFold(path, smsPath+"/"); ok {
+		s.serveSMS(w, r, mobile)
 		return
 	}
 	if page, ok := cutPrefixFold(path, webPrefix); ok {
@@ -88,9 +117,9 @@ func (s *Sandbox) servePage(w http.ResponseWriter, r *http.Request, page string)
 	case err != nil:
 		s.pages.failure(w, http.StatusServiceUnavailable, failure{Op: op, Code: codeSystem, Text: "系统异常"})
 	case res.ask != "":
-		http.Redirect(w, r, confirmPrefix+url.PathEscape(res.ask), http.StatusSeeOther)
+		http.Redirect(w, r, s.ConfirmPath(res.ask), http.StatusSeeOther)
 	default:
-		s.showResult(w, res)
+		s.showResult(w, res, false)
 	}
 }
 
@@ -106,13 +135,14 @@ func (s *Sandbox) submitForm(op operation, peer string, params []wire.Pair) (res
 }
 
 // showResult sends the browser back to the merchant, or tells the person what
-// went wrong when the way back is not known.
-func (s *Sandbox) showResult(w http.ResponseWriter, res result) {
+// went wrong when the way back is not known. Somebody who has just answered
+// a page gets to see the result first.
+func (s *Sandbox) showResult(w http.ResponseWriter, res result, answered bool) {
 	if res.returnURL == "" {
 		s.pages.failure(w, http.StatusOK, failure{Op: res.op, Code: res.answer.code, Text: res.answer.text})
 		return
 	}
-	s.pages.back(w, res)
+	s.pages.back(w, res, answered)
 }
 
 func formTrouble(status int) string {

@@ -58,6 +58,9 @@ type merchant struct {
 	settings engine.Settings
 	keys     *envelope.Keys
 	rsa      *rsa.PrivateKey
+	// impostor has the same keys and another code: what it signs verifies
+	// with this merchant's cert and is still not for it. Only faults use it.
+	impostor *merchant
 }
 
 func newMerchant(m Merchant) (*merchant, error) {
@@ -75,11 +78,22 @@ func newMerchant(m Merchant) (*merchant, error) {
 		keys: keys,
 		rsa:  m.RSA,
 	}
+	impostor, err := envelope.NewKeys(otherCode(m.Code), m.Cert, m.Key, m.IV)
+	if err != nil {
+		return nil, err
+	}
+	ready.impostor = &merchant{keys: impostor, rsa: m.RSA}
 	// A key that is too short must show here and not at the first answer.
 	if _, err := ready.seal(engine.Answer{}); err != nil {
 		return nil, errors.New("RSA: the key cannot sign")
 	}
 	return ready, nil
+}
+
+// otherCode is a merchant code that differs in its last digit.
+func otherCode(code string) string {
+	last := (code[len(code)-1]-'0'+1)%10 + '0'
+	return code[:len(code)-1] + string(last)
 }
 
 // sealed is the envelope of an answer as it goes over the wire.

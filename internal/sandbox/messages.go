@@ -61,6 +61,7 @@ type recorder struct {
 	seq   int64
 	bytes int
 	kept  []Message
+	added func() // is told of each message; may be nil
 }
 
 func (r *recorder) add(m Message) {
@@ -77,6 +78,9 @@ func (r *recorder) add(m Message) {
 		drop++
 	}
 	r.kept = r.kept[drop:]
+	if r.added != nil {
+		r.added()
+	}
 }
 
 func (r *recorder) all() []Message {

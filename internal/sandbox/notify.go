@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ const (
 	NoticeQueued    NoticeState = "queued"    // waits for its first or next attempt, or is on its way
 	NoticeDelivered NoticeState = "delivered" // the merchant answered HTTP 200
 	NoticeAbandoned NoticeState = "abandoned" // every attempt failed
+	NoticeDropped   NoticeState = "dropped"   // lost by a [Fault], never posted
 )
 
 // Notification is a notice to a merchant and what became of it.
@@ -68,9 +70,24 @@ func defaultBackoff() []time.Duration {
 type delivery struct {
 	notice   Notification
 	answer   sealed
+	trouble  trouble     // that faults have made for it
 	failures int         // since it was last queued
 	due      time.Time   // while it waits for its next attempt
 	timer    *time.Timer // likewise
+}
+
+// post is a notice that is ready to go.
+type post struct {
+	notice  engine.Notice
+	answer  sealed
+	trouble trouble
+}
+
+func (p post) delivery(state NoticeState) *delivery {
+	return &delivery{answer: p.answer, trouble: p.trouble, notice: Notification{
+		Seq: p.notice.Seq, Merchant: p.notice.Merchant, Op: p.notice.Op, Order: p.notice.Order, URL: p.notice.URL,
+		Code: p.answer.code, Text: p.answer.text, Queued: p.notice.At, State: state,
+	}}
 }
 
 // notifier posts notices to merchants until they answer HTTP 200. Nothing is
@@ -78,7 +95,8 @@ type delivery struct {
 // be sent again.
 type notifier struct {
 	post    func(ctx context.Context, address, form string) (status int, err error)
-	record  func(*delivery)
+	record  func(d *delivery, sent sealed, genuine bool)
+	keep    func(Delivery) // for after a restart
 	now     func() time.Time
 	backoff []time.Duration
 
@@ -93,15 +111,16 @@ type notifier struct {
 	bytes   int                 // of their bodies
 	ready   []*delivery         // due now
 	waiting map[*delivery]bool  // due later
+	behind  []*delivery         // of them, those that a fault holds until another one has gone
 	open    int                 // neither delivered nor abandoned
 	settled chan struct{}       // closed when open falls to 0
 	closed  bool
 }
 
 func newNotifier(workers int, backoff []time.Duration, now func() time.Time,
-	post func(context.Context, string, string) (int, error), record func(*delivery)) *notifier {
+	post func(context.Context, string, string) (int, error), record func(*delivery, sealed, bool), keep func(Delivery)) *notifier {
 	n := &notifier{
-		post: post, record: record, now: now, backoff: backoff,
+		post: post, record: record, keep: keep, now: now, backoff: backoff,
 		bySeq:   make(map[int64]*delivery),
 		waiting: make(map[*delivery]bool),
 		settled: make(chan struct{}),
@@ -139,25 +158,46 @@ func poster(client *http.Client) func(context.Context, string, string) (int, err
 	}
 }
 
-// queue takes a notice in charge. A notice it already has is sent once more.
-func (n *notifier) queue(notice engine.Notice, answer sealed) {
+// queue takes a new notice in charge.
+func (n *notifier) queue(p post) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	d := n.bySeq[notice.Seq]
-	if d == nil {
-		d = &delivery{answer: answer, notice: Notification{
-			Seq: notice.Seq, Merchant: notice.Merchant, Op: notice.Op, Order: notice.Order, URL: notice.URL,
-			Code: answer.code, Text: answer.text, Queued: notice.At, State: NoticeQueued,
-		}}
-		n.bySeq[notice.Seq] = d
-		n.history = append(n.history, d)
-		n.bytes += len(answer.body) + len(answer.xml)
+	d := p.delivery(NoticeQueued)
+	n.take(d)
+	switch {
+	case d.trouble.drop:
+		d.notice.State = NoticeDropped
+		n.keep(Delivery{Seq: d.notice.Seq, State: NoticeDropped})
+		return
+	case d.trouble.behind:
+		n.behind = append(n.behind, d)
+		n.makeWait(d, d.trouble.delay)
+	case d.trouble.delay > 0:
+		n.makeWait(d, d.trouble.delay)
+	default:
+		n.makeReady(d)
+	}
+	n.open++
+}
+
+// restore brings back a notice of an earlier life.
+func (n *notifier) restore(p post, state NoticeState, attempts []Attempt) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := p.delivery(state)
+	d.notice.Attempts = attempts
+	n.take(d)
+	if state == NoticeQueued {
 		n.open++
 		n.makeReady(d)
-		n.forget()
-		return
 	}
-	n.again(d)
+}
+
+func (n *notifier) take(d *delivery) {
+	n.bySeq[d.notice.Seq] = d
+	n.history = append(n.history, d)
+	n.bytes += len(d.answer.body) + len(d.answer.xml)
+	n.forget()
 }
 
 // resend sends a notice once more, whatever became of it.
@@ -172,6 +212,7 @@ func (n *notifier) resend(seq int64) error {
 		return ErrClosed
 	}
 	n.again(d)
+	n.keep(Delivery{Seq: seq, State: NoticeQueued})
 	return nil
 }
 
@@ -250,13 +291,13 @@ func (n *notifier) forget() {
 }
 
 func (n *notifier) work() {
-	for d := n.take(); d != nil; d = n.take() {
+	for d := n.pick(); d != nil; d = n.pick() {
 		n.attempt(d)
 	}
 }
 
-// take returns the next delivery, or nil when there will be none.
-func (n *notifier) take() *delivery {
+// pick returns the next delivery, or nil when there will be none.
+func (n *notifier) pick() *delivery {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for len(n.ready) == 0 && !n.closed {
@@ -272,18 +313,31 @@ func (n *notifier) take() *delivery {
 }
 
 func (n *notifier) attempt(d *delivery) {
-	n.record(d)
+	sent, genuine := d.answer, true
+	if forged := d.trouble.forged; forged != nil {
+		// Once: who refuses it is told the truth the next time.
+		sent, genuine = forged.sealed, forged.signed
+		d.trouble.forged = nil
+	}
+	n.record(d, sent, genuine)
 	started, at := time.Now(), n.now()
-	status, err := n.post(n.ctx, d.notice.URL, wire.EncodeForm(d.answer.fields()...))
+	status, err := n.post(n.ctx, d.notice.URL, wire.EncodeForm(sent.fields()...))
 	a := Attempt{At: at, Took: time.Since(started), Status: status}
 	if err != nil {
 		a.Err = cause(err)
+	}
+	if err != nil && n.ctx.Err() != nil {
+		return // cut off by our own end: it stays queued for the next life
 	}
 
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d.notice.Attempts = append(d.notice.Attempts, a)
+	n.letPass(d)
 	switch {
+	case err == nil && status == http.StatusOK && d.trouble.again:
+		d.trouble.again = false
+		n.makeReady(d)
 	case err == nil && status == http.StatusOK:
 		n.settle(d, NoticeDelivered)
 	case d.failures < len(n.backoff):
@@ -293,6 +347,22 @@ func (n *notifier) attempt(d *delivery) {
 	default:
 		n.settle(d, NoticeAbandoned)
 	}
+	n.keep(Delivery{Seq: d.notice.Seq, State: d.notice.State, Attempt: &a})
+}
+
+// letPass frees the notices that wait until a later one of the same merchant
+// has gone.
+func (n *notifier) letPass(gone *delivery) {
+	n.behind = slices.DeleteFunc(n.behind, func(d *delivery) bool {
+		if !n.waiting[d] || d == gone {
+			return true // sent meanwhile: it waited long enough, or a person was faster
+		}
+		if d.notice.Merchant != gone.notice.Merchant || d.notice.Seq > gone.notice.Seq {
+			return false
+		}
+		n.makeReady(d)
+		return true
+	})
 }
 
 func (n *notifier) settle(d *delivery, state NoticeState) {

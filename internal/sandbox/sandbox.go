@@ -3,11 +3,14 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +48,22 @@ type Config struct {
 	NotifyWorkers int             // by default 4
 	Backoff       []time.Duration // waits between the attempts of a notification
 
+	// Store, if not nil, keeps what happens, so that the next sandbox with the
+	// same store goes on where this one ended or was killed. It is the
+	// sandbox's from [New] on, which closes it when it fails.
+	Store Store
+
+	// Seed decides which events meet a [Fault] that has a Probability.
+	Seed uint64
+
+	// TLS, if not nil, makes [Sandbox.Start] speak HTTPS.
+	TLS *tls.Config
+
+	// Hosts are names by which the console, the admin API and the inbox of text
+	// messages may be called, in addition to localhost and IP addresses. A name that is not on the
+	// list may be another site's that was pointed at this machine.
+	Hosts []string
+
 	Logger *slog.Logger // by default nothing is logged; secrets never are
 }
 
@@ -59,11 +78,19 @@ const (
 // done.
 type Sandbox struct {
 	merchants map[string]*merchant
+	codes     []string // of the merchants, as configured
 	namespace string
 	maxBody   int64
 	pages     *pages
 	notifier  *notifier
 	messages  recorder
+	journal   *journal
+	faults    *faults
+	admin     http.Handler
+	console   *console
+	feed      *feed
+	hosts     []string
+	tls       *tls.Config
 	log       *slog.Logger
 	transport *http.Transport // nil if the client is the caller's
 
@@ -79,6 +106,7 @@ type Sandbox struct {
 	closed bool
 
 	rearm  chan struct{} // the next deadline may have moved
+	done   <-chan struct{}
 	stop   context.CancelFunc
 	watch  sync.WaitGroup
 	server *http.Server
@@ -93,6 +121,11 @@ func New(cfg Config) (*Sandbox, error) {
 		maxBody:   cfg.MaxBody,
 		log:       cfg.Logger,
 		engine:    engine.New(),
+		journal:   newJournal(cfg.Store),
+		faults:    newFaults(cfg.Seed),
+		feed:      newFeed(),
+		hosts:     cfg.Hosts,
+		tls:       cfg.TLS,
 		rearm:     make(chan struct{}, 1),
 	}
 	if s.namespace == "" {
@@ -111,19 +144,47 @@ func New(cfg Config) (*Sandbox, error) {
 	if s.clock.base == nil {
 		s.clock.base = time.Now
 	}
-	var err error
-	if s.pages, err = newPages(rand.Text()); err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
-	}
-	s.startNotifier(cfg)
-	if err := s.addMerchants(cfg); err != nil {
-		s.notifier.close()
-		return nil, fmt.Errorf("sandbox: %w", err)
+	s.messages.added = func() { s.feed.touch(topicMessages) }
+	s.admin = s.adminAPI()
+	if err := s.begin(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), s.journal.close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
+	s.stop, s.done = stop, ctx.Done()
 	s.watch.Go(func() { s.watchDeadlines(ctx) })
 	return s, nil
+}
+
+// begin goes on where the store says that the last sandbox ended.
+func (s *Sandbox) begin(cfg Config) error {
+	var err error
+	if s.pages, err = newPages(rand.Text()); err != nil {
+		return err
+	}
+	if s.console, err = newConsole(s, rand.Text()); err != nil {
+		return err
+	}
+	if err := s.readyMerchants(cfg); err != nil {
+		return err
+	}
+	kept, err := s.replay()
+	if err != nil {
+		return err
+	}
+	for _, m := range s.engine.Merchants() {
+		if s.merchants[m.Merchant] == nil {
+			return fmt.Errorf("merchant %s: is in the store and not configured, so nothing can be signed for it", m.Merchant)
+		}
+	}
+	s.startNotifier(cfg)
+	s.journal.start()
+	if err = s.addMerchants(kept); err == nil {
+		err = s.restoreNotices(kept)
+	}
+	if err != nil {
+		s.notifier.close()
+	}
+	return err
 }
 
 func (s *Sandbox) startNotifier(cfg Config) {
@@ -139,10 +200,14 @@ func (s *Sandbox) startNotifier(cfg Config) {
 	if backoff == nil {
 		backoff = defaultBackoff()
 	}
-	s.notifier = newNotifier(workers, backoff, s.Now, poster(client), s.recordNotice)
+	s.notifier = newNotifier(workers, backoff, s.Now, poster(client), s.recordNotice, func(d Delivery) {
+		s.journal.addLazily(Record{Delivery: &d})
+		s.feed.touch(topicNotices)
+	})
 }
 
-func (s *Sandbox) addMerchants(cfg Config) error {
+// readyMerchants checks and keeps the merchants' keys.
+func (s *Sandbox) readyMerchants(cfg Config) error {
 	list := cfg.Merchants
 	if len(list) == 0 {
 		list = []Merchant{TestMerchant()}
@@ -160,8 +225,22 @@ func (s *Sandbox) addMerchants(cfg Config) error {
 			return fmt.Errorf("merchant %s: configured twice", m.Code)
 		}
 		s.merchants[m.Code] = ready
-		if _, err := s.apply(engine.Command{Kind: engine.KindMerchant, Merchant: m.Code, Settings: &ready.settings}); err != nil {
-			return fmt.Errorf("merchant %s: %w", m.Code, err)
+		s.codes = append(s.codes, m.Code)
+	}
+	return nil
+}
+
+// addMerchants tells the engine about merchants that are new or configured
+// differently than before. One that is configured as before stays as it is,
+// in the mode that it was put in meanwhile.
+func (s *Sandbox) addMerchants(kept *replay) error {
+	for _, code := range s.codes {
+		settings := s.merchants[code].settings
+		if before, ok := kept.settings[code]; ok && before == settings {
+			continue
+		}
+		if _, err := s.apply(engine.Command{Kind: engine.KindMerchant, Merchant: code, Settings: &settings}); err != nil {
+			return fmt.Errorf("merchant %s: %w", code, err)
 		}
 	}
 	return nil
@@ -183,24 +262,62 @@ func (s *Sandbox) Now() time.Time {
 // Advance moves the sandbox's clock forward, so that what was to happen in the
 // meantime happens: texts and pages time out, notifications are tried again.
 func (s *Sandbox) Advance(by time.Duration) error {
-	if by < 0 {
-		return fmt.Errorf("sandbox: Advance: want a duration of 0 or more, got %s", by)
+	if by < 0 || by > maxAdvance-s.Offset() {
+		return fmt.Errorf("sandbox: Advance: want a duration from 0 up to %s in all, got %s", maxAdvance, by)
+	}
+	kept, err := s.advance(by)
+	if err != nil {
+		return err
+	}
+	s.notifier.hurry(by)
+	return s.journal.wait(kept)
+}
+
+// maxAdvance keeps the clock within what times and durations can hold.
+const maxAdvance = 100 * 365 * 24 * time.Hour
+
+// Offset is how far the clock was moved forward in all.
+func (s *Sandbox) Offset() time.Duration {
+	s.clock.Lock()
+	defer s.clock.Unlock()
+	return s.clock.offset
+}
+
+func (s *Sandbox) advance(by time.Duration) (*batch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	// The store learns of it before of anything stamped with the new time.
+	if by > 0 {
+		s.journal.add(Record{Advance: by}, nil)
 	}
 	s.clock.Lock()
 	s.clock.offset += by
 	s.clock.Unlock()
-	s.notifier.hurry(by)
-	_, err := s.apply(engine.Command{Kind: engine.KindTick})
-	return err
+	_, kept, err := s.applyLocked(engine.Command{Kind: engine.KindTick})
+	return kept, err
 }
 
 // apply stamps a command with the time and hands it to the engine, after all
-// that was due before it.
+// that was due before it. It returns when what happened is kept.
 func (s *Sandbox) apply(cmd engine.Command) (engine.Outcome, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	out, kept, err := s.applyLocked(cmd)
+	s.mu.Unlock()
+	if err != nil {
+		return out, err
+	}
+	return out, s.journal.wait(kept)
+}
+
+func (s *Sandbox) applyLocked(cmd engine.Command) (engine.Outcome, *batch, error) {
 	if s.closed {
-		return engine.Outcome{}, ErrClosed
+		return engine.Outcome{}, nil, ErrClosed
+	}
+	if err := s.journal.err(); err != nil {
+		return engine.Outcome{}, nil, err
 	}
 	now := s.Now()
 	for {
@@ -208,54 +325,85 @@ func (s *Sandbox) apply(cmd engine.Command) (engine.Outcome, error) {
 		if !ok || due.After(now) {
 			break
 		}
-		if _, err := s.commit(engine.Command{Kind: engine.KindTick, At: due}); err != nil {
-			return engine.Outcome{}, err
+		if _, _, err := s.commit(engine.Command{Kind: engine.KindTick, At: due}); err != nil {
+			return engine.Outcome{}, nil, err
 		}
 		if next, ok := s.engine.NextDeadline(); ok && !next.After(due) {
-			return engine.Outcome{}, fmt.Errorf("sandbox: the deadline of %s does not pass", due.Format(time.RFC3339))
+			return engine.Outcome{}, nil, fmt.Errorf("sandbox: the deadline of %s does not pass", due.Format(time.RFC3339))
 		}
 	}
 	cmd.At = now
-	out, err := s.commit(cmd)
+	met := s.faults.offer(&cmd)
+	out, kept, err := s.commit(cmd)
+	if err == nil {
+		s.faults.settle(met, out.Taken)
+	}
 	select {
 	case s.rearm <- struct{}{}:
 	default:
 	}
-	return out, err
+	return out, kept, err
 }
 
-// commit is the one door through which anything ever happens to the engine:
-// whatever keeps a log of commands, keeps it here.
-func (s *Sandbox) commit(cmd engine.Command) (engine.Outcome, error) {
+// commit is the one door through which anything ever happens to the engine,
+// and through which it goes on record. Notices leave when it is kept.
+func (s *Sandbox) commit(cmd engine.Command) (engine.Outcome, *batch, error) {
 	out, err := s.engine.Apply(cmd)
 	if err != nil {
-		return out, fmt.Errorf("sandbox: %s: %w", cmd.Kind, err)
+		return out, nil, fmt.Errorf("sandbox: %s: %w", cmd.Kind, err)
 	}
+	s.feed.touch(topicState)
+	posts := make([]post, 0, len(out.Notices))
 	for _, notice := range out.Notices {
-		if err := s.notify(notice); err != nil {
-			return out, err
+		p, sealErr := s.post(notice)
+		if sealErr != nil {
+			err = errors.Join(err, sealErr)
+			continue
 		}
+		posts = append(posts, p)
 	}
-	return out, nil
+	kept := s.journal.add(Record{Command: &cmd}, func() {
+		for _, p := range posts {
+			s.notifier.queue(p)
+			s.feed.touch(topicNotices)
+		}
+	})
+	return out, kept, err
 }
 
-func (s *Sandbox) notify(notice engine.Notice) error {
+// post makes a notice ready to go, with the faults that meet it.
+func (s *Sandbox) post(notice engine.Notice) (post, error) {
 	m := s.merchants[notice.Merchant]
 	if m == nil {
-		return fmt.Errorf("sandbox: notice %d: merchant %s: %w", notice.Seq, notice.Merchant, ErrNotFound)
+		return post{}, fmt.Errorf("sandbox: notice %d: merchant %s: %w", notice.Seq, notice.Merchant, ErrNotFound)
 	}
 	answer, err := m.seal(notice.Answer)
 	if err != nil {
-		return fmt.Errorf("sandbox: notice %d: %w", notice.Seq, err)
+		return post{}, fmt.Errorf("sandbox: notice %d: %w", notice.Seq, err)
 	}
-	s.notifier.queue(notice, answer)
+	p := post{notice: notice, answer: answer}
+	p.trouble, err = s.trouble(m, notice, answer)
+	return p, err
+}
+
+// restoreNotices brings back the notices of an earlier life. What was not
+// delivered is tried again at once.
+func (s *Sandbox) restoreNotices(kept *replay) error {
+	for _, seq := range slices.Sorted(maps.Keys(kept.notices)) {
+		r := kept.notices[seq]
+		answer, err := s.merchants[r.notice.Merchant].seal(r.notice.Answer)
+		if err != nil {
+			return fmt.Errorf("notice %d: %w", seq, err)
+		}
+		s.notifier.restore(post{notice: r.notice, answer: answer}, r.state, r.attempts)
+	}
 	return nil
 }
 
-func (s *Sandbox) recordNotice(d *delivery) {
+func (s *Sandbox) recordNotice(d *delivery, sent sealed, genuine bool) {
 	s.messages.add(Message{
-		At: s.Now(), Direction: Out, Via: ViaNotify, Peer: d.notice.URL, Merchant: d.notice.Merchant, Op: d.notice.Op,
-		Order: d.notice.Order, Code: d.answer.code, Text: d.answer.text, XML: d.answer.xml, Verified: true,
+		At: s.Now(), Direction: Out, Via: ViaNotify, Peer: d.notice.URL, Merchant: sent.merchant, Op: d.notice.Op,
+		Order: d.notice.Order, Code: sent.code, Text: sent.text, XML: sent.xml, Verified: genuine,
 	})
 }
 
@@ -308,6 +456,10 @@ func (s *Sandbox) Start(addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sandbox: Start: %w", err)
 	}
+	scheme := "http://"
+	if s.tls != nil {
+		listener, scheme = tls.NewListener(listener, s.tls), "https://"
+	}
 	s.server = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -318,12 +470,13 @@ func (s *Sandbox) Start(addr string) (string, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	server := s.server
+	server.RegisterOnShutdown(s.feed.close) // else it waits for listeners who stay
 	s.watch.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("serve", "err", err)
 		}
 	})
-	base := "http://" + listener.Addr().String()
+	base := scheme + listener.Addr().String()
 	s.log.Warn("this is a sandbox and NOT IPS: no money moves here", "url", base)
 	return base, nil
 }
@@ -353,12 +506,14 @@ func (s *Sandbox) Close() error {
 		return nil
 	}
 	var err error
+	s.feed.close()
 	if server != nil {
 		err = server.Close()
 	}
 	s.stop()
 	s.notifier.close()
 	s.watch.Wait()
+	err = errors.Join(err, s.journal.close())
 	if s.transport != nil {
 		s.transport.CloseIdleConnections()
 	}

@@ -340,7 +340,7 @@ func TestServiceDescribesItself(t *testing.T) {
 		r := f.do(http.MethodGet, path, "", "")
 		assert.Equal(t, http.StatusOK, r.status)
 		assert.Contains(t, r.body, op)
-		assert.Contains(t, r.body, "不是环迅支付")
+		assert.Contains(t, r.body, "并非环迅支付")
 	}
 	assert.Contains(t, f.do(http.MethodGet, "/CreditWeb/style.css", "", "").header.Get("Content-Type"), "text/css")
 }

@@ -130,7 +130,8 @@ func (s *Sandbox) call(c soapCall, svc service, peer string) (string, error) {
 	}
 	switch op.name {
 	case "QueryForAccBalance", "GetBankList", "QueryMerUserInfo":
-		return s.query(op, peer, c.Params), nil
+		text := s.query(op, peer, c.Params)
+		return text, s.journal.settled()
 	}
 	return s.trade(op, peer, c.Params)
 }

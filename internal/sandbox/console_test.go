@@ -1,0 +1,751 @@
+package sandbox_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/html"
+)
+
+// loan is a bid of 1000.00 by 张三 on which 李四 has bid 600.00.
+type loan struct {
+	*fixture
+	borrower, investor string
+}
+
+// startLoan tells the sandbox a short story to look at.
+func startLoan(t *testing.T, cfg sandbox.Config) loan {
+	t.Helper()
+	l := loan{fixture: start(t, cfg)}
+	l.borrower = l.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan")
+	l.investor = l.openAccount("A2", "110101199001010002", "李四", "13800000002", "lisi")
+	require.NoError(t, l.Deposit("808801", l.investor, 100000))
+	code, text := l.submitPage("registerSubject.aspx", "p", "pMerBillNo", "B1", "pBidNo", "BID1", "pRegDate", "20141124",
+		"pLendAmt", "1000.00", "pGuaranteesAmt", "0.00", "pTrdLendRate", "12.00", "pTrdCycleType", "3", "pTrdCycleValue", "12",
+		"pLendPurpose", "买车", "pRepayMode", "1", "pOperationType", "1", "pLendFee", "10.00", "pAcctType", "1",
+		"pIdentNo", "110101199001010001", "pRealName", "张三", "pIpsAcctNo", l.borrower)
+	require.Equal(t, "MG02500F", code, text)
+	code, text = l.submitPage("registerCreditor.aspx", "p", "pMerBillNo", "C1", "pMerDate", "20141124", "pBidNo", "BID1",
+		"pContractNo", "CON1", "pRegType", "1", "pAuthNo", "", "pAuthAmt", "600.00", "pTrdAmt", "600.00", "pFee", "1.50",
+		"pAcctType", "1", "pIdentNo", "110101199001010002", "pRealName", "李四", "pAccount", l.investor, "pUse", "买车")
+	require.Equal(t, "MG00000F", code, text)
+	l.delivered()
+	return l
+}
+
+// console gets a page of the console, and checks what is true of all of them.
+func (f *fixture) console(path string) *board {
+	f.t.Helper()
+	r := f.do(http.MethodGet, path, "", "")
+	require.Equal(f.t, http.StatusOK, r.status, "%s: %s", path, r.body)
+	return f.readConsole(path, r)
+}
+
+func (f *fixture) readConsole(path string, r reply) *board {
+	f.t.Helper()
+	assert.Equal(f.t, "text/html; charset=utf-8", r.header.Get("Content-Type"))
+	csp := r.header.Get("Content-Security-Policy")
+	assert.True(f.t, strings.HasPrefix(csp, "default-src 'none';"), csp)
+	assert.NotContains(f.t, csp, "unsafe")
+	assert.Equal(f.t, "no-store", r.header.Get("Cache-Control"))
+	doc, err := html.Parse(strings.NewReader(r.body))
+	require.NoError(f.t, err)
+	s := &board{t: f.t, path: path, doc: doc, text: visible(doc)}
+	s.wellFormed()
+	return s
+}
+
+// board is a page as a browser without scripts has it.
+type board struct {
+	t    *testing.T
+	path string
+	doc  *html.Node
+	text string
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func (s *board) elements(tags ...string) []*html.Node {
+	var list []*html.Node
+	for n := range s.doc.Descendants() {
+		if n.Type == html.ElementNode && slices.Contains(tags, n.Data) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// visible is the text of a node on one line.
+func visible(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data + " ")
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// wellFormed checks what people with a keyboard, a screen reader or a suspicion
+// of scripts need.
+func (s *board) wellFormed() {
+	s.t.Helper()
+	assert.Equal(s.t, "zh-CN", attribute(s.elements("html")[0], "lang"), s.path)
+	assert.Contains(s.t, s.text, "并非环迅支付", s.path)
+	if h1 := s.elements("h1"); assert.Len(s.t, h1, 1, s.path) {
+		assert.NotEmpty(s.t, visible(h1[0]), s.path)
+	}
+	assert.NotEmpty(s.t, visible(s.elements("title")[0]), s.path)
+	for _, field := range s.elements("input", "select") {
+		labelled := attribute(field, "aria-label") != "" || attribute(field, "type") == "hidden"
+		for a := range field.Ancestors() {
+			labelled = labelled || a.Data == "label"
+		}
+		assert.True(s.t, labelled, "%s: %s has no label", s.path, attribute(field, "name"))
+	}
+	for _, form := range s.elements("form") {
+		if attribute(form, "method") == "post" {
+			assert.NotEmpty(s.t, s.tokenIn(form), "%s: %s has no token", s.path, attribute(form, "action"))
+		}
+	}
+	for n := range s.doc.Descendants() {
+		assert.Empty(s.t, attribute(n, "style"), s.path)
+		for _, a := range n.Attr {
+			assert.False(s.t, strings.HasPrefix(a.Key, "on"), "%s: %s", s.path, a.Key)
+			if a.Key == "src" || a.Key == "href" || a.Key == "action" {
+				assert.True(s.t, strings.HasPrefix(a.Val, "/") || strings.HasPrefix(a.Val, "#"), "%s leads away: %s", s.path, a.Val)
+			}
+		}
+	}
+	for _, script := range s.elements("script") {
+		assert.Nil(s.t, script.FirstChild, "%s: a script in the page", s.path)
+	}
+}
+
+func (s *board) tokenIn(form *html.Node) string {
+	for n := range form.Descendants() {
+		if n.Type == html.ElementNode && attribute(n, "name") == "token" {
+			return attribute(n, "value")
+		}
+	}
+	return ""
+}
+
+// rows are the texts of the rows of the page's first table.
+func (s *board) rows() []string {
+	var list []string
+	for n := range s.elements("tbody")[0].Descendants() {
+		if n.Type == html.ElementNode && n.Data == "tr" {
+			list = append(list, visible(n))
+		}
+	}
+	return list
+}
+
+// link is where the link of that text leads.
+func (s *board) link(text string) string {
+	for _, a := range s.elements("a") {
+		if visible(a) == text {
+			return attribute(a, "href")
+		}
+	}
+	return ""
+}
+
+// operate fills in the form to an address and sends it, as a browser would.
+func (f *fixture) operate(s *board, action string, values url.Values) reply {
+	f.t.Helper()
+	for _, form := range s.elements("form") {
+		if attribute(form, "action") != action {
+			continue
+		}
+		sent := url.Values{}
+		for n := range form.Descendants() {
+			if n.Type == html.ElementNode && n.Data == "input" && attribute(n, "type") == "hidden" {
+				sent.Set(attribute(n, "name"), attribute(n, "value"))
+			}
+		}
+		for name, list := range values {
+			sent[name] = list
+		}
+		return f.do(http.MethodPost, action, "application/x-www-form-urlencoded", sent.Encode())
+	}
+	require.Fail(f.t, "there is no form to "+action)
+	return reply{}
+}
+
+// operated checks that an action was done and goes where it leads.
+func (f *fixture) operated(r reply) *board {
+	f.t.Helper()
+	require.Equal(f.t, http.StatusSeeOther, r.status, r.body)
+	return f.console(r.header.Get("Location"))
+}
+
+func TestConsolePages(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	for path, wants := range map[string][]string{
+		"/console/": {"平衡", "808801", "测试平台", "2 个托管账户", "未拨快", "2014-11-24 12:00:00", "C1", "registerCreditor",
+			"-1,000.00", "已送达 delivered 4"},
+		"/console/accounts":                      {l.borrower, "张三", l.investor, "李四", "398.50", "601.50", "pIpsAcctNo"},
+		"/console/accounts/808801/" + l.investor: {"李四", "398.50", "601.50", "110***********0002", "138*****002", "冻结投标"},
+		"/console/accounts/808801/" + l.borrower: {"张三", "作为借款人的标的", "BID1"},
+		"/console/accounts/808801/808801":        {"测试平台", "商户自有账户"},
+		"/console/bids":                          {"BID1", "募集中 2", "1,000.00", "600.00", "张三"},
+		"/console/bids/808801/BID1":              {"募集中 2", "12.00%", "12 个月", "CON1", "李四", "600.00", "已还（含利息） 0.00"},
+		"/console/orders":                        {"A1", "B1", "C1", "MG02501F", "完成 done", "登记标的 registerSubject"},
+		"/console/orders/808801/C1":              {"MG00000F", "<pBidNo> BID1 </pBidNo>", "验签通过", "已送达", "601.50", "BID1"},
+		"/console/messages":                      {"页面提交", "页面返回", "S2S 通知", "验签通过", "已签名", "MG00000F"},
+		"/console/messages/1":                    {"验签通过", "CreateNewIpsAcct", "<pMerBillNo> A1 </pMerBillNo>", "127.0.0.1"},
+		"/console/notifications":                 {"CreateNewIpsAcct", "已送达 delivered", "HTTP 200", l.shop.URL + "/notify"},
+		"/console/notifications/1":               {"立即重发", "HTTP 200", "curl -sS", "以 UTF-8 BOM 开头", "<![CDATA[张三]]>"},
+		"/console/journal":                       {"入金 deposit", "外部银行 可用", "李四 冻结", "601.50"},
+		"/console/faults":                        {"没有故障", "notice-double", "通知重复"},
+		"/console/journal?account=nobody":        {"没有分录", "共 0 条"},
+		"/console/bids?q=nothing":                {"没有标的"},
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			f := *l.fixture
+			f.t = t
+			page := f.console(path)
+			for _, want := range wants {
+				assert.Contains(t, page.text, want)
+			}
+			assert.NotContains(t, page.text, "110101199001010", "id numbers are hidden")
+			assert.NotContains(t, page.text, "1380000000", "mobiles are hidden")
+		})
+	}
+}
+
+func TestConsoleHasNothingElse(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	for _, path := range []string{
+		"/console/nothing", "/console/accounts/808801/4021000000000009", "/console/accounts/999999/999999", "/console/bids/808801/B",
+		"/console/orders/808801/A", "/console/messages/1", "/console/messages/x", "/console/messages/1/document",
+		"/console/notifications/1", "/console/notifications/x", "/console/notifications/1/replay.sh", "/console/notifications/1/document",
+	} {
+		r := f.do(http.MethodGet, path, "", "")
+		assert.Equal(t, http.StatusNotFound, r.status, path)
+		f.readConsole(path, r)
+	}
+	assert.Equal(t, http.StatusMethodNotAllowed, f.do(http.MethodDelete, "/console/faults", "", "").status)
+	assert.Equal(t, "/console/", f.do(http.MethodGet, "/console", "", "").header.Get("Location"))
+	for path, media := range map[string]string{"style.css": "text/css", "live.js": "text/javascript"} {
+		r := f.do(http.MethodGet, "/console/"+path, "", "")
+		assert.Equal(t, http.StatusOK, r.status)
+		assert.Equal(t, media+"; charset=utf-8", r.header.Get("Content-Type"))
+		assert.NotRegexp(t, `https?://|@import|url\(`, r.body, "nothing from elsewhere")
+	}
+}
+
+// What does not survive a reload, or the way to a colleague, is of no use: the
+// filters are in the address, and the page shows them.
+func TestConsoleFilters(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	forged := seal(l.keys, "arg", l.opening("A9"))
+	forged.Set("argSign", "0")
+	l.post(page, forged)
+	for path, want := range map[string]int{
+		"/console/accounts":                                       2,
+		"/console/accounts?q=lisi":                                1,
+		"/console/accounts?q=13800000002":                         1,
+		"/console/accounts?q=" + url.QueryEscape("张"):             1,
+		"/console/accounts?merchant=808801":                       2,
+		"/console/bids?status=2":                                  1,
+		"/console/bids?q=ID1&borrower=" + l.borrower:              1,
+		"/console/orders":                                         4,
+		"/console/orders?op=CreateNewIpsAcct":                     2,
+		"/console/orders?state=done&q=C1":                         1,
+		"/console/messages?sign=bad":                              1,
+		"/console/messages?dir=in":                                5,
+		"/console/messages?via=notify&op=registerCreditor":        1,
+		"/console/messages?order=B1":                              3,
+		"/console/messages?code=MG00003F":                         1,
+		"/console/notifications?state=delivered":                  4,
+		"/console/notifications?order=C1":                         1,
+		"/console/notifications?op=registerSubject&code=MG02501F": 1,
+		"/console/journal?op=deposit":                             1,
+		"/console/journal?account=" + l.investor:                  2,
+		"/console/journal?order=C1&bid=BID1":                      1,
+	} {
+		s := l.console(path)
+		assert.Len(t, s.rows(), want, path)
+		assert.Contains(t, s.text, fmt.Sprintf("共 %d 条", want), path)
+		s.keepsFilters()
+	}
+	for _, path := range []string{
+		"/console/accounts?q=nobody", "/console/bids?status=9", "/console/orders?state=failed", "/console/orders?merchant=999999",
+		"/console/messages?code=MG9", "/console/notifications?state=queued", "/console/journal?bid=BID2",
+	} {
+		s := l.console(path)
+		assert.Contains(t, s.text, "共 0 条", path)
+		assert.Equal(t, strings.Split(path, "?")[0], s.link("清除"), path)
+		s.keepsFilters()
+	}
+}
+
+// keepsFilters checks that the form shows what the address says.
+func (s *board) keepsFilters() {
+	s.t.Helper()
+	u, err := url.Parse(s.path)
+	require.NoError(s.t, err)
+	shown := map[string]string{}
+	for _, field := range s.elements("input", "option") {
+		name := attribute(field, "name")
+		value := attribute(field, "value")
+		if field.Data == "option" {
+			name = attribute(field.Parent, "name")
+			if _, selected := attributeOf(field, "selected"); !selected {
+				continue
+			}
+		}
+		shown[name] = value
+	}
+	filters := u.Query()
+	filters.Del("page") // a filter that changes shows its first page
+	for name, list := range filters {
+		assert.Equal(s.t, list[0], shown[name], "%s: %s", s.path, name)
+	}
+}
+
+func attributeOf(n *html.Node, name string) (string, bool) {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+func TestConsolePaging(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	for i := range 7 {
+		f.openingAccount(i)
+	}
+	f.delivered()
+	for list, total := range map[string]int{"orders": 7, "accounts": 7, "messages": 21, "notifications": 7} {
+		address := "/console/" + list + "?limit=3&merchant=808801"
+		var seen []string
+		for address != "" {
+			s := f.console(address)
+			assert.LessOrEqual(t, len(s.rows()), 3)
+			seen = append(seen, s.rows()...)
+			s.keepsFilters()
+			address = s.link("较早")
+		}
+		assert.Len(t, seen, total, list)
+		slices.Sort(seen)
+		assert.Len(t, slices.Compact(seen), total, "%s: a row was shown twice", list)
+	}
+	newest := f.console("/console/orders?limit=3").rows()
+	assert.Contains(t, newest[0], "P6")
+	assert.Contains(t, newest[2], "P4")
+	assert.Equal(t, newest, f.console(f.console("/console/orders?limit=3&page=2").link("较新")).rows())
+}
+
+func (f *fixture) openingAccount(i int) {
+	f.t.Helper()
+	f.openAccount(fmt.Sprintf("P%d", i), fmt.Sprintf("11010119900101%04d", i+1), "张三", fmt.Sprintf("1380000%04d", i), fmt.Sprintf("p%d", i))
+}
+
+// Ids are hidden until they are asked for, and the document is the same but
+// for them.
+func TestConsoleMasksUntilAsked(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	for _, path := range []string{"/console/messages/1", "/console/notifications/1", "/console/orders/808801/A1"} {
+		masked := l.console(path)
+		assert.Contains(t, masked.text, "110************001", path)
+		assert.NotContains(t, masked.text, "110101199001010001", path)
+		shown := l.console(masked.link("显示"))
+		assert.Contains(t, shown.text, "110101199001010001", path)
+		assert.Contains(t, shown.text, "13800000001", path)
+		assert.Equal(t, path, shown.link("隐藏"))
+	}
+	for _, path := range []string{"/console/messages/1", "/console/notifications/1"} {
+		whole := l.do(http.MethodGet, l.console(path).link("原文"), "", "")
+		assert.Equal(t, "text/plain; charset=utf-8", whole.header.Get("Content-Type"), "never as XML, which a browser would run")
+		assert.Contains(t, whole.body, "<pIdentNo>110************001</pIdentNo>")
+		whole = l.do(http.MethodGet, l.console(path+"?unmask=1").link("原文"), "", "")
+		assert.Contains(t, whole.body, "<pIdentNo>110101199001010001</pIdentNo>")
+	}
+	assert.Equal(t, l.MessagesUnmasked()[0].XML, l.do(http.MethodGet, "/console/messages/1/document?unmask=1", "", "").body)
+	account := "/console/accounts/808801/" + l.borrower
+	assert.Contains(t, l.console(l.console(account).link("显示")).text, "13800000001")
+}
+
+// The order number is free text, and so are names: nothing of them may become
+// markup, and their pages must be found.
+func TestConsoleEscapes(t *testing.T) {
+	t.Parallel()
+	hostile := []string{`<script>alert(1)</script>`, `"><img/src=x>`, `'onclick='x`, `../../..`, `a/b?c#d%2F`, `javascript:x`, `..`, `~`, `{{.}}`, `张三&amp;`}
+	m := sandbox.TestMerchant()
+	m.Name = `<script>alert("name")</script>`
+	f := start(t, sandbox.Config{Merchants: []sandbox.Merchant{m}})
+	for i, order := range hostile {
+		f.openAccount(order, fmt.Sprintf("11010119900101%04d", i+1), "张三", fmt.Sprintf("1380000%04d", i), fmt.Sprintf("h%d", i))
+	}
+	f.delivered()
+	for _, path := range []string{"/console/", "/console/orders", "/console/messages", "/console/notifications", "/console/accounts/808801/808801"} {
+		s := f.console(path)
+		assert.Empty(t, s.elements("img"), path)
+		assert.Len(t, s.elements("script"), 1, path)
+	}
+	assert.Contains(t, f.console("/console/").text, m.Name)
+	orders := f.console("/console/orders")
+	for _, order := range hostile {
+		own := orders.link(order)
+		require.NotEmpty(t, own, order)
+		// As a browser would, which resolves the dots.
+		u, err := url.Parse("http://localhost/console/orders")
+		require.NoError(t, err)
+		u, err = u.Parse(own)
+		require.NoError(t, err)
+		s := f.console(u.RequestURI())
+		assert.Contains(t, visible(s.elements("h1")[0]), order)
+		assert.Empty(t, s.elements("img"))
+	}
+	for _, q := range hostile {
+		for _, list := range []string{"orders?q=", "orders?op=", "messages?order=", "journal?account="} {
+			s := f.console("/console/" + list + url.QueryEscape(q))
+			s.keepsFilters()
+			assert.Len(t, s.elements("script"), 1)
+		}
+	}
+}
+
+func TestConsoleActions(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+
+	t.Run("clock", func(t *testing.T) {
+		s := l.operated(l.operate(l.console("/console/"), "/console/clock", url.Values{"amount": {"90"}, "unit": {"m"}}))
+		assert.Contains(t, s.text, "2014-11-24 13:30:00")
+		assert.Contains(t, s.text, "已拨快 1h30m0s")
+		assert.True(t, l.Now().Equal(noon.Add(90*time.Minute)))
+		for _, bad := range []url.Values{
+			{"amount": {"0"}, "unit": {"m"}}, {"amount": {"-1"}, "unit": {"m"}}, {"amount": {"10001"}, "unit": {"d"}},
+			{"amount": {"1"}, "unit": {"y"}}, {"amount": {"x"}, "unit": {"s"}}, {},
+		} {
+			r := l.operate(l.console("/console/"), "/console/clock", bad)
+			assert.Equal(t, http.StatusUnprocessableEntity, r.status)
+			assert.Contains(t, l.readConsole("clock", r).text, "拨快")
+		}
+		assert.True(t, l.Now().Equal(noon.Add(90*time.Minute)))
+	})
+
+	t.Run("resend", func(t *testing.T) {
+		before := len(l.shop.received())
+		l.operated(l.operate(l.console("/console/notifications/1"), "/console/notifications/1/resend", nil))
+		l.delivered()
+		assert.Len(t, l.shop.received(), before+1)
+		assert.Equal(t, l.shop.received()[0], l.shop.received()[before])
+		assert.Len(t, l.console("/console/notifications/1").rows(), 2)
+	})
+
+	t.Run("fault", func(t *testing.T) {
+		order := func(values url.Values) reply {
+			return l.operate(l.console("/console/faults"), "/console/faults/order", values)
+		}
+		s := l.operated(order(url.Values{"name": {"code"}, "op": {"doDpTrade"}, "code": {"MG08001F"}, "text": {"<b>no</b>"}, "count": {"2"}}))
+		assert.Contains(t, s.rows()[0], "返回指定返回码 code 充值申请 doDpTrade 全部 MG08001F <b>no</b>")
+		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"1"}}))
+		assert.Contains(t, s.rows()[1], "应答延迟 latency 全部 全部 1ms 概率 0.5 生效后 0 不限")
+		assert.Contains(t, l.console("/console/").text, "2 项故障生效中")
+		for says, bad := range map[string]url.Values{
+			"unknown fault": {"name": {"nonsense"}}, "无法识别": {"name": {"code"}, "count": {"x"}}, "Delay": {"name": {"latency"}},
+			"unknown code": {"name": {"http-500"}, "merchant": {"999999"}},
+		} {
+			r := order(bad)
+			assert.Equal(t, http.StatusUnprocessableEntity, r.status)
+			assert.Contains(t, l.readConsole("fault", r).text, says)
+		}
+		require.Len(t, l.Faults(), 2)
+		for _, fault := range l.Faults() {
+			l.operated(l.operate(l.console("/console/faults"), "/console/faults/lift", url.Values{"id": {fmt.Sprint(fault.ID)}}))
+		}
+		assert.Contains(t, l.console("/console/faults").text, "没有故障")
+	})
+
+	t.Run("account", func(t *testing.T) {
+		own := "/console/accounts/808801/" + l.borrower
+		s := l.operated(l.operate(l.console(own), own+"/deposit", url.Values{"amount": {"1234.5"}}))
+		assert.Contains(t, s.text, "1,234.50")
+		assert.Equal(t, http.StatusUnprocessableEntity, l.operate(s, own+"/deposit", url.Values{"amount": {"1,000"}}).status)
+		s = l.operated(l.operate(s, own+"/mode", nil))
+		assert.Contains(t, s.text, "确认方式 手动")
+		s = l.operated(l.operate(s, own+"/mode", nil))
+		assert.Contains(t, s.text, "确认方式 自动")
+		s = l.operated(l.operate(s, own+"/mandate", nil))
+		assert.Contains(t, s.text, "代扣委托书 未签")
+		merchant := "/console/accounts/808801/808801"
+		s = l.operated(l.operate(l.console(merchant), merchant+"/mode", nil))
+		assert.Contains(t, s.text, "确认方式：手动")
+		assert.False(t, l.Views().Merchants()[0].Auto)
+	})
+	require.NoError(t, l.CheckBooks())
+}
+
+// A page of another site, which cannot read ours, must not act on them.
+func TestConsoleRefusesForeignForms(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	clock := l.console("/console/")
+	token := ""
+	for _, form := range clock.elements("form") {
+		if attribute(form, "action") == "/console/clock" {
+			token = clock.tokenIn(form)
+		}
+	}
+	other := start(t, sandbox.Config{})
+	form := func(token string) string {
+		return url.Values{"amount": {"1"}, "unit": {"h"}, "id": {"1"}, "token": {token}}.Encode()
+	}
+	const media = "application/x-www-form-urlencoded"
+	for path, token := range map[string]string{
+		"/console/clock":                                      "",
+		"/console/clock?token=" + token:                       "",
+		"/console/clock?":                                     strings.ToUpper(token),
+		"/console/notifications/1/resend":                     token, // of another form
+		"/console/faults/lift":                                "0",
+		"/console/faults/order":                               "",
+		"/console/accounts/808801/" + l.borrower + "/deposit": token,
+		"/console/accounts/808801/" + l.borrower + "/mode":    token,
+		"/console/accounts/808801/" + l.borrower + "/mandate": token,
+	} {
+		r := l.do(http.MethodPost, path, media, form(token))
+		assert.Equal(t, http.StatusForbidden, r.status, path)
+		l.readConsole(path, r)
+	}
+	assert.Equal(t, http.StatusForbidden, other.do(http.MethodPost, "/console/clock", media, form(token)).status, "tokens end with the process")
+	assert.Equal(t, http.StatusRequestEntityTooLarge,
+		l.do(http.MethodPost, "/console/clock", media, form(token)+"&x="+strings.Repeat("x", 100<<10)).status)
+	assert.True(t, l.Now().Equal(noon))
+	assert.Equal(t, http.StatusSeeOther, l.do(http.MethodPost, "/console/clock", media, form(token)).status)
+	assert.True(t, l.Now().Equal(noon.Add(time.Hour)))
+}
+
+func TestConsoleRefusesForeignHosts(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{Hosts: []string{"sandbox.example.com"}})
+	for host, want := range map[string]int{
+		"localhost": http.StatusOK, "127.0.0.1:1": http.StatusOK, "sandbox.example.com": http.StatusOK,
+		"evil.example.com": http.StatusMisdirectedRequest,
+	} {
+		for _, path := range []string{"/console/", "/console/live.js", "/console/messages"} {
+			req, err := http.NewRequest(http.MethodGet, f.url+path, nil)
+			require.NoError(t, err)
+			req.Host = host
+			resp, err := f.http.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, want, resp.StatusCode, "%s %s", host, path)
+		}
+	}
+}
+
+// Somebody has to confirm: the console says what waits and leads there.
+func TestConsoleShowsWhatWaits(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{Manual: true})
+	require.Equal(t, http.StatusSeeOther, f.post(page, seal(f.keys, "arg", f.opening("A1"))).status)
+	assert.Contains(t, f.console("/console/").text, "1 页面确认")
+	s := f.console("/console/orders?state=waiting")
+	assert.Contains(t, s.rows()[0], "待用户确认 waiting")
+	s = f.console(s.link("A1"))
+	assert.Contains(t, s.text, "尚无应答")
+	assert.Equal(t, http.StatusOK, f.do(http.MethodGet, s.link("打开确认页"), "", "").status)
+
+	require.NoError(t, f.Advance(time.Hour))
+	f.delivered()
+	s = f.console("/console/orders/808801/A1")
+	assert.Contains(t, s.text, "失败 failed")
+	assert.Contains(t, f.console("/console/").text, "0 页面确认")
+}
+
+// A bid on which everything happens: a guarantor, a release and the sale of
+// half of a claim.
+func TestConsoleShowsTheMoneyOfABid(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	guarantor := l.openAccount("A3", "110101199001010003", "王五", "13800000003", "wangwu")
+	require.NoError(t, l.Deposit("808801", guarantor, 100000))
+	code, text := l.submitPage("registerGuarantor.aspx", "p", "pMerBillNo", "G1", "pMerDate", "20141124", "pBidNo", "BID1",
+		"pAmount", "1000.00", "pMarginAmt", "250.00", "pProFitAmt", "5.00", "pAcctType", "1", "pFromIdentNo", "110101199001010003",
+		"pAccountName", "王五", "pAccount", guarantor)
+	require.Equal(t, "MG00000F", code, text)
+	a := fromResult(l.call11(trade, "Transfer", l.sealedParams("p", `<?xml version="1.0" encoding="utf-8"?><pReq>`+
+		`<pMerBillNo>T1</pMerBillNo><pBidNo>BID1</pBidNo><pDate>20141124</pDate><pTransferType>1</pTransferType>`+
+		`<pTransferMode>1</pTransferMode><pDetails><pRow><pOriMerBillNo>C1</pOriMerBillNo><pTrdAmt>600.00</pTrdAmt>`+
+		`<pFAcctType>1</pFAcctType><pFIpsAcctNo>`+l.investor+`</pFIpsAcctNo><pFTrdFee>1.50</pFTrdFee><pTAcctType>1</pTAcctType>`+
+		`<pTIpsAcctNo>`+l.borrower+`</pTIpsAcctNo><pTTrdFee>4.00</pTTrdFee></pRow></pDetails>`+
+		`<pS2SUrl>`+l.shop.URL+`/notify</pS2SUrl><pMemo1/><pMemo2/><pMemo3/></pReq>`)...).resultOf(t, "Transfer"))
+	require.Equal(t, "MG00008F", a.code, a.text)
+	code, text = l.submitPage("registerCretansfer.aspx", "p", "pMerBillNo", "D1", "pMerDate", "20141124", "pBidNo", "BID1",
+		"pContractNo", "CON1", "pFromAccountType", "1", "pFromName", "李四", "pFromAccount", l.investor, "pFromIdentType", "1",
+		"pFromIdentNo", "110101199001010002", "pToAccountType", "1", "pToAccountName", "王五", "pToAccount", guarantor,
+		"pToIdentType", "1", "pToIdentNo", "110101199001010003", "pCreMerBillNo", "C1", "pCretAmt", "300.00", "pPayAmt", "290.00",
+		"pFromFee", "1.00", "pToFee", "0.50", "pCretType", "2")
+	require.Equal(t, "MG00000F", code, text)
+	l.delivered()
+
+	s := l.console("/console/bids/808801/BID1")
+	for _, want := range []string{
+		"进行中 3", "已放款 600.00", "冻结 0.00", "4.00 / 10.00",
+		"已放款 1 600.00", "李四 600.00，0.00",
+		"G1 " + guarantor + " 王五 1,000.00 250.00 / 250.00 0.00 0.00 0.00 / 5.00",
+		"D1 C1 部分 " + l.investor + " 李四 " + guarantor + " 王五 300.00 290.00 290.50 已登记 0",
+	} {
+		assert.Contains(t, s.text, want)
+	}
+	bar := s.elements("svg")[0]
+	assert.Equal(t, "借款 1,000.00，已募集 600.00，已放款 600.00，冻结 0.00，已还 0.00", attribute(bar, "aria-label"))
+	assert.Equal(t, "img", attribute(bar, "role"))
+	assert.Contains(t, l.console("/console/journal?account=ips-fees").text, "共 0 条")
+	assert.Contains(t, l.console("/console/journal?account=bank").text, "共 2 条")
+	assert.Contains(t, l.console("/console/journal?bid=BID1").rows()[0], "王五 可用 "+guarantor+" 王五 冻结 D1 BID1")
+}
+
+// The end of a bid repeats the number of its registration; both have a page.
+func TestConsoleTellsTheEndOfABidFromItsRegistration(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	code, text := l.submitPage("registerSubject.aspx", "p", "pMerBillNo", "B1", "pBidNo", "BID1", "pRegDate", "20141124",
+		"pLendAmt", "1000.00", "pGuaranteesAmt", "0.00", "pTrdLendRate", "12.00", "pTrdCycleType", "3", "pTrdCycleValue", "12",
+		"pLendPurpose", "买车", "pRepayMode", "1", "pOperationType", "2", "pLendFee", "10.00", "pAcctType", "1",
+		"pIdentNo", "110101199001010001", "pRealName", "张三", "pIpsAcctNo", l.borrower)
+	require.Equal(t, "MG02503F", code, text)
+	l.delivered()
+	assert.Contains(t, l.console("/console/orders/808801/B1").text, "异步结果 MG02501F")
+	assert.Contains(t, l.console("/console/orders/808801/B1?end=1").text, "异步结果 MG02505F")
+	bid := l.console("/console/bids/808801/BID1")
+	assert.Equal(t, "/console/orders/808801/B1?end=1", bid.link("结束"))
+	for _, m := range l.Messages() {
+		if strings.Contains(m.XML, "<pOperationType>2</pOperationType>") {
+			assert.Equal(t, "/console/orders/808801/B1?end=1", l.console(fmt.Sprintf("/console/messages/%d", m.Seq)).link("B1"))
+		}
+	}
+}
+
+func TestConsoleShowsAForgedMessage(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	forged := seal(f.keys, "arg", f.opening("A1"))
+	forged.Set("argSign", "0")
+	f.post(page, forged)
+	s := f.console("/console/messages/1")
+	assert.Contains(t, s.text, "验签未通过")
+	assert.Contains(t, s.text, "没有报文体", "what does not verify is not decrypted")
+}
+
+// The script that a colleague is sent posts what the sandbox posted.
+func TestConsoleReplayScript(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	f.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan")
+	f.delivered()
+	r := f.do(http.MethodGet, f.console("/console/notifications/1").link("replay.sh"), "", "")
+	assert.Equal(t, "text/plain; charset=utf-8", r.header.Get("Content-Type"))
+	f.shop.mu.Lock()
+	body := f.shop.bodies[0]
+	f.shop.mu.Unlock()
+	assert.Contains(t, r.body, "--data-raw '"+body+"' --url '"+f.shop.URL+"/notify'\n")
+	assert.Contains(t, f.console("/console/notifications/1").text, "--data-raw '"+body+"'")
+}
+
+// An operation is on the stream of events before long, over a real connection
+// of a server with time limits.
+func TestConsoleEventsOverTheWire(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	base, err := f.Start("")
+	require.NoError(t, err)
+	version := regexp.MustCompile(`data-version="(\d+)"`).FindStringSubmatch(f.do(http.MethodGet, "/console/orders", "", "").body)[1]
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/console/events?since="+version, nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+
+	f.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan")
+	missing := map[string]bool{"state": true, "messages": true, "notifications": true}
+	lines := bufio.NewScanner(resp.Body)
+	for change := false; len(missing) > 0 && lines.Scan(); {
+		switch data, ok := strings.CutPrefix(lines.Text(), "data: "); {
+		case strings.HasPrefix(lines.Text(), "event: "):
+			change = lines.Text() == "event: change"
+		case ok && change:
+			for topic := range strings.FieldsSeq(data) {
+				delete(missing, topic)
+			}
+		}
+	}
+	assert.Empty(t, missing)
+
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for lines.Scan() {
+		}
+	}()
+	shutdown, stop := context.WithTimeout(context.Background(), 10*time.Second)
+	defer stop()
+	assert.NoError(t, f.Shutdown(shutdown), "listeners do not keep the sandbox from ending")
+	<-ended
+}
+
+// Looking must not wait for those who act, nor the other way round.
+func TestConsoleWhileThingsHappen(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; i < 200 && err == nil; i++ {
+			err = l.Deposit("808801", l.borrower, 1)
+		}
+		done <- err
+	}()
+	for range 5 {
+		for _, path := range []string{"/console/", "/console/accounts", "/console/journal", "/console/bids", "/console/orders/808801/C1"} {
+			assert.Contains(t, l.console(path).text, "沙箱控制台")
+		}
+	}
+	require.NoError(t, <-done)
+	require.NoError(t, l.CheckBooks())
+	assert.Equal(t, engine.Balance{Available: 200}, balanceOf(t, l.Sandbox, l.borrower))
+}
+
+func balanceOf(t *testing.T, s *sandbox.Sandbox, account string) engine.Balance {
+	t.Helper()
+	b, ok := s.Balance("808801", account)
+	require.True(t, ok)
+	return b
+}

@@ -1,0 +1,190 @@
+package sandbox_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const borrowersInbox = "/sms/13800000001"
+
+// register registers a bid whose borrower gets a text.
+func (f *fixture) register(order, bid string) {
+	f.t.Helper()
+	code, text := f.submitPage("registerSubject.aspx", "p", bidding(order, bid)...)
+	require.Equal(f.t, "MG02500F", code, text)
+}
+
+func (f *fixture) bidStatus(bid string) string {
+	f.t.Helper()
+	info, ok := f.Views().Bid("808801", bid)
+	require.True(f.t, ok)
+	return info.Status
+}
+
+// fates are what became of the texts in an inbox, the latest first.
+func (s sheet) fates() []string {
+	var list []string
+	for n := range s.root.Descendants() {
+		if attr(n, "class") == "fate" {
+			list = append(list, words(n))
+		}
+	}
+	return list
+}
+
+func TestInbox(t *testing.T) {
+	t.Parallel()
+	f := town(t)
+	f.register("B2", "BID2")
+	f.register("B3", "BID3")
+
+	all, r := f.open("/sms")
+	assert.Equal(t, "短信收件箱", words(all.one(t, "h1")))
+	assert.Equal(t, "138****0001 2条待回复", words(all.one(t, "li")))
+	assert.NotContains(t, words(all.root), "13800000001")
+	assert.Contains(t, r.body, `href="`+borrowersInbox+`"`)
+
+	require.NoError(t, f.Advance(90*time.Second))
+	s, _ := f.open(borrowersInbox)
+	require.Len(t, s.all("form"), 2)
+	assert.Contains(t, words(s.all("article")[0]), "借款标的BID3，金额1000.00元，冻结保证金10.00元", "the latest first")
+	assert.Contains(t, words(s.all("article")[0]), "请在28分30秒内回复（2014-11-24 12:30:00前）")
+	assert.Equal(t, []string{"已同意（2014-11-24 12:00:00）"}, s.fates(), "the first one was answered by itself")
+	assert.NotContains(t, words(s.root), "13800000001")
+
+	for i, button := range []string{"同意", "拒绝"} {
+		r := f.click(s, i, button)
+		assert.Equal(t, http.StatusSeeOther, r.status)
+		assert.Equal(t, borrowersInbox, r.header.Get("Location"))
+	}
+	assert.Equal(t, "2", f.bidStatus("BID3"))
+	assert.Equal(t, "9", f.bidStatus("BID2"))
+	// Answered is answered: neither the same nor the other button does a thing.
+	digest := f.Views().Totals()
+	for i, button := range []string{"拒绝", "同意"} {
+		assert.Equal(t, http.StatusSeeOther, f.click(s, i, button).status)
+	}
+	assert.Equal(t, digest, f.Views().Totals())
+	s, _ = f.open(borrowersInbox)
+	assert.Empty(t, s.all("form"))
+	assert.Equal(t, []string{"已同意（2014-11-24 12:01:30）", "已拒绝（2014-11-24 12:01:30）", "已同意（2014-11-24 12:00:00）"}, s.fates())
+	all, _ = f.open("/sms")
+	assert.Equal(t, "138****0001 共3条，均已处理", words(all.one(t, "li")))
+
+	f.delivered()
+	told := map[string]int{}
+	for _, form := range f.shop.received() {
+		told[fromForm(form).code]++
+	}
+	assert.Equal(t, 2, told["MG02501F"])
+	assert.Equal(t, 1, told["MG02504F"])
+	require.NoError(t, f.CheckBooks())
+}
+
+func TestTextsTimeOut(t *testing.T) {
+	t.Parallel()
+	f := town(t)
+	f.register("B2", "BID2")
+	s, _ := f.open(borrowersInbox)
+	require.NoError(t, f.Advance(30*time.Minute))
+	assert.Equal(t, http.StatusSeeOther, f.click(s, 0, "同意").status)
+	assert.Equal(t, "9", f.bidStatus("BID2"), "too late")
+	s, _ = f.open(borrowersInbox)
+	assert.Empty(t, s.all("form"))
+	assert.Equal(t, "已过期，未回复", s.fates()[0])
+}
+
+func TestWithholdingByText(t *testing.T) {
+	t.Parallel()
+	f := town(t)
+	before := f.spendable(liSi)
+	document := document("pMerBillNo", "D1", "pTrdDate", "20141124", "pTrdAmt", "88.00", "pMerFee", "0.00", "pIpsFeeType", "1",
+		"pAcctType", "1", "pIdentNo", "110101199001010002", "pRealName", "李四", "pIpsAcctNo", liSi,
+		"pS2SUrl", f.shop.URL+"/notify", "pMemo1", "", "pMemo2", "", "pMemo3", "")
+	require.NoError(t, f.Deposit("808801", "", 100))
+	a := fromResult(f.call11(trade, "CoDpTrade", f.sealedParams("arg", document)...).resultOf(t, "CoDpTrade"))
+	require.Equal(t, "MG00008F", a.code, a.text)
+	all, _ := f.open("/sms")
+	assert.Contains(t, words(all.all("li")[0]), "138****0002", "those that wait come first")
+	s, _ := f.open("/sms/13800000002")
+	assert.Contains(t, words(s.one(t, "article")), "尾号0002的银行卡代扣88.00元")
+	f.click(s, 0, "同意")
+	assert.Equal(t, before+88_00, f.spendable(liSi))
+}
+
+func TestInboxRefuses(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{MaxBody: 8192})
+	account := f.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan")
+	require.Equal(t, zhangSan, account)
+	require.NoError(t, f.Deposit("808801", account, 100_00))
+	require.NoError(t, f.SetAuto("808801", "", false))
+	f.register("B2", "BID2")
+	s, _ := f.open(borrowersInbox)
+	form := url.Values{}
+	for _, n := range s.all("input") {
+		form.Set(attr(n, "name"), attr(n, "value"))
+	}
+	with := func(pairs ...string) string {
+		v := url.Values{}
+		for name := range form {
+			v.Set(name, form.Get(name))
+		}
+		for i := 0; i < len(pairs); i += 2 {
+			v.Set(pairs[i], pairs[i+1])
+		}
+		return v.Encode()
+	}
+	for name, c := range map[string]struct {
+		method, path, contentType, body string
+		status                          int
+	}{
+		"no token":            {"POST", borrowersInbox, formType, with("reply", "yes", "token", ""), 403},
+		"wrong token":         {"POST", borrowersInbox, formType, with("reply", "yes", "token", strings.Repeat("0", 32)), 403},
+		"token of another":    {"POST", borrowersInbox, formType, with("reply", "yes", "id", "SMS0000000002"), 403},
+		"another's inbox":     {"POST", "/sms/13800000002", formType, with("reply", "yes"), 404},
+		"no reply":            {"POST", borrowersInbox, formType, with(), 400},
+		"some reply":          {"POST", borrowersInbox, formType, with("reply", "Y"), 400},
+		"JSON":                {"POST", borrowersInbox, "application/json", "{}", 415},
+		"oversize":            {"POST", borrowersInbox, formType, "token=" + strings.Repeat("0", 9000), 413},
+		"DELETE":              {"DELETE", borrowersInbox, "", "", 405},
+		"POST to the list":    {"POST", "/sms", formType, with("reply", "yes"), 405},
+		"no mobile":           {"GET", "/sms/1380000000x", "", "", 404},
+		"mobile and more":     {"GET", borrowersInbox + "/x", "", "", 404},
+		"hostile mobile":      {"GET", "/sms/%3Cscript%3E", "", "", 404},
+		"reply by a mere GET": {"GET", borrowersInbox + "?" + with("reply", "yes"), "", "", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := f.do(c.method, c.path, c.contentType, c.body)
+			assert.Equal(t, c.status, r.status)
+			f.sheet(r)
+			assert.Equal(t, "1", f.bidStatus("BID2"))
+		})
+	}
+	t.Run("another site's name for this machine", func(t *testing.T) {
+		req := httptest.NewRequest(http.MethodGet, "http://evil.example.com"+borrowersInbox, nil)
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, req)
+		assert.Equal(t, http.StatusMisdirectedRequest, w.Code)
+		assert.NotContains(t, w.Body.String(), "BID2")
+	})
+	t.Run("a mobile without texts", func(t *testing.T) {
+		s, _ := f.open("/sms/13800000009")
+		assert.Contains(t, words(s.root), "没有待回复的短信")
+	})
+}
+
+func TestEmptyInbox(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	s, _ := f.open("/SMS/")
+	assert.Contains(t, words(s.root), "还没有短信")
+}
