@@ -14,6 +14,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/examples/internal/demo"
 )
 
 func main() {
@@ -47,24 +49,6 @@ of its own or another IPS.
 Flags:
 `
 
-const environment = `
-To talk to another IPS, set these environment variables. Its users must confirm by
-themselves, as in a sandbox in auto mode, and it must take no fees of its own.
-
-  IPS_POST_URL    base of the pages, e.g. http://127.0.0.1:8808/CreditWeb/
-  IPS_WS_URL      web service, e.g. http://127.0.0.1:8808/CreditWS/Service.asmx
-  IPS_QUERY_URL   query web service, e.g. http://127.0.0.1:8808/CreditWSQuery/Service.asmx
-  IPS_NAMESPACE   of both services; http://tempuri.org/ if empty
-  IPS_MERCHANT    merchant code
-  IPS_CERT        MD5 证书
-  IPS_3DES_KEY    3DES key
-  IPS_3DES_IV     3DES IV
-  IPS_PUBLIC_KEY  RSA key of IPS, only for merchants in MD5withRSA mode
-  IPS_LISTEN      where this program listens, e.g. 127.0.0.1:9000
-  IPS_RETURN_URL  how browsers reach it; http://IPS_LISTEN/ips/return if empty
-  IPS_NOTIFY_URL  how IPS reaches it; http://IPS_LISTEN/ips/notify if empty
-`
-
 // errUsage says that the flags were wrong; the flag package has told the user.
 var errUsage = errors.New("usage")
 
@@ -81,7 +65,7 @@ func parseFlags(args []string, out io.Writer) (flags, error) {
 	set.Usage = func() {
 		fmt.Fprint(out, usage)
 		set.PrintDefaults()
-		fmt.Fprint(out, environment)
+		fmt.Fprint(out, demo.Environment)
 	}
 	set.IntVar(&f.scenario, "scenario", 0, "play scenario `N` (1-17) of the usage guide with what it needs before it; 0 plays all")
 	set.BoolVar(&f.verbose, "v", false, "show every message: its envelope, and its XML with personal data masked")
@@ -111,34 +95,43 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	w, err := chooseWorld(getenv)
+	w, err := demo.Open(getenv)
 	if err != nil {
 		return err
 	}
-	defer w.close()
+	defer w.Close()
 
 	out := &printer{out: stdout}
 	var opts []ips.Option
 	if f.verbose {
 		opts = append(opts, ips.WithWireTap(out.message))
 	}
-	m, err := newMerchant(w.config, w.listener, f.patience, out, opts...)
+	m, err := newMerchant(w, f.patience, out, opts...)
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	out.printf("%s: %s\nmerchant %s, called back at %s\n", w.config.Environment.Name, m.Environment().PostBase, m.MerchantCode(), w.listener.Addr())
+	out.printf("%s: %s\nmerchant %s, called back at %s\n", w.Config.Environment.Name, m.Environment().PostBase, m.MerchantCode(), w.Listener.Addr())
 
-	s := newStory(m, w.prefix)
+	s := newStory(m, prefix(w))
 	if err := s.tell(ctx, list); err != nil {
 		return fmt.Errorf("%w\n%s", err, advice(err))
 	}
 	return reckon(ctx, s, w, f.scenario == 0)
 }
 
+// prefix begins all order numbers, bid numbers and e-mail addresses. They must be
+// new to IPS, which those of another run may not be elsewhere.
+func prefix(w *demo.World) string {
+	if w.Sandbox != nil {
+		return "QS"
+	}
+	return "QS" + rand.Text()[:10]
+}
+
 // reckon compares the balances in the end with what was worked out by hand,
 // and looks into the sandbox's books.
-func reckon(ctx context.Context, s *story, w *world, whole bool) error {
+func reckon(ctx context.Context, s *story, w *demo.World, whole bool) error {
 	have, err := s.balances(ctx)
 	if err != nil {
 		return err
@@ -157,19 +150,28 @@ func reckon(ctx context.Context, s *story, w *world, whole bool) error {
 	s.out.printf("\n   All together have %s: what came in less what went out.\n", s.cash)
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	if err := w.checkBooks(ctx); err != nil {
+	if err := w.CheckBooks(ctx); err != nil {
 		return err
 	}
-	s.out.printf("   %s\n\nOK\n", w.verdict())
+	s.out.printf("   %s\n\nOK\n", verdict(w))
 	return nil
+}
+
+// verdict says what CheckBooks has found in order.
+func verdict(w *demo.World) string {
+	if w.Sandbox == nil {
+		return "The books are those of another IPS: only the balances could be checked."
+	}
+	return fmt.Sprintf("The books sum to zero and hold every invariant; all %d notifications were delivered.",
+		len(w.Sandbox.Notifications()))
 }
 
 // advice says what to do about an error.
 func advice(err error) string {
 	var refusal *ips.Error
-	var page *pageError
-	var silence *silenceError
-	var rows *rowsError
+	var page *demo.PageError
+	var silence *demo.SilenceError
+	var rows *demo.RowsError
 	var wrong *balanceError
 	switch {
 	case errors.As(err, &page), errors.As(err, &silence): // they say it themselves

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
@@ -131,26 +132,8 @@ func TestVerbose(t *testing.T) {
 // elsewhere starts a sandbox and gives the environment that leads there.
 func elsewhere(t *testing.T, cfg sandbox.Config, change map[string]string) (*sandbox.Sandbox, func(string) string) {
 	t.Helper()
-	box, err := sandbox.New(cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, box.Close()) })
-	base, err := box.Start("")
-	require.NoError(t, err)
-	m := sandbox.TestMerchant()
-	env := map[string]string{
-		"IPS_POST_URL":  base + "/CreditWeb/",
-		"IPS_WS_URL":    base + "/CreditWS/Service.asmx",
-		"IPS_QUERY_URL": base + "/CreditWSQuery/Service.asmx",
-		"IPS_MERCHANT":  m.Code,
-		"IPS_CERT":      m.Cert,
-		"IPS_3DES_KEY":  m.Key,
-		"IPS_3DES_IV":   m.IV,
-		"IPS_LISTEN":    "127.0.0.1:0",
-	}
-	for name, value := range change {
-		env[name] = value
-	}
-	return box, func(name string) string { return env[name] }
+	box, env := demotest.Elsewhere(t, cfg, change)
+	return box, env.Get
 }
 
 func TestElsewhere(t *testing.T) {

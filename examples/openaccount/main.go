@@ -1,0 +1,206 @@
+// Openaccount is a web site on which a user opens his custody account:
+//
+//	1 用户开户  4.2 开户
+//
+// GET / shows a form, POST / answers with the page that takes the user's browser
+// to IPS; /ips/return/ is where he comes back, /ips/notify/ where IPS says the
+// same from server to server.
+//
+//	go run ./examples/openaccount          # fills the form in by itself, once
+//	go run ./examples/openaccount -serve   # waits for you and your browser
+//	go run ./examples/openaccount -h       # with an IPS elsewhere
+//
+// It prints the number of the account that was opened.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"html/template"
+	"log"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/examples/internal/demo"
+)
+
+func main() {
+	serve := flag.Bool("serve", false, "wait for a person with a browser, until interrupted")
+	demo.Main(func(ctx context.Context, getenv func(string) string, out *log.Logger) error {
+		return run(ctx, getenv, out, *serve)
+	})
+}
+
+func run(ctx context.Context, getenv func(string) string, out *log.Logger, serve bool) error {
+	w, err := demo.Open(getenv)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	// w.Config holds the merchant's keys, where IPS is, and the addresses of
+	// this site's two handlers.
+	client, err := ips.NewClient(w.Config)
+	if err != nil {
+		return err
+	}
+	s := &site{client: client, out: out, orders: make(map[string]ips.OpenAccountRequest), accounts: make(map[string]string)}
+	stop := w.Serve(s.handler(w.ReturnPath, w.NotifyPath)) // an http.Server
+	defer stop()
+	if serve {
+		return w.ServePerson(ctx, out)
+	}
+
+	zhang := demo.NewPerson("张三")
+	page, err := demo.FillIn(ctx, w.URL(), url.Values{
+		"name": {zhang.Name}, "ident": {zhang.IdentNo}, "mobile": {zhang.Mobile}, "email": {zhang.Email},
+	})
+	if err != nil {
+		return err
+	}
+	out.Printf("the user reads: %s", page)
+	if s.account(zhang.Email) == "" {
+		return errors.New("no account was opened")
+	}
+	return nil
+}
+
+// site is the platform. Its maps stand for tables of a database.
+type site struct {
+	client *ips.Client
+	out    *log.Logger
+
+	mu       sync.Mutex
+	orders   map[string]ips.OpenAccountRequest // the last one of each e-mail address
+	accounts map[string]string                 // custody accounts by e-mail address
+}
+
+func (s *site) handler(returns, notifications string) http.Handler {
+	inbound := ips.Inbound{
+		Callbacks: ips.Callbacks{OpenAccount: s.opened},
+		Once:      new(ips.MemoryOnce), // a platform's database decides that
+		OnError:   func(_ *http.Request, err error) { s.out.Printf("refused: %v", err) },
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { s.show(w, http.StatusOK, page{Title: "开户"}) })
+	mux.HandleFunc("POST /{$}", s.open)
+	// /ips/return/ and /ips/notify/. They are subtrees, since the client adds the
+	// operation to the addresses that it gives IPS.
+	mux.Handle(returns, s.client.ReturnHandler(inbound, s.comeBack))
+	mux.Handle(notifications, s.client.NotifyHandler(inbound))
+	return mux
+}
+
+// open sends the user's browser to IPS. Nothing has happened there yet when it
+// returns.
+func (s *site) open(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	form, err := s.client.OpenAccount(s.order(ips.OpenAccountRequest{
+		RealName: r.PostFormValue("name"),
+		IdentNo:  r.PostFormValue("ident"),
+		Mobile:   r.PostFormValue("mobile"),
+		Email:    r.PostFormValue("email"),
+	}))
+	var invalid *ips.ValidationError
+	switch {
+	case errors.As(err, &invalid):
+		s.show(w, http.StatusUnprocessableEntity, page{Title: "请检查您填写的内容", Wrong: labels(invalid)})
+	case err != nil:
+		s.out.Printf("cannot open an account: %v", err)
+		http.Error(w, "系统错误", http.StatusInternalServerError)
+	default:
+		form.ServeHTTP(w, r)
+	}
+}
+
+// order records the order before it is sent. Somebody who left the pages of IPS
+// midway and tries again repeats his order, number and date included: so IPS lets
+// him go on where he was.
+func (s *site) order(req ips.OpenAccountRequest) ips.OpenAccountRequest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, ok := s.orders[req.Email]; ok && last.RealName == req.RealName && last.IdentNo == req.IdentNo && last.Mobile == req.Mobile {
+		return last
+	}
+	req.OrderNo, req.Date = ips.NewOrderNo("OA"), ips.Today()
+	s.orders[req.Email] = req
+	return req
+}
+
+// opened hears of every answer once, whichever way it comes first.
+func (s *site) opened(_ context.Context, a *ips.OpenAccountResponse) error {
+	switch a.Outcome {
+	case ips.Success:
+		s.mu.Lock()
+		s.accounts[a.Email] = a.Account
+		s.mu.Unlock()
+		s.out.Printf("order %s: account %s opened at %s", a.OrderNo, a.Account, a.BankName)
+	case ips.Pending:
+		s.out.Printf("order %s: accepted, not opened yet", a.OrderNo)
+	default:
+		s.out.Printf("order %s: refused, %s %s", a.OrderNo, a.Code, a.Message)
+	}
+	return nil
+}
+
+func (s *site) account(email string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accounts[email]
+}
+
+// comeBack shows the user what became of his order. The callback has run before.
+func (s *site) comeBack(w http.ResponseWriter, _ *http.Request, resp ips.Response, err error) {
+	a := resp.Base()
+	switch {
+	case err != nil, a.Outcome == ips.Pending:
+		s.show(w, http.StatusOK, page{Title: "处理中，请稍候", Message: a.Message})
+	case a.Outcome == ips.Success:
+		s.show(w, http.StatusOK, page{Title: "开户成功", Message: a.Message})
+	default:
+		s.show(w, http.StatusOK, page{Title: "开户失败", Message: a.Message})
+	}
+}
+
+// labels names the fields that break a rule as the form does.
+func labels(invalid *ips.ValidationError) []string {
+	names := map[string]string{"pRealName": "姓名", "pIdentNo": "身份证号", "pMobileNo": "手机号", "pEmail": "邮箱"}
+	var wrong []string
+	for _, field := range invalid.Fields {
+		wrong = append(wrong, names[field.Wire])
+	}
+	return wrong
+}
+
+type page struct {
+	Title, Message string
+	Wrong          []string
+}
+
+func (s *site) show(w http.ResponseWriter, status int, p page) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if err := pages.Execute(w, p); err != nil {
+		s.out.Printf("the user's browser has gone: %v", err)
+	}
+}
+
+var pages = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+<html lang="zh-CN">
+<meta charset="utf-8">
+<title>{{.Title}}</title>
+<h1>{{.Title}}</h1>
+{{with .Message}}<p>{{.}}</p>{{else}}
+{{range .Wrong}}<p>{{.}}填写有误</p>{{end}}
+<form method="post" action="/">
+<p><label>姓名 <input name="name" required></label>
+<p><label>身份证号 <input name="ident" required></label>
+<p><label>手机号 <input name="mobile" type="tel" required></label>
+<p><label>邮箱 <input name="email" type="email" required></label>
+<p><button>前往环迅支付开户</button>
+</form>
+{{end}}
+</html>
+`))
