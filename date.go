@@ -115,8 +115,11 @@ func (t Time) MarshalText() ([]byte, error) { return t.AppendText(nil) }
 // MarshalJSON gives the form of [Time.String] in quotes.
 func (t Time) MarshalJSON() ([]byte, error) { return []byte(`"` + t.String() + `"`), nil }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads what MarshalJSON writes. Null changes nothing.
 func (t *Time) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
 		return errTimeForm
 	}

@@ -109,6 +109,9 @@ func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
 // Callbacks are the merchant's functions for the answers of each operation. A
 // callback gets every answer of its operation, also a refusal: look at the
 // Outcome. It must return nil only after everything it does is safe on disk.
+//
+// Answers come in any order: a web return that says pending often arrives after
+// the notification that says success. Let [OrderState.Next] decide what is news.
 type Callbacks struct {
 	OpenAccount          func(context.Context, *OpenAccountResponse) error          // 4.2 开户
 	RegisterBid          func(context.Context, *BidResponse) error                  // 4.3 标的登记
@@ -241,7 +244,10 @@ func (in *Inbound) report(r *http.Request, err error) {
 	}
 }
 
-func (in *Inbound) handle(ctx context.Context, resp Response) error {
+// Handle gives an answer to its callback, through Once. The handlers call it
+// for what comes in; call it for the synchronous answer of a web-service or
+// server-posted operation too, so that all ways of an answer end in one place.
+func (in *Inbound) Handle(ctx context.Context, resp Response) error {
 	base := resp.Base()
 	run := func(ctx context.Context) error { return in.Callbacks.dispatch(ctx, resp) }
 	if in.Once == nil || base.OrderNo == "" {
@@ -263,7 +269,7 @@ func (c *Client) NotifyHandler(in Inbound) http.Handler {
 			refuse(w)
 			return
 		}
-		if err := in.handle(r.Context(), resp); err != nil {
+		if err := in.Handle(r.Context(), resp); err != nil {
 			in.report(r, err)
 			http.Error(w, "not handled", http.StatusInternalServerError)
 			return
@@ -285,7 +291,7 @@ func (c *Client) ReturnHandler(in Inbound, page func(w http.ResponseWriter, r *h
 			refuse(w)
 			return
 		}
-		if err = in.handle(r.Context(), resp); err != nil {
+		if err = in.Handle(r.Context(), resp); err != nil {
 			in.report(r, err)
 		}
 		page(w, r, resp, err)

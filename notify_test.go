@@ -504,3 +504,27 @@ func TestInboundValuesAreNotForged(t *testing.T) {
 	_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrSignature)
 }
+
+// TestHandleSynchronous books the answer of a call and the notification of the
+// same order in one place, once.
+func TestHandleSynchronous(t *testing.T) {
+	t.Parallel()
+	e := exampleOf(t, ips.OpUnfreezeMargin)
+	doc := document("pMerBillNo", e.orderNo(), "pUnfreezeAmt", "10.00")
+	a := sealedAnswer(t, ips.CodeSuccess, "操作成功", doc)
+	c, _ := recordingClient(t, soapAnswer("GuaranteeUnfreeze", a.result()), "text/xml")
+	var booked []ips.Via
+	in := ips.Inbound{Once: new(ips.MemoryOnce), Callbacks: ips.Callbacks{
+		UnfreezeMargin: func(_ context.Context, r *ips.UnfreezeMarginResponse) error {
+			booked = append(booked, r.Via)
+			return nil
+		},
+	}}
+	_, resp, err := e.send(c, e.request)
+	require.NoError(t, err)
+	require.NoError(t, in.Handle(t.Context(), resp))
+	w := httptest.NewRecorder()
+	c.NotifyHandler(in).ServeHTTP(w, a.inbound(ips.OpUnfreezeMargin))
+	assert.Equal(t, http.StatusOK, w.Code)
+	assert.Equal(t, []ips.Via{ips.Synchronous}, booked)
+}

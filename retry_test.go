@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,20 +17,30 @@ import (
 )
 
 // flakyIPS hangs up on the first failures calls and then answers; it notes the
-// bodies it got.
-func flakyIPS(t *testing.T, failures int, answer func(w http.ResponseWriter)) (http.HandlerFunc, *[]string) {
+// bodies it got, which the second result tells.
+func flakyIPS(t *testing.T, failures int, answer func(w http.ResponseWriter)) (h http.HandlerFunc, got func() []string) {
 	t.Helper()
+	var mu sync.Mutex
 	var bodies []string
-	return func(w http.ResponseWriter, r *http.Request) {
+	h = func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
+		mu.Lock()
 		bodies = append(bodies, string(body))
-		if len(bodies) <= failures {
+		n := len(bodies)
+		mu.Unlock()
+		if n <= failures {
 			hangUp(w, r, true)
 			return
 		}
 		answer(w)
-	}, &bodies
+	}
+	got = func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(bodies)
+	}
+	return h, got
 }
 
 func transferAnswer(t *testing.T, code ips.Code, orderNo string) func(http.ResponseWriter) {
@@ -65,16 +77,17 @@ func TestRetry(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h, bodies := flakyIPS(t, c.failures, transferAnswer(t, c.code, e.orderNo()))
+			h, got := flakyIPS(t, c.failures, transferAnswer(t, c.code, e.orderNo()))
 			var opts []ips.Option
 			if c.policy != nil {
 				opts = append(opts, ips.WithRetry(*c.policy))
 			}
 			_, _, err := e.send(serverClient(t, h, opts...), e.request)
 			c.check(t, err)
-			assert.Len(t, *bodies, c.calls)
-			for _, b := range *bodies {
-				assert.Equal(t, (*bodies)[0], b, "a repetition must be the very same message")
+			bodies := got()
+			assert.Len(t, bodies, c.calls)
+			for _, b := range bodies {
+				assert.Equal(t, bodies[0], b, "a repetition must be the very same message")
 			}
 		})
 	}

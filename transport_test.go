@@ -81,16 +81,18 @@ func TestFates(t *testing.T) {
 		known  bool
 		want   error // ErrorIs, or equal to an error in the chain
 	}{
-		"404":                      {status(404), true, httpErr(404)},
-		"400":                      {status(400), true, httpErr(400)},
-		"413":                      {status(413), true, httpErr(413)},
-		"408 request timeout":      {status(408), false, httpErr(408)},
-		"500 without SOAP":         {status(500), false, httpErr(500)},
-		"502":                      {status(502), false, httpErr(502)},
-		"503":                      {status(503), false, httpErr(503)},
-		"204":                      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, false, httpErr(204)},
-		"302":                      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }, false, httpErr(302)},
-		"307":                      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, false, httpErr(307)},
+		"404":                 {status(404), true, httpErr(404)},
+		"400":                 {status(400), true, httpErr(400)},
+		"413":                 {status(413), true, httpErr(413)},
+		"408 request timeout": {status(408), false, httpErr(408)},
+		"500 without SOAP":    {status(500), false, httpErr(500)},
+		"502":                 {status(502), false, httpErr(502)},
+		"503":                 {status(503), false, httpErr(503)},
+		"204":                 {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, false, httpErr(204)},
+		"302":                 {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, false, httpErr(302)},
+		"307": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, false, httpErr(307)},
 		"fault of the client":      {soap(500, fault("Client", "bad")), true, &ips.SOAPFault{Code: "Client", String: "bad"}},
 		"fault of the server":      {soap(500, fault("Server", "down")), false, &ips.SOAPFault{Code: "Server", String: "down"}},
 		"fault with status 200":    {soap(200, fault("Server", "down")), false, &ips.SOAPFault{Code: "Server", String: "down"}},

@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"bytes"
 	"errors"
 	"regexp"
 
@@ -64,11 +65,15 @@ func WithUnmaskedWireTap(tap func(WireMessage)) Option {
 
 const personalElements = `pIdentNo|pFromIdentNo|pToIdentNo|pFIdentNo|pMobileNo|pEmail|pBkAccNo|pBankCard`
 
-var personalText = regexp.MustCompile(`(?s)(<(?:` + personalElements + `)\s*>).*?(</(?:` + personalElements + `)\s*>)`)
+// personalText also takes prefixes and attributes, which nobody has seen yet.
+var personalText = regexp.MustCompile(`(?s)(<(?:[\w.-]+:)?(?:` + personalElements + `)(?:\s[^>]*)?>).*?(</(?:[\w.-]+:)?(?:` + personalElements + `)\s*>)`)
 
 func (c *Client) tapDocument(document []byte) string {
 	if c.tapRaw {
 		return string(document)
+	}
+	if bytes.HasPrefix(document, []byte("\xFF\xFE")) || bytes.HasPrefix(document, []byte("\xFE\xFF")) {
+		return "(UTF-16, not shown)" // the pattern would find nothing to mask
 	}
 	return personalText.ReplaceAllString(string(document), "${1}***${2}")
 }

@@ -3,25 +3,38 @@
 //
 //	func TestInvest(t *testing.T) {
 //		ipsrv := ipstest.NewServer(t)
-//		investor := ipsrv.Person(500 * ips.Yuan)
+//		borrower, investor := ipsrv.Person(0), ipsrv.Person(500*ips.Yuan)
+//		bid := ipsrv.Bid(borrower, 300*ips.Yuan)
 //		…
+//		ipsrv.AssertBalance(investor.Account, 200*ips.Yuan, 300*ips.Yuan)
 //	}
+//
+// A [Server] is a sandbox with one merchant, a client for it, and an inbox that
+// receives what IPS sends to that merchant; with [Handler] the inbox is the
+// merchant's own program. The test plays the users, orders faults and moves the
+// clock:
+//
+//   - [Server.Person], [Server.Bid], [Server.Invest] and [Server.PayOut] set
+//     the stage, over the wire;
+//   - [Server.Carry] is a user's browser; in [Manual] mode [Server.Confirm],
+//     [Server.Cancel], [Server.PayAtBank], [Server.Leave] and [Server.ReplySMS]
+//     are what he does;
+//   - [Server.WaitNotification] waits for a result that comes later;
+//   - [Server.RefuseNext], [Server.FailRow] and [Server.HoldNext] order faults,
+//     [Server.Resend] repeats a notification, [Server.Advance] lets time pass;
+//   - [Server.AssertBalance] and [Server.AssertBooks] look at the money.
 //
 // The sandbox keeps real double-entry books; when the test ends they are
 // checked, and the test fails if they are not right.
 package ipstest
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,7 +43,6 @@ import (
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/browser"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 // patience bounds every wait. It only passes when something is wrong.
@@ -45,20 +57,30 @@ type Server struct {
 	// [ips.EnvironmentAt].
 	URL string
 
-	tb      testing.TB
+	*platform
 	cfg     ips.Config
 	client  *ips.Client
+	inbox   *inbox
+	orders  atomic.Int64
+	another *Server // for the other merchant; nil unless there is one
+}
+
+// platform is what the Servers of a test's merchants share.
+type platform struct {
+	tb      failer
 	sandbox *sandbox.Sandbox
 	browser *browser.Browser
-	inbox   *httptest.Server
-	handler http.Handler // the test's own, behind the inbox; may be nil
+	ipsFee  ips.Amount
+	people  atomic.Int64
+	closing sync.Once
+	inboxes []*inbox
+}
 
-	people atomic.Int64
-	orders atomic.Int64
-
-	mu      sync.Mutex
-	arrived []ips.Response
-	changed chan struct{} // closed and replaced at each arrival
+// failer is what a Server needs of a [testing.TB].
+type failer interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
 }
 
 // Option changes how [NewServer] sets the sandbox up.
@@ -67,12 +89,14 @@ type Option func(*options)
 type options struct {
 	cfg     sandbox.Config
 	rsa     bool
+	second  bool
 	handler http.Handler
 }
 
 // Manual makes people confirm and answer texts only when the test says so; see
-// [Server.Confirm], [Server.Cancel] and [Server.ReplySMS]. By default everybody
-// agrees to everything at once.
+// [Server.Confirm], [Server.Cancel], [Server.PayAtBank] and [Server.ReplySMS].
+// By default everybody agrees to everything at once. [Server.SetManual] does it
+// for one person.
 func Manual() Option { return func(o *options) { o.cfg.Manual = true } }
 
 // IPSFee sets what IPS itself charges for each recharge and withdrawal; 0.00 by
@@ -85,15 +109,40 @@ func MD5withRSA() Option { return func(o *options) { o.rsa = true } }
 
 // Handler passes web returns and notifications on to the handler under test,
 // with the paths /return/OPERATION and /notify/OPERATION. IPS sees its answers
-// and repeats what it does not answer with 200.
+// and repeats what it does not answer with 200. A handler that needs the client
+// can be an [http.ServeMux] that gets its routes after NewServer.
 func Handler(h http.Handler) Option { return func(o *options) { o.handler = h } }
 
 // Clock sets the clock that the sandbox starts from; by default the machine's.
+// With one that stands still, all that IPS answers is the same in every run.
 func Clock(now func() time.Time) Option { return func(o *options) { o.cfg.Now = now } }
+
+// SecondMerchant adds another merchant, 808802, with keys and users of its own:
+// see [Server.Second].
+func SecondMerchant() Option { return func(o *options) { o.second = true } }
 
 // NewServer starts a sandbox on the loopback interface and stops it when the
 // test ends, after checking its books.
 func NewServer(tb testing.TB, opts ...Option) *Server {
+	tb.Helper()
+	s := start(tb, opts)
+	tb.Cleanup(s.Close)
+	return s
+}
+
+// Start is NewServer for where there is no test, as in testable examples and
+// demonstrations: what would fail the test panics instead. The caller must call
+// Close.
+func Start(opts ...Option) *Server { return start(panics{}, opts) }
+
+// panics is the failer of programs that are no tests.
+type panics struct{}
+
+func (panics) Helper()                           {}
+func (panics) Errorf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (panics) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+func start(tb failer, opts []Option) *Server {
 	tb.Helper()
 	var o options
 	// A test must not wait long for a repetition that it provoked.
@@ -101,45 +150,109 @@ func NewServer(tb testing.TB, opts ...Option) *Server {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	merchant := sandbox.TestMerchant()
-	cfg := ips.TestMerchant()
-	if o.rsa {
-		key, err := rsa.GenerateKey(rand.Reader, 1024) // the platform's key length
-		must(tb, err)
-		merchant.RSA, cfg.PublicKey = key, &key.PublicKey
+	merchants := []sandbox.Merchant{sandbox.TestMerchant()}
+	if o.second {
+		merchants = append(merchants, secondMerchant())
 	}
-	o.cfg.Merchants = []sandbox.Merchant{merchant}
+	if o.rsa {
+		for i := range merchants {
+			key, err := rsa.GenerateKey(rand.Reader, 1024) // the platform's key length
+			must(tb, err)
+			merchants[i].RSA = key
+		}
+	}
+	o.cfg.Merchants = merchants
 	box, err := sandbox.New(o.cfg)
 	must(tb, err)
-	s := &Server{tb: tb, sandbox: box, browser: browser.New(nil), handler: o.handler, changed: make(chan struct{})}
-	s.inbox = httptest.NewServer(http.HandlerFunc(s.receive))
-	tb.Cleanup(s.close)
-	s.URL, err = box.Start("")
-	must(tb, err)
-	cfg.Environment = ips.EnvironmentAt(s.URL)
-	cfg.ReturnURL, cfg.NotifyURL = s.inbox.URL+"/return", s.inbox.URL+"/notify"
-	s.cfg = cfg
-	s.client, err = ips.NewClient(cfg)
-	must(tb, err)
+	p := &platform{tb: tb, sandbox: box, browser: browser.New(nil), ipsFee: ips.Amount(o.cfg.IPSFee)}
+	address, err := box.Start("")
+	if err != nil {
+		p.close()
+		tb.Fatalf("ipstest: %v", err)
+	}
+	s := p.newServer(address, merchants[0], o.handler)
+	if o.second {
+		s.another = p.newServer(address, merchants[1], o.handler)
+		s.another.another = s
+	}
 	return s
 }
 
-func must(tb testing.TB, err error) {
+// secondMerchant has the first one's keys backwards, which makes them others.
+func secondMerchant() sandbox.Merchant {
+	m := sandbox.TestMerchant()
+	m.Code, m.Name = "808802", "另一平台"
+	for _, key := range []*string{&m.Cert, &m.Key, &m.IV} {
+		b := []byte(*key)
+		slices.Reverse(b)
+		*key = string(b)
+	}
+	return m
+}
+
+func (p *platform) newServer(address string, m sandbox.Merchant, handler http.Handler) *Server {
+	p.tb.Helper()
+	s := &Server{URL: address, platform: p, inbox: newInbox(handler)}
+	p.inboxes = append(p.inboxes, s.inbox)
+	s.cfg = ips.Config{
+		MerchantCode: m.Code, Cert: m.Cert, Key: m.Key, IV: m.IV,
+		Environment: ips.EnvironmentAt(address),
+		ReturnURL:   s.inbox.server.URL + "/return",
+		NotifyURL:   s.inbox.server.URL + "/notify",
+	}
+	if m.RSA != nil {
+		s.cfg.PublicKey = &m.RSA.PublicKey
+	}
+	var err error
+	s.client, err = ips.NewClient(s.cfg)
+	must(p.tb, err)
+	s.inbox.client.Store(s.client)
+	return s
+}
+
+func must(tb failer, err error) {
 	tb.Helper()
 	if err != nil {
 		tb.Fatalf("ipstest: %v", err)
 	}
 }
 
-func (s *Server) close() {
-	if err := s.sandbox.CheckBooks(); err != nil {
-		s.tb.Errorf("ipstest: the books are not right: %v", err)
+// Close checks the books and stops the sandbox, for both merchants. A Server of
+// [NewServer] is closed when its test ends.
+func (s *Server) Close() {
+	s.tb.Helper()
+	s.platform.close()
+}
+
+func (p *platform) close() {
+	p.tb.Helper()
+	p.closing.Do(p.stop)
+}
+
+func (p *platform) stop() {
+	p.tb.Helper()
+	books := p.sandbox.CheckBooks()
+	err := p.sandbox.Close()
+	p.browser.Close()
+	for _, in := range p.inboxes {
+		in.server.Close()
 	}
-	if err := s.sandbox.Close(); err != nil {
-		s.tb.Errorf("ipstest: %v", err)
+	if books != nil {
+		p.tb.Errorf("ipstest: the books are not right: %v", books)
 	}
-	s.browser.Close()
-	s.inbox.Close()
+	if err != nil {
+		p.tb.Errorf("ipstest: %v", err)
+	}
+}
+
+// Second is the same sandbox as the second merchant sees it, who has a client
+// and an inbox of his own. It fails the test without [SecondMerchant].
+func (s *Server) Second() *Server {
+	s.tb.Helper()
+	if s.another == nil {
+		s.tb.Fatalf("ipstest: no second merchant: give NewServer the option SecondMerchant")
+	}
+	return s.another
 }
 
 // Config is the configuration of the sandbox's merchant, with the inbox's URLs.
@@ -152,110 +265,20 @@ func (s *Server) Client() *ips.Client { return s.client }
 // NewOrderNo makes an order number that is unique in this test.
 func (s *Server) NewOrderNo() string { return fmt.Sprintf("T%08d", s.orders.Add(1)) }
 
-// receive is the merchant's door: it notes what arrives and verifies, and lets
-// the handler under test answer if there is one.
-func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 16<<20))
-	if err != nil {
-		http.Error(w, "too large", http.StatusBadRequest)
-		return
-	}
-	direction, op, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	parse := s.client.ParseNotification
-	if direction == "return" {
-		parse = s.client.ParseReturn
-	}
-	again := r.Clone(r.Context())
-	again.Body = io.NopCloser(bytes.NewReader(body))
-	resp, err := parse(again, ips.Operation(op))
-	if s.handler != nil {
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		s.handler.ServeHTTP(w, r)
-	} else if err != nil {
-		http.Error(w, "refused", http.StatusBadRequest)
-	}
-	if err == nil {
-		s.note(resp)
-	}
-}
+// Now is the time by the sandbox's clock.
+func (s *Server) Now() time.Time { return s.sandbox.Now() }
 
-func (s *Server) note(resp ips.Response) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.arrived = append(s.arrived, resp)
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
+// Today is the day in China by the sandbox's clock.
+func (s *Server) Today() ips.Date { return ips.DateOf(s.sandbox.Now()) }
 
-// Arrived lists the answers that came to the inbox and verified, in the order
-// of their arrival, copies included.
-func (s *Server) Arrived() []ips.Response {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.arrived)
-}
-
-// WaitNotification waits for the final server-to-server notification of an
-// order, one that is not pending, and returns it. It fails the test if none
-// comes.
-func (s *Server) WaitNotification(orderNo string) ips.Response {
+// Advance moves the sandbox's clock forward; what was due happens.
+func (s *Server) Advance(by time.Duration) {
 	s.tb.Helper()
-	return s.wait(0, fmt.Sprintf("the notification of order %s", orderNo), func(r *ips.Reply) bool {
-		return r.Via == ips.ServerToServer && r.OrderNo == orderNo && r.Outcome != ips.Pending
-	})
-}
-
-// wait returns the first answer that matches, of those behind the first skip.
-func (s *Server) wait(skip int, what string, match func(*ips.Reply) bool) ips.Response {
-	s.tb.Helper()
-	deadline := time.After(patience)
-	for {
-		s.mu.Lock()
-		changed := s.changed
-		var found ips.Response
-		if i := slices.IndexFunc(s.arrived[skip:], func(r ips.Response) bool { return match(r.Base()) }); i >= 0 {
-			found = s.arrived[skip+i]
-		}
-		s.mu.Unlock()
-		if found != nil {
-			return found
-		}
-		select {
-		case <-changed:
-		case <-deadline:
-			s.tb.Fatalf("ipstest: %s did not come", what)
-		}
-	}
-}
-
-// WaitIdle waits until every notification was delivered or given up.
-func (s *Server) WaitIdle() {
-	s.tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	must(s.tb, s.sandbox.WaitDelivered(ctx))
-}
-
-// Carry does what the user's browser does with a form: it brings it to IPS and
-// the answer back to the merchant, and returns that answer. Its Outcome may be
-// a refusal. In [Manual] mode use [Server.Confirm].
-func (s *Server) Carry(form *ips.Form) ips.Response {
-	s.tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	before := len(s.Arrived())
-	page, err := s.browser.Carry(ctx, form)
-	// A refusal by the handler under test is the test's business.
-	if err != nil && (page == nil || !strings.HasPrefix(page.URL.String(), s.inbox.URL)) {
-		s.tb.Fatalf("ipstest: %s: the browser got no further: %v", form.Operation(), err)
-	}
-	return s.wait(before, fmt.Sprintf("a web return of %s", form.Operation()), func(r *ips.Reply) bool {
-		return r.Via == ips.WebReturn && r.Operation == form.Operation() && (r.OrderNo == form.OrderNo() || r.OrderNo == "")
-	})
+	must(s.tb, s.sandbox.Advance(by))
 }
 
 // Deposit pays money from outside into the merchant's own account, which an
-// organisation that guarantees needs.
+// organisation that guarantees needs, and a merchant who pays the fee of IPS.
 func (s *Server) Deposit(amount ips.Amount) {
 	s.tb.Helper()
 	must(s.tb, s.sandbox.Deposit(s.cfg.MerchantCode, s.cfg.MerchantCode, int64(amount)))
@@ -268,17 +291,12 @@ func (s *Server) Mandate(account string, signed bool) {
 	must(s.tb, s.sandbox.Mandate(s.cfg.MerchantCode, account, signed))
 }
 
-// Advance moves the sandbox's clock forward; what was due happens.
-func (s *Server) Advance(by time.Duration) {
+// SetManual makes one person confirm and answer texts only when the test says
+// so, or at once, whatever the others do.
+func (s *Server) SetManual(account string, manual bool) {
 	s.tb.Helper()
-	must(s.tb, s.sandbox.Advance(by))
+	must(s.tb, s.sandbox.SetAuto(s.cfg.MerchantCode, account, !manual))
 }
-
-// Now is the time by the sandbox's clock.
-func (s *Server) Now() time.Time { return s.sandbox.Now() }
-
-// Today is the day in China by the sandbox's clock.
-func (s *Server) Today() ips.Date { return ips.DateOf(s.sandbox.Now()) }
 
 // Balance is what an account has by the sandbox's books, without asking over
 // the wire. The merchant's own account goes by its merchant code.
@@ -310,38 +328,7 @@ func (s *Server) AssertBooks() {
 	}
 }
 
-// RefuseNext makes the sandbox refuse the next call of an operation with the
-// given code, and do nothing.
-func (s *Server) RefuseNext(op ips.Operation, code ips.Code, text string) {
-	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "code", Code: string(code), Text: text})
-}
-
-// FailRow makes row n, counted from 1, of the next batch of an operation fail.
-func (s *Server) FailRow(op ips.Operation, n int) {
-	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "row", Row: n})
-}
-
-// HoldNext keeps the final answer of the next call of an operation back until
-// [Server.Release].
-func (s *Server) HoldNext(op ips.Operation) {
-	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "stay-pending"})
-}
-
-// Release sends the answers that [Server.HoldNext] kept back.
-func (s *Server) Release(op ips.Operation) {
-	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "stay-pending", Lift: true})
-}
-
-func (s *Server) fault(op ips.Operation, f engine.Fault) {
-	s.tb.Helper()
-	info, ok := op.Info()
-	if !ok {
-		s.tb.Fatalf("ipstest: no operation %q", op)
-	}
-	f.Op = strings.TrimSuffix(info.Endpoint, ".aspx")
-	must(s.tb, s.sandbox.Fault(s.cfg.MerchantCode, f))
+// within gives a context that ends when patience does.
+func within() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), patience)
 }

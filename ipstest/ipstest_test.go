@@ -1,7 +1,16 @@
 package ipstest_test
 
 import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/ipstest"
@@ -9,12 +18,286 @@ import (
 
 func TestPerson(t *testing.T) {
 	t.Parallel()
-	s := ipstest.NewServer(t)
-	p := s.Person(500 * ips.Yuan)
-	s.AssertBalance(p.Account, 500*ips.Yuan, 0)
-	b, err := s.Client().QueryBalance(t.Context(), p.Account)
-	if err != nil || b.Available != 500*ips.Yuan || !b.Verified {
-		t.Fatal(b, err)
+	for _, tt := range []struct {
+		name string
+		opts []ipstest.Option
+	}{
+		{"auto", nil},
+		{"manual", []ipstest.Option{ipstest.Manual()}},
+		{"with fee", []ipstest.Option{ipstest.IPSFee(2 * ips.Yuan)}},
+		{"RSA", []ipstest.Option{ipstest.MD5withRSA()}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := ipstest.NewServer(t, tt.opts...)
+			p, poor := s.Person(500*ips.Yuan), s.Person(0)
+			s.AssertBalance(p.Account, 500*ips.Yuan, 0)
+			s.AssertBalance(poor.Account, 0, 0)
+			assert.NotEqual(t, p.IdentNo, poor.IdentNo)
+			assert.NotEqual(t, p.Mobile, poor.Mobile)
+			assert.NotEqual(t, p.Email, poor.Email)
+			assert.Regexp(t, `^11010119900101\d{4}$`, p.IdentNo)
+			b, err := s.Client().QueryBalance(t.Context(), p.Account)
+			require.NoError(t, err)
+			assert.Equal(t, 500*ips.Yuan, b.Available)
+			s.WaitIdle()
+			s.AssertBooks()
+		})
 	}
+}
+
+func TestLoan(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		opts []ipstest.Option
+	}{
+		{"auto", nil},
+		{"manual", []ipstest.Option{ipstest.Manual()}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := ipstest.NewServer(t, tt.opts...)
+			borrower, investor := s.Person(0), s.Person(1000*ips.Yuan)
+			bid := s.Bid(borrower, 600*ips.Yuan)
+			first, second := s.Invest(bid, investor, 400*ips.Yuan), s.Invest(bid, investor, 200*ips.Yuan)
+			s.AssertBalance(investor.Account, 400*ips.Yuan, 600*ips.Yuan)
+			s.PayOut(bid, first, second)
+			s.AssertBalance(investor.Account, 400*ips.Yuan, 0)
+			s.AssertBalance(borrower.Account, 600*ips.Yuan, 0)
+		})
+	}
+}
+
+func TestAdvance(t *testing.T) {
+	t.Parallel()
+	then := time.Date(2026, time.December, 31, 23, 59, 59, 0, ips.China)
+	s := ipstest.NewServer(t, ipstest.Clock(func() time.Time { return then }))
+	assert.Equal(t, ips.NewDate(2026, time.December, 31), s.Today())
+	s.Advance(time.Second)
+	assert.Equal(t, ips.NewDate(2027, time.January, 1), s.Today())
+	assert.True(t, s.Now().Equal(then.Add(time.Second)))
+}
+
+func TestDepositAndMandate(t *testing.T) {
+	t.Parallel()
+	s := ipstest.NewServer(t)
+	s.Deposit(30 * ips.Yuan)
+	s.AssertBalance(s.Config().MerchantCode, 30*ips.Yuan, 0)
+	p := s.Person(0)
+	for status, signed := range map[string]bool{"01": false, "02": true} {
+		s.Mandate(p.Account, signed)
+		a, err := s.Client().QueryAccount(t.Context(), p.Account, "")
+		require.NoError(t, err)
+		assert.Equal(t, status, a.SignStatus)
+	}
+}
+
+// What the handler under test refuses, IPS repeats, and the inbox notes.
+func TestHandlerIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	calls := make(map[string]int)
+	s := ipstest.NewServer(t, ipstest.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if calls[r.URL.Path]++; calls[r.URL.Path] < 3 {
+			http.Error(w, "later", http.StatusServiceUnavailable)
+		}
+	})))
+	s.Person(0)
 	s.WaitIdle()
+	mu.Lock()
+	defer mu.Unlock()
+	assert.Equal(t, map[string]int{"/return/open-account": 1, "/notify/open-account": 3}, calls)
+	assert.Len(t, s.Arrived(), 4)
+}
+
+// The inbox believes nobody but IPS.
+func TestInboxRefusesForgeries(t *testing.T) {
+	t.Parallel()
+	s := ipstest.NewServer(t)
+	resp, err := http.PostForm(s.Config().NotifyURL+"/recharge", map[string][]string{
+		"pMerCode": {"808801"}, "pErrCode": {"MG00000F"}, "pErrMsg": {""}, "p3DesXmlPara": {""}, "pSign": {"0"},
+	})
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
+	assert.Empty(t, s.Arrived())
+}
+
+func TestStartAndClose(t *testing.T) {
+	t.Parallel()
+	s := ipstest.Start()
+	p := s.Person(0)
+	assert.PanicsWithValue(t,
+		fmt.Sprintf("ipstest: account %s has 0.00 available and 0.00 frozen, want 0.01 and 0.00", p.Account),
+		func() { s.AssertBalance(p.Account, ips.Fen, 0) })
+	assert.PanicsWithValue(t, `ipstest: no account "nobody"`, func() { s.Balance("nobody") })
+	s.Close()
+	s.Close()
+	_, err := s.Client().QueryBalance(t.Context(), p.Account)
+	require.Error(t, err)
+}
+
+// recorder is a testing.TB that notes how a test fails instead of failing.
+type recorder struct {
+	testing.TB
+	failures []string
+	fatal    bool
+	cleanups []func()
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	r.fatal = true
+	runtime.Goexit()
+}
+
+// record runs a test to its end and returns how it failed.
+func record(test func(testing.TB)) *recorder {
+	r := new(recorder)
+	inGoroutine(func() { test(r) })
+	for i := len(r.cleanups) - 1; i >= 0; i-- {
+		inGoroutine(r.cleanups[i])
+	}
+	return r
+}
+
+func inGoroutine(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+// Whatever cannot be done as asked fails the test, in words that help.
+func TestFailuresAreReported(t *testing.T) {
+	t.Parallel()
+	withdrawal := func(s *ipstest.Server, p ipstest.Person) *ips.Form {
+		form, err := s.Client().Withdraw(ips.WithdrawRequest{
+			OrderNo: "W1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+			Amount: 100 * ips.Yuan, FeePayer: ips.UserPaysFee,
+		})
+		if err != nil {
+			panic(err)
+		}
+		return form
+	}
+	for _, tt := range []struct {
+		name  string
+		opts  []ipstest.Option
+		test  func(*ipstest.Server)
+		want  string
+		fatal bool
+	}{
+		{"balance differs", nil, func(s *ipstest.Server) { s.AssertBalance(s.Person(ips.Yuan).Account, 0, ips.Fen) },
+			"account 4021000000000001 has 1.00 available and 0.00 frozen, want 0.00 and 0.01", false},
+		{"no such account", nil, func(s *ipstest.Server) { s.Balance("4021000000009999") },
+			`no account "4021000000009999"`, true},
+		{"no such operation", nil, func(s *ipstest.Server) { s.HoldNext("nothing") }, `no operation "nothing"`, true},
+		{"query cannot be refused", nil, func(s *ipstest.Server) { s.RefuseNext(ips.OpQueryBalance, ips.CodeFailed, "") },
+			`unknown operation "QueryForAccBalance"`, true},
+		{"no refusal", nil, func(s *ipstest.Server) { s.RefuseNext(ips.OpRecharge, ips.CodeSuccess, "") },
+			"MG00000F is no refusal", true},
+		{"rows count from 1", nil, func(s *ipstest.Server) { s.FailRow(ips.OpTransfer, 0) }, "rows count from 1", true},
+		{"no rows", nil, func(s *ipstest.Server) { s.FailRow(ips.OpRecharge, 1) }, "has no rows", true},
+		{"time does not go back", nil, func(s *ipstest.Server) { s.Advance(-time.Second) }, "Advance: want a duration", true},
+		{"no text message", nil, func(s *ipstest.Server) { s.ReplySMS("13800000001", true) },
+			"no text message waits for an answer at 13800000001", true},
+		{"nothing to send again", nil, func(s *ipstest.Server) { s.Resend(ips.OpRecharge, "R1") },
+			"no notification of recharge R1", true},
+		{"mandate of nobody", nil, func(s *ipstest.Server) { s.Mandate("4021000000009999", true) }, "unknown account", true},
+		{"mode of nobody", nil, func(s *ipstest.Server) { s.SetManual("4021000000009999", true) }, "unknown account", true},
+		{"deposit of nothing", nil, func(s *ipstest.Server) { s.Deposit(0) }, "must be 1 to", true},
+		{"no second merchant", nil, func(s *ipstest.Server) { s.Second() }, "option SecondMerchant", true},
+		{"recharge too large", nil, func(s *ipstest.Server) { s.Person(ips.MaxAmount + 1) }, "pTrdAmt", true},
+		{"recharge refused", nil, func(s *ipstest.Server) {
+			s.Recharge(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan)
+		},
+			"MG08020F", true},
+		{"bid of nobody", nil, func(s *ipstest.Server) { s.Bid(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan) },
+			"MG02013F", true},
+		{"investment too large", nil, func(s *ipstest.Server) { s.Invest(s.Bid(s.Person(0), 10*ips.Yuan), s.Person(ips.Yuan), 2*ips.Yuan) },
+			"MG03011F", true},
+		{"paid out in part", nil, func(s *ipstest.Server) {
+			bid := s.Bid(s.Person(0), 10*ips.Yuan)
+			investor := s.Person(10 * ips.Yuan)
+			s.FailRow(ips.OpTransfer, 1)
+			s.PayOut(bid, s.Invest(bid, investor, ips.Yuan), s.Invest(bid, investor, ips.Yuan))
+		}, "not all of bid", true},
+		{"carry what must be confirmed", []ipstest.Option{ipstest.Manual()},
+			func(s *ipstest.Server) { s.Carry(withdrawal(s, s.Person(100*ips.Yuan))) }, "withdraw W1: IPS asks the user", true},
+		{"cancel without a page", nil, func(s *ipstest.Server) { s.Cancel(withdrawal(s, s.Person(100*ips.Yuan))) },
+			"withdraw W1: IPS does not ask the user", true},
+		{"leave without a page", nil, func(s *ipstest.Server) { s.Leave(withdrawal(s, s.Person(100*ips.Yuan))) },
+			"withdraw W1: IPS does not ask the user", true},
+		{"pay what is no recharge", []ipstest.Option{ipstest.Manual()},
+			func(s *ipstest.Server) { s.PayAtBank(withdrawal(s, s.Person(100*ips.Yuan)), true) }, "withdraw is not paid at a bank", true},
+		{"form with foreign keys", []ipstest.Option{ipstest.SecondMerchant()}, func(s *ipstest.Server) {
+			cfg := s.Config()
+			cfg.Cert = s.Second().Config().Cert
+			client, err := ips.NewClient(cfg)
+			if err != nil {
+				panic(err)
+			}
+			form, err := client.SignAutoRepay(ips.SignAutoRepayRequest{
+				OrderNo: "S1", Date: s.Today(), IdentNo: "1", RealName: "张三", Account: "2", ValidUnit: ips.PeriodUnlimited,
+			})
+			if err != nil {
+				panic(err)
+			}
+			s.Carry(form)
+		}, "sign-auto-repay S1: the browser got no further", true},
+		{"sandbox gone", nil, func(s *ipstest.Server) { form := withdrawal(s, s.Person(0)); s.Close(); s.Carry(form) },
+			"withdraw W1: IPS does not answer as it should", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := record(func(tb testing.TB) { tt.test(ipstest.NewServer(tb, tt.opts...)) })
+			require.Len(t, r.failures, 1)
+			assert.Contains(t, r.failures[0], "ipstest: ")
+			assert.Contains(t, r.failures[0], tt.want)
+			assert.Equal(t, tt.fatal, r.fatal)
+		})
+	}
+}
+
+func TestNothingIsReportedWithoutCause(t *testing.T) {
+	t.Parallel()
+	r := record(func(tb testing.TB) {
+		s := ipstest.NewServer(tb)
+		s.AssertBalance(s.Person(ips.Yuan).Account, ips.Yuan, 0)
+		s.AssertBooks()
+	})
+	assert.Empty(t, r.failures)
+	assert.NotEmpty(t, r.cleanups)
+}
+
+func TestSecondMerchant(t *testing.T) {
+	t.Parallel()
+	s := ipstest.NewServer(t, ipstest.SecondMerchant(), ipstest.MD5withRSA())
+	other := s.Second()
+	assert.Same(t, s, other.Second())
+	assert.NotEqual(t, s.Config().MerchantCode, other.Config().MerchantCode)
+	assert.NotEqual(t, s.Config().PublicKey, other.Config().PublicKey)
+	p := other.Person(ips.Yuan)
+	other.AssertBalance(p.Account, ips.Yuan, 0)
+	other.WaitIdle()
+	assert.Empty(t, s.Arrived())
+	assert.Len(t, other.Arrived(), 4)
+
+	b, err := other.Client().QueryBalance(context.Background(), p.Account)
+	require.NoError(t, err)
+	assert.Equal(t, "808802", b.MerchantCode)
 }

@@ -37,11 +37,7 @@ func (s *Server) Person(funds ips.Amount) Person {
 		OrderNo: s.NewOrderNo(), Date: s.Today(),
 		IdentNo: p.IdentNo, RealName: p.Name, Mobile: p.Mobile, Email: p.Email,
 	})
-	must(s.tb, err)
-	opened, ok := s.Carry(form).(*ips.OpenAccountResponse)
-	if !ok || opened.Outcome != ips.Success {
-		s.tb.Fatalf("ipstest: opening an account: %v", opened.Err())
-	}
+	opened := s.agreed(form, err).(*ips.OpenAccountResponse)
 	p.Account = opened.Account
 	if funds > 0 {
 		s.Recharge(p, funds)
@@ -50,16 +46,22 @@ func (s *Server) Person(funds ips.Amount) Person {
 }
 
 // Recharge brings money into a person's account through his bank, over the
-// wire.
+// wire. The amount is what arrives: a fee of IPS comes on top.
 func (s *Server) Recharge(p Person, amount ips.Amount) {
 	s.tb.Helper()
 	form, err := s.client.Recharge(ips.RechargeRequest{
 		OrderNo: s.NewOrderNo(), Date: s.Today(),
 		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
-		Amount: amount, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.PlatformPaysFee,
+		Amount: amount + s.ipsFee, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.UserPaysFee,
 	})
+	s.agreed(form, err)
+}
+
+// agreed has the user agree to a form, which must succeed or stay pending.
+func (s *Server) agreed(form *ips.Form, err error) ips.Response {
+	s.tb.Helper()
 	must(s.tb, err)
-	if resp := s.Carry(form); resp.Base().Outcome != ips.Success {
-		s.tb.Fatalf("ipstest: recharge: %v", resp.Err())
-	}
+	resp := s.Confirm(form)
+	must(s.tb, resp.Err())
+	return resp
 }

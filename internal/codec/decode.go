@@ -38,8 +38,9 @@ type Element struct {
 
 // Limits against documents that are made to hurt.
 const (
-	maxDepth    = 4         // pReq/pDetails/pRow/field
-	maxElements = 1_000_000 // a transfer answer of 3000 rows has 40,000
+	maxDepth    = 4       // pReq/pDetails/pRow/field
+	maxElements = 200_000 // a transfer answer of 3000 rows has 40,000
+	maxNames    = 1_000   // different ones in one place; the longest request has 26
 )
 
 // Parse reads a <pReq> document. It takes a byte order mark, any encoding that
@@ -137,6 +138,7 @@ func (p *parser) element(start xml.StartElement, depth int) (Element, error) {
 		return e, malformedf("<%.40s> is nested too deeply", e.Name)
 	}
 	var text []byte
+	names := 0
 	for {
 		token, err := p.d.Token()
 		if err != nil {
@@ -150,6 +152,9 @@ func (p *parser) element(start xml.StartElement, depth int) (Element, error) {
 			}
 			// Only pDetails may repeat a child, and it repeats only pRow.
 			if child.Name != "pRow" || e.Name != "pDetails" {
+				if names++; names > maxNames {
+					return e, malformedf("<%.40s> has more than %d different elements", e.Name, maxNames)
+				}
 				for i := range e.Children {
 					if e.Children[i].Name == child.Name {
 						return e, malformedf("<%.40s> stands twice in <%.40s>", child.Name, e.Name)

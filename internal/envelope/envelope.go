@@ -34,9 +34,15 @@ var (
 // for concurrent use and print as their merchant code only.
 type Keys struct {
 	merCode string
-	cert    string
-	iv      [des.BlockSize]byte
-	block   cipher.Block
+	// A function, because fmt and its like look into everything else, if only
+	// the verb is wrong or the Keys sit in somebody's unexported field.
+	secret func() *secret
+}
+
+type secret struct {
+	cert  string
+	iv    [des.BlockSize]byte
+	block cipher.Block
 }
 
 // NewKeys checks lengths and character sets: merCode six digits, cert 128
@@ -65,9 +71,8 @@ func NewKeys(merCode, cert, key, iv string) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("3DES key: %w", err)
 	}
-	k := &Keys{merCode: merCode, cert: cert, block: block}
-	copy(k.iv[:], iv)
-	return k, nil
+	s := &secret{cert: cert, iv: [des.BlockSize]byte([]byte(iv)), block: block}
+	return &Keys{merCode: merCode, secret: func() *secret { return s }}, nil
 }
 
 // MerCode is the merchant code that the keys belong to.
@@ -90,7 +95,8 @@ func (k *Keys) Encrypt(document []byte) string {
 	for i := len(document); i < len(buf); i++ {
 		buf[i] = byte(pad)
 	}
-	cipher.NewCBCEncrypter(k.block, k.iv[:]).CryptBlocks(buf, buf)
+	s := k.secret()
+	cipher.NewCBCEncrypter(s.block, s.iv[:]).CryptBlocks(buf, buf)
 	return base64.StdEncoding.EncodeToString(buf)
 }
 
@@ -103,7 +109,8 @@ func (k *Keys) Decrypt(body string) ([]byte, error) {
 	if len(buf) == 0 || len(buf)%des.BlockSize != 0 {
 		return nil, ErrLength
 	}
-	cipher.NewCBCDecrypter(k.block, k.iv[:]).CryptBlocks(buf, buf)
+	s := k.secret()
+	cipher.NewCBCDecrypter(s.block, s.iv[:]).CryptBlocks(buf, buf)
 	pad := int(buf[len(buf)-1])
 	if pad < 1 || pad > des.BlockSize || !bytes.Equal(buf[len(buf)-pad:], bytes.Repeat([]byte{byte(pad)}, pad)) {
 		return nil, ErrPadding
@@ -183,7 +190,8 @@ func (k *Keys) sum(parts ...string) string {
 }
 
 func (k *Keys) digest(parts ...string) [md5.Size]byte {
-	n := len(k.cert)
+	cert := k.secret().cert
+	n := len(cert)
 	for _, p := range parts {
 		n += len(p)
 	}
@@ -191,7 +199,7 @@ func (k *Keys) digest(parts ...string) [md5.Size]byte {
 	for _, p := range parts {
 		text = append(text, p...)
 	}
-	text = append(text, k.cert...)
+	text = append(text, cert...)
 	return md5.Sum(text)
 }
 

@@ -58,6 +58,7 @@ func Parse(page []byte, contentType string) ([]Form, error) {
 		return nil, errors.New("unreadable HTML")
 	}
 	var forms []Form
+	var last *html.Node // the latest form element
 	for n := range root.Descendants() {
 		if n.Type != html.ElementNode {
 			continue
@@ -69,11 +70,12 @@ func Parse(page []byte, contentType string) ([]Form, error) {
 				method = "GET"
 			}
 			forms = append(forms, Form{Action: attr(n, "action"), Method: method})
+			last = n
 		case atom.Input, atom.Button, atom.Select, atom.Textarea:
 			// The parser keeps a control inside its form element, and the
 			// controls of one form come before the next form.
 			name := attr(n, "name")
-			if name == "" || len(forms) == 0 || !inForm(n) {
+			if name == "" || last == nil || !inForm(n) && !betweenRows(last) {
 				continue
 			}
 			f := &forms[len(forms)-1]
@@ -81,6 +83,17 @@ func Parse(page []byte, contentType string) ([]Form, error) {
 		}
 	}
 	return forms, nil
+}
+
+// betweenRows reports whether the form element stands where a table allows
+// rows only. The parser then leaves it empty, and the controls that follow
+// still belong to it.
+func betweenRows(form *html.Node) bool {
+	switch form.Parent.DataAtom {
+	case atom.Table, atom.Tbody, atom.Thead, atom.Tfoot, atom.Tr:
+		return form.FirstChild == nil
+	}
+	return false
 }
 
 func inForm(n *html.Node) bool {

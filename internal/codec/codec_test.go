@@ -1,0 +1,374 @@
+package codec
+
+import (
+	"encoding/xml"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// cents is a value with a text form of its own.
+type cents int
+
+func (c cents) AppendText(b []byte) ([]byte, error) {
+	if c < 0 {
+		return nil, fmt.Errorf("negative")
+	}
+	return fmt.Appendf(b, "%d.%02d", c/100, c%100), nil
+}
+
+func (c *cents) UnmarshalText(text []byte) error {
+	whole, frac, ok := strings.Cut(string(text), ".")
+	if !ok || len(frac) != 2 {
+		return fmt.Errorf("want two decimals")
+	}
+	n, err := strconv.ParseUint(whole+frac, 10, 31)
+	*c = cents(n)
+	return err
+}
+
+// hint is a value that is only informational.
+type hint struct{ text string }
+
+func (h *hint) AppendText(b []byte) ([]byte, error) { return append(b, h.text...), nil }
+func (h *hint) Lenient()                            {}
+func (h *hint) UnmarshalText(text []byte) error {
+	if string(text) == "bad" {
+		return fmt.Errorf("bad hint")
+	}
+	h.text = string(text)
+	return nil
+}
+
+type kind string
+
+func (kind) String() string { return "for people" }
+
+type common struct {
+	Order string `ips:"pOrder"`
+	Local string // no tag, no element
+}
+
+type row struct {
+	Name string `ips:"pName"`
+	Sum  cents  `ips:"pSum,alias=pSumm"`
+}
+
+type full struct {
+	common
+	_     struct{} `ips:"pType,const=7"`
+	_     struct{} `ips:"pNone,const="`
+	Sum   cents    `ips:"pSum"`
+	_     struct{} `ips:"pAgain,copy=pSum"`
+	Kind  kind     `ips:"pKind,default=1"`
+	Count int      `ips:"pCount"`
+	Rows  []row    `ips:"pDetails,row=pRow"`
+	Hint  hint     `ips:"pHint"`
+	Memo  string   `ips:"pMemo"`
+}
+
+func example() full {
+	return full{
+		common: common{Order: "O1", Local: "kept"}, Sum: 1234, Kind: "9", Count: 3,
+		Rows: []row{{"a<b", 1}, {"c&d", 200}}, Hint: hint{"soon"}, Memo: "]]>",
+	}
+}
+
+const exampleText = `<?xml version="1.0" encoding="utf-8"?><pReq><pOrder>O1</pOrder><pType>7</pType><pNone></pNone><pSum>12.34</pSum>` +
+	`<pAgain>12.34</pAgain><pKind>9</pKind><pCount>3</pCount><pDetails><pRow><pName>a&lt;b</pName><pSum>0.01</pSum></pRow>` +
+	`<pRow><pName>c&amp;d</pName><pSum>2.00</pSum></pRow></pDetails><pHint>soon</pHint><pMemo>]]&gt;</pMemo></pReq>`
+
+func TestMarshal(t *testing.T) {
+	t.Parallel()
+	v := example()
+	got, err := Marshal(&v)
+	require.NoError(t, err)
+	assert.Equal(t, exampleText, string(got))
+
+	got, err = Marshal(&full{})
+	require.NoError(t, err)
+	assert.Equal(t, `<?xml version="1.0" encoding="utf-8"?><pReq><pOrder></pOrder><pType>7</pType><pNone></pNone><pSum>0.00</pSum>`+
+		`<pAgain>0.00</pAgain><pKind>1</pKind><pCount>0</pCount><pDetails></pDetails><pHint></pHint><pMemo></pMemo></pReq>`, string(got))
+}
+
+func TestMarshalRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*full)
+		want   string
+	}{
+		"control character": {func(v *full) { v.Memo = "a\x01" }, "pMemo: the character U+0001 has no place in an XML document"},
+		"in a row":          {func(v *full) { v.Rows[1].Name = "\x00" }, "pRow[2]/pName: the character U+0000 has no place in an XML document"},
+		"not UTF-8":         {func(v *full) { v.common.Order = "\xff" }, "pOrder: the character U+FFFD has no place in an XML document"},
+		"noncharacter":      {func(v *full) { v.Memo = "\uffff" }, "pMemo: the character U+FFFF has no place in an XML document"},
+		"no text form":      {func(v *full) { v.Sum = -1 }, "pSum: negative"},
+	} {
+		v := example()
+		tt.change(&v)
+		_, err := Marshal(&v)
+		assert.EqualError(t, err, tt.want, name)
+	}
+	// The replacement character itself is a character like any other.
+	v := example()
+	v.Memo = "\ufffd\t\n"
+	_, err := Marshal(&v)
+	require.NoError(t, err)
+}
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	v := example()
+	v.Memo = "line\r\nbreaks\r𠮷😀 & <tags> \"quotes\" 'too' "
+	doc, err := Marshal(&v)
+	require.NoError(t, err)
+	elements, err := Parse(doc)
+	require.NoError(t, err)
+	got := full{common: common{Local: "kept"}}
+	unknown, err := Unmarshal(elements, &got)
+	require.NoError(t, err)
+	assert.Equal(t, v, got)
+	assert.Equal(t, []Element{{Name: "pType", Text: "7"}, {Name: "pNone"}, {Name: "pAgain", Text: "12.34"}}, unknown, "constants and copies have no field")
+}
+
+func TestUnmarshal(t *testing.T) {
+	t.Parallel()
+	parse := func(body string) []Element {
+		elements, err := Parse([]byte("<pReq>" + body + "</pReq>"))
+		require.NoError(t, err)
+		return elements
+	}
+	var v full
+	unknown, err := Unmarshal(parse(`<pCount> 5 </pCount><pHint>bad</pHint><pX><a>1</a><b/></pX>`+
+		`<pDetails><pRow><pSumm>1.00</pSumm><pY>y</pY></pRow><pOther>o</pOther><pRow/></pDetails><pOrder/>`), &v)
+	require.NoError(t, err)
+	assert.Equal(t, 5, v.Count)
+	assert.Equal(t, []row{{Sum: 100}, {}}, v.Rows)
+	assert.Zero(t, v.Hint)
+	assert.Equal(t, []Element{
+		{Name: "pHint", Text: "bad"}, {Name: "pX/a", Text: "1"}, {Name: "pX/b"},
+		{Name: "pDetails/pRow[1]/pY", Text: "y"}, {Name: "pDetails/pOther", Text: "o"},
+	}, unknown)
+
+	for body, want := range map[string]string{
+		`<pSum>1.234</pSum>`:                                      "pSum: want two decimals",
+		`<pCount>x</pCount>`:                                      "pCount: not a whole number",
+		`<pCount>99999999999999999999</pCount>`:                   "pCount: not a whole number",
+		`<pOrder><a/></pOrder>`:                                   "pOrder holds elements where text belongs",
+		`<pDetails>text</pDetails>`:                               "pDetails holds text where rows belong",
+		`<pDetails><pRow/><pRow><pSum>x</pSum></pRow></pDetails>`: "pDetails/pRow[2]/pSum: want two decimals",
+	} {
+		_, err := Unmarshal(parse(body), new(full))
+		require.EqualError(t, err, want)
+		assert.ErrorIs(t, err, ErrMalformed)
+	}
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	got, err := Parse([]byte("\xEF\xBB\xBF<?xml version=\"1.0\"?> <!-- a --> <pReq>\n<a> x </a>\n<b><c><d>1</d></c></b></pReq>\n"))
+	require.NoError(t, err)
+	assert.Equal(t, []Element{
+		{Name: "a", Text: " x "},
+		{Name: "b", Children: []Element{{Name: "c", Children: []Element{{Name: "d", Text: "1"}}}}},
+	}, got)
+
+	for doc, want := range map[string]string{
+		"":                              "the document is empty",
+		"<!-- only -->":                 "the document is empty",
+		"text":                          "text outside the document's root",
+		"<pReq/>text":                   "text outside the document's root",
+		"<pReq/><pReq/>":                "the document goes on after its end",
+		"<pRes/>":                       "the document's root is <pRes>, not <pReq>",
+		"<pReq>text</pReq>":             "the document holds text where elements belong",
+		"<pReq>text<a/></pReq>":         "<pReq> holds text beside elements",
+		"<pReq>":                        "not XML: syntax error on line 1",
+		"<pReq>\n<a></b></pReq>":        "not XML: syntax error on line 2",
+		"<pReq><a>&unknown;</a></pReq>": "not XML: syntax error on line 1",
+		"<!DOCTYPE pReq><pReq/>":        "a document type or other directive is refused",
+		"<pReq><!ELEMENT a></pReq>":     "a document type or other directive is refused",
+		"<pReq><a/><a/></pReq>":         "<a> stands twice in <pReq>",
+		"<pReq><pRow/><pRow/></pReq>":   "<pRow> stands twice in <pReq>",
+		"<pReq><pDetails><a/><pRow/><a/></pDetails></pReq>": "<a> stands twice in <pDetails>",
+		"<pReq><a><b><c><d/></c></b></a></pReq>":            "<d> is nested too deeply",
+		`<?xml version="1.0" encoding="klingon"?><pReq/>`:   "not XML: unreadable encoding",
+		"\xff\xfe<": "the document is empty",
+	} {
+		_, err := Parse([]byte(doc))
+		require.ErrorIs(t, err, ErrMalformed, "%q", doc)
+		if !strings.HasPrefix(doc, "\xff") {
+			assert.EqualError(t, err, want, "%q", doc)
+		}
+	}
+}
+
+// TestParseLimits: a document of very many elements is refused without reading
+// it to its end, in whichever shape they come.
+func TestParseLimits(t *testing.T) {
+	t.Parallel()
+	var names strings.Builder
+	for i := range maxNames + 1 {
+		fmt.Fprintf(&names, "<a%d/>", i)
+	}
+	_, err := Parse([]byte("<pReq>" + names.String() + "</pReq>"))
+	require.EqualError(t, err, fmt.Sprintf("<pReq> has more than %d different elements", maxNames))
+	_, err = Parse([]byte("<pReq>" + strings.Replace(names.String(), fmt.Sprintf("<a%d/>", maxNames), "", 1) + "</pReq>"))
+	require.NoError(t, err)
+
+	_, err = Parse([]byte("<pReq><pDetails>" + strings.Repeat("<pRow/>", maxElements-1) + "</pDetails></pReq>"))
+	require.EqualError(t, err, fmt.Sprintf("more than %d elements", maxElements))
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	v := example()
+	rv := reflect.ValueOf(&v).Elem()
+	want := map[string]string{
+		"pOrder": "O1", "pType": "7", "pNone": "", "pSum": "12.34", "pAgain": "12.34", "pKind": "9", "pCount": "3", "pDetails": "", "pHint": "soon", "pMemo": "]]>",
+	}
+	for _, f := range Fields(rv.Type()) {
+		assert.Equal(t, want[f.Name], Text(rv, &f), f.Name)
+	}
+	v.Kind, v.Sum = "", -1
+	for _, f := range Fields(rv.Type()) {
+		switch f.Name {
+		case "pKind":
+			assert.Equal(t, "1", Text(rv, &f), "the default")
+		case "pSum":
+			assert.Empty(t, Text(rv, &f), "no text form")
+		}
+	}
+}
+
+func TestFields(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, f := range Fields(reflect.TypeFor[full]()) {
+		names = append(names, f.Name)
+	}
+	assert.Equal(t, strings.Fields("pOrder pType pNone pSum pAgain pKind pCount pDetails pHint pMemo"), names)
+	for name, typ := range map[string]reflect.Type{
+		"element twice": reflect.TypeFor[struct {
+			A string `ips:"pA"`
+			B string `ips:"pA"`
+		}](),
+		"copy of nothing": reflect.TypeFor[struct {
+			_ struct{} `ips:"pA,copy=pB"`
+		}](),
+		"unknown option": reflect.TypeFor[struct {
+			A string `ips:"pA,omitempty"`
+		}](),
+		"no text form": reflect.TypeFor[struct {
+			A float64 `ips:"pA"`
+		}](),
+	} {
+		assert.Panics(t, func() { Fields(typ) }, name)
+	}
+}
+
+func TestBadRune(t *testing.T) {
+	t.Parallel()
+	for s, bad := range map[string]bool{
+		"": false, "a\t\n\r": false, "张三𠮷😀\u0085": false, "\ufffd": false, "\x00": true, "\x1f": true, "\xff": true, "\xed\xa0\x80": true, "\ufffe": true, "\uffff": true,
+	} {
+		_, got := BadRune(s)
+		assert.Equal(t, bad, got, "%q", s)
+	}
+}
+
+// FuzzParse: no document makes the reader fall, and a document that it takes it
+// reads the same again when it is written anew.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(exampleText))
+	f.Add([]byte("\xEF\xBB\xBF<pReq><a><![CDATA[x]]></a></pReq>"))
+	f.Add([]byte("\xff\xfe<\x00p\x00"))
+	f.Add([]byte(`<?xml version="1.0" encoding="GB18030"?><pReq><a>` + "\xd5\xc5" + `</a></pReq>`))
+	f.Add([]byte(`<pReq><pDetails><pRow/><pRow/></pDetails></pReq>`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		elements, err := Parse(doc)
+		if err != nil {
+			return
+		}
+		var v full
+		_, _ = Unmarshal(elements, &v)
+		again, err := Parse(write(elements))
+		if err != nil {
+			t.Fatalf("%q was read as %v, which cannot be read again: %v", doc, elements, err)
+		}
+		if !reflect.DeepEqual(elements, again) {
+			t.Fatalf("%q was read as %v and then as %v", doc, elements, again)
+		}
+	})
+}
+
+func write(elements []Element) []byte {
+	var b strings.Builder
+	var one func(e Element)
+	one = func(e Element) {
+		b.WriteString("<" + e.Name + ">")
+		if len(e.Children) == 0 {
+			_ = xml.EscapeText(&b, []byte(e.Text))
+		}
+		for _, c := range e.Children {
+			one(c)
+		}
+		b.WriteString("</" + e.Name + ">")
+	}
+	one(Element{Name: "pReq", Children: elements})
+	return []byte(b.String())
+}
+
+// FuzzRoundTrip: what Marshal writes is read back equal.
+func FuzzRoundTrip(f *testing.F) {
+	f.Add("O1", "9", "memo", "row", uint16(3), uint32(1234))
+	f.Add(" ", "", "]]>", "\r\n", uint16(0), uint32(0))
+	f.Add("&lt;", "<", "\u2028", "😀", uint16(1), uint32(99))
+	f.Fuzz(func(t *testing.T, order, k, memo, name string, count uint16, sum uint32) {
+		in := full{
+			common: common{Order: order}, Kind: kind(k), Memo: memo, Count: int(count), Sum: cents(sum >> 1),
+			Rows: []row{{Name: name, Sum: cents(count)}, {Name: memo}},
+		}
+		if in.Kind == "" {
+			in.Kind = "1"
+		}
+		doc, err := Marshal(&in)
+		if err != nil {
+			return
+		}
+		elements, err := Parse(doc)
+		if err != nil {
+			t.Fatalf("%s: %v", doc, err)
+		}
+		var out full
+		if _, err := Unmarshal(elements, &out); err != nil {
+			t.Fatalf("%s: %v", doc, err)
+		}
+		if !reflect.DeepEqual(in, out) {
+			t.Fatalf("%#v came back as %#v", in, out)
+		}
+	})
+}
+
+func BenchmarkTransferAnswer(b *testing.B) {
+	v := example()
+	v.Rows = make([]row, 3000)
+	doc, err := Marshal(&v)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		elements, err := Parse(doc)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := Unmarshal(elements, new(full)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package ipstest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"time"
+
+	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/ipstest"
+)
+
+// A loan, from people to repayment. In a test, NewServer(t) takes the place of
+// Start and Close.
+func Example() {
+	ipsrv := ipstest.Start()
+	defer ipsrv.Close()
+	borrower, investor := ipsrv.Person(0), ipsrv.Person(5000*ips.Yuan)
+
+	bid := ipsrv.Bid(borrower, 3000*ips.Yuan)
+	investment := ipsrv.Invest(bid, investor, 3000*ips.Yuan)
+	ipsrv.AssertBalance(investor.Account, 2000*ips.Yuan, 3000*ips.Yuan)
+	ipsrv.PayOut(bid, investment)
+	ipsrv.AssertBalance(borrower.Account, 3000*ips.Yuan, 0)
+
+	rows := []ips.RepayRow{{CreditorOrderNo: investment.OrderNo, Account: investor.Account, Amount: 100 * ips.Yuan}}
+	amount, fee := ips.RepayTotals(rows)
+	form, err := ipsrv.Client().Repay(ips.RepayRequest{
+		OrderNo: "P1", BidNo: bid.BidNo, Date: ipsrv.Today(),
+		Account: borrower.Account, Amount: amount, Fee: fee, Rows: rows,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ipsrv.Carry(form).Base().Outcome)
+	fmt.Println(ipsrv.WaitNotification(ips.OpRepay, "P1").Base().Outcome)
+	ipsrv.AssertBalance(investor.Account, 2100*ips.Yuan, 0)
+	// Output:
+	// pending
+	// success
+}
+
+// A merchant's handlers behind the inbox: IPS calls them as it would in
+// production.
+func ExampleHandler() {
+	mux := http.NewServeMux()
+	ipsrv := ipstest.Start(ipstest.Handler(mux))
+	defer ipsrv.Close()
+	inbound := ips.Inbound{
+		Once: new(ips.MemoryOnce),
+		Callbacks: ips.Callbacks{
+			Recharge: func(_ context.Context, a *ips.RechargeResponse) error {
+				fmt.Println("credit", a.Amount)
+				return nil
+			},
+			Other: func(context.Context, ips.Response) error { return nil },
+		},
+	}
+	mux.Handle("/notify/", ipsrv.Client().NotifyHandler(inbound))
+	mux.Handle("/return/", ipsrv.Client().ReturnHandler(inbound,
+		func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
+
+	ipsrv.Person(500 * ips.Yuan) // opens an account and recharges it
+	ipsrv.WaitIdle()             // the notification has come as well
+	// Output: credit 500.00
+}
+
+// People with money take one line.
+func ExampleServer_Person() {
+	ipsrv := ipstest.Start()
+	defer ipsrv.Close()
+	p := ipsrv.Person(500 * ips.Yuan)
+	fmt.Println(p.Name, p.Account)
+	fmt.Println(ipsrv.Balance(p.Account))
+	// Output:
+	// 张三 4021000000000001
+	// 500.00 0.00
+}
+
+// In manual mode the test says what people do.
+func ExampleServer_Confirm() {
+	ipsrv := ipstest.Start()
+	defer ipsrv.Close()
+	p := ipsrv.Person(500 * ips.Yuan)
+	ipsrv.SetManual(p.Account, true)
+
+	withdraw := func(orderNo string) *ips.Form {
+		form, err := ipsrv.Client().Withdraw(ips.WithdrawRequest{
+			OrderNo: orderNo, Date: ipsrv.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+			Amount: 100 * ips.Yuan, FeePayer: ips.UserPaysFee,
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		return form
+	}
+	fmt.Println(ipsrv.Cancel(withdraw("W1")).Base().Outcome)
+	fmt.Println(ipsrv.Confirm(withdraw("W2"), "000000", "111111", "222222").Base().Outcome)
+	fmt.Println(ipsrv.Confirm(withdraw("W3")).Base().Outcome)
+	fmt.Println(ipsrv.Balance(p.Account))
+	// Output:
+	// failure
+	// failure
+	// success
+	// 400.00 0.00
+}
+
+// A user who comes to his bank and cannot pay.
+func ExampleServer_PayAtBank() {
+	ipsrv := ipstest.Start(ipstest.Manual())
+	defer ipsrv.Close()
+	p := ipsrv.Person(0)
+	form, err := ipsrv.Client().Recharge(ips.RechargeRequest{
+		OrderNo: "R1", Date: ipsrv.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		Amount: 500 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.UserPaysFee,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ipsrv.PayAtBank(form, false).Base().Outcome)
+	// Output: failure
+}
+
+// A borrower agrees to his bid by text message.
+func ExampleServer_ReplySMS() {
+	ipsrv := ipstest.Start(ipstest.Manual())
+	defer ipsrv.Close()
+	p := ipsrv.Person(0)
+	form, err := ipsrv.Client().RegisterBid(ips.RegisterBidRequest{
+		OrderNo: "L1", BidNo: "B1", Date: ipsrv.Today(), Amount: 10_000 * ips.Yuan, Rate: 12 * ips.Percent,
+		TermUnit: ips.TermMonths, Term: 12, Purpose: "经营周转", RepayMode: ips.RepayAnnuity,
+		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ipsrv.Carry(form).Base().Code)
+	ipsrv.ReplySMS(p.Mobile, true)
+	fmt.Println(ipsrv.WaitNotification(ips.OpRegisterBid, "L1").Base().Code)
+	// Output:
+	// MG02500F
+	// MG02501F
+}
+
+// A borrower does not answer, and 30 minutes pass.
+func ExampleServer_Advance() {
+	ipsrv := ipstest.Start(ipstest.Manual())
+	defer ipsrv.Close()
+	p := ipsrv.Person(0)
+	form, err := ipsrv.Client().RegisterBid(ips.RegisterBidRequest{
+		OrderNo: "L1", BidNo: "B1", Date: ipsrv.Today(), Amount: 10_000 * ips.Yuan, Rate: 12 * ips.Percent,
+		TermUnit: ips.TermMonths, Term: 12, Purpose: "经营周转", RepayMode: ips.RepayAnnuity,
+		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ipsrv.Carry(form)
+	ipsrv.Advance(30 * time.Minute)
+	err = ipsrv.WaitNotification(ips.OpRegisterBid, "L1").Err()
+	fmt.Println(errors.Is(err, ips.CodeBidNoReply))
+	// Output: true
+}
+
+// How does the program take a refusal that is hard to bring about?
+func ExampleServer_RefuseNext() {
+	ipsrv := ipstest.Start()
+	defer ipsrv.Close()
+	ipsrv.RefuseNext(ips.OpUnfreezeMargin, ips.CodeFailed, "系统维护中")
+	_, err := ipsrv.Client().UnfreezeMargin(context.Background(), ips.UnfreezeMarginRequest{
+		OrderNo: "U1", BidNo: "B1", Date: ipsrv.Today(), Amount: ips.Yuan, Owner: ips.BorrowerMargin,
+		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
+	})
+	fmt.Println(err)
+	// Output: ips: unfreeze-margin order "U1" refused: MG00001F 系统维护中
+}
+
+// A batch that succeeds in part, and takes its time.
+func ExampleServer_FailRow() {
+	ipsrv := ipstest.Start()
+	defer ipsrv.Close()
+	borrower, investor := ipsrv.Person(0), ipsrv.Person(5000*ips.Yuan)
+	bid := ipsrv.Bid(borrower, 3000*ips.Yuan)
+	first, second := ipsrv.Invest(bid, investor, 1000*ips.Yuan), ipsrv.Invest(bid, investor, 2000*ips.Yuan)
+
+	ipsrv.FailRow(ips.OpTransfer, 2)
+	ipsrv.HoldNext(ips.OpTransfer)
+	pending, err := ipsrv.Client().Transfer(context.Background(), ips.TransferRequest{
+		OrderNo: "T1", BidNo: bid.BidNo, Date: ipsrv.Today(),
+		Type: ips.TransferInvestment, Mode: ips.TransferRowByRow,
+		Rows: []ips.TransferRow{
+			{OriginalOrderNo: first.OrderNo, Amount: first.Amount, FromAccount: investor.Account, ToAccount: borrower.Account},
+			{OriginalOrderNo: second.OrderNo, Amount: second.Amount, FromAccount: investor.Account, ToAccount: borrower.Account},
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(pending.Outcome)
+	ipsrv.Release(ips.OpTransfer)
+	final := ipsrv.WaitNotification(ips.OpTransfer, "T1").(*ips.TransferResponse)
+	for _, row := range final.Rows {
+		fmt.Println(row.Amount, row.Status)
+	}
+	// Output:
+	// pending
+	// 1000.00 done
+	// 2000.00 failed
+}
+
+// IPS repeats itself; every copy arrives.
+func ExampleServer_Resend() {
+	ipsrv := ipstest.Start()
+	defer ipsrv.Close()
+	p := ipsrv.Person(0)
+	form, err := ipsrv.Client().SignAutoRepay(ips.SignAutoRepayRequest{
+		OrderNo: "S1", Date: ipsrv.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		ValidUnit: ips.PeriodUnlimited,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ipsrv.Carry(form)
+	ipsrv.WaitIdle()
+	ipsrv.Resend(ips.OpSignAutoRepay, "S1")
+	ipsrv.WaitIdle()
+	for _, resp := range ipsrv.Arrived() {
+		if b := resp.Base(); b.OrderNo == "S1" && b.Via == ips.ServerToServer {
+			fmt.Println(b.Operation, b.Outcome)
+		}
+	}
+	// Output:
+	// sign-auto-repay success
+	// sign-auto-repay success
+}
+
+// Two merchants at one IPS.
+func ExampleSecondMerchant() {
+	first := ipstest.Start(ipstest.SecondMerchant())
+	defer first.Close()
+	second := first.Second()
+	p := second.Person(500 * ips.Yuan)
+
+	_, err := first.Client().QueryBalance(context.Background(), p.Account)
+	fmt.Println(errors.Is(err, ips.CodeQueryFailed))
+	got, err := second.Client().QueryBalance(context.Background(), p.Account)
+	fmt.Println(got.Available, err)
+	// Output:
+	// true
+	// 500.00 <nil>
+}

@@ -1,0 +1,249 @@
+package ips_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/ipstest"
+)
+
+func rechargeOf(s *ipstest.Server, p ipstest.Person, amount ips.Amount) ips.RechargeRequest {
+	return ips.RechargeRequest{
+		OrderNo: s.NewOrderNo(), Date: today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		Amount: amount, Channel: ips.RechargeEBank, BankCode: "00083", FeePayer: ips.UserPaysFee,
+		Memo1: "一", Memo2: "二", Memo3: "三",
+	}
+}
+
+func wantRecharge(r ips.Reply, req ips.RechargeRequest) *ips.RechargeResponse {
+	return &ips.RechargeResponse{
+		Reply: r, AccountType: ips.AccountPerson, IdentNo: req.IdentNo, RealName: req.RealName, Account: req.Account,
+		Date: req.Date, Amount: req.Amount, BankCode: req.BankCode,
+		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+	}
+}
+
+// Fees come out of what was paid; who pays that of IPS depends.
+func TestRecharge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		change   func(*ips.RechargeRequest)
+		user     ips.Amount
+		merchant ips.Amount
+	}{
+		{"e-bank, user pays", func(*ips.RechargeRequest) {}, 495 * ips.Yuan, 103 * ips.Yuan},
+		{"e-bank, platform pays", func(r *ips.RechargeRequest) { r.FeePayer = ips.PlatformPaysFee },
+			497 * ips.Yuan, 101 * ips.Yuan},
+		{"withholding", func(r *ips.RechargeRequest) { r.Channel, r.BankCode = ips.RechargeWithholding, "" },
+			495 * ips.Yuan, 103 * ips.Yuan},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+			s.Deposit(100 * ips.Yuan)
+			p := s.Person(0)
+			req := rechargeOf(s, p, 500*ips.Yuan)
+			req.Fee = 3 * ips.Yuan
+			tt.change(&req)
+			got := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
+
+			want := wantRecharge(done(ips.OpRecharge, ips.WebReturn, req.OrderNo), req)
+			takeNumber(t, `^NT\d{16}$`, &want.IPSBillNo, &got.IPSBillNo)
+			assert.Equal(t, want, got)
+			sameBothWays(t, s, got)
+			s.AssertBalance(p.Account, tt.user, 0)
+			s.AssertBalance(merchantCode, tt.merchant, 0)
+
+			again := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
+			assert.Equal(t, got, again)
+			s.AssertBalance(p.Account, tt.user, 0)
+		})
+	}
+}
+
+func TestRechargePending(t *testing.T) {
+	t.Parallel()
+	s := startIPS(t)
+	p := s.Person(0)
+	s.HoldNext(ips.OpRecharge)
+	req := rechargeOf(s, p, 500*ips.Yuan)
+	first := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
+	want := wantRecharge(reply(ips.OpRecharge, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want.IPSBillNo = first.IPSBillNo
+	assert.Equal(t, want, first)
+	require.NoError(t, first.Err())
+	assert.Equal(t, ips.Pending, first.Outcome)
+	s.AssertBalance(p.Account, 0, 0)
+	s.AssertBooks()
+
+	s.Release(ips.OpRecharge)
+	final := notified(t, s, first)
+	assert.Equal(t, ips.Success, final.Outcome)
+	assert.Equal(t, first.IPSBillNo, final.IPSBillNo)
+	s.AssertBalance(p.Account, 500*ips.Yuan, 0)
+}
+
+func TestRechargeRefused(t *testing.T) {
+	t.Parallel()
+	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	p, unsigned := s.Person(100*ips.Yuan), s.Person(0)
+	s.Mandate(unsigned.Account, false)
+	first := rechargeOf(s, p, 100*ips.Yuan)
+	carry[*ips.RechargeResponse](t, s, s.Client().Recharge, first)
+
+	type req = ips.RechargeRequest
+	good := func() req { return rechargeOf(s, p, 100*ips.Yuan) }
+	refusedForms(t, s, s.Client().Recharge, good, []refusedCase[req]{
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG08020F"},
+		{"another's id number", func(r *req) { r.IdentNo = unsigned.IdentNo }, "MG08021F"},
+		{"no such bank", func(r *req) { r.BankCode = "99999" }, "MG08022F"},
+		{"no mandate signed", func(r *req) {
+			*r = rechargeOf(s, unsigned, ips.Yuan*3)
+			r.Channel, r.BankCode = ips.RechargeWithholding, ""
+		}, "MG08023F"},
+		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG08024F"},
+		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG08025F"},
+		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG08090F"},
+	}, p.Account, unsigned.Account)
+}
+
+// The user comes to his bank, or to the page of IPS if his card is debited.
+func TestRechargePage(t *testing.T) {
+	t.Parallel()
+	s := startIPS(t, ipstest.Manual())
+	p := s.Person(0)
+	ebank := func() *ips.Form { return seal(t, s.Client().Recharge, rechargeOf(s, p, 100*ips.Yuan)) }
+	debit := func() *ips.Form {
+		req := rechargeOf(s, p, 100*ips.Yuan)
+		req.Channel, req.BankCode = ips.RechargeWithholding, ""
+		return seal(t, s.Client().Recharge, req)
+	}
+	for _, tt := range []struct {
+		name string
+		resp ips.Response
+		code ips.Code
+	}{
+		{"not paid at the bank", s.PayAtBank(ebank(), false), "MG08026F"},
+		{"bank's page cancelled", s.Cancel(ebank()), "MG08091F"},
+		{"withholding cancelled", s.Cancel(debit()), "MG08091F"},
+		{"three wrong passwords", s.Confirm(debit(), "0", "1", "2"), "MG08092F"},
+	} {
+		requireRefusal(t, tt.code, tt.resp)
+		sameBothWays(t, s, answerOf[*ips.RechargeResponse](t, tt.resp))
+	}
+	s.AssertBalance(p.Account, 0, 0)
+
+	left := ebank()
+	s.Leave(left)
+	s.Advance(30 * time.Minute)
+	requireRefusal(t, "MG08093F", s.WaitNotification(ips.OpRecharge, left.OrderNo()))
+	s.AssertBalance(p.Account, 0, 0)
+
+	require.NoError(t, s.PayAtBank(ebank(), true).Err())
+	require.NoError(t, s.Confirm(debit()).Err())
+	s.AssertBalance(p.Account, 200*ips.Yuan, 0)
+}
+
+func withholdingOf(s *ipstest.Server, p ipstest.Person, amount ips.Amount) ips.WithholdingRechargeRequest {
+	return ips.WithholdingRechargeRequest{
+		OrderNo: s.NewOrderNo(), Date: today(), Amount: amount, FeePayer: ips.UserPaysFee,
+		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		Memo1: "一", Memo2: "二", Memo3: "三",
+	}
+}
+
+func wantWithholding(s *ipstest.Server, r ips.Reply, req ips.WithholdingRechargeRequest) *ips.WithholdingRechargeResponse {
+	r.Extra = urlsOf(s, ips.OpWithholdingRecharge)[1:]
+	return &ips.WithholdingRechargeResponse{
+		Reply: r, Date: req.Date, Amount: req.Amount, Fee: req.Fee, FeePayer: req.FeePayer, AccountType: ips.AccountPerson,
+		IdentNo: req.IdentNo, RealName: req.RealName, Account: req.Account, IPSTime: ips.Time{Time: noon()},
+		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+	}
+}
+
+func TestWithholdingRecharge(t *testing.T) {
+	t.Parallel()
+	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	p := s.Person(0)
+	req := withholdingOf(s, p, 500*ips.Yuan)
+	req.Fee = 3 * ips.Yuan
+	first, err := s.Client().WithholdingRecharge(t.Context(), req)
+	require.NoError(t, err)
+	want := wantWithholding(s, reply(ips.OpWithholdingRecharge, ips.Synchronous, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	takeNumber(t, `^DP\d{16}$`, &want.IPSBillNo, &first.IPSBillNo)
+	assert.Equal(t, want, first)
+	assert.Equal(t, ips.Pending, first.Outcome)
+
+	final := notified(t, s, first)
+	want = wantWithholding(s, done(ips.OpWithholdingRecharge, ips.ServerToServer, req.OrderNo), req)
+	want.IPSBillNo, want.Credited, want.IPSFee, want.BankCode = first.IPSBillNo, 495*ips.Yuan, 2*ips.Yuan, "00004"
+	assert.Equal(t, want, final)
+	s.AssertBalance(p.Account, 495*ips.Yuan, 0)
+	s.AssertBalance(merchantCode, 3*ips.Yuan, 0)
+
+	again, err := s.Client().WithholdingRecharge(t.Context(), req)
+	require.NoError(t, err)
+	assert.Equal(t, first, again)
+	s.AssertBalance(p.Account, 495*ips.Yuan, 0)
+}
+
+// The user answers a text message, or does not.
+func TestWithholdingRechargeText(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		answer func(*ipstest.Server, ipstest.Person)
+		code   ips.Code
+		amount ips.Amount
+	}{
+		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, true) }, ips.CodeSuccess, 500 * ips.Yuan},
+		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, false) }, "MG12046F", 0},
+		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(30 * time.Minute) }, "MG12047F", 0},
+		{"mandate withdrawn meanwhile", func(s *ipstest.Server, p ipstest.Person) {
+			s.Mandate(p.Account, false)
+			s.ReplySMS(p.Mobile, true)
+		}, "MG12023F", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := startIPS(t, ipstest.Manual())
+			p := s.Person(0)
+			first, err := s.Client().WithholdingRecharge(t.Context(), withholdingOf(s, p, 500*ips.Yuan))
+			require.NoError(t, err)
+			assert.Equal(t, ips.Pending, first.Outcome)
+			s.AssertBalance(p.Account, 0, 0)
+			tt.answer(s, p)
+			final := notified(t, s, first)
+			assert.Equal(t, tt.code, final.Code)
+			assert.Equal(t, tt.amount, final.Credited)
+			assert.Equal(t, first.IPSBillNo, final.IPSBillNo)
+			s.AssertBalance(p.Account, tt.amount, 0)
+		})
+	}
+}
+
+func TestWithholdingRechargeRefused(t *testing.T) {
+	t.Parallel()
+	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	p, unsigned := s.Person(0), s.Person(0)
+	s.Mandate(unsigned.Account, false)
+	first := withholdingOf(s, p, 100*ips.Yuan)
+	_, err := s.Client().WithholdingRecharge(t.Context(), first)
+	require.NoError(t, err)
+
+	type req = ips.WithholdingRechargeRequest
+	good := func() req { return withholdingOf(s, p, 100*ips.Yuan) }
+	refusedCalls(t, s, call(t, s.Client().WithholdingRecharge), good, []refusedCase[req]{
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG12020F"},
+		{"another's name", func(r *req) { r.RealName = unsigned.Name }, "MG12021F"},
+		{"no mandate signed", func(r *req) { *r = withholdingOf(s, unsigned, 100*ips.Yuan) }, "MG12023F"},
+		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG12024F"},
+		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG12025F"},
+		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG12090F"},
+	}, p.Account, unsigned.Account)
+}

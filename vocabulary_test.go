@@ -1,0 +1,401 @@
+package ips_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ips-p2p/ips"
+)
+
+func TestParseAmount(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]ips.Amount{
+		"0": 0, "0.00": 0, "0.01": 1, "0.1": 10, "1": 100, "12.00": 1200, "500": 500_00, "3050.00": 3050_00, "1016.71": 1016_71,
+		"007.50": 7_50, "999999999.99": ips.MaxAmount, "000999999999.99": ips.MaxAmount,
+	} {
+		got, err := ips.ParseAmount(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+		signed, err := ips.ParseSignedAmount("-" + text)
+		require.NoError(t, err, text)
+		assert.Equal(t, -want, signed, text)
+		rate, err := ips.ParseRate(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, ips.Rate(want), rate, text)
+	}
+	for _, text := range []string{
+		"", " ", ".", "1.005", "1e3", "1E3", "NaN", "Inf", "-1", "+1", "--1", ".5", "5.", " 5", "5 ", "5\n", "\u00a05", "５", "1．5", "٣",
+		"1,000", "1_000", "0x10", "1.0.0", "1..0", "1.-5", "1.+5", "¥5", "5元", "1000000000", "1000000000.00", "9999999999",
+		strings.Repeat("9", 10_000), "1\x00", "null",
+	} {
+		_, err := ips.ParseAmount(text)
+		assert.Error(t, err, "%.20q", text)
+		_, err = ips.ParseRate(text)
+		assert.Error(t, err, "%.20q", text)
+		if err != nil {
+			assert.Less(t, len(err.Error()), 200)
+		}
+		if text != "-1" && text != "--1" {
+			_, err = ips.ParseSignedAmount("-" + text)
+			assert.Error(t, err, "%.20q", "-"+text)
+		}
+	}
+	_, err := ips.ParseSignedAmount("--1")
+	require.Error(t, err)
+}
+
+func TestAmountString(t *testing.T) {
+	t.Parallel()
+	for amount, want := range map[ips.Amount]string{
+		0: "0.00", 1: "0.01", 10: "0.10", 99: "0.99", 100: "1.00", 12_00: "12.00", 500*ips.Yuan + 25*ips.Fen: "500.25",
+		ips.MaxAmount: "999999999.99", -1: "-0.01", -100: "-1.00", -12_34: "-12.34",
+		math.MaxInt64: "92233720368547758.07", math.MinInt64: "-92233720368547758.08",
+	} {
+		assert.Equal(t, want, amount.String())
+		assert.Equal(t, want, ips.Rate(amount).String())
+	}
+	assert.Equal(t, "12.50", (12*ips.Percent + 50*ips.BasisPoint).String())
+}
+
+// TestJSON: the vocabulary goes through JSON as the wire's texts, money never
+// as a float.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	type all struct {
+		Amount ips.Amount
+		Debt   ips.Amount
+		Rate   ips.Rate
+		Date   ips.Date
+		NoDate ips.Date
+		Time   ips.Time
+		NoTime ips.Time
+		Kind   ips.TransferType
+	}
+	in := all{
+		Amount: 1016_71, Debt: -50, Rate: 12_50, Date: day(), Time: at(23, 59, 59), Kind: ips.TransferDebt,
+	}
+	raw, err := json.Marshal(in)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"Amount":"1016.71","Debt":"-0.50","Rate":"12.50","Date":"20141213","NoDate":"","Time":"20141213235959","NoTime":"","Kind":"4"}`, string(raw))
+	var out all
+	require.NoError(t, json.Unmarshal(raw, &out))
+	assert.Equal(t, in, out)
+
+	for _, bad := range []string{`{"Amount":1016.71}`, `{"Amount":"1.005"}`, `{"Rate":"-1"}`, `{"Date":"2014-13-13"}`, `{"Time":"noon"}`, `{"Time":20141213235959}`} {
+		require.Error(t, json.Unmarshal([]byte(bad), &out), bad)
+	}
+	assert.Equal(t, in, out, "a value that cannot be read leaves the old one")
+	require.NoError(t, json.Unmarshal([]byte(`{"Amount":null,"Date":null,"Time":null}`), &out))
+	assert.Equal(t, in, out, "null changes nothing")
+
+	// A whole response, as a merchant may log or keep it.
+	resp := wantResponses()[0].response
+	raw, err = json.Marshal(resp)
+	require.NoError(t, err)
+	back := new(ips.OpenAccountResponse)
+	require.NoError(t, json.Unmarshal(raw, back))
+	assert.Equal(t, resp, back)
+}
+
+func TestDates(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]ips.Date{
+		"20141213": {Year: 2014, Month: time.December, Day: 13}, "20160229": {Year: 2016, Month: time.February, Day: 29},
+		"20141231": {Year: 2014, Month: time.December, Day: 31}, "20150101": {Year: 2015, Month: time.January, Day: 1},
+		"00010101": {Year: 1, Month: time.January, Day: 1}, "99991231": {Year: 9999, Month: time.December, Day: 31},
+	} {
+		got, err := ips.ParseDate(text)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+		assert.Equal(t, text, got.String())
+		assert.True(t, got.Valid())
+		assert.False(t, got.IsZero())
+		assert.Equal(t, got, ips.DateOf(got.Time()))
+	}
+	for _, text := range []string{"", "2014121", "201412130", "20141313", "20150229", "2014-12-13", "2014121３", "yyyyMMdd", " 0141213", "20141213 "} {
+		_, err := ips.ParseDate(text)
+		assert.Error(t, err, "%q", text)
+	}
+	for _, d := range []ips.Date{
+		{}, {Year: 2015, Month: 2, Day: 29}, {Year: 2014, Month: 13, Day: 1}, {Year: 2014, Month: 12}, {Year: 10_000, Month: 1, Day: 1},
+		{Year: -1, Month: 1, Day: 1}, {Year: 2014, Month: 12, Day: 32},
+	} {
+		assert.False(t, d.Valid(), "%v", d)
+	}
+	assert.True(t, ips.Date{}.IsZero())
+	assert.Empty(t, ips.Date{}.String())
+	assert.Equal(t, "20141101", ips.NewDate(2014, time.October, 32).String())
+}
+
+// TestAnswerTimes reads the forms that answers may have times and days in.
+func TestAnswerTimes(t *testing.T) {
+	t.Parallel()
+	moment := at(9, 8, 7)
+	for text, want := range map[string]time.Time{
+		"20141213090807": moment.Time, "2014-12-13 09:08:07": moment.Time, "2014-12-13T09:08:07": moment.Time, "2014/12/13 9:08:07": moment.Time,
+		"20141213": at(0, 0, 0).Time, "2014-12-13": at(0, 0, 0).Time, "": {},
+	} {
+		var got ips.Time
+		require.NoError(t, got.UnmarshalText([]byte(text)), text)
+		assert.True(t, want.Equal(got.Time), text)
+		var date ips.Date
+		require.NoError(t, date.UnmarshalText([]byte(text)), text)
+		if text == "" {
+			assert.True(t, date.IsZero())
+		} else {
+			assert.Equal(t, day(), date, text)
+		}
+	}
+	var got ips.Time
+	for _, text := range []string{"noon", "2014121309080", "20141313090807", "1418432887", "09:08:07"} {
+		require.Error(t, got.UnmarshalText([]byte(text)), text)
+	}
+	assert.Equal(t, "20141213090807", ips.Time{Time: moment.UTC()}.String())
+	assert.Empty(t, ips.Time{}.String())
+	assert.Equal(t, "20141213090807", fmt.Sprint(moment))
+}
+
+// TestChinaWhateverTheZone: midnight and new year are China's, whatever zone
+// the machine is in. Each zone has a process of its own, since the zone of a
+// process is everybody's.
+func TestChinaWhateverTheZone(t *testing.T) {
+	const variable = "IPS_TEST_ZONE"
+	if offset := os.Getenv(variable); offset != "" {
+		hours, err := strconv.Atoi(offset)
+		require.NoError(t, err)
+		time.Local = time.FixedZone("test", hours*60*60)
+		testChina(t)
+		return
+	}
+	t.Parallel()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	for _, offset := range []string{"0", "-10", "14", "8"} {
+		cmd := exec.Command(program, "-test.run=^TestChinaWhateverTheZone$", "-test.v")
+		cmd.Env = append(os.Environ(), variable+"="+offset)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "UTC%s: %s", offset, out)
+		assert.Contains(t, string(out), "--- PASS: TestChinaWhateverTheZone", offset)
+	}
+}
+
+func testChina(t *testing.T) {
+	for moment, want := range map[time.Time]string{
+		time.Date(2014, 12, 31, 15, 59, 59, 999, time.UTC): "20141231",
+		time.Date(2014, 12, 31, 16, 0, 0, 0, time.UTC):     "20150101",
+		time.Date(2015, 1, 1, 15, 59, 59, 0, time.UTC):     "20150101",
+		time.Date(2016, 2, 28, 16, 0, 0, 0, time.UTC):      "20160229",
+	} {
+		assert.Equal(t, want, ips.DateOf(moment).String())
+		assert.Equal(t, want, ips.DateOf(moment.Local()).String())
+		assert.Equal(t, moment.Add(8*time.Hour).Format("20060102150405"), ips.Time{Time: moment.Local()}.String())
+	}
+	newYear := time.Date(2014, 12, 31, 16, 0, 0, 0, time.UTC)
+	d, err := ips.ParseDate("20150101")
+	require.NoError(t, err)
+	assert.Equal(t, "20150101", d.String())
+	assert.True(t, d.Time().Equal(newYear))
+	resp := read[*ips.BidResponse](t, ips.OpRegisterBid, "MG02501F", document("pMerBillNo", "B1", "pIpsTime", "20150101000000", "pRegDate", "20141231"))
+	assert.True(t, resp.IPSTime.Equal(newYear))
+	assert.Equal(t, "20141231", resp.Date.String())
+	before := ips.DateOf(time.Now())
+	today := ips.Today()
+	assert.Contains(t, []ips.Date{before, ips.DateOf(time.Now())}, today)
+}
+
+// TestEnumerations prints every value by name and none that is unknown by the
+// name of another.
+func TestEnumerations(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[fmt.Stringer]string{
+		ips.AccountOrganisation: "organisation", ips.AccountPerson: "person", ips.AccountType("7"): "unknown (7)",
+		ips.NotChecked: "not checked", ips.CheckPassed: "passed", ips.CheckFailed: "failed", ips.CheckStatus(""): "unknown ()",
+		ips.AccountOpened: "opened", ips.AccountTimedOut: "timed out", ips.AccountFailed: "failed", ips.OpenAccountStatus("1"): "unknown (1)",
+		ips.AccountNotOpened: "not opened", ips.AccountNotActivated: "not activated", ips.AccountOpenFailed: "opening failed",
+		ips.AccountActive: "active", ips.AccountDeleted: "deleted", ips.IPSAccountStatus("4"): "unknown (4)",
+		ips.PeriodDays: "days", ips.PeriodMonths: "months", ips.PeriodUnlimited: "unlimited", ips.Period("Y"): "unknown (Y)",
+		ips.TermDays: "days", ips.TermMonths: "months", ips.TermUnit("2"): "unknown (2)",
+		ips.RepayAnnuity: "annuity", ips.RepayInterestFirst: "interest first", ips.RepayEqualPrincipal: "equal principal",
+		ips.RepayOther: "other", ips.RepayMode("4"): "unknown (4)",
+		ips.BidNew: "new", ips.BidRaising: "raising", ips.BidRunning: "running", ips.BidEnding: "ending", ips.BidFailed: "failed",
+		ips.BidEnded: "ended", ips.BidStatus("4"): "unknown (4)",
+		ips.ClaimNew: "new", ips.ClaimRunning: "running", ips.ClaimFailed: "failed", ips.ClaimEnded: "ended", ips.ClaimStatus("2"): "unknown (2)",
+		ips.TransferWholeClaim: "whole claim", ips.TransferPartClaim: "part of the claim", ips.DebtTransferKind("3"): "unknown (3)",
+		ips.TransferInvestment: "investment", ips.TransferCompensation: "compensation", ips.TransferCompensationRepayment: "compensation repayment",
+		ips.TransferDebt: "debt transfer", ips.TransferGuaranteeProfit: "guarantee profit", ips.TransferType("6"): "unknown (6)",
+		ips.TransferRowByRow: "row by row", ips.TransferBatched: "batched", ips.TransferMode("3"): "unknown (3)",
+		ips.BorrowerMargin: "borrower", ips.GuarantorMargin: "guarantor", ips.MarginOwner("3"): "unknown (3)",
+		ips.PlatformPaysFee: "platform", ips.UserPaysFee: "user", ips.FeePayer("3"): "unknown (3)",
+		ips.RechargeEBank: "e-bank", ips.RechargeWithholding: "withholding", ips.RechargeChannel("3"): "unknown (3)",
+		ips.RowDone: "done", ips.RowFailed: "failed", ips.RowStatus("X"): "unknown (X)",
+		ips.Failure: "failure", ips.Pending: "pending", ips.Success: "success", ips.Outcome(9): "failure", ips.Outcome(-1): "failure",
+		ips.Synchronous: "synchronous", ips.WebReturn: "web return", ips.ServerToServer: "server to server", ips.Via(0): "unknown",
+		ips.Redirect: "redirect", ips.ServerPosted: "server-posted", ips.WebService: "web service", ips.QueryService: "query",
+		ips.Transport(0): "unknown transport",
+		ips.Sent:         "sent", ips.Received: "received", ips.Direction(0): "unknown",
+	} {
+		assert.Equal(t, want, value.String(), "%T", value)
+	}
+}
+
+// TestEnumerationsTravelAsCodes: String is for people, the wire and JSON keep
+// the code.
+func TestEnumerationsTravelAsCodes(t *testing.T) {
+	t.Parallel()
+	raw, err := json.Marshal(map[string]any{"a": ips.TransferDebt, "b": ips.AccountPerson, "c": ips.PeriodUnlimited})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"a":"4","b":"1","c":"N"}`, string(raw))
+	assert.Equal(t, "debt transfer", fmt.Sprint(ips.TransferDebt))
+}
+
+// TestOutcomes lists what each operation makes of each code.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	var zero ips.Outcome
+	assert.Equal(t, ips.Failure, zero, "nothing counts as done unless IPS said so")
+	success := map[ips.Operation][]ips.Code{
+		ips.OpRegisterBid: {"MG02501F", "MG00000F"}, ips.OpEndBid: {"MG02505F", "MG00000F"},
+		ips.OpQueryBalance: {"0000"}, ips.OpQueryBanks: {"0000"}, ips.OpQueryAccount: {"0000"},
+	}
+	pending := map[ips.Operation][]ips.Code{
+		ips.OpRegisterBid: {"MG02500F", "MG00008F"}, ips.OpEndBid: {"MG02503F", "MG00008F"},
+		ips.OpQueryBalance: {}, ips.OpQueryBanks: {}, ips.OpQueryAccount: {},
+	}
+	codes := []ips.Code{
+		ips.CodeSuccess, ips.CodeProcessing, ips.CodeFailed, ips.CodeFieldEmpty, ips.CodeParticulars, ips.CodeEmailUsed,
+		ips.CodeBidDate, ips.CodeBidExists, ips.CodeBidBorrower, ips.CodeBidUnknown, ips.CodeBidOver, ips.CodeBidRefused, ips.CodeBidNoReply,
+		ips.CodeBidRegistered, ips.CodeBidRaising, ips.CodeBidEnding, ips.CodeBidFailed, ips.CodeBidEnded,
+		ips.CodeInvestorFunds, ips.CodeInvestorIdentity, ips.CodeGuarantorExists, ips.CodeWithdrawIdentity,
+		ips.CodeQuerySuccess, ips.CodeQueryFailed, "", "MG00000", "mg00000f", "MG99999F",
+	}
+	for _, i := range ips.Operations() {
+		done, ok := success[i.Operation]
+		if !ok {
+			done = []ips.Code{"MG00000F"}
+		}
+		undecided, ok := pending[i.Operation]
+		if !ok {
+			undecided = []ips.Code{"MG00008F"}
+		}
+		for _, code := range codes {
+			want := ips.Failure
+			for _, c := range done {
+				if c == code {
+					want = ips.Success
+				}
+			}
+			for _, c := range undecided {
+				if c == code {
+					want = ips.Pending
+				}
+			}
+			assert.Equal(t, want, i.Outcome(code), "%s %s", i.Operation, code)
+		}
+	}
+}
+
+// TestOperations compares the descriptions with the manual: section, scenarios
+// of the usage guide, transport.
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	want := []struct {
+		op        ips.Operation
+		section   string
+		transport ips.Transport
+		scenarios []int
+	}{
+		{ips.OpOpenAccount, "4.2", ips.Redirect, []int{1}},
+		{ips.OpRegisterBid, "4.3", ips.Redirect, []int{2}},
+		{ips.OpEndBid, "4.3", ips.ServerPosted, []int{2}},
+		{ips.OpRegisterCreditor, "4.4", ips.Redirect, []int{4, 5}},
+		{ips.OpAutoBid, "4.4", ips.ServerPosted, []int{4, 5}},
+		{ips.OpRegisterGuarantor, "4.5", ips.Redirect, []int{3}},
+		{ips.OpRegisterDebtTransfer, "4.6", ips.Redirect, []int{6}},
+		{ips.OpSignAutoBid, "4.7", ips.Redirect, []int{16}},
+		{ips.OpSignAutoRepay, "4.8", ips.Redirect, []int{17}},
+		{ips.OpRecharge, "4.9", ips.Redirect, []int{10, 11}},
+		{ips.OpTransfer, "4.10", ips.WebService, []int{4, 5, 6, 8, 9}},
+		{ips.OpRepay, "4.11", ips.Redirect, []int{7}},
+		{ips.OpAutoRepay, "4.11", ips.ServerPosted, []int{7}},
+		{ips.OpUnfreezeMargin, "4.12", ips.WebService, []int{14, 15}},
+		{ips.OpWithholdingRecharge, "4.13", ips.WebService, []int{12}},
+		{ips.OpWithdraw, "4.14", ips.Redirect, []int{13}},
+		{ips.OpQueryBalance, "", ips.QueryService, nil},
+		{ips.OpQueryBanks, "", ips.QueryService, []int{10}},
+		{ips.OpQueryAccount, "", ips.QueryService, nil},
+	}
+	all := ips.Operations()
+	require.Len(t, all, len(want))
+	served := map[int]bool{}
+	for n, i := range all {
+		assert.Equal(t, want[n].op, i.Operation)
+		assert.Equal(t, want[n].section, i.Section, i.Operation)
+		assert.Equal(t, want[n].transport, i.Transport, i.Operation)
+		assert.Equal(t, want[n].scenarios, i.Scenarios, i.Operation)
+		assert.NotEmpty(t, i.Chinese)
+		for _, s := range i.Scenarios {
+			served[s] = true
+		}
+		again, ok := i.Operation.Info()
+		assert.True(t, ok)
+		assert.Equal(t, i, again)
+	}
+	assert.Len(t, served, 17, "the guide has 17 scenarios")
+	_, ok := ips.Operation("no-such-operation").Info()
+	assert.False(t, ok)
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	refused := error(&ips.Error{Operation: ips.OpRegisterBid, Code: ips.CodeBidExists, Message: "标的已存在", OrderNo: "B1"})
+	wrapped := fmt.Errorf("bid 7: %w", refused)
+	assert.ErrorIs(t, wrapped, ips.CodeBidExists)
+	assert.NotErrorIs(t, wrapped, ips.CodeBidOver)
+	assert.NotErrorIs(t, wrapped, ips.ErrFateUnknown)
+	var e *ips.Error
+	require.ErrorAs(t, wrapped, &e)
+	assert.Equal(t, "B1", e.OrderNo)
+	assert.Equal(t, `ips: register-bid order "B1" refused: MG02008F 标的已存在`, refused.Error())
+	assert.Equal(t, "MG02008F", ips.CodeBidExists.Error())
+
+	cause := errors.New("connection reset")
+	unknown := error(&ips.FateUnknownError{Operation: ips.OpTransfer, OrderNo: "T1", Err: cause})
+	wrapped = fmt.Errorf("release: %w", unknown)
+	assert.ErrorIs(t, wrapped, ips.ErrFateUnknown)
+	assert.ErrorIs(t, wrapped, cause)
+	var f *ips.FateUnknownError
+	require.ErrorAs(t, wrapped, &f)
+	assert.Equal(t, `ips: transfer order "T1": fate unknown, ask, don't resend under a new number: connection reset`, unknown.Error())
+
+	invalid := error(&ips.ValidationError{Operation: ips.OpRecharge, Fields: []ips.FieldError{
+		{Wire: "pTrdAmt", Go: "Amount", Rule: "must be more than 0", Value: `"0.00"`},
+		{Wire: "pMerFee", Go: "Fee", Rule: "must be at least 0", Value: `"-0.01"`},
+	}})
+	assert.Equal(t, `ips: recharge: invalid request: Amount (pTrdAmt) must be more than 0, got "0.00"; Fee (pMerFee) must be at least 0, got "-0.01"`, invalid.Error())
+
+	assert.Equal(t, "HTTP status 502 Bad Gateway", (&ips.HTTPError{StatusCode: 502, Status: "502 Bad Gateway"}).Error())
+	assert.Equal(t, "SOAP fault Server: down", (&ips.SOAPFault{Code: "Server", String: "down"}).Error())
+	assert.Equal(t, "ips: recharge refused: MG00006F x", (&ips.Error{Operation: ips.OpRecharge, Code: "MG00006F", Message: "x"}).Error())
+}
+
+func TestReplyErr(t *testing.T) {
+	t.Parallel()
+	reply := ips.Reply{Operation: ips.OpRecharge, Code: "MG00001F", Message: "失败", OrderNo: "R1"}
+	assert.Equal(t, &ips.Error{Operation: ips.OpRecharge, Code: "MG00001F", Message: "失败", OrderNo: "R1"}, reply.Err())
+	for _, outcome := range []ips.Outcome{ips.Pending, ips.Success} {
+		reply.Outcome = outcome
+		assert.NoError(t, reply.Err())
+	}
+	assert.Same(t, &reply, reply.Base())
+}
