@@ -105,7 +105,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	require.NoError(t, err)
 	keys := vendorKeys(t)
 	for name, v := range map[string]any{
-		"Config": cfg, "*Config": &cfg, "Client": *c, "*Client": c, "Form": *form, "*Form": form, "keys": keys, "*keys": *keys, //nolint:govet // copies are the point
+		"Config": cfg, "*Config": &cfg, "Client": *c, "*Client": c, "Form": *form, "*Form": form, "keys": keys, "*keys": *keys,
 		"in a struct": struct {
 			C  ips.Config
 			P  *ips.Config

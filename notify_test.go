@@ -393,7 +393,7 @@ func TestPanickingCallback(t *testing.T) {
 	send := func() (*http.Response, error) {
 		return http.PostForm(s.URL+"/ips/notify/recharge", sealedAnswer(t, "MG00000F", "", rechargeDocument).values())
 	}
-	_, err := send() //nolint:bodyclose // there is no response
+	_, err := send()
 	require.Error(t, err)
 	for range 2 {
 		resp, err := send()
