@@ -21,7 +21,8 @@ import (
 
 // Config is what a [Client] must know of its merchant. All secrets come from
 // IPS. A Config prints without its secrets under every verb, in log/slog and
-// as JSON.
+// as JSON; within a struct of yours keep it in an exported field, since package
+// fmt does not let it hide itself in an unexported one.
 type Config struct {
 	MerchantCode string `json:"merchant_code"` // 商户号, 6 digits
 	Cert         string `json:"-"`             // MD5 证书, 128 ASCII characters
@@ -206,7 +207,7 @@ func NewClient(cfg Config, opts ...Option) (*Client, error) {
 		{"NotifyURL", cfg.NotifyURL, true},
 	} {
 		if !(u.optional && u.value == "") && !absoluteURL(u.value) {
-			errs = append(errs, fmt.Errorf("%s: want an absolute http or https URL, got %q", u.field, u.value))
+			errs = append(errs, fmt.Errorf("%s: want an absolute http or https URL without a password, got %s", u.field, shownURL(u.value)))
 		}
 	}
 	if cfg.PublicKey != nil && cfg.PublicKey.Size() < 128 {
@@ -246,11 +247,11 @@ func formerKeys(cfg Config) (*formerSealer, error) {
 		return nil, nil
 	}
 	if f.Until.IsZero() {
-		return nil, errors.New("Former.Until: must be set")
+		return nil, errors.New("former keys: Until must be set")
 	}
 	keys, err := envelope.NewKeys(cfg.MerchantCode, f.Cert, cmp.Or(f.Key, cfg.Key), cmp.Or(f.IV, cfg.IV))
 	if err != nil {
-		return nil, fmt.Errorf("Former: %w", err)
+		return nil, fmt.Errorf("former keys: %w", err)
 	}
 	return &formerSealer{keys: keys, until: f.Until}, nil
 }
@@ -399,6 +400,11 @@ func prepare[Q any, R Response](c *Client, op *operation[Q, R], req *Q) (message
 	c.defaultURL(v, "NotifyURL", c.notifyURL, op.Operation)
 	if err := validate(op.Operation, req); err != nil {
 		return sealed{}, "", err
+	}
+	if f := v.FieldByName("BidNo"); f.IsValid() {
+		if err := c.checkInterface(op.Operation, f.String()); err != nil {
+			return sealed{}, "", err
+		}
 	}
 	document, err := codec.Marshal(req)
 	if err != nil {

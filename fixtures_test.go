@@ -51,7 +51,9 @@ func offlineConfig() ips.Config {
 
 func offlineClient(t testing.TB, opts ...ips.Option) *ips.Client {
 	t.Helper()
-	c, err := ips.NewClient(offlineConfig(), opts...)
+	// Bids whose number begins with OLD were made through the old interface.
+	old := ips.WithOldBids(func(bidNo string) bool { return strings.HasPrefix(bidNo, "OLD") })
+	c, err := ips.NewClient(offlineConfig(), append([]ips.Option{old}, opts...)...)
 	require.NoError(t, err)
 	return c
 }
@@ -323,6 +325,17 @@ func examples() []example {
 			ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/withdraw",
 			Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
 		}, (*ips.Client).Withdraw),
+		formExample(ips.OpRepayOldBid, ips.RepayOldBidRequest{
+			BidNo: "OLD000001", ContractNo: "HT000001", Date: day(), OrderNo: "O20141213000001", ReleaseOrderNo: "F20140601000001",
+			AccountType: ips.AccountPerson, IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
+			Fee: 1 * ips.Yuan, Amount: 300 * ips.Yuan,
+			ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/old",
+			Rows: []ips.RepayOldBidRow{
+				{AccountType: ips.AccountPerson, Account: "4021000000000002", Fee: 1 * ips.Yuan, Amount: 100 * ips.Yuan},
+				{AccountType: ips.AccountPerson, Account: "4021000000000003", Amount: 200 * ips.Yuan},
+			},
+			Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+		}, (*ips.Client).RepayOldBid),
 		callExample(ips.OpQueryBalance, balanceQuery{"4021000000000001"}, func(c *ips.Client, ctx context.Context, q balanceQuery) (*ips.BalanceResponse, error) {
 			return c.QueryBalance(ctx, q.Account)
 		}),

@@ -59,6 +59,9 @@ var wireNames = map[ips.Operation]struct{ request, row string }{
 		pIpsAcctNo pS2SUrl pMemo1 pMemo2 pMemo3`},
 	ips.OpWithdraw: {request: `pMerBillNo pAcctType pOutType pBidNo pContractNo pDwTo pIdentNo pRealName pIpsAcctNo pDwDate
 		pTrdAmt pMerFee pIpsFeeType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
+	ips.OpRepayOldBid: {request: `pBidNo pContractNo pRepaymentDate pMerBillNo pMerchantBillNo pFAcctType pFIdentNo pFRealName
+		pFIpsAcctNo pFTrdFee pFTrdAmt pWebUrl pS2SUrl pDetails/pRow pDetails/pRow pMemo1 pMemo2 pMemo3`,
+		row: `pTAcctType pTIpsAcctNo pTTrdFee pTTrdAmt`},
 	ips.OpQueryBalance: {request: `argMerCode argIpsAccount argSign`},
 	ips.OpQueryBanks:   {request: `argMerCode argSign`},
 	ips.OpQueryAccount: {request: `argMerCode argIpsAccount argSign argMemo`},
@@ -86,6 +89,7 @@ var wireEndpoints = map[ips.Operation]struct {
 	ips.OpUnfreezeMargin:       {"/CreditWS/Service.asmx", "GuaranteeUnfreeze", true},
 	ips.OpWithholdingRecharge:  {"/CreditWS/Service.asmx", "CoDpTrade", true},
 	ips.OpWithdraw:             {"/CreditWeb/doDwTrade.aspx", "", false},
+	ips.OpRepayOldBid:          {"/CreditWeb/repaymentTrade.aspx", "", false},
 	ips.OpQueryBalance:         {"/CreditWS/Service.asmx", "QueryForAccBalance", true},
 	ips.OpQueryBanks:           {"/CreditWS/Service.asmx", "GetBankList", true},
 	ips.OpQueryAccount:         {"/CreditWSQuery/Service.asmx", "QueryMerUserInfo", true},

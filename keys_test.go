@@ -121,7 +121,7 @@ func TestRotation(t *testing.T) {
 		cfg := offlineConfig()
 		cfg.Former = f
 		_, err := ips.NewClient(cfg)
-		require.ErrorContains(t, err, "Former", name)
+		require.ErrorContains(t, err, "former keys", name)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
 		assert.NotContains(t, fmt.Sprintf(verb, *former(time.Now())), old.Cert[:20], verb)

@@ -112,6 +112,8 @@ func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
 //
 // Answers come in any order: a web return that says pending often arrives after
 // the notification that says success. Let [OrderState.Next] decide what is news.
+// And compare what an answer says with the order that you recorded: account and
+// amount.
 type Callbacks struct {
 	OpenAccount          func(context.Context, *OpenAccountResponse) error          // 4.2 开户
 	RegisterBid          func(context.Context, *BidResponse) error                  // 4.3 标的登记
@@ -129,6 +131,7 @@ type Callbacks struct {
 	UnfreezeMargin       func(context.Context, *UnfreezeMarginResponse) error       // 4.12 解冻保证金
 	WithholdingRecharge  func(context.Context, *WithholdingRechargeResponse) error  // 4.13 自动代扣充值
 	Withdraw             func(context.Context, *WithdrawResponse) error             // 4.14 提现
+	RepayOldBid          func(context.Context, *RepayOldBidResponse) error          // 老版还款
 
 	// Other gets the answers of operations whose callback is nil. Without it
 	// they are not acknowledged, so that nothing is lost.
@@ -169,6 +172,8 @@ func (cb *Callbacks) dispatch(ctx context.Context, resp Response) error {
 		return callback(ctx, cb, cb.WithholdingRecharge, resp)
 	case OpWithdraw:
 		return callback(ctx, cb, cb.Withdraw, resp)
+	case OpRepayOldBid:
+		return callback(ctx, cb, cb.RepayOldBid, resp)
 	}
 	return callback[Response](ctx, cb, nil, resp)
 }
@@ -183,9 +188,24 @@ func callback[R Response](ctx context.Context, cb *Callbacks, fn func(context.Co
 	return fmt.Errorf("ips: inbound %s: no callback", resp.Base().Operation)
 }
 
+// orderedBy is the operation under whose name an answer is remembered. Nothing
+// in an answer says whether the order was manual or automatic, so both are one:
+// a copy that comes to the other's URL is still a copy.
+func orderedBy(op Operation) Operation {
+	switch op {
+	case OpAutoBid:
+		return OpRegisterCreditor
+	case OpAutoRepay:
+		return OpRepay
+	default:
+		return op
+	}
+}
+
 // AnswerKey identifies what an answer says. Copies of one answer, by whichever
 // way, have the same key; a pending answer and the final one of the same order
-// have different keys.
+// have different keys. Automatic bids and repayments count as manual ones,
+// because their answers look the same.
 type AnswerKey struct {
 	MerchantCode string
 	Operation    Operation
@@ -253,7 +273,7 @@ func (in *Inbound) Handle(ctx context.Context, resp Response) error {
 	if in.Once == nil || base.OrderNo == "" {
 		return run(ctx)
 	}
-	key := AnswerKey{base.MerchantCode, base.Operation, base.OrderNo, base.Code}
+	key := AnswerKey{base.MerchantCode, orderedBy(base.Operation), base.OrderNo, base.Code}
 	return in.Once.Do(ctx, key, run)
 }
 

@@ -30,6 +30,7 @@ const (
 	OpUnfreezeMargin       Operation = "unfreeze-margin"        // 4.12 解冻保证金
 	OpWithholdingRecharge  Operation = "withholding-recharge"   // 4.13 自动代扣充值
 	OpWithdraw             Operation = "withdraw"               // 4.14 提现
+	OpRepayOldBid          Operation = "repay-old-bid"          // 老版还款, of the old interface
 	OpQueryBalance         Operation = "query-balance"          // 账户余额查询
 	OpQueryBanks           Operation = "query-banks"            // 银行列表查询
 	OpQueryAccount         Operation = "query-account"          // 账户信息查询
@@ -149,7 +150,7 @@ var descriptions = []description{
 	openAccount, registerBid, endBid, registerCreditor, autoBid,
 	registerGuarantor, registerDebtTransfer, signAutoBid, signAutoRepay,
 	recharge, transfer, repay, autoRepay, unfreezeMargin, withholdingRecharge,
-	withdraw, queryBalance, queryBanks, queryAccount,
+	withdraw, repayOldBid, queryBalance, queryBanks, queryAccount,
 }
 
 func describe(o Operation) description {

@@ -49,6 +49,8 @@ var answerNames = map[ips.Operation]struct{ fields, row string }{
 	ips.OpWithholdingRecharge: {fields: `* pIpsBillNo pIpsTime pTrdRealAmt pIpsFee pTrdBnkCode`},
 	ips.OpWithdraw: {fields: `pMerBillNo pAcctType pOutType pBidNo pContractNo pDwTo pIdentNo pRealName pIpsAcctNo pDwDate
 		pTrdAmt pIpsBillNo pMemo1 pMemo2 pMemo3`},
+	ips.OpRepayOldBid: {fields: `pBidNo pContractNo pRepaymentDate pMerBillNo pMerchantBillNo pIpsBillNo pDetails/pRow pMemo1 pMemo2 pMemo3`,
+		row: `pTAcctType pTIpsAcctNo pTTrdFee pTTrdAmt pStatus pMessage`},
 	ips.OpQueryBalance: {fields: `pMerCode pErrCode pErrMsg pIpsAcctNo pBalance pLock pNeedstl pSign`},
 	ips.OpQueryBanks:   {fields: `pMerCode pErrCode pErrMsg pBankList pSign`},
 	ips.OpQueryAccount: {fields: `pMerCode pErrCode pErrMsg pIpsAcctNo pEmail pStatus pUCardStatus pBankName pBankCard
@@ -194,6 +196,15 @@ func wantResponses() []struct {
 			Reply: reply(ips.OpWithdraw, "MG00000F", "X20141213000001"), AccountType: "1", OutType: "2", BidNo: "BID000001", ContractNo: "HT000001",
 			DirectedTo: "4021000000000002", IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 			Date: day(), Amount: 500_00, IPSBillNo: "WD2014121371340309",
+			Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+		}},
+		{"0000", &ips.RepayOldBidResponse{
+			Reply: reply(ips.OpRepayOldBid, "0000", "O20141213000001"),
+			BidNo: "OLD000001", ContractNo: "HT000001", Date: day(), ReleaseOrderNo: "F20140601000001", IPSBillNo: "OLD2014121300031415",
+			Rows: []ips.RepayOldBidRowResult{
+				{AccountType: "1", Account: "4021000000000002", Fee: 1_00, Amount: 100_00, Status: ips.RowDone, Message: "操作成功"},
+				{AccountType: "1", Account: "4021000000000003", Fee: 50, Amount: 200_00, Status: ips.RowFailed, Message: "<失败>"},
+			},
 			Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
 		}},
 		{"0000", &ips.BalanceResponse{

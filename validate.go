@@ -97,8 +97,11 @@ func rule(rules, key string) string {
 // field checks one field and notes the first rule that it breaks.
 func (v *validation) field(wire, goName, rules, text string, value reflect.Value) {
 	shown := quote(text)
-	if rule(rules, "secret") != "" {
+	switch {
+	case rule(rules, "secret") != "":
 		shown = personal(text)
+	case rule(rules, "url") != "":
+		shown = shownURL(text)
 	}
 	if broken := brokenRule(rules, text, value); broken != "" {
 		v.add(wire, goName, broken, shown)
@@ -117,6 +120,14 @@ func quote(text string) string {
 // personal stands for a value that must not be in logs: ids, names, accounts.
 func personal(text string) string {
 	return fmt.Sprintf("a value of %d characters", utf8.RuneCountInString(text))
+}
+
+// shownURL quotes a URL unless it may hold a password.
+func shownURL(s string) string {
+	if strings.Contains(s, "@") {
+		return personal(s)
+	}
+	return quote(s)
 }
 
 func brokenRule(rules, text string, value reflect.Value) string {

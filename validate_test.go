@@ -337,6 +337,10 @@ var invalid = []struct {
 	{ips.OpWithholdingRecharge, with{"Account", ""}, "pIpsAcctNo", "Account", empty, false},
 
 	// 4.14
+	{ips.OpRepayOldBid, with{"Amount", 299_99}, "pFTrdAmt", "Amount", "must be the sum of the rows' Amount (pTTrdAmt), 300.00", false},
+	{ips.OpRepayOldBid, with{"Rows[0].Fee", 100_00}, "pDetails/pRow[1]/pTTrdAmt", "Rows[0].Amount", "must be more than Fee (pTTrdFee) 100.00", false},
+	{ips.OpRepayOldBid, with{"ReleaseOrderNo", ""}, "pMerchantBillNo", "ReleaseOrderNo", empty, false},
+	{ips.OpRepayOldBid, with{"IdentNo", x(21)}, "pFIdentNo", "IdentNo", "must have at most 20 characters", true},
 	{ips.OpWithdraw, with{"OrderNo", x(31)}, "pMerBillNo", "OrderNo", most30, false},
 	{ips.OpWithdraw, with{"AccountType", "0"}, "pAcctType", "AccountType", "must be one of 1", false},
 	{ips.OpWithdraw, with{"IdentNo", ""}, "pIdentNo", "IdentNo", empty, false},
@@ -418,7 +422,7 @@ func TestAllBrokenFieldsAtOnce(t *testing.T) {
 			ips.OpOpenAccount: 8, ips.OpRegisterBid: 13, ips.OpEndBid: 13, ips.OpRegisterCreditor: 11, ips.OpAutoBid: 12,
 			ips.OpRegisterGuarantor: 9, ips.OpRegisterDebtTransfer: 16, ips.OpSignAutoBid: 16, ips.OpSignAutoRepay: 8,
 			ips.OpRecharge: 10, ips.OpTransfer: 6, ips.OpRepay: 8, ips.OpAutoRepay: 9, ips.OpUnfreezeMargin: 9,
-			ips.OpWithholdingRecharge: 8, ips.OpWithdraw: 9, ips.OpQueryBalance: 1, ips.OpQueryAccount: 1,
+			ips.OpWithholdingRecharge: 8, ips.OpWithdraw: 9, ips.OpRepayOldBid: 12, ips.OpQueryBalance: 1, ips.OpQueryAccount: 1,
 		}
 		assert.Len(t, invalid.Fields, required[e.op], "%s: %v", e.op, err)
 		for _, f := range invalid.Fields {

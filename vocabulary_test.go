@@ -267,6 +267,7 @@ func TestOutcomes(t *testing.T) {
 	success := map[ips.Operation][]ips.Code{
 		ips.OpRegisterBid: {"MG02501F", "MG00000F"}, ips.OpEndBid: {"MG02505F", "MG00000F"},
 		ips.OpQueryBalance: {"0000"}, ips.OpQueryBanks: {"0000"}, ips.OpQueryAccount: {"0000"},
+		ips.OpRepayOldBid: {"0000", "MG00000F"},
 	}
 	pending := map[ips.Operation][]ips.Code{
 		ips.OpRegisterBid: {"MG02500F", "MG00008F"}, ips.OpEndBid: {"MG02503F", "MG00008F"},
@@ -331,6 +332,7 @@ func TestOperations(t *testing.T) {
 		{ips.OpUnfreezeMargin, "4.12", ips.WebService, []int{14, 15}},
 		{ips.OpWithholdingRecharge, "4.13", ips.WebService, []int{12}},
 		{ips.OpWithdraw, "4.14", ips.Redirect, []int{13}},
+		{ips.OpRepayOldBid, "", ips.Redirect, nil},
 		{ips.OpQueryBalance, "", ips.QueryService, nil},
 		{ips.OpQueryBanks, "", ips.QueryService, []int{10}},
 		{ips.OpQueryAccount, "", ips.QueryService, nil},

@@ -210,6 +210,29 @@ func ExampleServer_FailRow() {
 	// 2000.00 failed
 }
 
+// The connection breaks after IPS has done what it was asked: the same request
+// again settles it.
+func ExampleServer_BreakNext() {
+	ipsrv := ipstest.Start()
+	defer ipsrv.Close()
+	p := ipsrv.Person(0)
+	req := ips.WithholdingRechargeRequest{
+		OrderNo: "R1", Date: ipsrv.Today(), Amount: 500 * ips.Yuan, FeePayer: ips.UserPaysFee,
+		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+	}
+	ipsrv.BreakNext(ips.OpWithholdingRecharge, ipstest.ConnectionBroken)
+	_, err := ipsrv.Client().WithholdingRecharge(context.Background(), req)
+	fmt.Println(errors.Is(err, ips.ErrFateUnknown))
+
+	_, err = ipsrv.Client().WithholdingRecharge(context.Background(), req)
+	fmt.Println(err)
+	fmt.Println(ipsrv.Balance(p.Account)) // not 1000.00
+	// Output:
+	// true
+	// <nil>
+	// 500.00 0.00
+}
+
 // IPS repeats itself; every copy arrives.
 func ExampleServer_Resend() {
 	ipsrv := ipstest.Start()

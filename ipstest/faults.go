@@ -4,8 +4,63 @@ import (
 	"strings"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
+
+// WireFault is something that goes wrong on the way; see [Server.BreakNext].
+type WireFault int
+
+// The faults that meet a call of the merchant's server. IPS has done what it
+// was asked, except where it says otherwise.
+const (
+	BadGateway       WireFault = iota + 1 // HTTP 502; IPS has done nothing
+	ConnectionBroken                      // the connection breaks before the answer
+	AnswerTruncated                       // half of the answer comes
+	AnswerTooLarge                        // more comes than a client reads
+	ServerFault                           // soap:Fault of a web service, with the blame on IPS; it has done nothing
+)
+
+// The faults that meet a notification.
+const (
+	NoticeLost          WireFault = iota + 101 // it does not come, until [Server.Resend]
+	NoticeTwice                                // it comes twice
+	NoticeForged                               // before it comes one with a signature that does not hold
+	NoticeForeign                              // before it comes one that another merchant's keys have signed
+	NoticeAmountChanged                        // before it comes one with a good signature and 1.00 too much
+)
+
+// order is what the sandbox calls the fault.
+func (f WireFault) order() (sandbox.Fault, bool) {
+	names := map[WireFault]sandbox.Fault{
+		BadGateway:          {Name: sandbox.FaultHTTP502},
+		ConnectionBroken:    {Name: sandbox.FaultReset, After: true},
+		AnswerTruncated:     {Name: sandbox.FaultTruncate},
+		AnswerTooLarge:      {Name: sandbox.FaultOversize, Size: 17 << 20}, // a client reads 16 MiB
+		ServerFault:         {Name: sandbox.FaultSOAPFault},
+		NoticeLost:          {Name: sandbox.FaultNoticeDrop},
+		NoticeTwice:         {Name: sandbox.FaultNoticeDouble},
+		NoticeForged:        {Name: sandbox.FaultNoticeBadSign},
+		NoticeForeign:       {Name: sandbox.FaultNoticeOtherMerchant},
+		NoticeAmountChanged: {Name: sandbox.FaultNoticeAmount},
+	}
+	order, ok := names[f]
+	return order, ok
+}
+
+// BreakNext orders a fault on the wire for the next call of an operation, or
+// for its next notification. Faults of calls are for those that the merchant's
+// server makes; a user's browser gets no further with them.
+func (s *Server) BreakNext(op ips.Operation, fault WireFault) {
+	s.tb.Helper()
+	order, ok := fault.order()
+	if !ok {
+		s.tb.Fatalf("ipstest: no fault %d", fault)
+	}
+	order.Op, order.Merchant = s.wireName(op), s.cfg.MerchantCode
+	_, err := s.sandbox.OrderFault(order)
+	must(s.tb, err)
+}
 
 // RefuseNext makes the sandbox refuse the next call of an operation with the
 // given code, and do nothing. Empty text takes the sandbox's own.
@@ -39,12 +94,18 @@ func (s *Server) Release(op ips.Operation) {
 
 func (s *Server) fault(op ips.Operation, f engine.Fault) {
 	s.tb.Helper()
+	f.Op = s.wireName(op)
+	must(s.tb, s.sandbox.Fault(s.cfg.MerchantCode, f))
+}
+
+// wireName is what the sandbox calls an operation.
+func (s *Server) wireName(op ips.Operation) string {
+	s.tb.Helper()
 	info, ok := op.Info()
 	if !ok {
 		s.tb.Fatalf("ipstest: no operation %q", op)
 	}
-	f.Op = strings.TrimSuffix(info.Endpoint, ".aspx")
-	must(s.tb, s.sandbox.Fault(s.cfg.MerchantCode, f))
+	return strings.TrimSuffix(info.Endpoint, ".aspx")
 }
 
 // Resend posts the last notification of an order once more, as IPS does when it

@@ -20,8 +20,9 @@
 //     [Server.Cancel], [Server.PayAtBank], [Server.Leave] and [Server.ReplySMS]
 //     are what he does;
 //   - [Server.WaitNotification] waits for a result that comes later;
-//   - [Server.RefuseNext], [Server.FailRow] and [Server.HoldNext] order faults,
-//     [Server.Resend] repeats a notification, [Server.Advance] lets time pass;
+//   - [Server.RefuseNext], [Server.FailRow], [Server.HoldNext] and
+//     [Server.BreakNext] order faults, [Server.Resend] repeats a notification,
+//     [Server.Advance] lets time pass;
 //   - [Server.AssertBalance] and [Server.AssertBooks] look at the money.
 //
 // The sandbox keeps real double-entry books; when the test ends they are

@@ -211,6 +211,8 @@ func TestFailuresAreReported(t *testing.T) {
 		{"no refusal", nil, func(s *ipstest.Server) { s.RefuseNext(ips.OpRecharge, ips.CodeSuccess, "") },
 			"MG00000F is no refusal", true},
 		{"rows count from 1", nil, func(s *ipstest.Server) { s.FailRow(ips.OpTransfer, 0) }, "rows count from 1", true},
+		{"no such fault", nil, func(s *ipstest.Server) { s.BreakNext(ips.OpRecharge, 0) }, "no fault 0", true},
+		{"no web service", nil, func(s *ipstest.Server) { s.BreakNext(ips.OpRecharge, ipstest.ServerFault) }, "soap-fault", true},
 		{"no rows", nil, func(s *ipstest.Server) { s.FailRow(ips.OpRecharge, 1) }, "has no rows", true},
 		{"time does not go back", nil, func(s *ipstest.Server) { s.Advance(-time.Second) }, "Advance: want a duration", true},
 		{"no text message", nil, func(s *ipstest.Server) { s.ReplySMS("13800000001", true) },

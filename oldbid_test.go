@@ -1,0 +1,93 @@
+package ips_test
+
+import (
+	"context"
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ips-p2p/ips"
+)
+
+// TestOldBids: every v2.0 operation on an old bid is refused before anything is
+// sealed, and the old repayment works on old bids only.
+func TestOldBids(t *testing.T) {
+	t.Parallel()
+	tapped := 0
+	c := offlineClient(t, ips.WithWireTap(func(ips.WireMessage) { tapped++ }))
+	refused := 0
+	for _, e := range examples() {
+		if !has(e.request, "BidNo") {
+			continue
+		}
+		bidNo, want := "OLD000001", "use RepayOldBid"
+		if e.op == ips.OpRepayOldBid {
+			bidNo, want = "BID000001", "use Repay or AutoRepay"
+		}
+		set(t, e.request, "BidNo", bidNo)
+		_, _, err := e.send(c, e.request)
+		require.ErrorIs(t, err, ips.ErrOldBid, e.op)
+		require.ErrorContains(t, err, want, e.op)
+		require.ErrorContains(t, err, bidNo, e.op)
+		var old *ips.OldBidError
+		require.ErrorAs(t, err, &old)
+		assert.Equal(t, e.op, old.Operation)
+		refused++
+	}
+	assert.Equal(t, 11, refused, "operations that name a bid")
+	assert.Zero(t, tapped, "nothing is sealed")
+}
+
+func TestOldBidsNeedAPredicate(t *testing.T) {
+	t.Parallel()
+	c, err := ips.NewClient(offlineConfig())
+	require.NoError(t, err)
+	e := exampleOf(t, ips.OpRepayOldBid)
+	_, _, err = e.send(c, e.request)
+	require.ErrorIs(t, err, ips.ErrOldBid)
+	_, err = ips.NewClient(offlineConfig(), ips.WithOldBids(nil))
+	require.ErrorContains(t, err, "WithOldBids")
+}
+
+// TestOnceAcrossSiblings replays an answer at the URL of the sibling operation:
+// nothing in it says which it belongs to, so it must count as a copy.
+func TestOnceAcrossSiblings(t *testing.T) {
+	t.Parallel()
+	for op, sibling := range map[ips.Operation]ips.Operation{
+		ips.OpRegisterCreditor: ips.OpAutoBid, ips.OpRepay: ips.OpAutoRepay,
+	} {
+		calls := 0
+		in := ips.Inbound{Once: new(ips.MemoryOnce), Callbacks: ips.Callbacks{
+			Other: func(context.Context, ips.Response) error { calls++; return nil },
+		}}
+		c := offlineClient(t)
+		a := sealedAnswer(t, ips.CodeSuccess, "", responseFile(t, op))
+		for _, at := range []ips.Operation{op, sibling, op} {
+			resp, err := c.ParseNotification(a.inbound(at), at)
+			require.NoError(t, err)
+			require.NoError(t, in.Handle(t.Context(), resp))
+		}
+		assert.Equal(t, 1, calls, op)
+	}
+}
+
+func TestPasswordInURLStaysOut(t *testing.T) {
+	t.Parallel()
+	cfg := offlineConfig()
+	cfg.NotifyURL = "https://user:hunter2@p2p.example.com/"
+	_, err := ips.NewClient(cfg)
+	require.ErrorContains(t, err, "NotifyURL")
+	assert.NotContains(t, err.Error(), "hunter2")
+
+	e := exampleOf(t, ips.OpRecharge)
+	set(t, e.request, "NotifyURL", cfg.NotifyURL)
+	_, _, err = e.send(offlineClient(t), e.request)
+	require.ErrorContains(t, err, "pS2SUrl")
+	assert.NotContains(t, err.Error(), "hunter2")
+}
+
+func has(request any, field string) bool {
+	return reflect.ValueOf(request).Elem().FieldByName(field).IsValid()
+}
