@@ -125,7 +125,8 @@ type operation[Q any, R Response] struct {
 	// operations that share its response type.
 	mark string
 	// variant is what sets this operation's answers apart from those with the
-	// same mark: an element and its text, where the answer has that element.
+	// same mark: an element and its text, where the answer has that element and
+	// it is not empty.
 	variant codec.Element
 }
 

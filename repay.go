@@ -3,6 +3,8 @@ package ips
 import (
 	"context"
 	"fmt"
+
+	"github.com/ips-p2p/ips/internal/codec"
 )
 
 // RepayRequest is a repayment that the borrower confirms himself (4.11 还款,
@@ -167,6 +169,7 @@ var repay = &operation[RepayRequest, *RepayResponse]{
 	},
 	newResponse: func() *RepayResponse { return new(RepayResponse) },
 	mark:        "pRepaymentDate",
+	variant:     codec.Element{Name: "pMerchantBillNo"}, // only the old repayment has it
 }
 
 // Repay starts a repayment that the borrower confirms on the page of IPS (4.11
@@ -186,6 +189,7 @@ var autoRepay = &operation[AutoRepayRequest, *RepayResponse]{
 	},
 	newResponse: func() *RepayResponse { return new(RepayResponse) },
 	mark:        "pRepaymentDate",
+	variant:     codec.Element{Name: "pMerchantBillNo"}, // only the old repayment has it
 }
 
 // AutoRepay repays for a borrower under his contract (4.11 还款, scenario 7,
