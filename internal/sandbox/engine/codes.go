@@ -150,6 +150,7 @@ var codeTable = [...]Code{
 	{"MG08024F", "手续费超出充值金额", Choice},
 	{"MG08025F", "平台账户余额不足以支付IPS手续费", Choice},
 	{"MG08026F", "银行支付失败", Choice},
+	{"MG08027F", "代扣充值不得填写银行编号", Choice},
 
 	// 4.10 转账
 	{"MG09020F", "标的不存在", Choice},

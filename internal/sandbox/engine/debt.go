@@ -76,7 +76,7 @@ func debtOperation() *operation {
 		field{name: "pToAccount", label: "受让方账号", rule: text(30)},
 		field{name: "pToIdentType", label: "受让方证件类型", rule: oneOf("1")},
 		field{name: "pToIdentNo", label: "受让方证件号码", rule: text(20), mask: maskMiddle},
-		field{name: "pCreMerBillNo", label: "登记债权人时的商户订单号", rule: orderNo()},
+		field{name: "pCreMerBillNo", label: "登记债权人时的商户订单号", rule: alnum(30)},
 		field{name: "pCretAmt", label: "债权面额", rule: positive()},
 		field{name: "pPayAmt", label: "支付金额", rule: positive()},
 		field{name: "pFromFee", label: "出让方手续费", rule: notNegative()},

@@ -116,7 +116,11 @@ func planRecharge(e *Engine, s *submission) (task, *refusal) {
 	case t.fee+t.userFee() > t.amount:
 		return nil, t.refuseAs("024F", "充值金额", s.get("pTrdAmt"))
 	case !t.eBank():
-		return t, nil // a bank code is of no use here and none is needed
+		// CoDpTrade has no such field; whatever it says is passed over.
+		if !t.byMerchant() && s.get("pTrdBnkCode") != "" {
+			return nil, s.refuse("MG08027F", "银行编号", s.get("pTrdBnkCode"))
+		}
+		return t, nil
 	case s.get("pTrdBnkCode") == "":
 		return nil, missing("充值银行")
 	}
