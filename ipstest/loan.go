@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 // Bid registers a bid of a borrower, has him agree, and returns the request:
@@ -72,4 +73,26 @@ func (s *Server) PayOut(bid ips.RegisterBidRequest, investments ...ips.RegisterC
 	if failed != nil {
 		s.tb.Fatalf("ipstest: not all of bid %s was paid out: %s", bid.BidNo, strings.Join(failed, "; "))
 	}
+}
+
+// OldBid seeds a bid of the interface before v2.0, from which the borrower owes
+// each of the investors the same amount, and returns a request that repays all
+// of it. Its number begins with OLD; a client needs [ips.WithOldBids] to repay
+// it.
+func (s *Server) OldBid(borrower Person, each ips.Amount, investors ...Person) ips.RepayOldBidRequest {
+	s.tb.Helper()
+	orderNo := s.NewOrderNo()
+	req := ips.RepayOldBidRequest{
+		BidNo: "OLD" + orderNo, ContractNo: "HT" + orderNo, ReleaseOrderNo: "F" + orderNo,
+		OrderNo: orderNo, Date: s.Today(),
+		IdentNo: borrower.IdentNo, RealName: borrower.Name, Account: borrower.Account,
+	}
+	old := engine.OldBid{BidNo: req.BidNo, ContractNo: req.ContractNo, Release: req.ReleaseOrderNo, Borrower: borrower.Account}
+	for _, p := range investors {
+		req.Rows = append(req.Rows, ips.RepayOldBidRow{Account: p.Account, Amount: each})
+		req.Amount += each
+		old.Owed = append(old.Owed, engine.OldClaim{Account: p.Account, Amount: int64(each)})
+	}
+	must(s.tb, s.sandbox.SeedOldBid(s.cfg.MerchantCode, old))
+	return req
 }

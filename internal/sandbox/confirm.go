@@ -164,6 +164,11 @@ func (s *Sandbox) carryOut(r *http.Request, ask engine.AskInfo, cmd engine.Comma
 		}
 		return s.askView(ask, ask.Page == engine.PageBank, problems{text: out.Problem})
 	}
+	if r.Method == http.MethodPost {
+		// The result has an address of its own, so that who comes back to it or
+		// reloads it is not asked to send his form again.
+		return func(w http.ResponseWriter) { http.Redirect(w, r, s.ConfirmPath(ask.ID), http.StatusSeeOther) }
+	}
 	res := result{op: op, order: ask.Order}
 	if absoluteURL(out.ReturnURL) {
 		res.returnURL = out.ReturnURL
@@ -357,6 +362,8 @@ func wordsOf(op operation) pageWords {
 		return pageWords{"充值", "确认充值", "确认后，从您签约的银行卡代扣下列金额，充入您的托管账户。", "充值金额"}
 	case "RepaymentNewTrade":
 		return pageWords{"还款", "确认还款", "确认后，下列资金从您的托管账户支付给各收款人。", "合计"}
+	case "repaymentTrade":
+		return pageWords{"老版还款", "确认还款", "确认后，下列资金从您的托管账户支付给老标的的各投资人。", "合计"}
 	case "doDwTrade":
 		return pageWords{"提现", "确认提现", "确认后，下列资金从您的托管账户转入您的银行卡，手续费另计。", "扣款合计"}
 	}

@@ -277,7 +277,7 @@ func TestMalformedRequestsMeetFaultsToo(t *testing.T) {
 
 func TestDroppedNotification(t *testing.T) {
 	t.Parallel()
-	f := start(t, sandbox.Config{Store: &memory{}})
+	f := start(t, sandbox.Config{Store: &memory{}, NotifyWorkers: 1})
 	account := f.investor()
 	f.order(sandbox.Fault{Name: sandbox.FaultNoticeDrop, Op: "doDpTrade"})
 	f.recharge("R1", account, "10.00")
@@ -307,7 +307,7 @@ func (f *fixture) arrived() []string {
 
 func TestDelayedNotification(t *testing.T) {
 	t.Parallel()
-	f := start(t, sandbox.Config{})
+	f := start(t, sandbox.Config{NotifyWorkers: 1})
 	account := f.investor()
 	f.delivered()
 	f.order(sandbox.Fault{Name: sandbox.FaultNoticeDelay, Delay: 5 * time.Minute})
@@ -322,7 +322,7 @@ func TestDelayedNotification(t *testing.T) {
 
 func TestDoubledNotification(t *testing.T) {
 	t.Parallel()
-	f := start(t, sandbox.Config{})
+	f := start(t, sandbox.Config{NotifyWorkers: 1})
 	account := f.investor()
 	f.delivered()
 	f.order(sandbox.Fault{Name: sandbox.FaultNoticeDouble})
@@ -400,8 +400,13 @@ func TestForgedNotifications(t *testing.T) {
 					assert.Equal(t, strings.Replace(document, "<pTrdAmt>10.00<", "<pTrdAmt>11.00<", 1), forged.open(t, f.keys, pub))
 				}
 				assert.Equal(t, "MG00000F", genuine.code)
-				out := f.Messages()
-				assert.Equal(t, name != sandbox.FaultNoticeBadSign, out[len(out)-2].Verified, "the record says what was sent")
+				var verdicts []bool
+				for _, m := range f.Messages() {
+					if m.Via == sandbox.ViaNotify && m.Order == "R1" {
+						verdicts = append(verdicts, m.Verified)
+					}
+				}
+				assert.Equal(t, []bool{name != sandbox.FaultNoticeBadSign, true}, verdicts, "the record says what was sent")
 				assert.Equal(t, int64(1000), f.purse(account))
 			})
 		}
@@ -434,7 +439,7 @@ func TestChosenCode(t *testing.T) {
 
 func TestPendingStaysPending(t *testing.T) {
 	t.Parallel()
-	f := start(t, sandbox.Config{})
+	f := start(t, sandbox.Config{NotifyWorkers: 1})
 	account := f.investor()
 	f.delivered()
 	id := f.order(sandbox.Fault{Name: sandbox.FaultStayPending, Op: "doDpTrade"})

@@ -260,7 +260,17 @@ func (f *fixture) click(s sheet, nth int, button string, typed ...string) reply 
 		values.Set(typed[i], typed[i+1])
 	}
 	assert.Equal(f.t, "post", attr(forms[nth], "method"))
-	return f.do(http.MethodPost, attr(forms[nth], "action"), formType, values.Encode())
+	return f.toResult(f.do(http.MethodPost, attr(forms[nth], "action"), formType, values.Encode()))
+}
+
+// toResult goes on from the form of a confirmation to the page with its result.
+func (f *fixture) toResult(r reply) reply {
+	f.t.Helper()
+	path := r.header.Get("Location")
+	if r.status != http.StatusSeeOther || !strings.HasPrefix(path, "/CreditWeb/confirm/") || strings.HasSuffix(path, "/bank") {
+		return r
+	}
+	return f.do(http.MethodGet, path, "", "")
 }
 
 // open loads a page of ours.

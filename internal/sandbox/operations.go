@@ -25,6 +25,7 @@ func pageOperations() []operation {
 		{"doDpTrade", "充值申请"},
 		{"RepaymentNewTrade", "还款"},
 		{"doDwTrade", "提现申请"},
+		{"repaymentTrade", "老版还款"}, // the one page of the interface before v2.0
 	}
 }
 

@@ -131,9 +131,6 @@ func New(cfg Config) (*Sandbox, error) {
 	if s.namespace == "" {
 		s.namespace = defaultNamespace
 	}
-	if !absoluteURL(s.namespace) || !strings.HasSuffix(s.namespace, "/") {
-		return nil, fmt.Errorf("sandbox: Namespace: want an absolute URL that ends with a slash, got %q", s.namespace)
-	}
 	if s.maxBody <= 0 {
 		s.maxBody = defaultMaxBody
 	}
@@ -157,6 +154,9 @@ func New(cfg Config) (*Sandbox, error) {
 
 // begin goes on where the store says that the last sandbox ended.
 func (s *Sandbox) begin(cfg Config) error {
+	if !absoluteURL(s.namespace) || !strings.HasSuffix(s.namespace, "/") {
+		return fmt.Errorf("config: Namespace: want an absolute URL that ends with a slash, got %q", s.namespace)
+	}
 	var err error
 	if s.pages, err = newPages(rand.Text()); err != nil {
 		return err
@@ -178,8 +178,8 @@ func (s *Sandbox) begin(cfg Config) error {
 	}
 	s.startNotifier(cfg)
 	s.journal.start()
-	if err = s.addMerchants(kept); err == nil {
-		err = s.restoreNotices(kept)
+	if err = s.restoreNotices(kept); err == nil {
+		err = s.addMerchants(kept)
 	}
 	if err != nil {
 		s.notifier.close()
@@ -546,6 +546,13 @@ func (s *Sandbox) SetAuto(merchant, account string, auto bool) error {
 // Mandate signs or withdraws an account's withholding mandate (委托授权书).
 func (s *Sandbox) Mandate(merchant, account string, signed bool) error {
 	_, err := s.apply(engine.Command{Kind: engine.KindMandate, Merchant: merchant, Account: account, Yes: signed})
+	return err
+}
+
+// SeedOldBid brings in a bid of the interface before v2.0, which only the old
+// repayment knows.
+func (s *Sandbox) SeedOldBid(merchant string, bid engine.OldBid) error {
+	_, err := s.apply(engine.Command{Kind: engine.KindOldBid, Merchant: merchant, OldBid: &bid})
 	return err
 }
 

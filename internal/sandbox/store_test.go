@@ -272,6 +272,21 @@ func TestStoreRefused(t *testing.T) {
 	}
 }
 
+func TestStoreIsGivenBackWhateverIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]sandbox.Config{
+		"namespace": {Namespace: "x"},
+		"merchant":  {Merchants: []sandbox.Merchant{{Code: "1"}}},
+		"fee":       {IPSFee: 1 << 60},
+	} {
+		kept := &memory{}
+		cfg.Store = kept
+		_, err := sandbox.New(cfg)
+		require.Error(t, err, name)
+		assert.True(t, kept.closed, name)
+	}
+}
+
 func TestSettingsThatChangedAreKept(t *testing.T) {
 	t.Parallel()
 	kept := &memory{}

@@ -80,6 +80,7 @@ const (
 	KindDeposit  = "deposit"  // money from outside into a merchant's own account
 	KindMandate  = "mandate"  // a withholding mandate is signed or withdrawn
 	KindFault    = "fault"    // order or lift a fault in the engine's own rules
+	KindOldBid   = "oldbid"   // seed a bid of the interface before v2.0
 )
 
 // Command is one thing that happens. Which fields count depends on Kind; all
@@ -91,7 +92,8 @@ type Command struct {
 	// Op is the wire name of the operation of a submit: CreateNewIpsAcct,
 	// registerSubject, registerCreditor, registerGuarantor,
 	// registerCretansfer, AutoNewSigning, RepaymentSigning, doDpTrade,
-	// RepaymentNewTrade, doDwTrade, Transfer, GuaranteeUnfreeze, CoDpTrade.
+	// RepaymentNewTrade, doDwTrade, Transfer, GuaranteeUnfreeze, CoDpTrade,
+	// repaymentTrade.
 	Op       string            `json:",omitempty"`
 	Message  Message           `json:",omitempty"` // submit
 	ID       string            `json:",omitempty"` // confirm, cancel: the Ask; sms: its number
@@ -102,6 +104,7 @@ type Command struct {
 	Amount   int64             `json:",omitempty"` // deposit, in fen
 	Settings *Settings         `json:",omitempty"` // merchant
 	Fault    *Fault            `json:",omitempty"` // fault
+	OldBid   *OldBid           `json:",omitempty"` // oldbid
 	Faults   []Fault           `json:",omitempty"` // submit: faults that meet it and nothing else; Op and Count do not matter
 }
 

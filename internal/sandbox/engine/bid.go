@@ -117,7 +117,7 @@ func planBid(e *Engine, s *submission) (task, *refusal) {
 	if b.termUnit == termMonths && b.term > maxMonths {
 		return nil, s.refuse("MG02052F", "月数", s.get("pTrdCycleValue"))
 	}
-	if e.bid(s.merchant, b.no) != nil {
+	if e.bid(s.merchant, b.no) != nil || e.oldBids[bidKey{s.merchant.code(), b.no}] != nil {
 		return nil, s.refuse("MG02008F", "标的号", b.no, "平台商户号", s.merchant.code())
 	}
 	b.borrower = e.account(s.merchant, s.get("pIpsAcctNo"))

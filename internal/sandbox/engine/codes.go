@@ -223,6 +223,18 @@ var codeTable = [...]Code{
 	{"MG19020F", "账户不存在", Choice},
 	{"MG19024F", "账户余额不足", Choice},
 	{"MG19025F", "平台账户余额不足以支付IPS手续费", Choice},
+
+	// 老版还款, of the interface before v2.0
+	{"0000", "操作成功", Manual},
+	{"MG18020F", "老标的不存在", Choice},
+	{"MG18021F", "合同号或放款订单号与老标的不一致", Choice},
+	{"MG18022F", "借款人账户信息不正确", Choice},
+	{"MG18023F", "总金额与明细合计不一致", Choice},
+	{"MG18024F", "转入金额必须大于手续费", Choice},
+	{"MG18025F", "借款人可用余额不足", Choice},
+	{"MG18030F", "账号不是该老标的的投资人", Choice},
+	{"MG18031F", "还款金额超出该投资人的应收金额", Choice},
+	{"MG18044F", "全部明细处理失败", Choice},
 }
 
 // commonCode is the code number n in the operation's own thousand.

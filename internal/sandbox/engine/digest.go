@@ -46,6 +46,9 @@ func (e *Engine) Digest() string {
 			put("compensation", c.order, c.guarantee.order, c.amount, c.repaid)
 		}
 	}
+	for _, key := range e.oldBidList {
+		put("old bid", key.merchant, e.oldBids[key].info())
+	}
 	for _, o := range e.orderList {
 		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRows, o.hold != nil)
 	}

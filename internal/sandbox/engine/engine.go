@@ -39,6 +39,8 @@ type Engine struct {
 
 	bids          map[bidKey]*bid
 	bidList       []*bid
+	oldBids       map[bidKey]*oldBid // made before v2.0
+	oldBidList    []bidKey
 	claims        map[orderKey]*claim
 	guarantees    map[orderKey]*guarantee
 	debts         map[orderKey]*debt
@@ -71,6 +73,7 @@ func New() *Engine {
 		emails:        make(map[string]*account),
 		orders:        make(map[orderKey]*order),
 		bids:          make(map[bidKey]*bid),
+		oldBids:       make(map[bidKey]*oldBid),
 		claims:        make(map[orderKey]*claim),
 		guarantees:    make(map[orderKey]*guarantee),
 		debts:         make(map[orderKey]*debt),
@@ -89,7 +92,8 @@ func New() *Engine {
 	return e
 }
 
-// operations are the thirteen of the platform, in the order of the manual.
+// operations are the thirteen of the platform, in the order of the manual, and
+// what is left of the interface before it.
 func operations() []*operation {
 	return []*operation{
 		openAccountOperation(),
@@ -105,6 +109,7 @@ func operations() []*operation {
 		unfreezeOperation(),
 		withholdingOperation(),
 		withdrawalOperation(),
+		oldRepaymentOperation(),
 	}
 }
 
@@ -194,6 +199,8 @@ func (e *Engine) examine(cmd *Command) error {
 		return e.examineAccount(cmd.Merchant, cmd.Account)
 	case KindFault:
 		return e.examineFault(cmd.Merchant, cmd.Fault)
+	case KindOldBid:
+		return e.examineOldBid(cmd.Merchant, cmd.OldBid)
 	}
 	return fmt.Errorf("engine: Kind: unknown command %q", cmd.Kind)
 }
@@ -236,6 +243,8 @@ func (e *Engine) act(cmd *Command) Outcome {
 		e.accounts[cmd.Account].mandate = cmd.Yes
 	case KindFault:
 		e.setFault(cmd.Merchant, *cmd.Fault)
+	case KindOldBid:
+		e.seedOldBid(cmd.Merchant, cmd.OldBid)
 	}
 	return Outcome{}
 }

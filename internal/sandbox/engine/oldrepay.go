@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/ips-p2p/ips/internal/sandbox/ledger"
+)
+
+// codeOldDone is what the old interface answers for success.
+const codeOldDone = "0000"
+
+// OldBid is a bid that was made through the interface before v2.0. The sandbox
+// does not play that interface but for its repayment, so an old bid does not
+// come about by a message: it is seeded, by a KindOldBid command. No operation
+// of v2.0 knows it.
+type OldBid struct {
+	BidNo      string // pBidNo
+	ContractNo string // pContractNo
+	Release    string // pMerchantBillNo: order number of the old release of funds
+	Borrower   string // custody account
+	Owed       []OldClaim
+}
+
+// OldClaim is what an investor of an old bid may still receive.
+type OldClaim struct {
+	Account string // custody account
+	Amount  int64  // in fen
+}
+
+// oldBid is an OldBid that lives.
+type oldBid struct {
+	no, contract, release string
+	borrower              *account
+	investors             []string // in the order of seeding
+	owed                  map[string]int64
+}
+
+func (e *Engine) examineOldBid(merchant string, b *OldBid) error {
+	if err := e.examineMerchant(merchant); err != nil {
+		return err
+	}
+	switch {
+	case b == nil:
+		return errors.New("engine: OldBid: missing")
+	case !alnum(30).ok(b.BidNo) || b.BidNo == "":
+		return fmt.Errorf("engine: OldBid.BidNo: must be 1 to 30 letters and digits, is %q", b.BidNo)
+	case !utf8.ValidString(b.ContractNo) || !utf8.ValidString(b.Release):
+		return errors.New("engine: OldBid: not UTF-8")
+	case e.oldBids[bidKey{merchant, b.BidNo}] != nil || e.bid(e.merchants[merchant], b.BidNo) != nil:
+		return fmt.Errorf("engine: OldBid.BidNo: %q is taken", b.BidNo)
+	case len(b.Owed) == 0:
+		return errors.New("engine: OldBid.Owed: nobody is owed anything")
+	}
+	if err := e.examineAccount(merchant, b.Borrower); err != nil {
+		return err
+	}
+	seen := map[string]bool{b.Borrower: true}
+	for _, c := range b.Owed {
+		if err := e.examineAccount(merchant, c.Account); err != nil {
+			return err
+		}
+		if seen[c.Account] || c.Amount <= 0 || c.Amount > maxAmount {
+			return fmt.Errorf("engine: OldBid.Owed: %q must stand there once, not be the borrower, and be owed 1 to %d fen", c.Account, int64(maxAmount))
+		}
+		seen[c.Account] = true
+	}
+	return nil
+}
+
+func (e *Engine) seedOldBid(merchant string, b *OldBid) {
+	old := &oldBid{no: b.BidNo, contract: b.ContractNo, release: b.Release, borrower: e.accounts[b.Borrower], owed: make(map[string]int64)}
+	for _, c := range b.Owed {
+		old.investors = append(old.investors, c.Account)
+		old.owed[c.Account] = c.Amount
+	}
+	key := bidKey{merchant, b.BidNo}
+	e.oldBids[key] = old
+	e.oldBidList = append(e.oldBidList, key)
+}
+
+// OldBid is an old bid as it stands now.
+func (e *Engine) OldBid(merchant, no string) (OldBid, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	old := e.oldBids[bidKey{merchant, no}]
+	if old == nil {
+		return OldBid{}, false
+	}
+	return old.info(), true
+}
+
+func (b *oldBid) info() OldBid {
+	info := OldBid{BidNo: b.no, ContractNo: b.contract, Release: b.release, Borrower: b.borrower.number}
+	for _, account := range b.investors {
+		info.Owed = append(info.Owed, OldClaim{account, b.owed[account]})
+	}
+	return info
+}
+
+// oldRepaymentOperation is repaymentTrade.aspx, the one part of the old
+// interface that stays in use after v2.0 is connected: old bids can only be
+// repaid through it. Its fields are known from merchants' programs; what it
+// refuses, and with which codes, is our choice.
+func oldRepaymentOperation() *operation {
+	return &operation{
+		name: "repaymentTrade", title: "老版还款", number: "18", redirect: true, maxRows: 300,
+		fields: request(true,
+			bidNo(),
+			field{name: "pContractNo", label: "合同号", rule: alnum(30)},
+			date("pRepaymentDate", "还款日期"), merBillNo(),
+			field{name: "pMerchantBillNo", label: "放款商户订单号", rule: orderNo()},
+			field{name: "pFAcctType", label: "转出方账户类型", rule: oneOf("1"), closed: "0"},
+			field{name: "pFIdentNo", label: "转出方证件号码", rule: text(20), mask: maskMiddle},
+			field{name: "pFRealName", label: "转出方真实姓名", rule: text(30), mask: maskName},
+			field{name: "pFIpsAcctNo", label: "转出方账号", rule: text(30)},
+			field{name: "pFTrdFee", label: "转出方手续费", rule: notNegative()},
+			field{name: "pFTrdAmt", label: "转出方总金额", rule: positive()},
+		),
+		rows: []field{
+			{name: "pTAcctType", label: "转入方账户类型", rule: oneOf("1"), closed: "0"},
+			{name: "pTIpsAcctNo", label: "转入方账号", rule: text(30)},
+			{name: "pTTrdFee", label: "转入方手续费", rule: notNegative()},
+			{name: "pTTrdAmt", label: "转入金额", rule: positive()},
+		},
+		response: response("pBidNo", "pContractNo", "pRepaymentDate", "pMerBillNo", "pMerchantBillNo", "pIpsBillNo", "pDetails"),
+		plan:     planOldRepayment,
+	}
+}
+
+func planOldRepayment(e *Engine, s *submission) (task, *refusal) {
+	b := e.oldBids[bidKey{s.merchant.code(), s.get("pBidNo")}]
+	if b == nil {
+		return nil, s.refuse("MG18020F", "标的号", s.get("pBidNo"))
+	}
+	switch {
+	case b.contract != s.get("pContractNo"), b.release != s.get("pMerchantBillNo"):
+		return nil, s.refuse("MG18021F", "合同号", s.get("pContractNo"), "放款订单号", s.get("pMerchantBillNo"))
+	case b.borrower.number != s.get("pFIpsAcctNo"), !b.borrower.is(s.get("pFIdentNo"), s.get("pFRealName")):
+		return nil, s.refuse("MG18022F", "账号", s.get("pFIpsAcctNo"))
+	}
+	t := &oldRepaymentTask{submission: s, bid: b}
+	for i, row := range s.msg.rows("pDetails") {
+		amount := row.fen("pTTrdAmt")
+		if amount <= row.fen("pTTrdFee") {
+			return nil, s.refuse("MG18024F", "行号", fmt.Sprint(i+1), "转入金额", formatFen(amount))
+		}
+		t.amount += amount
+	}
+	if t.amount != s.fen("pFTrdAmt") {
+		return nil, s.refuse("MG18023F", "总金额", s.get("pFTrdAmt"), "明细合计", formatFen(t.amount))
+	}
+	return t, nil
+}
+
+// oldRepaymentTask pays the investors of an old bid.
+type oldRepaymentTask struct {
+	*submission
+	bid    *oldBid
+	amount int64
+}
+
+func (t *oldRepaymentTask) consent() consent {
+	return consent{page: PagePassword, from: t.bid.borrower, lines: []Line{
+		{Label: "标的号", Value: t.bid.no},
+		{Label: "借款人", Value: maskName(t.bid.borrower.realName)},
+		{Label: "借款人账号", Value: t.bid.borrower.number},
+		{Label: "收款笔数", Value: fmt.Sprint(len(t.msg.rows("pDetails")))},
+		{Label: "还款金额", Value: formatFen(t.amount), Money: true},
+		{Label: "手续费", Value: formatFen(t.fen("pFTrdFee")), Money: true},
+		{Label: "合计", Value: formatFen(t.amount + t.fen("pFTrdFee")), Money: true},
+	}}
+}
+
+func (t *oldRepaymentTask) check(e *Engine) *refusal {
+	if e.holds(t.bid.borrower.number) < t.amount+t.fen("pFTrdFee") {
+		return t.refuse("MG18025F", "账号", t.bid.borrower.number)
+	}
+	return nil
+}
+
+func (t *oldRepaymentTask) do(e *Engine, o *order) (result, *refusal) {
+	o.billNo = e.bill("OLD", 8)
+	var rows []Message
+	done := 0
+	for i, row := range t.msg.rows("pDetails") {
+		r := t.doRow(e, o, i, row, done == 0)
+		answer := append(Message(nil), row...)
+		if r == nil {
+			done++
+			answer = append(answer, Field{Name: "pStatus", Value: rowDone}, Field{Name: "pMessage"})
+		} else {
+			answer = append(answer, Field{Name: "pStatus", Value: rowFailed}, Field{Name: "pMessage", Value: r.text})
+		}
+		rows = append(rows, answer)
+	}
+	g := given{"pIpsBillNo": o.billNo}
+	answer := o.says(codeOldDone, g, rows)
+	if done == 0 {
+		answer.Code, answer.Text = "MG18044F", t.refuse("MG18044F", "订单号", o.key.bill).text
+	}
+	return result{now: answer, final: answer}, nil
+}
+
+// doRow pays one investor. The borrower's fee goes with the first row that
+// succeeds, so that it is taken once and only if anything was repaid.
+func (t *oldRepaymentTask) doRow(e *Engine, o *order, i int, row Message, first bool) *refusal {
+	to, amount := row.Get("pTIpsAcctNo"), row.fen("pTTrdAmt")
+	owed, known := t.bid.owed[to]
+	switch {
+	case o.rowFails(i + 1):
+		return t.op.refuseFor(t.op.commonCode(rowFault), "明细处理失败", "行号", fmt.Sprint(i+1))
+	case !known:
+		return t.refuse("MG18030F", "账号", to)
+	case amount > owed:
+		return t.refuse("MG18031F", "账号", to, "金额", formatFen(amount))
+	}
+	borrower, mine := available(t.bid.borrower.number), available(t.merchant.code())
+	var batch ledger.Batch
+	batch.Move(borrower, available(to), amount, "老版还款")
+	batch.Move(available(to), mine, row.fen("pTTrdFee"), "老版还款投资人手续费")
+	if first {
+		batch.Move(borrower, mine, t.fen("pFTrdFee"), "老版还款借款人手续费")
+	}
+	if r := e.post(o, t.bid.no, &batch); r != nil {
+		return r
+	}
+	t.bid.owed[to] -= amount
+	return nil
+}
