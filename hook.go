@@ -38,7 +38,8 @@ func WithHook(hook func(context.Context, Event)) Option {
 }
 
 // LogEvents is a hook that writes to l: successes and pendings at level Info,
-// refusals at Warn, everything else at Error.
+// refusals at Warn, everything else at Error. Of a refusal it writes the code
+// and not IPS's text, which may name an account.
 //
 //	ips.NewClient(cfg, ips.WithHook(ips.LogEvents(slog.Default())))
 func LogEvents(l *slog.Logger) func(context.Context, Event) {
@@ -69,7 +70,7 @@ func LogEvents(l *slog.Logger) func(context.Context, Event) {
 		if e.Attempt > 1 {
 			attrs = append(attrs, slog.Int("attempt", e.Attempt))
 		}
-		if e.Err != nil {
+		if e.Err != nil && !isRefusal(e.Err) { // IPS may name an account in a refusal's text; its code is there
 			attrs = append(attrs, slog.String("err", e.Err.Error()))
 		}
 		l.LogAttrs(ctx, level, "ips", attrs...)

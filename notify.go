@@ -226,7 +226,9 @@ func (k AnswerKey) String() string {
 // remembers the key if and only if fn returns nil. Do it in one transaction:
 // insert the key into a table where it is unique, hand the transaction to fn in
 // the context, commit if fn succeeded. Do returns fn's error, and nil for a
-// duplicate.
+// duplicate. A callback that finds an answer wrong, such as another amount than
+// its order has, must return an error, so that the right one is not taken for a
+// copy.
 type Once interface {
 	Do(ctx context.Context, key AnswerKey, fn func(context.Context) error) error
 }

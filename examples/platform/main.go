@@ -1,0 +1,286 @@
+// Platform is a small but real P2P lending platform on top of the SDK: its
+// users register, open custody accounts, recharge, borrow, bid, guarantee,
+// repay by plan, sell claims and withdraw, in Chinese pages that follow the
+// chapters of the usage guide of IPS (环迅支付 资金管理平台 v2.0).
+//
+//	go run ./examples/platform
+//
+// starts it with a sandbox that plays IPS and a database that is gone when the
+// program ends. With DATABASE_URL it keeps its data in PostgreSQL; with IPS_URL
+// it talks to an IPS elsewhere, and several instances can work on one database.
+//
+// Read orders.go first: it leads every order through its life.
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/examples/platform/store"
+	"github.com/ips-p2p/ips/internal/sandbox"
+	"golang.org/x/crypto/bcrypt"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	stop()
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return
+	}
+	fmt.Fprintln(os.Stderr, "FAILED:", err)
+	os.Exit(1)
+}
+
+const usage = `Usage: platform [flags]
+
+A small P2P lending platform, with a sandbox that plays IPS unless IPS_URL names another one.
+
+Flags:
+`
+
+const environment = `
+Environment variables:
+
+  DATABASE_URL             postgres://… for PostgreSQL; without it SQLite is used
+  PLATFORM_ADMIN_PASSWORD  of the user admin, when he is made; without it one is made up and printed
+  IPS_URL                  base of another IPS, e.g. http://127.0.0.1:8808
+  IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY, IPS_3DES_IV
+                           the merchant there; without them the vendor's published test merchant
+  IPS_PUBLIC_KEY           RSA key of IPS, only for merchants in MD5withRSA mode
+`
+
+type flags struct {
+	listen string
+	base   string
+	db     string
+	manual bool
+	every  time.Duration
+	age    time.Duration
+}
+
+func parseFlags(args []string, out io.Writer) (flags, error) {
+	var f flags
+	set := flag.NewFlagSet("platform", flag.ContinueOnError)
+	set.SetOutput(out)
+	set.Usage = func() {
+		fmt.Fprint(out, usage)
+		set.PrintDefaults()
+		fmt.Fprint(out, environment)
+	}
+	set.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`address` to listen on")
+	set.StringVar(&f.base, "base", "", "`URL` under which browsers and IPS reach the platform; http:// and the address if empty")
+	set.StringVar(&f.db, "db", "", "SQLite `file`; with the sandbox in this program a temporary one if empty, else platform.db")
+	set.BoolVar(&f.manual, "manual", false, "users confirm in the sandbox's pages by hand, instead of all by themselves")
+	set.DurationVar(&f.every, "reconcile", time.Minute, "`time` between two rounds of the reconciler")
+	set.DurationVar(&f.age, "age", 5*time.Minute, "`time` that an order may be open before the reconciler looks into it")
+	if err := set.Parse(args); err != nil {
+		return f, err
+	}
+	switch {
+	case set.NArg() > 0:
+		return f, fmt.Errorf("unexpected argument %q", set.Arg(0))
+	case f.every <= 0 || f.age < 0:
+		return f, fmt.Errorf("-reconcile must be more than 0 and -age at least 0, got %s and %s", f.every, f.age)
+	}
+	return f, nil
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) (err error) {
+	f, err := parseFlags(args, out)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(out, nil))
+	listener, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	cfg, box, err := chooseIPS(f, getenv, log)
+	if err != nil {
+		return err
+	}
+	if box != nil {
+		defer func() { err = errors.Join(err, box.Close()) }()
+	}
+	db, forget, err := openStore(ctx, f, getenv, box != nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close(), forget()) }()
+
+	client, err := ips.NewClient(cfg, ips.WithHook(logEvents(log)))
+	if err != nil {
+		return err
+	}
+	app, err := newApp(db, client, cmp.Or(f.base, "http://"+listener.Addr().String()), bcrypt.DefaultCost, log)
+	if err != nil {
+		return err
+	}
+	password, err := app.ensureAdmin(ctx, getenv("PLATFORM_ADMIN_PASSWORD"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n  The platform: %s\n  IPS:          %s\n", app.base, cfg.Environment.PostBase)
+	if box != nil {
+		fmt.Fprintf(out, "  Inside IPS:   %s (console, text messages)\n", strings.TrimSuffix(cfg.Environment.PostBase, "CreditWeb/"))
+	}
+	if password != "" {
+		fmt.Fprintf(out, "  Log in as admin with the password %s\n", password)
+	}
+	fmt.Fprintln(out)
+	return serve(ctx, app, listener, f)
+}
+
+// logEvents logs what the client does, without the words of refusals: IPS puts
+// account numbers into them. They are with the order.
+func logEvents(log *slog.Logger) func(context.Context, ips.Event) {
+	write := ips.LogEvents(log)
+	return func(ctx context.Context, e ips.Event) {
+		var refusal *ips.Error
+		if errors.As(e.Err, &refusal) {
+			e.Err = &ips.Error{Operation: refusal.Operation, Code: refusal.Code, OrderNo: refusal.OrderNo}
+		}
+		write(ctx, e)
+	}
+}
+
+// serve answers until the context ends, and then finishes what it has begun.
+func serve(ctx context.Context, app *App, listener net.Listener, f flags) error {
+	reconciling, stop := context.WithCancel(ctx)
+	app.running.Go(func() { app.KeepReconciling(reconciling, f.every, f.age) })
+	server := &http.Server{
+		Handler: app, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		err = server.Shutdown(last)
+		cancel()
+	}
+	stop()
+	app.Wait()
+	return err
+}
+
+// chooseIPS starts a sandbox, unless the environment names another IPS.
+func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Config, *sandbox.Sandbox, error) {
+	address := getenv("IPS_URL")
+	if address != "" {
+		cfg, err := configFrom(getenv)
+		if err != nil {
+			return ips.Config{}, nil, err
+		}
+		cfg.Environment = ips.EnvironmentAt(address)
+		return cfg, nil, refuseProduction(address)
+	}
+	box, err := sandbox.New(sandbox.Config{Manual: f.manual, Logger: log})
+	if err != nil {
+		return ips.Config{}, nil, err
+	}
+	if address, err = box.Start(""); err != nil {
+		return ips.Config{}, nil, errors.Join(err, box.Close())
+	}
+	cfg := ips.TestMerchant()
+	cfg.Environment = ips.EnvironmentAt(address)
+	return cfg, box, nil
+}
+
+// configFrom reads the merchant's secrets. Its errors name what is missing and
+// no value.
+func configFrom(getenv func(string) string) (ips.Config, error) {
+	cfg := ips.Config{
+		MerchantCode: getenv("IPS_MERCHANT"), Cert: getenv("IPS_CERT"), Key: getenv("IPS_3DES_KEY"), IV: getenv("IPS_3DES_IV"),
+	}
+	if cfg.MerchantCode+cfg.Cert+cfg.Key+cfg.IV == "" {
+		cfg = ips.TestMerchant()
+	}
+	var err error
+	if text := getenv("IPS_PUBLIC_KEY"); text != "" {
+		if cfg.PublicKey, err = ips.ParsePublicKey(text); err != nil {
+			return ips.Config{}, fmt.Errorf("IPS_PUBLIC_KEY: %w", err)
+		}
+	}
+	return cfg, nil
+}
+
+// refuseProduction keeps an example away from real people's money.
+func refuseProduction(address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return errors.New("IPS_URL: no URL")
+	}
+	real, err := url.Parse(ips.Production().PostBase)
+	if err == nil && strings.EqualFold(u.Hostname(), real.Hostname()) {
+		err = fmt.Errorf("%s is the real IPS: this program is an example and works with sandboxes and test environments", u.Hostname())
+	}
+	return err
+}
+
+// openStore opens the database. Forget removes one that was only temporary: a
+// sandbox in this program knows nothing of accounts opened in an earlier one.
+func openStore(ctx context.Context, f flags, getenv func(string) string, temporary bool) (db *store.Store, forget func() error, err error) {
+	forget = func() error { return nil }
+	address := cmp.Or(getenv("DATABASE_URL"), f.db)
+	if address == "" {
+		address = "platform.db"
+		if temporary {
+			dir, err := os.MkdirTemp("", "platform-")
+			if err != nil {
+				return nil, nil, err
+			}
+			address, forget = filepath.Join(dir, "platform.db"), func() error { return os.RemoveAll(dir) }
+		}
+	}
+	if db, err = store.Open(ctx, address); err != nil {
+		return nil, nil, errors.Join(err, forget())
+	}
+	return db, forget, nil
+}
+
+// ensureAdmin makes the user admin if there is none, and returns his password
+// if it was made up here.
+func (a *App) ensureAdmin(ctx context.Context, password string) (madeUp string, err error) {
+	_, err = a.store.UserByLogin(ctx, "admin")
+	if !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	if password == "" {
+		madeUp = rand.Text()
+		password = madeUp
+	}
+	hash, err := a.hashPassword(password)
+	if err != nil {
+		return "", err
+	}
+	err = a.store.AddUser(ctx, store.User{
+		ID: store.NewID(), Login: "admin", Password: hash, Role: store.Admin, CreatedAt: a.now(),
+	})
+	if store.Conflict(err) { // another instance has just made him
+		return "", nil
+	}
+	return madeUp, err
+}

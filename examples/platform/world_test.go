@@ -1,0 +1,333 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/examples/platform/store"
+	"github.com/ips-p2p/ips/examples/platform/store/storetest"
+	"github.com/ips-p2p/ips/internal/browser"
+	"github.com/ips-p2p/ips/internal/htmlform"
+	"github.com/ips-p2p/ips/internal/sandbox"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+const (
+	patience = 30 * time.Second
+	password = "correct horse"
+)
+
+// world is a sandbox and platforms that work with it.
+type world struct {
+	t       *testing.T
+	box     *sandbox.Sandbox
+	address string // of the database
+	ips     ips.Environment
+	app     *App // the first instance
+	site    *httptest.Server
+	deaf    atomic.Bool // notifications are answered 500
+	mute    atomic.Bool // web returns are answered 500, unread
+	people  atomic.Int64
+	admin   *person
+}
+
+// newWorld starts one platform on the database.
+func newWorld(t *testing.T, address string) *world {
+	t.Helper()
+	box, err := sandbox.New(sandbox.Config{Backoff: repeated(100*time.Millisecond, 200)})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, box.CheckBooks())
+		assert.NoError(t, box.Close())
+	})
+	base, err := box.Start("")
+	require.NoError(t, err)
+	w := &world{t: t, box: box, address: address, ips: ips.EnvironmentAt(base)}
+	w.app, w.site = w.instance("")
+	made, err := w.app.ensureAdmin(context.Background(), password)
+	require.NoError(t, err)
+	require.Empty(t, made)
+	w.admin = w.visitor()
+	w.admin.press("/login", "/login", url.Values{"login": {"admin"}, "password": {password}})
+	return w
+}
+
+func repeated(d time.Duration, n int) []time.Duration {
+	all := make([]time.Duration, n)
+	for i := range all {
+		all[i] = d
+	}
+	return all
+}
+
+// instance starts a platform on the world's database. Its callbacks go to
+// base, or to itself if base is "".
+func (w *world) instance(base string) (*App, *httptest.Server) {
+	w.t.Helper()
+	db, err := store.Open(context.Background(), w.address)
+	require.NoError(w.t, err)
+	cfg := ips.TestMerchant()
+	cfg.Environment = w.ips
+	client, err := ips.NewClient(cfg)
+	require.NoError(w.t, err)
+	var app *App
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case w.deaf.Load() && strings.HasPrefix(r.URL.Path, "/ips/notify/"),
+			w.mute.Load() && strings.HasPrefix(r.URL.Path, "/ips/return/"):
+			http.Error(rw, "out of order", http.StatusInternalServerError)
+		default:
+			app.ServeHTTP(rw, r)
+		}
+	}))
+	if base == "" {
+		base = site.URL
+	}
+	app, err = newApp(db, client, base, bcrypt.MinCost, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() {
+		site.Close()
+		app.Wait()
+		assert.NoError(w.t, db.Close())
+	})
+	return app, site
+}
+
+// settle waits until every notification has arrived and nothing runs.
+func (w *world) settle() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for range 3 { // what arrives may start something that notifies
+		require.NoError(w.t, w.box.WaitDelivered(ctx))
+		w.app.Wait()
+	}
+}
+
+// assertBooks compares the platform's books with the sandbox's, account by
+// account.
+func (w *world) assertBooks() {
+	w.t.Helper()
+	lines, err := w.app.compareBooks(context.Background())
+	require.NoError(w.t, err)
+	for _, line := range lines {
+		if assert.NotNil(w.t, line.IPS, line.Who) {
+			assert.True(w.t, line.Agrees, "%s: the platform has %s and %s, IPS has %s and %s",
+				line.Who, line.Available, line.Frozen, line.IPS.Available, line.IPS.Frozen)
+		}
+	}
+}
+
+// assertQuiet fails if an order is open or a contradiction was kept.
+func (w *world) assertQuiet() {
+	w.t.Helper()
+	open, err := w.app.store.OpenOrders(context.Background(), time.Now(), always, 10)
+	require.NoError(w.t, err)
+	for _, o := range open {
+		assert.Fail(w.t, "open order", "%s %s %s", o.Operation, o.About, o.State)
+	}
+	assert.Empty(w.t, w.contradictions())
+}
+
+func (w *world) contradictions() []store.Contradiction {
+	w.t.Helper()
+	all, err := w.app.store.Contradictions(context.Background(), store.OrderKey{})
+	require.NoError(w.t, err)
+	return all
+}
+
+// person is a user with his browser.
+type person struct {
+	w     *world
+	b     *browser.Browser
+	site  string
+	login string
+}
+
+func (w *world) visitor() *person {
+	p := &person{w: w, b: browser.New(nil), site: w.site.URL}
+	w.t.Cleanup(p.b.Close)
+	return p
+}
+
+// member registers a person, without an account at IPS.
+func (w *world) member(name string) *person {
+	w.t.Helper()
+	p := w.visitor()
+	n := w.people.Add(1)
+	p.login = fmt.Sprintf("user%d", n)
+	page := p.press("/register", "/register", url.Values{
+		"login": {p.login}, "password": {password}, "name": {name}, "ident": {fmt.Sprintf("11010119900101%04d", n)},
+		"mobile": {fmt.Sprintf("138%08d", n)}, "email": {p.login + "@example.com"},
+	})
+	require.Contains(w.t, page, "开通托管账户")
+	return p
+}
+
+// customer is a member with an account and money in it.
+func (w *world) customer(name, yuan string) *person {
+	w.t.Helper()
+	p := w.member(name)
+	require.Contains(w.t, p.press("/account", "/account/open", nil), "IPS 已处理成功")
+	if yuan != "" {
+		p.recharge(yuan)
+	}
+	return p
+}
+
+func (p *person) recharge(yuan string) {
+	p.w.t.Helper()
+	page := p.press("/funds", "/recharge", url.Values{"amount": {yuan}, "bank": {"00004"}})
+	require.Contains(p.w.t, page, "IPS 已处理成功")
+}
+
+func (p *person) ctx() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), patience)
+}
+
+// see opens a page and returns its text.
+func (p *person) see(path string) string { return string(p.open(path).Body) }
+
+func (p *person) open(path string) *browser.Page {
+	p.w.t.Helper()
+	ctx, cancel := p.ctx()
+	defer cancel()
+	page, err := p.b.Get(ctx, p.site+path)
+	require.NoError(p.w.t, err, path)
+	return page
+}
+
+// press opens a page, fills in the form that goes to action, and follows where
+// it leads: through IPS and back, if it leads there. It returns the last page.
+func (p *person) press(path, action string, typed url.Values) string {
+	p.w.t.Helper()
+	page := p.submit(path, action, typed)
+	if form := ipsForm(page); form != nil && page.URL.Host == mustURL(p.site).Host {
+		page = p.pressForm(page, form, nil)
+		ctx, cancel := p.ctx()
+		defer cancel()
+		back, err := p.b.Follow(ctx, page)
+		require.NotNil(p.w.t, back, "%v", err)
+		page = back
+	}
+	return string(page.Body)
+}
+
+// submit is press without following a form to IPS.
+func (p *person) submit(path, action string, typed url.Values) *browser.Page {
+	p.w.t.Helper()
+	page := p.open(path)
+	form := formTo(page, action)
+	require.NotNil(p.w.t, form, "no form to %s on %s: %s", action, path, page.Body)
+	return p.pressForm(page, form, typed)
+}
+
+func (p *person) pressForm(page *browser.Page, form *htmlform.Form, typed url.Values) *browser.Page {
+	p.w.t.Helper()
+	ctx, cancel := p.ctx()
+	defer cancel()
+	next, err := p.b.Press(ctx, page, form, "", typed)
+	if next == nil {
+		require.NoError(p.w.t, err)
+	}
+	return next
+}
+
+func mustURL(s string) *url.URL {
+	u, err := url.Parse(s)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
+func formTo(page *browser.Page, action string) *htmlform.Form {
+	forms, err := page.Forms()
+	if err != nil {
+		return nil
+	}
+	for i := range forms {
+		if forms[i].Action == action {
+			return &forms[i]
+		}
+	}
+	return nil
+}
+
+// ipsForm finds the SDK's form, which leads to IPS.
+func ipsForm(page *browser.Page) *htmlform.Form {
+	forms, err := page.Forms()
+	if err != nil {
+		return nil
+	}
+	for i := range forms {
+		if forms[i].Has("p3DesXmlPara") || forms[i].Has("arg3DesXmlPara") {
+			return &forms[i]
+		}
+	}
+	return nil
+}
+
+var bidLink = regexp.MustCompile(`/loan/(B[0-9A-Z]+)`)
+
+// borrows applies for a loan and has it published.
+func (p *person) borrows(amount, margin, months, mode string) (bidNo string) {
+	p.w.t.Helper()
+	page := p.submit("/borrow", "/borrow", url.Values{
+		"amount": {amount}, "margin": {margin}, "rate": {"12.00"}, "months": {months}, "mode": {mode}, "purpose": {"购车"},
+	})
+	bidNo = bidLink.FindStringSubmatch(page.URL.Path)[1]
+	page2 := p.w.admin.press("/admin/loan/"+bidNo, "/admin/loan/"+bidNo+"/publish", nil)
+	require.Contains(p.w.t, page2, "IPS 已受理")
+	p.w.settle()
+	require.Contains(p.w.t, p.see("/loan/"+bidNo), "募集中")
+	return bidNo
+}
+
+func (p *person) bids(bidNo, amount string) {
+	p.w.t.Helper()
+	require.Contains(p.w.t, p.press("/loan/"+bidNo, "/loan/"+bidNo+"/bid", url.Values{"amount": {amount}}), "IPS 已处理成功")
+}
+
+// administer presses a button of the loan's page for admins.
+func (w *world) administer(bidNo, do string, typed url.Values) string {
+	w.t.Helper()
+	page := w.admin.press("/admin/loan/"+bidNo, "/admin/loan/"+bidNo+"/"+do, typed)
+	w.settle()
+	return page
+}
+
+func (p *person) user() store.User {
+	p.w.t.Helper()
+	u, err := p.w.app.store.UserByLogin(context.Background(), p.login)
+	require.NoError(p.w.t, err)
+	return u
+}
+
+// has asserts what the platform's books and IPS say somebody has.
+func (p *person) has(available, frozen ips.Amount) {
+	p.w.t.Helper()
+	account := p.user().Account
+	mine, err := p.w.app.store.Balance(context.Background(), account)
+	require.NoError(p.w.t, err)
+	assert.Equal(p.w.t, store.Balance{Account: account, Available: available, Frozen: frozen}, mine, "the platform's books for %s", p.login)
+	b, ok := p.w.box.Balance(p.w.app.client.MerchantCode(), account)
+	require.True(p.w.t, ok)
+	assert.Equal(p.w.t, [2]ips.Amount{available, frozen}, [2]ips.Amount{ips.Amount(b.Available), ips.Amount(b.Frozen)}, "IPS's books for %s", p.login)
+}

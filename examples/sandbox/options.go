@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/sandbox"
+)
+
+const (
+	defaultAddr = "127.0.0.1:8480"
+	// How long a stop waits for notifications. With a data folder, those that
+	// are left go out after the next start.
+	stopPatience = 5 * time.Second
+)
+
+var errUsage = errors.New("usage")
+
+// usage is an error in the flags.
+func usage(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(format, args...))
+}
+
+// options are what flags and environment say.
+type options struct {
+	addr          string
+	allowRemote   bool
+	merchantsFile string
+	mode          string
+	data          string
+	seed          uint64
+	ipsFee        string
+	tlsCert       string
+	tlsKey        string
+	hosts         list
+	faults        list
+	verbose       bool
+
+	merchants []sandbox.Merchant
+}
+
+// list is a flag that can be given several times. In the environment, its
+// values are separated by semicolons.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ";") }
+
+// Set adds values.
+func (l *list) Set(text string) error {
+	for value := range strings.SplitSeq(text, ";") {
+		if value = strings.TrimSpace(value); value != "" {
+			*l = append(*l, value)
+		}
+	}
+	return nil
+}
+
+func readOptions(args []string, env func(string) (string, bool), stderr io.Writer) (*options, error) {
+	var o options
+	fs := flag.NewFlagSet("sandbox", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.addr, "addr", defaultAddr, "`address` to listen on; port 0 is any free port")
+	fs.BoolVar(&o.allowRemote, "allow-remote", false, "listen on an address that other machines can reach")
+	fs.StringVar(&o.merchantsFile, "merchants", "", "JSON `file` of merchants; by default the vendor's published test merchant")
+	fs.StringVar(&o.mode, "mode", "auto", "auto: people confirm everything at once; manual: on pages, by hand")
+	fs.StringVar(&o.data, "data", "", "`folder` that keeps everything; by default all is in memory and lost at the end")
+	fs.Uint64Var(&o.seed, "seed", 1, "decides which events meet a fault that has a probability")
+	fs.StringVar(&o.ipsFee, "ips-fee", "0.00", "what IPS takes for each recharge and withdrawal, in `yuan`")
+	fs.StringVar(&o.tlsCert, "tls-cert", "", "`file` with the TLS certificate, in PEM")
+	fs.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the TLS certificate, in PEM")
+	fs.Var(&o.hosts, "host", "host `name` under which console and admin API answer, besides localhost and addresses; repeatable")
+	fs.Var(&o.faults, "fault", "`fault` from the start, such as reset:op=Transfer,count=2,after; repeatable")
+	fs.BoolVar(&o.verbose, "verbose", false, "log every answer to standard error")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		return nil, usage("%v", err)
+	}
+	if fs.NArg() > 0 {
+		return nil, usage("%q is no flag", fs.Arg(0))
+	}
+	if err := fromEnvironment(fs, env); err != nil {
+		return nil, err
+	}
+	return &o, o.check()
+}
+
+// fromEnvironment sets the flags that the command line does not.
+func fromEnvironment(fs *flag.FlagSet, env func(string) (string, bool)) error {
+	given := make(map[string]bool)
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	var errs []error
+	fs.VisitAll(func(f *flag.Flag) {
+		name := "IPS_SANDBOX_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := env(name)
+		if !ok || given[f.Name] {
+			return
+		}
+		if err := fs.Set(f.Name, value); err != nil {
+			errs = append(errs, usage("%s: %v", name, err))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+func (o *options) check() error {
+	switch {
+	case o.mode != "auto" && o.mode != "manual":
+		return usage("-mode: want auto or manual, got %q", o.mode)
+	case (o.tlsCert == "") != (o.tlsKey == ""):
+		return usage("-tls-cert and -tls-key: want both or none")
+	case !o.loopback() && !o.allowRemote:
+		return usage("-addr: other machines can reach %s; if that is meant, say -allow-remote", o.addr)
+	}
+	for _, text := range o.faults {
+		if _, err := sandbox.ParseFault(text); err != nil {
+			return usage("-fault: %v", err)
+		}
+	}
+	return nil
+}
+
+// loopback says whether nobody but this machine can reach the address. A name
+// other than localhost may mean anything.
+func (o *options) loopback() bool {
+	host, _, err := net.SplitHostPort(o.addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// open makes the sandbox that the options describe.
+func (o *options) open(stderr io.Writer) (*sandbox.Sandbox, error) {
+	fee, err := ips.ParseAmount(o.ipsFee)
+	if err != nil {
+		return nil, usage("-ips-fee: %v", err)
+	}
+	manual := o.mode == "manual"
+	o.merchants = []sandbox.Merchant{sandbox.TestMerchant()}
+	o.merchants[0].Manual = manual
+	if o.merchantsFile != "" {
+		if o.merchants, err = readMerchants(o.merchantsFile, manual); err != nil {
+			return nil, err
+		}
+	}
+	cfg := sandbox.Config{Merchants: o.merchants, IPSFee: int64(fee), Seed: o.seed, Hosts: o.hosts}
+	if o.verbose {
+		cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	}
+	if o.tlsCert != "" {
+		cert, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
+		if err != nil {
+			return nil, fmt.Errorf("-tls-cert, -tls-key: %w", err)
+		}
+		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
+	if o.data != "" {
+		store, err := openFolder(o.data)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Store = store
+	}
+	box, err := sandbox.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range o.faults {
+		fault, err := sandbox.ParseFault(text)
+		if err == nil {
+			_, err = box.OrderFault(fault)
+		}
+		if err != nil {
+			return nil, errors.Join(usage("-fault %s: %v", text, err), box.Close())
+		}
+	}
+	return box, nil
+}
+
+// introduce tells the person at the terminal what there is, without secrets.
+func (o *options) introduce(w io.Writer, base string) {
+	fmt.Fprintf(w, "This is a sandbox and NOT IPS (环迅支付). It moves no money. Keep real people's data out of it.\n\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range [][2]string{
+		{"pages", "/CreditWeb/"},
+		{"web service", "/CreditWS/Service.asmx?WSDL"},
+		{"query service", "/CreditWSQuery/Service.asmx?WSDL"},
+		{"text messages", "/sms"},
+		{"console", "/console/"},
+		{"admin API", "/admin/"},
+		{"health", "/healthz"},
+	} {
+		fmt.Fprintf(t, "  %s\t%s\n", row[0], base+row[1])
+	}
+	fmt.Fprintf(t, "\n  merchant\tname\tanswers signed\tpeople confirm\n")
+	for _, m := range o.merchants {
+		sign, mode := "MD5", "at once"
+		if m.RSA != nil {
+			sign = "MD5withRSA"
+		}
+		if m.Manual {
+			mode = "by hand"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", m.Code, m.Name, sign, mode)
+	}
+	t.Flush()
+	for _, m := range o.merchants {
+		if m.RSA != nil {
+			der, err := x509.MarshalPKIXPublicKey(&m.RSA.PublicKey)
+			if err == nil {
+				fmt.Fprintf(w, "\n  public key for answers to %s:\n%s", m.Code, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+			}
+		}
+	}
+	where := "in memory: all is lost at the end"
+	if o.data != "" {
+		where = "kept in " + o.data
+	}
+	fmt.Fprintf(w, "\n  data %s\n  stop with Ctrl-C\n", where)
+}
+
+// shutdown stops listening and gives notifications a moment to arrive.
+func (o *options) shutdown(box *sandbox.Sandbox, stdout io.Writer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	err := box.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		left := "are lost"
+		if o.data != "" {
+			left = "are sent after the next start"
+		}
+		fmt.Fprintf(stdout, "notifications that were not delivered %s\n", left)
+		return nil
+	}
+	return err
+}
