@@ -636,6 +636,21 @@ func TestPagesEscape(t *testing.T) {
 	assert.NotContains(t, r.body, "alert(")
 }
 
+// The form of a page leads to an address where the result can be looked at
+// again without sending it once more.
+func TestResultHasAnAddress(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{Manual: true})
+	s := f.asked(page, f.opening("A1"))
+	form := s.one(t, "form")
+	token := attr(descendants(form, "input")[0], "value")
+	r := f.do(http.MethodPost, attr(form, "action"), formType, url.Values{"token": {token}, "do": {"cancel"}}.Encode())
+	assert.Equal(t, http.StatusSeeOther, r.status)
+	assert.Equal(t, s.url, r.header.Get("Location"))
+	first := f.answered(f.do(http.MethodGet, s.url, "", ""))
+	assert.Equal(t, first, f.answered(f.do(http.MethodGet, s.url, "", "")))
+}
+
 // The result stays a moment; whoever comes back to it is not sent off again.
 func TestResultPageSendsItselfOnce(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
@@ -112,20 +113,25 @@ func TestPager(t *testing.T) {
 
 func TestVerdictIsRememberedForAWhile(t *testing.T) {
 	t.Parallel()
-	checks := 0
-	books := func() error {
-		checks++
-		time.Sleep(20 * time.Millisecond)
-		return errors.New("out of balance")
-	}
-	var v verdict
-	for range 5 {
-		assert.ErrorContains(t, v.check(books), "out of balance")
-	}
-	assert.Equal(t, 1, checks)
-	time.Sleep(250 * time.Millisecond)
-	assert.Error(t, v.check(books))
-	assert.Equal(t, 2, checks)
+	synctest.Test(t, func(t *testing.T) { // so that the clock is the test's own
+		checks := 0
+		books := func() error {
+			checks++
+			time.Sleep(20 * time.Millisecond)
+			return errors.New("out of balance")
+		}
+		var v verdict
+		for range 5 {
+			assert.ErrorContains(t, v.check(books), "out of balance")
+		}
+		assert.Equal(t, 1, checks)
+		time.Sleep(199 * time.Millisecond)
+		assert.Error(t, v.check(books))
+		assert.Equal(t, 1, checks)
+		time.Sleep(time.Millisecond)
+		assert.Error(t, v.check(books))
+		assert.Equal(t, 2, checks)
+	})
 }
 
 // Every fault that there is can be ordered in the console, under a name that

@@ -201,7 +201,7 @@ func TestLatencyEndsWithTheSandbox(t *testing.T) {
 			resp.Body.Close()
 		}
 	}()
-	require.Eventually(t, func() bool { return f.Faults()[0].Met == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return f.Faults()[0].Met == 1 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, f.Close())
 	select {
 	case <-done:
@@ -313,7 +313,7 @@ func TestDelayedNotification(t *testing.T) {
 	f.order(sandbox.Fault{Name: sandbox.FaultNoticeDelay, Delay: 5 * time.Minute})
 	f.recharge("R1", account, "10.00")
 	f.recharge("R2", account, "10.00")
-	require.Eventually(t, func() bool { return len(f.shop.received()) == 2 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(f.shop.received()) == 2 }, 30*time.Second, time.Millisecond)
 	assert.Equal(t, []string{"A1", "R2"}, f.arrived())
 	require.NoError(t, f.Advance(5*time.Minute))
 	f.delivered()

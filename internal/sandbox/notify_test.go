@@ -91,7 +91,7 @@ func TestAdvanceHurriesNotifications(t *testing.T) {
 	f.post(page, seal(f.keys, "arg", f.opening("A1"))).returned(t)
 	attempts := func(n int) {
 		t.Helper()
-		require.Eventually(t, func() bool { return len(f.Notifications()[0].Attempts) == n }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return len(f.Notifications()[0].Attempts) == n }, 30*time.Second, time.Millisecond)
 	}
 	attempts(1)
 	require.NoError(t, f.Advance(time.Hour))

@@ -148,7 +148,7 @@ func TestStoreKeepsNotifications(t *testing.T) {
 	require.Eventually(t, func() bool {
 		list := f.Notifications()
 		return len(list) == 2 && len(list[1].Attempts) == 1
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	require.NoError(t, f.Close())
 	assert.True(t, kept.closed)
 
@@ -178,7 +178,7 @@ func TestNothingIsToldBeforeItIsKept(t *testing.T) {
 	f := start(t, sandbox.Config{Store: kept})
 	answered := make(chan reply)
 	go func() { answered <- f.post(page, seal(f.keys, "arg", f.opening("A1"))) }()
-	require.Eventually(t, func() bool { return len(f.Views().Orders("")) == 1 }, 5*time.Second, time.Millisecond,
+	require.Eventually(t, func() bool { return len(f.Views().Orders("")) == 1 }, 30*time.Second, time.Millisecond,
 		"the engine is not kept waiting")
 	asked := make(chan reply)
 	balance := []string{"argMerCode", "808801", "argIpsAccount", "808801", "argSign", f.keys.SignText("808801", "808801")}
@@ -212,7 +212,7 @@ func TestManyShareABatch(t *testing.T) {
 	require.Eventually(t, func() bool {
 		b, _ := f.Balance("808801", "808801")
 		return b.Available == clients*(clients+1)/2
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	close(kept.slow)
 	wg.Wait()
 	records, batches := kept.counts()
