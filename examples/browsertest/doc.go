@@ -1,0 +1,16 @@
+// Package browsertest holds no code but tests: they walk the pages of the
+// sandbox in a real headless Chromium, from a merchant's page to IPS and back,
+// as a user would.
+//
+//	go test ./...
+//
+// Environment variables say how:
+//
+//   - CHROMIUM is the browser to run, by default /usr/bin/chromium. Without
+//     one the tests are skipped;
+//   - IPS_REQUIRE_BROWSER=1 makes them fail instead, for machines that are to
+//     have one;
+//   - IPS_SCREENSHOTS is the folder, as an absolute path, that a picture of
+//     every state of every page goes to. By default it is the test's artifact
+//     folder: go test -artifacts keeps it.
+package browsertest
