@@ -61,9 +61,10 @@ var formPage = template.Must(template.New("form").Parse(`<!DOCTYPE html>
 <title>正在前往环迅支付</title>
 </head>
 <body>
+<h1>正在前往环迅支付</h1>
 <form id="ips" method="post" action="{{.Action}}" accept-charset="utf-8">
 {{range .Fields}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
-{{end}}<p>正在前往环迅支付资金管理平台。如果页面没有自动跳转，请点击按钮。</p>
+{{end}}<p>正在为您打开环迅支付资金管理平台。如果页面没有自动跳转，请点击按钮。</p>
 <p><button type="submit">前往环迅支付</button></p>
 </form>
 <script{{with .Nonce}} nonce="{{.}}"{{end}}>document.getElementById("ips").submit();</script>

@@ -153,6 +153,7 @@ func TestAdminMessagesAndNotifications(t *testing.T) {
 	f := start(t, sandbox.Config{Backoff: []time.Duration{}})
 	f.shop.answer(500)
 	account := f.investor()
+	f.delivered() // the one 500 is for the first notice
 	f.recharge("R1", account, "10.00")
 	f.delivered()
 	all := entries(t, f.admin(200, "GET", "notifications", ""), "notifications")
