@@ -101,9 +101,9 @@ type OpenAccountResponse struct {
 	Account      string            `ips:"pIpsAcctNo"`   // the new custody account 托管账户, on success
 	AccountDate  Date              `ips:"pIpsAcctDate"` // day it was opened
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var openAccount = &operation[OpenAccountRequest, *OpenAccountResponse]{

@@ -62,6 +62,11 @@ func (a Amount) MarshalText() ([]byte, error) { return a.AppendText(nil) }
 
 // UnmarshalText reads what [ParseSignedAmount] takes.
 func (a *Amount) UnmarshalText(text []byte) error {
+	// The usual text needs no copy: only an error keeps it.
+	if n, err := parseHundredths(text, 9); err == nil {
+		*a = Amount(n)
+		return nil
+	}
 	v, err := ParseSignedAmount(string(text))
 	if err == nil {
 		*a = v
@@ -119,18 +124,35 @@ var (
 )
 
 // parseHundredths reads digits, optionally a point and one or two digits.
-func parseHundredths(s string, maxDigits int) (int64, error) {
-	whole, frac, point := strings.Cut(s, ".")
-	if whole == "" || point && (len(frac) < 1 || len(frac) > 2) || !digits(whole) || !digits(frac) {
-		return 0, errDecimalForm
+func parseHundredths[T string | []byte](s T, maxDigits int) (int64, error) {
+	var n int64
+	whole, frac, point := 0, 0, false // digits before and behind the point
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == '.' && !point:
+			point = true
+			continue
+		case c < '0' || c > '9':
+			return 0, errDecimalForm
+		case point:
+			frac++
+		case n > 0 || c != '0':
+			whole++
+		}
+		if whole > maxDigits || frac > 2 {
+			break
+		}
+		n = 10*n + int64(c-'0')
 	}
-	whole = strings.TrimLeft(whole, "0")
-	if len(whole) > maxDigits {
+	switch {
+	case len(s) == 0 || s[0] == '.' || point && frac == 0 || frac > 2:
+		return 0, errDecimalForm
+	case whole > maxDigits:
 		return 0, errDecimalRange
 	}
-	n, err := strconv.ParseInt(whole+(frac + "00")[:2], 10, 64)
-	if err != nil {
-		return 0, errDecimalForm
+	for ; frac < 2; frac++ {
+		n *= 10
 	}
 	return n, nil
 }

@@ -106,9 +106,9 @@ type SignAutoBidResponse struct {
 	RateTo     Rate   `ips:"pEIRQuota"`    // as signed
 	IPSTime    Time   `ips:"pIpsTime"`     // time at IPS
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var signAutoBid = &operation[SignAutoBidRequest, *SignAutoBidResponse]{
@@ -186,9 +186,9 @@ type SignAutoRepayResponse struct {
 	AuthNo    string `ips:"pIpsAuthNo"`   // 授权号, for [AutoRepayRequest] AuthNo
 	IPSTime   Time   `ips:"pIpsTime"`     // time at IPS
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var signAutoRepay = &operation[SignAutoRepayRequest, *SignAutoRepayResponse]{

@@ -215,9 +215,9 @@ type BidResponse struct {
 	Status       BidStatus   `ips:"pBidStatus"`      // 标的状态
 	FrozenMargin Amount      `ips:"pRealFreezenAmt"` // margin really frozen 实际冻结金额
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var registerBid = &operation[RegisterBidRequest, *BidResponse]{
@@ -406,9 +406,9 @@ type CreditorResponse struct {
 	IPSBillNo    string      `ips:"pP2PBillNo"`     // number of the order at IPS, e.g. TND20141124022912
 	IPSTime      Time        `ips:"pIpsTime"`       // time at IPS
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var registerCreditor = &operation[RegisterCreditorRequest, *CreditorResponse]{
@@ -512,9 +512,9 @@ type RegisterGuarantorResponse struct {
 	IPSTime      Time        `ips:"pIpsTime"`       // time at IPS
 	Status       ClaimStatus `ips:"pStatus"`        // 状态
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var registerGuarantor = &operation[RegisterGuarantorRequest, *RegisterGuarantorResponse]{

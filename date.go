@@ -13,9 +13,9 @@ var China = time.FixedZone("CST", 8*60*60)
 
 // Date is a day in China, "yyyyMMdd" on the wire. The zero Date is no date.
 type Date struct {
-	Year  int
-	Month time.Month
-	Day   int
+	Year  int        // e.g. 2026
+	Month time.Month // January is 1
+	Day   int        // from 1
 }
 
 // NewDate is the given day; like [time.Date] it normalises, so that October 32

@@ -20,25 +20,27 @@
 //
 // The usage guide's scenarios and where they are:
 //
-//	 1 用户开户                      [Client.OpenAccount]
-//	 2 平台发布借款标                [Client.RegisterBid], [Client.EndBid]
-//	 3 担保方对标的担保              [Client.RegisterGuarantor]
-//	 4 投资人投标(一次性放款)        [Client.RegisterCreditor] or [Client.AutoBid], then [Client.Transfer] with [TransferInvestment]
-//	 5 投资人投标(随投随放)          the same, released early and again
-//	 6 个人债权转让                  [Client.RegisterDebtTransfer], then [Client.Transfer] with [TransferDebt]
-//	 7 借款人还款                    [Client.Repay] or [Client.AutoRepay]
-//	 8 担保方代偿                    [Client.Transfer] with [TransferCompensation]
-//	 9 借款人针对代偿的还款          [Client.Transfer] with [TransferCompensationRepayment]
-//	10 托管账户充值(网银)            [Client.Recharge] with [RechargeEBank]
-//	11 托管账户充值(委托收款-用户发起) [Client.Recharge] with [RechargeWithholding]
-//	12 托管账户充值(委托收款-商户发起) [Client.WithholdingRecharge]
-//	13 托管账户提现                  [Client.Withdraw]
-//	14 解冻担保方保证金              [Client.UnfreezeMargin] with [GuarantorMargin]
-//	15 解冻借款人保证金              [Client.UnfreezeMargin] with [BorrowerMargin]
-//	16 投资人设置自动投标            [Client.SignAutoBid]
-//	17 借款人设置自动还款            [Client.SignAutoRepay]
+//  1. 用户开户: [Client.OpenAccount]
+//  2. 平台发布借款标: [Client.RegisterBid], [Client.EndBid]
+//  3. 担保方对标的担保: [Client.RegisterGuarantor]
+//  4. 投资人投标(一次性放款): [Client.RegisterCreditor] or [Client.AutoBid], then [Client.Transfer]
+//     with [TransferInvestment]
+//  5. 投资人投标(随投随放): the same, released early and again
+//  6. 个人债权转让: [Client.RegisterDebtTransfer], then [Client.Transfer] with [TransferDebt]
+//  7. 借款人还款: [Client.Repay] or [Client.AutoRepay]
+//  8. 担保方代偿: [Client.Transfer] with [TransferCompensation]
+//  9. 借款人针对代偿的还款: [Client.Transfer] with [TransferCompensationRepayment]
+//  10. 托管账户充值(网银): [Client.Recharge] with [RechargeEBank]
+//  11. 托管账户充值(委托收款-用户发起): [Client.Recharge] with [RechargeWithholding]
+//  12. 托管账户充值(委托收款-商户发起): [Client.WithholdingRecharge]
+//  13. 托管账户提现: [Client.Withdraw]
+//  14. 解冻担保方保证金: [Client.UnfreezeMargin] with [GuarantorMargin]
+//  15. 解冻借款人保证金: [Client.UnfreezeMargin] with [BorrowerMargin]
+//  16. 投资人设置自动投标: [Client.SignAutoBid]
+//  17. 借款人设置自动还款: [Client.SignAutoRepay]
 //
-// 结算担保收益 is [Client.Transfer] with [TransferGuaranteeProfit].
+// 结算担保收益 is [Client.Transfer] with [TransferGuaranteeProfit]. Bids of the old
+// interface (新老系统过渡) are [WithOldBids] and [Client.RepayOldBid].
 //
 // # Outcomes
 //

@@ -31,10 +31,10 @@ var (
 //
 //	errors.Is(err, ips.CodeBidExists)
 type Error struct {
-	Operation Operation
-	Code      Code
-	Message   string // pErrMsg, as IPS wrote it
-	OrderNo   string // pMerBillNo
+	Operation Operation // what was asked
+	Code      Code      // pErrCode
+	Message   string    // pErrMsg, as IPS wrote it
+	OrderNo   string    // pMerBillNo
 }
 
 // Error gives operation, order, code and message.
@@ -54,9 +54,9 @@ func (e *Error) Is(target error) bool {
 // the balance, or, where [OperationInfo] says Repeatable, send the very same
 // request again.
 type FateUnknownError struct {
-	Operation Operation
-	OrderNo   string // pMerBillNo
-	Err       error  // why there is no answer
+	Operation Operation // what was asked
+	OrderNo   string    // pMerBillNo
+	Err       error     // why there is no answer
 }
 
 // Error says what happened and what to do.
@@ -72,7 +72,7 @@ func (e *FateUnknownError) Is(target error) bool { return target == ErrFateUnkno
 
 // HTTPError is an answer with an HTTP status that no operation answers with.
 type HTTPError struct {
-	StatusCode int
+	StatusCode int    // e.g. 502
 	Status     string // e.g. "502 Bad Gateway"
 }
 
@@ -91,8 +91,8 @@ func (e *SOAPFault) Error() string { return fmt.Sprintf("SOAP fault %s: %s", e.C
 // ValidationError lists every field of a request that breaks a rule of the
 // contract. Nothing was sealed or sent.
 type ValidationError struct {
-	Operation Operation
-	Fields    []FieldError
+	Operation Operation    // what was to be asked
+	Fields    []FieldError // in wire order, those between fields last
 }
 
 // FieldError is one broken rule.

@@ -10,8 +10,8 @@ import (
 // Event is what the client tells of one form, one attempt of a call, or one
 // inbound answer. It holds no secret and no personal data.
 type Event struct {
-	Operation Operation
-	Transport Transport
+	Operation Operation     // what was asked of IPS
+	Transport Transport     // how it travels
 	Via       Via           // of an inbound answer: WebReturn or ServerToServer; else 0
 	OrderNo   string        // pMerBillNo, as far as known
 	Attempt   int           // of a call, from 1

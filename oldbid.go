@@ -11,9 +11,9 @@ var ErrOldBid = errors.New("bid of the other interface")
 // OldBidError says that an operation does not fit the interface through which
 // the bid was made. Nothing was sealed or sent.
 type OldBidError struct {
-	Operation Operation
-	BidNo     string
-	Old       bool // the bid is an old one and the operation one of v2.0; else the other way round
+	Operation Operation // what was to be asked
+	BidNo     string    // pBidNo
+	Old       bool      // the bid is an old one and the operation one of v2.0; else the other way round
 }
 
 // Error says what is wrong and what to do.
@@ -139,9 +139,9 @@ type RepayOldBidResponse struct {
 	IPSBillNo      string                 `ips:"pIpsBillNo"`        // number of the repayment at IPS
 	Rows           []RepayOldBidRowResult `ips:"pDetails,row=pRow"` // what became of each row
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 // RepayOldBidRowResult is what became of one row.

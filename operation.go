@@ -81,7 +81,7 @@ func (t Transport) String() string {
 // OperationInfo is the one description of an operation. It drives the client
 // and the reference in the documentation alike.
 type OperationInfo struct {
-	Operation Operation
+	Operation Operation // its name here
 	Chinese   string    // name in the manual, e.g. 开户
 	Section   string    // section of the manual, e.g. "4.2"; "" for queries
 	Method    string    // name of the [Client] method

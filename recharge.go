@@ -98,9 +98,9 @@ type RechargeResponse struct {
 	BankCode    string      `ips:"pTrdBnkCode"` // bank that paid
 	IPSBillNo   string      `ips:"pIpsBillNo"`  // number of the recharge at IPS, e.g. NT2014112471283111
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var recharge = &operation[RechargeRequest, *RechargeResponse]{
@@ -176,9 +176,9 @@ type WithholdingRechargeResponse struct {
 	IPSFee      Amount      `ips:"pIpsFee"`     // fee of IPS
 	BankCode    string      `ips:"pTrdBnkCode"` // bank that was debited
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var withholdingRecharge = &operation[WithholdingRechargeRequest, *WithholdingRechargeResponse]{

@@ -146,9 +146,9 @@ type RepayResponse struct {
 	IPSFee    Amount           `ips:"pOutIpsFee"`        // fee of IPS
 	Rows      []RepayRowResult `ips:"pDetails,row=pRow"` // what became of each row
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 // RepayRowResult is what became of one row. A repayment can succeed in part:

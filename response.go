@@ -31,13 +31,13 @@ func (v Via) String() string {
 // response, and only exists for an answer whose signature held; for the
 // exception of queries see [Client.QueryBalance].
 type Reply struct {
-	Operation    Operation
-	Via          Via
-	MerchantCode string  // pMerCode
-	Code         Code    // pErrCode
-	Message      string  // pErrMsg, in Chinese, for people
-	Outcome      Outcome // what Code means for this operation
-	OrderNo      string  `ips:"pMerBillNo"` // 商户订单号 of the request
+	Operation    Operation // what was asked
+	Via          Via       // how the answer came
+	MerchantCode string    // pMerCode
+	Code         Code      // pErrCode
+	Message      string    // pErrMsg, in Chinese, for people
+	Outcome      Outcome   // what Code means for this operation
+	OrderNo      string    `ips:"pMerBillNo"` // 商户订单号 of the request
 
 	// Extra holds the elements of the answer that no field of the response
 	// takes, in their order: undocumented ones, and dates in an unknown form.

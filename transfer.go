@@ -32,8 +32,8 @@ type RegisterDebtTransferRequest struct {
 	BidNo      string `ips:"pBidNo" check:"alnum,max=30"`
 	ContractNo string `ips:"pContractNo" check:"alnum,max=30"`
 
-	// FromAccountType and ToAccountType are 1 person (pFromAccountType,
-	// pToAccountType); the zero value means it. Organisations are not open here.
+	// FromAccountType is 1 person (pFromAccountType); the zero value means it.
+	// Organisations are not open here.
 	FromAccountType AccountType `ips:"pFromAccountType,default=1" check:"oneof=1"`
 	// FromName is the assignor's name (pFromName): at most 30 characters.
 	FromName string `ips:"pFromName" check:"max=30,secret"`
@@ -41,7 +41,8 @@ type RegisterDebtTransferRequest struct {
 	FromAccount string   `ips:"pFromAccount" check:"max=50,secret"`
 	_           struct{} `ips:"pFromIdentType,const=1"` // 身份证
 	// FromIdentNo is his id number (pFromIdentNo): at most 20 characters.
-	FromIdentNo   string      `ips:"pFromIdentNo" check:"max=20,secret"`
+	FromIdentNo string `ips:"pFromIdentNo" check:"max=20,secret"`
+	// ToAccountType is as FromAccountType (pToAccountType).
 	ToAccountType AccountType `ips:"pToAccountType,default=1" check:"oneof=1"`
 	// ToName is the assignee's name (pToAccountName): at most 30 characters.
 	ToName string `ips:"pToAccountName" check:"max=30,secret"`
@@ -119,9 +120,9 @@ type RegisterDebtTransferResponse struct {
 	BusinessType    string           `ips:"pBussType"`        // 1 debt transfer 债权转让
 	Status          ClaimStatus      `ips:"pStatus"`          // 状态
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var registerDebtTransfer = &operation[RegisterDebtTransferRequest, *RegisterDebtTransferResponse]{
@@ -276,9 +277,9 @@ type TransferResponse struct {
 	IPSTime   Time                `ips:"pIpsTime"`          // time at IPS
 	Rows      []TransferRowResult `ips:"pDetails,row=pRow"` // what became of each row
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 // TransferRowResult is what became of one row. A batch can succeed in part:
@@ -392,9 +393,9 @@ type UnfreezeMarginResponse struct {
 	IPSBillNo   string      `ips:"pIpsBillNo"`     // number of the order at IPS
 	IPSTime     Time        `ips:"pIpsTime"`       // time at IPS
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var unfreezeMargin = &operation[UnfreezeMarginRequest, *UnfreezeMarginResponse]{

@@ -13,8 +13,8 @@ type Direction int
 
 // The directions, as the merchant sees them.
 const (
-	Sent Direction = iota + 1
-	Received
+	Sent     Direction = iota + 1 // by the client to IPS
+	Received                      // from IPS, in whichever way
 )
 
 // String gives "sent" or "received".
@@ -31,8 +31,8 @@ func (d Direction) String() string {
 
 // WireMessage is one message as [WithWireTap] shows it.
 type WireMessage struct {
-	Operation Operation
-	Direction Direction
+	Operation Operation   // what the message is about
+	Direction Direction   // which way it went
 	Via       Via         // of a received message
 	OrderNo   string      // of a sent message
 	Envelope  []FormField // the fields as they go over the wire, in order

@@ -61,9 +61,9 @@ type WithdrawResponse struct {
 	Amount      Amount      `ips:"pTrdAmt"`     // of the request
 	IPSBillNo   string      `ips:"pIpsBillNo"`  // number of the withdrawal at IPS, e.g. WD2014121271340309
 
-	Memo1 string `ips:"pMemo1"`
-	Memo2 string `ips:"pMemo2"`
-	Memo3 string `ips:"pMemo3"`
+	Memo1 string `ips:"pMemo1"` // 备注 of the request
+	Memo2 string `ips:"pMemo2"` // 备注 of the request
+	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
 var withdraw = &operation[WithdrawRequest, *WithdrawResponse]{

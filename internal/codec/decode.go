@@ -53,6 +53,23 @@ func Parse(doc []byte) ([]Element, error) {
 	if err != nil {
 		return nil, err
 	}
+	root, ok := parseFlat(doc)
+	if !ok {
+		if root, err = parseXML(doc, converted); err != nil {
+			return nil, err
+		}
+	}
+	if root.Name != "pReq" {
+		return nil, malformedf("the document's root is <%.40s>, not <pReq>", root.Name)
+	}
+	if strings.TrimSpace(root.Text) != "" {
+		return nil, malformedf("the document holds text where elements belong")
+	}
+	return root.Children, nil
+}
+
+// parseXML reads a document with encoding/xml, which knows all that XML can be.
+func parseXML(doc []byte, converted bool) (Element, error) {
 	d := xml.NewDecoder(bytes.NewReader(doc))
 	d.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
 		if converted { // the byte order mark has the last word
@@ -63,15 +80,9 @@ func Parse(doc []byte) ([]Element, error) {
 	p := parser{d: d}
 	root, err := p.document()
 	if err != nil {
-		return nil, err
+		return Element{}, err
 	}
-	if root.Name != "pReq" {
-		return nil, malformedf("the document's root is <%.40s>, not <pReq>", root.Name)
-	}
-	if strings.TrimSpace(root.Text) != "" {
-		return nil, malformedf("the document holds text where elements belong")
-	}
-	return root.Children, nil
+	return *root, nil
 }
 
 func stripBOM(doc []byte) (out []byte, converted bool, err error) {
@@ -200,61 +211,85 @@ type Lenient interface{ Lenient() }
 // "pDetails/pRow[2]/pNew". An element that is missing or empty leaves its
 // field zero. Errors name the element and never its text.
 func Unmarshal(elements []Element, v any) (unknown []Element, err error) {
-	return unmarshal(elements, reflect.ValueOf(v).Elem(), "", nil)
+	var u filler
+	if err := u.fields(elements, reflect.ValueOf(v).Elem(), func() string { return "" }); err != nil {
+		return nil, err
+	}
+	return u.unknown, nil
 }
 
-func unmarshal(elements []Element, v reflect.Value, path string, unknown []Element) ([]Element, error) {
+type filler struct {
+	unknown []Element
+	scratch []byte // the text of the moment, so that not each needs a copy of its own
+}
+
+// fields stores the elements in the struct v. Their path is asked for only
+// where something is to be said about one.
+func (u *filler) fields(elements []Element, v reflect.Value, path func() string) error {
 	fields := Fields(v.Type())
+	next := 0
 	for i := range elements {
 		e := &elements[i]
-		f := find(fields, e.Name)
-		switch {
-		case f == nil:
-			unknown = flatten(unknown, path, e)
+		at := find(fields, e.Name, next)
+		if at < 0 {
+			u.unknown = flatten(u.unknown, path(), e)
+			continue
+		}
+		next = at + 1
+		switch f := &fields[at]; {
 		case f.Row != "":
 			if strings.TrimSpace(e.Text) != "" {
-				return nil, malformedf("%s%s holds text where rows belong", path, e.Name)
+				return malformedf("%s%s holds text where rows belong", path(), e.Name)
 			}
 			rows := reflect.MakeSlice(f.Type, len(e.Children), len(e.Children))
 			n := 0
 			for j := range e.Children {
 				c := &e.Children[j]
-				at := fmt.Sprintf("%s%s/%s[%d]/", path, e.Name, c.Name, j+1)
 				if c.Name != f.Row {
-					unknown = flatten(unknown, path+e.Name+"/", c)
+					u.unknown = flatten(u.unknown, path()+e.Name+"/", c)
 					continue
 				}
-				var err error
-				if unknown, err = unmarshal(c.Children, rows.Index(n), at, unknown); err != nil {
-					return nil, err
+				err := u.fields(c.Children, rows.Index(n), func() string {
+					return fmt.Sprintf("%s%s/%s[%d]/", path(), e.Name, c.Name, j+1)
+				})
+				if err != nil {
+					return err
 				}
 				n++
 			}
 			v.FieldByIndex(f.Index).Set(rows.Slice(0, n))
 		case len(e.Children) > 0:
-			return nil, malformedf("%s%s holds elements where text belongs", path, e.Name)
+			return malformedf("%s%s holds elements where text belongs", path(), e.Name)
 		case e.Text == "":
 		default:
 			fv := v.FieldByIndex(f.Index)
-			if err := set(fv, e.Text); err != nil {
+			if err := u.set(fv, e.Text); err != nil {
 				if _, ok := fv.Addr().Interface().(Lenient); !ok {
-					return nil, malformedf("%s%s: %v", path, e.Name, err)
+					return malformedf("%s%s: %v", path(), e.Name, err)
 				}
-				unknown = flatten(unknown, path, e)
+				u.unknown = flatten(u.unknown, path(), e)
 			}
 		}
 	}
-	return unknown, nil
+	return nil
 }
 
-func find(fields []Field, name string) *Field {
+// find returns the index of the named field, -1 if there is none. It looks at
+// next first, since elements mostly come in the order of the fields.
+func find(fields []Field, name string, next int) int {
+	if next < len(fields) && fields[next].is(name) {
+		return next
+	}
 	for i := range fields {
-		f := &fields[i]
-		if f.GoName != "_" && (f.Name == name || f.Alias == name && name != "") {
-			return f
+		if fields[i].is(name) {
+			return i
 		}
 	}
-	return nil
+	return -1
+}
+
+func (f *Field) is(name string) bool {
+	return f.GoName != "_" && (f.Name == name || f.Alias == name && name != "")
 }
 
 func flatten(unknown []Element, path string, e *Element) []Element {
@@ -267,9 +302,10 @@ func flatten(unknown []Element, path string, e *Element) []Element {
 	return unknown
 }
 
-func set(fv reflect.Value, text string) error {
-	if u, ok := fv.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		return u.UnmarshalText([]byte(text))
+func (u *filler) set(fv reflect.Value, text string) error {
+	if t, ok := fv.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		u.scratch = append(u.scratch[:0], text...)
+		return t.UnmarshalText(u.scratch)
 	}
 	if fv.Kind() == reflect.Int {
 		n, err := strconv.Atoi(strings.TrimSpace(text))

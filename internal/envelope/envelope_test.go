@@ -1,11 +1,13 @@
 package envelope
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -228,5 +230,24 @@ func BenchmarkSealAndVerify(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestDecryptInParts: whatever the number of parts, the text is the same.
+func TestDecryptInParts(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	k := testKeys(t)
+	for _, n := range []int{0, 1, 8, parallelSize, 2*parallelSize - 9, 2 * parallelSize, 2*parallelSize + 1, 5*parallelSize + 13} {
+		plain := make([]byte, n)
+		for i := range plain {
+			plain[i] = byte(i * 31)
+		}
+		body := k.Encrypt(plain)
+		for _, procs := range []int{1, 2, 3, 7} {
+			runtime.GOMAXPROCS(procs)
+			got, err := k.Decrypt(body)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(plain, got), "%d bytes on %d processors", n, procs)
+		}
 	}
 }
