@@ -49,7 +49,7 @@ func (v *validation) addf(wire, goName, value, rule string, args ...any) {
 // validate checks the struct that req points to against all rules at once.
 func validate(op Operation, req any) error {
 	var v validation
-	v.structFields(reflect.ValueOf(req).Elem(), "", "")
+	v.structFields(reflect.ValueOf(req).Elem(), nil)
 	if c, ok := req.(checker); ok {
 		c.check(&v)
 	}
@@ -59,28 +59,42 @@ func validate(op Operation, req any) error {
 	return &ValidationError{Operation: op, Fields: v.fields}
 }
 
-func (v *validation) structFields(s reflect.Value, wirePath, goPath string) {
+// row is the row that a field stands in; nil is none.
+type row struct {
+	wire, goName, element string
+	index                 int
+}
+
+// names are the full names of a field, for an error.
+func (r *row) names(f *codec.Field) (wire, goName string) {
+	if r == nil {
+		return f.Name, f.GoName
+	}
+	return fmt.Sprintf("%s/%s[%d]/%s", r.wire, r.element, r.index+1, f.Name), fmt.Sprintf("%s[%d].%s", r.goName, r.index, f.GoName)
+}
+
+func (v *validation) structFields(s reflect.Value, in *row) {
 	fields := codec.Fields(s.Type())
 	for i := range fields {
 		f := &fields[i]
-		if f.IsConst || f.CopyOf != "" {
-			continue
+		switch {
+		case f.IsConst || f.CopyOf != "":
+		case f.Row != "":
+			v.rows(s.FieldByIndex(f.Index), f)
+		default:
+			v.field(s, f, in)
 		}
-		wire, goName := wirePath+f.Name, goPath+f.GoName
-		rules := f.Tag.Get("check")
-		if f.Row == "" {
-			v.field(wire, goName, rules, codec.Text(s, f), s.FieldByIndex(f.Index))
-			continue
-		}
-		rows := s.FieldByIndex(f.Index)
-		limit, _ := strconv.Atoi(rule(rules, "rows"))
-		if n := rows.Len(); n < 1 || n > limit {
-			v.add(wire, goName, fmt.Sprintf("must have 1 to %d rows", limit), fmt.Sprintf("%d rows", n))
-		}
-		// Rows beyond the limit are not looked at: one complaint is enough.
-		for j := range min(rows.Len(), limit) {
-			v.structFields(rows.Index(j), fmt.Sprintf("%s/%s[%d]/", wire, f.Row, j+1), fmt.Sprintf("%s[%d].", goName, j))
-		}
+	}
+}
+
+func (v *validation) rows(rows reflect.Value, f *codec.Field) {
+	limit, _ := strconv.Atoi(rule(f.Tag.Get("check"), "rows"))
+	if n := rows.Len(); n < 1 || n > limit {
+		v.add(f.Name, f.GoName, fmt.Sprintf("must have 1 to %d rows", limit), fmt.Sprintf("%d rows", n))
+	}
+	// Rows beyond the limit are not looked at: one complaint is enough.
+	for i := range min(rows.Len(), limit) {
+		v.structFields(rows.Index(i), &row{f.Name, f.GoName, f.Row, i})
 	}
 }
 
@@ -94,18 +108,23 @@ func rule(rules, key string) string {
 	return ""
 }
 
-// field checks one field and notes the first rule that it breaks.
-func (v *validation) field(wire, goName, rules, text string, value reflect.Value) {
-	shown := quote(text)
+// field checks one field of s and notes the first rule that it breaks.
+func (v *validation) field(s reflect.Value, f *codec.Field, in *row) {
+	rules := f.Tag.Get("check")
+	broken := brokenRule(rules, s, f)
+	if broken == "" {
+		return
+	}
+	text := codec.Text(s, f)
+	shown := quote
 	switch {
 	case rule(rules, "secret") != "":
-		shown = personal(text)
+		shown = personal
 	case rule(rules, "url") != "":
-		shown = shownURL(text)
+		shown = shownURL
 	}
-	if broken := brokenRule(rules, text, value); broken != "" {
-		v.add(wire, goName, broken, shown)
-	}
+	wire, goName := in.names(f)
+	v.add(wire, goName, broken, shown(text))
 }
 
 // quote shows a value that is not personal, cut to a readable length.
@@ -130,24 +149,31 @@ func shownURL(s string) string {
 	return quote(s)
 }
 
-func brokenRule(rules, text string, value reflect.Value) string {
-	switch x := value.Interface().(type) {
-	case Amount:
-		return brokenBound(rules, int64(x), 100, MaxAmount.String(), int64(MaxAmount))
-	case Rate:
-		return brokenBound(rules, int64(x), 100, "999999999.99", int64(MaxAmount))
-	case Date:
-		switch {
-		case x.IsZero():
+var (
+	amountType = reflect.TypeFor[Amount]()
+	rateType   = reflect.TypeFor[Rate]()
+	dateType   = reflect.TypeFor[Date]()
+)
+
+func brokenRule(rules string, s reflect.Value, f *codec.Field) string {
+	value := s.FieldByIndex(f.Index)
+	switch {
+	case f.Type == amountType, f.Type == rateType:
+		return brokenBound(rules, value.Int(), 100, "999999999.99", int64(MaxAmount))
+	case f.Type == dateType:
+		switch d := value.Addr().Interface().(*Date); {
+		case d.IsZero():
 			return "must be given"
-		case !x.Valid():
+		case !d.Valid():
 			return "must be a day of the calendar"
 		}
 		return ""
-	case int:
-		return brokenBound(rules, int64(x), 1, "999999999", 999_999_999)
+	case f.Type.Kind() == reflect.Int:
+		return brokenBound(rules, value.Int(), 1, "999999999", 999_999_999)
+	case f.Default != "" && value.IsZero():
+		return brokenText(rules, f.Default)
 	}
-	return brokenText(rules, text)
+	return brokenText(rules, value.String())
 }
 
 // brokenBound checks a number that counts in 1/unit.
