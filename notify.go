@@ -66,9 +66,18 @@ func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
 	if r.Method != http.MethodPost {
 		return answer{}, fmt.Errorf("%w: method is not POST", ErrMalformed)
 	}
+	if n := len(r.Header.Values("Content-Type")); n > 1 {
+		return answer{}, fmt.Errorf("%w: content type stands there %d times", ErrMalformed, n)
+	}
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
 		return answer{}, fmt.Errorf("%w: content type is not application/x-www-form-urlencoded", ErrMalformed)
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return answer{}, fmt.Errorf("%w: the body is declared as compressed", ErrMalformed)
+	}
+	if r.ContentLength > c.maxInbound { // none of it needs reading
+		return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxInbound)
 	}
 	form := r.PostForm // set if somebody in front has read the body
 	if form == nil {
@@ -207,10 +216,10 @@ func orderedBy(op Operation) Operation {
 // have different keys. Automatic bids and repayments count as manual ones,
 // because their answers look the same.
 type AnswerKey struct {
-	MerchantCode string
-	Operation    Operation
-	OrderNo      string
-	Code         Code
+	MerchantCode string    // pMerCode
+	Operation    Operation // what was asked; a manual one for its automatic sibling
+	OrderNo      string    // pMerBillNo
+	Code         Code      // pErrCode
 }
 
 // String gives a compact form, fit for a unique column of a database.
@@ -235,6 +244,7 @@ type Once interface {
 
 // Inbound configures the handlers of answers.
 type Inbound struct {
+	// Callbacks get the answers that verified.
 	Callbacks Callbacks
 
 	// Once keeps duplicates from the callbacks; nil lets every copy through. An
@@ -335,6 +345,22 @@ type attempt struct {
 	handled bool
 }
 
+// wait waits for the end of the run, but no longer than ctx. What has ended
+// needs no ctx.
+func (a *attempt) wait(ctx context.Context) error {
+	select {
+	case <-a.done:
+		return nil
+	default:
+	}
+	select {
+	case <-a.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Do implements [Once]. A copy that arrives while another is being handled
 // waits for its end.
 func (o *MemoryOnce) Do(ctx context.Context, key AnswerKey, fn func(context.Context) error) error {
@@ -352,13 +378,11 @@ func (o *MemoryOnce) Do(ctx context.Context, key AnswerKey, fn func(context.Cont
 		if !taken {
 			return o.run(ctx, key, mine, fn)
 		}
-		select {
-		case <-other.done:
-			if other.handled {
-				return nil
-			}
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := other.wait(ctx); err != nil {
+			return err
+		}
+		if other.handled {
+			return nil
 		}
 	}
 }

@@ -465,6 +465,18 @@ func TestMemoryOnceWaits(t *testing.T) {
 	require.NoError(t, once.Do(context.Background(), key, never))
 }
 
+// TestMemoryOnceKnowsWithoutContext: a copy of what is done needs no waiting, so
+// it does not matter that the one who brought it has gone.
+func TestMemoryOnceKnowsWithoutContext(t *testing.T) {
+	t.Parallel()
+	var once ips.MemoryOnce
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 {
+		require.NoError(t, once.Do(ctx, ips.AnswerKey{OrderNo: "R1"}, func(context.Context) error { return nil }))
+	}
+}
+
 func TestAnswerKey(t *testing.T) {
 	t.Parallel()
 	key := ips.AnswerKey{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: "R1", Code: "MG00000F"}

@@ -36,7 +36,7 @@ func TestQuirkByteOrderMark(t *testing.T) {
 func TestQuirkAmountsWithAndWithoutDecimals(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]ips.Amount{
-		"500": 500_00, "0": 0, "3050.00": 3_050_00, "1016.71": 1_016_71, "0.5": 50, "": 0, "000500.10": 500_10, "-12.30": -12_30,
+		"500": 500_00, "0": 0, "3050.00": 3_050_00, "1016.71": 1_016_71, "0.5": 50, "": 0, "000500.10": 500_10,
 	} {
 		doc := document("pMerBillNo", "R1", "pTrdAmt", text)
 		assert.Equal(t, want, read[*ips.RechargeResponse](t, ips.OpRecharge, "MG00000F", doc).Amount, text)

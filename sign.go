@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -111,14 +112,34 @@ func (s *sealer) open(a answer) (document []byte, elements []codec.Element, err 
 	if len(document) == 0 {
 		return nil, nil, nil
 	}
+	// The border between message and body is not signed either: whoever carries
+	// an answer could move the body's first blocks into the message, garble the
+	// next one by that, and have the document begin in the middle of a memo of
+	// his own. Garbage can be made to open an instruction, by many tries, but not
+	// to be the beginning of a document.
+	if !startsDocument(document) {
+		return nil, nil, fmt.Errorf("%w: the body is not a document from its first byte", ErrMalformed)
+	}
 	if elements, err = codec.Parse(document); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return document, elements, nil
 }
 
-// usualCode is the form of every code that was ever seen in such an answer.
-var usualCode = regexp.MustCompile(`^MG[0-9]{5}[A-Z]`)
+// usualCode is the form of every code that was ever seen: MG00000F, and 0000 in
+// the answers of the old interface.
+var usualCode = regexp.MustCompile(`^(MG[0-9]{5}[A-Z]|[0-9]{4})`)
+
+// startsDocument reports whether the document begins as one does: with an XML
+// declaration or its root, behind a byte order mark or without. A mark of UTF-16
+// is enough: no text in another encoding can go on behind it with markup.
+func startsDocument(document []byte) bool {
+	if bytes.HasPrefix(document, []byte("\xFE\xFF")) || bytes.HasPrefix(document, []byte("\xFF\xFE")) {
+		return true
+	}
+	document = bytes.TrimPrefix(document, []byte("\xEF\xBB\xBF"))
+	return bytes.HasPrefix(document, []byte("<?xml")) || bytes.HasPrefix(document, []byte("<pReq"))
+}
 
 func isCode(s string) bool {
 	return s != "" && len(s) <= 16 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,10 @@ func (c *Client) open(op *OperationInfo, a answer, via Via, resp Response) error
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
+	// Only balances can be negative, and only queries answer with them.
+	if negative(reflect.ValueOf(resp).Elem()) {
+		return fmt.Errorf("%w: negative amount", ErrMalformed)
+	}
 	base := resp.Base()
 	base.Operation, base.Via = op.Operation, via
 	base.MerchantCode, base.Code, base.Message = a.merCode, Code(a.errCode), a.errMsg
@@ -45,6 +50,27 @@ func (c *Client) open(op *OperationInfo, a answer, via Via, resp Response) error
 		return fmt.Errorf("%w: %s without an order number", ErrMalformed, base.Code)
 	}
 	return nil
+}
+
+// negative reports whether there is a negative amount in v or its rows.
+func negative(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if negative(v.Field(i)) {
+				return true
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if negative(v.Index(i)) {
+				return true
+			}
+		}
+	case reflect.Int64:
+		return v.Type() == reflect.TypeFor[Amount]() && v.Int() < 0
+	}
+	return false
 }
 
 // fate decides whether err leaves the order's fate unknown.

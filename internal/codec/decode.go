@@ -228,6 +228,7 @@ type filler struct {
 func (u *filler) fields(elements []Element, v reflect.Value, path func() string) error {
 	fields := Fields(v.Type())
 	next := 0
+	var seen uint64 // fields that were named; an alias is a name too
 	for i := range elements {
 		e := &elements[i]
 		at := find(fields, e.Name, next)
@@ -236,6 +237,12 @@ func (u *filler) fields(elements []Element, v reflect.Value, path func() string)
 			continue
 		}
 		next = at + 1
+		if at < 64 { // no struct has more fields
+			if seen&(1<<at) != 0 {
+				return malformedf("%s%s stands twice, under two names", path(), e.Name)
+			}
+			seen |= 1 << at
+		}
 		switch f := &fields[at]; {
 		case f.Row != "":
 			if strings.TrimSpace(e.Text) != "" {

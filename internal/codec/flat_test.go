@@ -104,3 +104,26 @@ func FuzzFlat(f *testing.F) {
 	f.Add([]byte(`<pReq> <a>𠀀</a>` + "\t" + `</pReq>`))
 	f.Fuzz(func(t *testing.T, doc []byte) { agree(t, doc) })
 }
+
+// An element and its other name are one field: two values for it are one too
+// many.
+func TestAliasBesideItsName(t *testing.T) {
+	t.Parallel()
+	var v struct {
+		Type string `ips:"pFAcctType,alias=pFAccType"`
+	}
+	for _, doc := range []string{
+		`<pReq><pFAcctType>1</pFAcctType><pFAccType>0</pFAccType></pReq>`,
+		`<pReq><pFAccType>1</pFAccType><pFAcctType>1</pFAcctType></pReq>`,
+	} {
+		elements, err := Parse([]byte(doc))
+		require.NoError(t, err)
+		_, err = Unmarshal(elements, &v)
+		require.ErrorIs(t, err, ErrMalformed, doc)
+	}
+	elements, err := Parse([]byte(`<pReq><pFAccType>1</pFAccType></pReq>`))
+	require.NoError(t, err)
+	_, err = Unmarshal(elements, &v)
+	require.NoError(t, err)
+	assert.Equal(t, "1", v.Type)
+}
