@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -348,7 +349,11 @@ func send(t *testing.T, address string, a *attack) []*http.Response {
 			continue
 		}
 		body, err := io.ReadAll(resp.Body)
-		assert.NoError(t, err)
+		// A server that hangs up on somebody who is still writing resets the
+		// connection; the head of its answer has arrived by then.
+		if !errors.Is(err, syscall.ECONNRESET) {
+			assert.NoError(t, err)
+		}
 		resp.Body = io.NopCloser(strings.NewReader(string(body)))
 		all = append(all, resp)
 	}
