@@ -275,6 +275,10 @@ func withoutRedirects(base *http.Client) *http.Client {
 // Environment is where the client sends.
 func (c *Client) Environment() Environment { return c.env }
 
+// CloseIdleConnections lets go of connections that wait for the next call. With
+// [WithHTTPClient] they are that client's too.
+func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+
 // MerchantCode is the merchant that the client speaks for.
 func (c *Client) MerchantCode() string { return c.seal.keys.MerCode() }
 

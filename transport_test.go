@@ -410,6 +410,11 @@ func TestConnectionReuse(t *testing.T) {
 		require.Error(t, err)
 	}
 	assert.EqualValues(t, 1, connections.Load())
+
+	c.CloseIdleConnections()
+	_, err = c.QueryBanks(context.Background())
+	require.Error(t, err)
+	assert.EqualValues(t, 2, connections.Load(), "the idle connection was let go")
 }
 
 // TestQueries look at their signature and at what they cannot be sure of.

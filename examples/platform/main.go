@@ -127,7 +127,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	}
 	defer func() { err = errors.Join(err, db.Close(), forget()) }()
 
-	client, err := ips.NewClient(cfg, ips.WithHook(logEvents(log)))
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64 // they all go to IPS
+	defer transport.CloseIdleConnections()
+	client, err := ips.NewClient(cfg, ips.WithHook(logEvents(log)), ips.WithHTTPClient(&http.Client{Transport: transport}))
 	if err != nil {
 		return err
 	}

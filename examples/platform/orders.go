@@ -42,6 +42,7 @@ const (
 	afterRecord  point = "after record"  // on disk, not sent
 	afterAnswer  point = "after answer"  // IPS has answered, nobody has heard
 	beforeCommit point = "before commit" // all is written, nothing is committed
+	afterLook    point = "after look"    // balances were asked for, nothing is compared
 )
 
 func (o *Orders) passing(p point) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -113,11 +114,17 @@ func (o *Orders) lookAtBalances(ctx context.Context, act act, order store.Order)
 	case len(moves) == 0:
 		return noteSilent, nil
 	}
+	// Should the books move while IPS is asked, the comparison is worth nothing.
+	lines, err := linesOf(ctx, &o.store.Queries, moves)
+	if err != nil {
+		return "", err
+	}
 	seen, note := o.ask(ctx, moves)
 	if note != "" {
 		return note, nil
 	}
-	return o.settleByBalance(ctx, order, assumed, moves, seen)
+	o.passing(afterLook)
+	return o.settleByBalance(ctx, order, assumed, look{moves, seen, lines})
 }
 
 // errRehearsal rolls a rehearsal back.
@@ -187,15 +194,36 @@ func (o *Orders) ask(ctx context.Context, moves []store.Balance) (seen []store.B
 	return seen, ""
 }
 
+// look is what a look at the balances has shown.
+type look struct {
+	moves []store.Balance // what the order would move
+	seen  []store.Balance // what IPS says those accounts have
+	lines []int           // lines in the books about them before IPS was asked
+}
+
+// linesOf counts the lines in the books about accounts. Lines are only ever
+// added, so as long as the count stands, the books stand.
+func linesOf(ctx context.Context, q *store.Queries, moves []store.Balance) ([]int, error) {
+	var lines []int
+	for _, move := range moves {
+		n, err := q.Lines(ctx, move.Account)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, n)
+	}
+	return lines, nil
+}
+
 // settleByBalance compares what was seen with the books as they are now, and
 // settles the order in the same transaction.
-func (o *Orders) settleByBalance(ctx context.Context, order store.Order, assumed ips.Response, moves, seen []store.Balance) (note string, err error) {
+func (o *Orders) settleByBalance(ctx context.Context, order store.Order, assumed ips.Response, l look) (note string, err error) {
 	base := assumed.Base()
 	key := ips.AnswerKey{MerchantCode: base.MerchantCode, Operation: base.Operation, OrderNo: base.OrderNo, Code: base.Code}
 	note = noteTooNew
 	err = o.store.Do(ctx, key, func(ctx context.Context) error {
 		tx := store.FromContext(ctx)
-		if note, err = o.explains(ctx, tx, order, moves, seen); err != nil {
+		if note, err = o.explains(ctx, tx, order, l); err != nil {
 			return err
 		}
 		if note != "" {
@@ -218,7 +246,7 @@ func (o *Orders) settleByBalance(ctx context.Context, order store.Order, assumed
 
 // explains says why the balances do not prove that an order was carried out,
 // or nothing if they do.
-func (o *Orders) explains(ctx context.Context, tx *store.Tx, order store.Order, moves, seen []store.Balance) (note string, err error) {
+func (o *Orders) explains(ctx context.Context, tx *store.Tx, order store.Order, l look) (note string, err error) {
 	locked, err := tx.LockOrder(ctx, order.OrderKey)
 	if err != nil || locked.State.Final() {
 		return noteTooNew, err
@@ -228,16 +256,22 @@ func (o *Orders) explains(ctx context.Context, tx *store.Tx, order store.Order, 
 		return "", err
 	}
 	untouched, moved := true, true
-	for i, now := range seen {
+	for i, now := range l.seen {
 		books, err := tx.Balance(ctx, now.Account)
 		if err != nil {
 			return "", err
 		}
 		available, frozen := now.Available-books.Available, now.Frozen-books.Frozen
 		untouched = untouched && available == 0 && frozen == 0
-		moved = moved && available == moves[i].Available && frozen == moves[i].Frozen
+		moved = moved && available == l.moves[i].Available && frozen == l.moves[i].Frozen
 	}
+	// Counted last, so that it holds for all that was read before.
+	lines, err := linesOf(ctx, &tx.Queries, l.moves)
 	switch {
+	case err != nil:
+		return "", err
+	case !slices.Equal(lines, l.lines):
+		return noteTooNew, nil
 	case untouched:
 		return noteUntouched, nil
 	case len(rivals) > 0:

@@ -80,6 +80,35 @@ func TestCrash(t *testing.T) {
 	})
 }
 
+// Between the look at the balances and the comparison another order begins and
+// ends, which moves as much the other way. It must not pass for proof that the
+// open one was carried out.
+func TestBooksMoveWhileBalancesAreAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.SQLite(t))
+	li := w.customer("李四", "5000.00")
+	li.submit("/funds", "/recharge", url.Values{"amount": {"1000.00"}, "bank": {"00004"}}) // and closes the page
+	w.settle()
+	slow, _ := w.instance(w.site.URL)
+	slow.crash = func(p point) {
+		if p == afterLook {
+			li.press("/funds", "/withdraw", url.Values{"amount": {"998.00"}}) // and a fee of 2.00
+		}
+	}
+	report, err := slow.Reconcile(t.Context(), always, 10)
+	require.NoError(t, err)
+	require.Len(t, report.Open, 1)
+	assert.Equal(t, noteTooNew, report.Open[0].Note)
+	w.settle()
+	li.has(4000*ips.Yuan, 0)
+
+	slow.crash = nil
+	report, err = slow.Reconcile(t.Context(), always, 10)
+	require.NoError(t, err)
+	require.Len(t, report.Open, 1)
+	assert.Equal(t, noteUntouched, report.Open[0].Note)
+}
+
 // IPS has done it, and neither the web return nor the notification arrives:
 // the balances tell. What comes late changes nothing.
 func TestReconcileByBalance(t *testing.T) {

@@ -268,6 +268,12 @@ func (q *Queries) Postings(ctx context.Context, account string, limit int) ([]Po
 		" ORDER BY posted_at DESC, operation, order_no, line DESC LIMIT $2", account, limit)
 }
 
+// Lines counts the lines about an account.
+func (q *Queries) Lines(ctx context.Context, account string) (int, error) {
+	n, err := one[count](ctx, q, "SELECT COUNT(*) FROM postings WHERE account = $1", account)
+	return int(n), err
+}
+
 // OrderPostings lists what an order has moved.
 func (q *Queries) OrderPostings(ctx context.Context, key OrderKey) ([]Posting, error) {
 	return list[Posting](ctx, q, "SELECT "+postingColumns+" FROM postings"+whereOrder+" ORDER BY line", key.Operation, key.OrderNo)
