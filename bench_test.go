@@ -24,8 +24,8 @@ import (
 
 // The benchmarks come in pairs: what the SDK does with a message, and the floor
 // in the same run, which is 3DES-CBC of crypto/des, Base64 and MD5 over the same
-// bytes and nothing else. The ratio of the two is what counts; see the
-// package's documentation of performance.
+// bytes and nothing else. The ratio of the two is what counts: machines are
+// shared and noisy.
 
 func benchClient(b *testing.B) *Client {
 	b.Helper()
