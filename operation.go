@@ -1,7 +1,6 @@
 package ips
 
 import (
-	"reflect"
 	"slices"
 
 	"github.com/ips-p2p/ips/internal/codec"
@@ -130,10 +129,9 @@ type operation[Q any, R Response] struct {
 	variant codec.Element
 }
 
-func (o *operation[Q, R]) base() *OperationInfo      { return &o.OperationInfo }
-func (o *operation[Q, R]) response() Response        { return o.newResponse() }
-func (o *operation[Q, R]) requestType() reflect.Type { return reflect.TypeFor[Q]() }
-func (o *operation[Q, R]) answerMark() string        { return o.mark }
+func (o *operation[Q, R]) base() *OperationInfo { return &o.OperationInfo }
+func (o *operation[Q, R]) response() Response   { return o.newResponse() }
+func (o *operation[Q, R]) answerMark() string   { return o.mark }
 func (o *operation[Q, R]) answerVariant() codec.Element {
 	return o.variant
 }
@@ -142,7 +140,6 @@ func (o *operation[Q, R]) answerVariant() codec.Element {
 type description interface {
 	base() *OperationInfo
 	response() Response
-	requestType() reflect.Type
 	answerMark() string
 	answerVariant() codec.Element
 }

@@ -122,25 +122,15 @@ func remoteWorld(cfg ips.Config, listen string) (*World, error) {
 // configFrom reads the environment variables; elsewhere is false if none of
 // them is set. Its errors name all that is missing, and no value of a secret.
 func configFrom(getenv func(string) string) (cfg ips.Config, elsewhere bool, err error) {
-	required := []struct {
-		name string
-		into *string
-	}{
-		{"IPS_POST_URL", &cfg.Environment.PostBase},
-		{"IPS_WS_URL", &cfg.Environment.Service},
-		{"IPS_QUERY_URL", &cfg.Environment.Query},
-		{"IPS_MERCHANT", &cfg.MerchantCode},
-		{"IPS_CERT", &cfg.Cert},
-		{"IPS_3DES_KEY", &cfg.Key},
-		{"IPS_3DES_IV", &cfg.IV},
-		{"IPS_LISTEN", new(string)},
-	}
 	var set, missing []string
-	for _, v := range required {
-		if *v.into = getenv(v.name); *v.into == "" {
-			missing = append(missing, v.name)
+	for _, name := range []string{
+		"IPS_POST_URL", "IPS_WS_URL", "IPS_QUERY_URL",
+		"IPS_MERCHANT", "IPS_CERT", "IPS_3DES_KEY", "IPS_3DES_IV", "IPS_LISTEN",
+	} {
+		if getenv(name) == "" {
+			missing = append(missing, name)
 		} else {
-			set = append(set, v.name)
+			set = append(set, name)
 		}
 	}
 	switch {
@@ -150,13 +140,8 @@ func configFrom(getenv func(string) string) (cfg ips.Config, elsewhere bool, err
 		return ips.Config{}, false, fmt.Errorf("to talk to another IPS set %s too; or unset %s and use the sandbox in this program",
 			strings.Join(missing, ", "), strings.Join(set, ", "))
 	}
-	cfg.Environment.Name = "IPS elsewhere"
-	cfg.Environment.Namespace = cmp.Or(getenv("IPS_NAMESPACE"), "http://tempuri.org/")
-	cfg.ReturnURL, cfg.NotifyURL = getenv("IPS_RETURN_URL"), getenv("IPS_NOTIFY_URL")
-	if text := getenv("IPS_PUBLIC_KEY"); text != "" {
-		if cfg.PublicKey, err = ips.ParsePublicKey(text); err != nil {
-			return ips.Config{}, false, fmt.Errorf("IPS_PUBLIC_KEY: %w", err)
-		}
+	if cfg, err = ips.ConfigFromEnv(getenv); err != nil {
+		return ips.Config{}, false, err
 	}
 	return cfg, true, refuseProduction(cfg.Environment)
 }
