@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/ips-p2p/ips/internal/codec"
@@ -38,7 +39,7 @@ const (
 // Info describes the operation; ok is false for a name that is none.
 func (o Operation) Info() (info OperationInfo, ok bool) {
 	if d := describe(o); d != nil {
-		return *d.base(), true
+		return d.info(), true
 	}
 	return OperationInfo{}, false
 }
@@ -93,6 +94,11 @@ type OperationInfo struct {
 	// Repeatable: sending the same order number with the same content again
 	// does nothing twice; IPS answers with the first result.
 	Repeatable bool
+	// Request and Response are the structs that the method takes (for queries:
+	// makes) and that the answer is read into. Their tags say all that is known of
+	// the fields: "ips" the wire name and with the order of the fields the wire
+	// order, "check" the limits.
+	Request, Response reflect.Type
 }
 
 // Outcome classifies a code as this operation means it.
@@ -111,7 +117,7 @@ func (i *OperationInfo) Outcome(c Code) Outcome {
 func Operations() []OperationInfo {
 	all := make([]OperationInfo, len(descriptions))
 	for i, d := range descriptions {
-		all[i] = *d.base()
+		all[i] = d.info()
 	}
 	return all
 }
@@ -130,8 +136,13 @@ type operation[Q any, R Response] struct {
 }
 
 func (o *operation[Q, R]) base() *OperationInfo { return &o.OperationInfo }
-func (o *operation[Q, R]) response() Response   { return o.newResponse() }
-func (o *operation[Q, R]) answerMark() string   { return o.mark }
+func (o *operation[Q, R]) info() OperationInfo {
+	info := o.OperationInfo
+	info.Request, info.Response = reflect.TypeFor[Q](), reflect.TypeFor[R]().Elem()
+	return info
+}
+func (o *operation[Q, R]) response() Response { return o.newResponse() }
+func (o *operation[Q, R]) answerMark() string { return o.mark }
 func (o *operation[Q, R]) answerVariant() codec.Element {
 	return o.variant
 }
@@ -139,6 +150,7 @@ func (o *operation[Q, R]) answerVariant() codec.Element {
 // description is an operation whose types do not matter.
 type description interface {
 	base() *OperationInfo
+	info() OperationInfo // with the types
 	response() Response
 	answerMark() string
 	answerVariant() codec.Element
