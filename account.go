@@ -113,6 +113,7 @@ var openAccount = &operation[OpenAccountRequest, *OpenAccountResponse]{
 		Scenarios: []int{1}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *OpenAccountResponse { return new(OpenAccountResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *OpenAccountResponse) error { return cb.OpenAccount },
 	mark:        "pSmDate",
 }
 
@@ -131,10 +132,10 @@ func (c *Client) OpenAccount(req OpenAccountRequest) (*Form, error) {
 type BalanceResponse struct {
 	Reply
 
-	Account   string `ips:"pIpsAcctNo"` // 托管账户
-	Available Amount `ips:"pBalance"`   // 可用余额
-	Frozen    Amount `ips:"pLock"`      // 冻结余额
-	Unsettled Amount `ips:"pNeedstl"`   // 未结算余额
+	Account   string `ips:"pIpsAcctNo"`      // 托管账户
+	Available Amount `ips:"pBalance,signed"` // 可用余额
+	Frozen    Amount `ips:"pLock,signed"`    // 冻结余额
+	Unsettled Amount `ips:"pNeedstl,signed"` // 未结算余额
 
 	// Verified reports whether the answer's own signature (pSign) held. How
 	// IPS signs the answers of queries is not documented well enough to insist

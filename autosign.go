@@ -1,5 +1,7 @@
 package ips
 
+import "context"
+
 import "fmt"
 
 // Period is the unit of a contract's validity and of the terms in it
@@ -118,6 +120,7 @@ var signAutoBid = &operation[SignAutoBidRequest, *SignAutoBidResponse]{
 		Scenarios: []int{16}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *SignAutoBidResponse { return new(SignAutoBidResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *SignAutoBidResponse) error { return cb.SignAutoBid },
 	mark:        "pSAmtQuota",
 }
 
@@ -198,6 +201,7 @@ var signAutoRepay = &operation[SignAutoRepayRequest, *SignAutoRepayResponse]{
 		Scenarios: []int{17}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *SignAutoRepayResponse { return new(SignAutoRepayResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *SignAutoRepayResponse) error { return cb.SignAutoRepay },
 	mark:        "pIdentType",
 }
 

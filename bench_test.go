@@ -145,7 +145,7 @@ func benchSeal[Q any, R Response](b *testing.B, op *operation[Q, R], req Q) {
 	filled := req
 	_, _, err := prepare(c, op, &filled)
 	require.NoError(b, err)
-	document, err := codec.Marshal(&filled)
+	document, err := codec.Marshal(&filled, op.variant.Text)
 	require.NoError(b, err)
 	b.Run("sdk", func(b *testing.B) {
 		b.SetBytes(int64(len(document)))
@@ -182,7 +182,7 @@ func benchOpen[Q any, R Response](b *testing.B, op *operation[Q, R], document st
 		b.SetBytes(int64(len(document)))
 		b.ReportAllocs()
 		for range b.N {
-			if err := c.open(&op.OperationInfo, a, Synchronous, op.newResponse()); err != nil {
+			if err := c.open(op, a, Synchronous, op.newResponse()); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -89,7 +89,7 @@ type RegisterBidRequest struct {
 	// RepayMode is how it is repaid (还款方式 pRepayMode).
 	RepayMode RepayMode `ips:"pRepayMode" check:"oneof=1 2 3 99"`
 
-	_ struct{} `ips:"pOperationType,const=1"` // 新增
+	_ struct{} `ips:"pOperationType,variant"` // 1 新增, 2 结束
 
 	// Fee is what the platform will take from the borrower in all (借款人手续费
 	// pLendFee): at least 0. It is only registered here and taken by [TransferRow]
@@ -123,62 +123,7 @@ type RegisterBidRequest struct {
 // order number included; convert the one you kept:
 //
 //	req := ips.EndBidRequest(registration)
-type EndBidRequest struct {
-	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
-	// 1–30 characters, unique at the merchant.
-	OrderNo string `ips:"pMerBillNo" check:"max=30"`
-	// BidNo is the merchant's number of the bid (标的号 pBidNo): 1–30 letters and
-	// digits, unique at the merchant.
-	BidNo string `ips:"pBidNo" check:"alnum,max=30"`
-	// Date is the day of registration (登记日期 pRegDate).
-	Date Date `ips:"pRegDate"`
-	// Amount is the loan (借款金额 pLendAmt): more than 0, at most
-	// 100,000,000.00.
-	Amount Amount `ips:"pLendAmt" check:"gt=0,le=100000000"`
-	// Margin is frozen at the borrower (借款保证金 pGuaranteesAmt): at least 0, at
-	// most 100,000,000.00. He must have it in his account.
-	Margin Amount `ips:"pGuaranteesAmt" check:"ge=0,le=100000000"`
-	// Rate is the yearly interest (借款利率 pTrdLendRate): at least 0, less than
-	// 48 %.
-	Rate Rate `ips:"pTrdLendRate" check:"ge=0,lt=48"`
-	// TermUnit and Term are the loan's term (借款周期 pTrdCycleType,
-	// pTrdCycleValue): 1–1800 days or 1–60 months.
-	TermUnit TermUnit `ips:"pTrdCycleType" check:"oneof=1 3"`
-	Term     int      `ips:"pTrdCycleValue" check:"gt=0"`
-	// Purpose of the loan (借款用途 pLendPurpose): at most 100 characters.
-	Purpose string `ips:"pLendPurpose" check:"max=100"`
-	// RepayMode is how it is repaid (还款方式 pRepayMode).
-	RepayMode RepayMode `ips:"pRepayMode" check:"oneof=1 2 3 99"`
-
-	_ struct{} `ips:"pOperationType,const=2"` // 结束
-
-	// Fee is what the platform will take from the borrower in all (借款人手续费
-	// pLendFee): at least 0. It is only registered here and taken by [TransferRow]
-	// ToFee when funds are released, in sum never more than this.
-	Fee Amount `ips:"pLendFee" check:"ge=0"`
-	// AccountType is 1 person (pAcctType); the zero value means it. Accounts of
-	// organisations are not open here.
-	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=1"`
-	// IdentNo is the borrower's id number (证件号 pIdentNo): at most 20 characters.
-	IdentNo string `ips:"pIdentNo" check:"max=20,secret"`
-	// RealName is the borrower's name (姓名 pRealName): at most 30 characters.
-	RealName string `ips:"pRealName" check:"max=30,secret"`
-	// Account is the borrower's custody account (托管账户 pIpsAcctNo): at most 30
-	// characters, e.g. 4021000000000001.
-	Account string `ips:"pIpsAcctNo" check:"max=30,secret"`
-
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
-	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
-	NotifyURL string `ips:"pS2SUrl" check:"url"`
-
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
-}
+type EndBidRequest RegisterBidRequest
 
 func (r *RegisterBidRequest) check(v *validation) { v.term(r.TermUnit, r.Term) }
 
@@ -230,6 +175,7 @@ var registerBid = &operation[RegisterBidRequest, *BidResponse]{
 		Repeatable: true,
 	},
 	newResponse: func() *BidResponse { return new(BidResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.RegisterBid },
 	mark:        "pBidStatus",
 	variant:     codec.Element{Name: "pOperationType", Text: "1"},
 }
@@ -255,6 +201,7 @@ var endBid = &operation[EndBidRequest, *BidResponse]{
 		Repeatable: true,
 	},
 	newResponse: func() *BidResponse { return new(BidResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.EndBid },
 	mark:        "pBidStatus",
 	variant:     codec.Element{Name: "pOperationType", Text: "2"},
 }
@@ -418,6 +365,7 @@ var registerCreditor = &operation[RegisterCreditorRequest, *CreditorResponse]{
 		Scenarios: []int{4, 5}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *CreditorResponse { return new(CreditorResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *CreditorResponse) error { return cb.RegisterCreditor },
 	mark:        "pAccountDealNo",
 }
 
@@ -440,6 +388,7 @@ var autoBid = &operation[AutoBidRequest, *CreditorResponse]{
 		Scenarios: []int{4, 5}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *CreditorResponse { return new(CreditorResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *CreditorResponse) error { return cb.AutoBid },
 	mark:        "pAccountDealNo",
 }
 
@@ -524,7 +473,10 @@ var registerGuarantor = &operation[RegisterGuarantorRequest, *RegisterGuarantorR
 		Scenarios: []int{3}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *RegisterGuarantorResponse { return new(RegisterGuarantorResponse) },
-	mark:        "pProFitAmt",
+	callback: func(cb *Callbacks) func(context.Context, *RegisterGuarantorResponse) error {
+		return cb.RegisterGuarantor
+	},
+	mark: "pProFitAmt",
 }
 
 // RegisterGuarantor starts the registration of a guarantor for a registered

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"sync"
 	"time"
 
 	"golang.org/x/net/html/charset"
@@ -54,7 +53,7 @@ func (c *Client) readInbound(r *http.Request, op Operation, via Via) (resp Respo
 		return nil, received, fmt.Errorf("ips: inbound %s: %w", op, err)
 	}
 	resp = d.response()
-	if err := c.open(d.base(), a, via, resp); err != nil {
+	if err := c.open(d, a, via, resp); err != nil {
 		return nil, received, fmt.Errorf("ips: inbound %s: %w", op, err)
 	}
 	return resp, received, nil
@@ -147,99 +146,17 @@ type Callbacks struct {
 	Other func(context.Context, Response) error
 }
 
+// dispatch gives an answer to its operation's callback, or else to Other.
 func (cb *Callbacks) dispatch(ctx context.Context, resp Response) error {
-	switch resp.Base().Operation {
-	case OpOpenAccount:
-		return callback(ctx, cb, cb.OpenAccount, resp)
-	case OpRegisterBid:
-		return callback(ctx, cb, cb.RegisterBid, resp)
-	case OpEndBid:
-		return callback(ctx, cb, cb.EndBid, resp)
-	case OpRegisterCreditor:
-		return callback(ctx, cb, cb.RegisterCreditor, resp)
-	case OpAutoBid:
-		return callback(ctx, cb, cb.AutoBid, resp)
-	case OpRegisterGuarantor:
-		return callback(ctx, cb, cb.RegisterGuarantor, resp)
-	case OpRegisterDebtTransfer:
-		return callback(ctx, cb, cb.RegisterDebtTransfer, resp)
-	case OpSignAutoBid:
-		return callback(ctx, cb, cb.SignAutoBid, resp)
-	case OpSignAutoRepay:
-		return callback(ctx, cb, cb.SignAutoRepay, resp)
-	case OpRecharge:
-		return callback(ctx, cb, cb.Recharge, resp)
-	case OpTransfer:
-		return callback(ctx, cb, cb.Transfer, resp)
-	case OpRepay:
-		return callback(ctx, cb, cb.Repay, resp)
-	case OpAutoRepay:
-		return callback(ctx, cb, cb.AutoRepay, resp)
-	case OpUnfreezeMargin:
-		return callback(ctx, cb, cb.UnfreezeMargin, resp)
-	case OpWithholdingRecharge:
-		return callback(ctx, cb, cb.WithholdingRecharge, resp)
-	case OpWithdraw:
-		return callback(ctx, cb, cb.Withdraw, resp)
-	case OpRepayOldBid:
-		return callback(ctx, cb, cb.RepayOldBid, resp)
+	if d := describe(resp.Base().Operation); d != nil {
+		if called, err := d.call(ctx, cb, resp); called {
+			return err
+		}
 	}
-	return callback[Response](ctx, cb, nil, resp)
-}
-
-func callback[R Response](ctx context.Context, cb *Callbacks, fn func(context.Context, R) error, resp Response) error {
-	switch r, ok := resp.(R); {
-	case fn != nil && ok:
-		return fn(ctx, r)
-	case cb.Other != nil:
+	if cb.Other != nil {
 		return cb.Other(ctx, resp)
 	}
 	return fmt.Errorf("ips: inbound %s: no callback", resp.Base().Operation)
-}
-
-// orderedBy is the operation under whose name an answer is remembered. Nothing
-// in an answer says whether the order was manual or automatic, so both are one:
-// a copy that comes to the other's URL is still a copy.
-func orderedBy(op Operation) Operation {
-	switch op {
-	case OpAutoBid:
-		return OpRegisterCreditor
-	case OpAutoRepay:
-		return OpRepay
-	default:
-		return op
-	}
-}
-
-// AnswerKey identifies what an answer says. Copies of one answer, by whichever
-// way, have the same key; a pending answer and the final one of the same order
-// have different keys. Automatic bids and repayments count as manual ones,
-// because their answers look the same.
-type AnswerKey struct {
-	MerchantCode string    // pMerCode
-	Operation    Operation // what was asked; a manual one for its automatic sibling
-	OrderNo      string    // pMerBillNo
-	Code         Code      // pErrCode
-}
-
-// String gives a compact form, fit for a unique column of a database.
-func (k AnswerKey) String() string {
-	return k.MerchantCode + "/" + string(k.Operation) + "/" + k.OrderNo + "/" + string(k.Code)
-}
-
-// Once is where the merchant's database decides whether an answer is heard for
-// the first time. Duplicates are the normal case: the web return and the
-// notification say the same, and IPS repeats itself.
-//
-// Do runs fn unless it has run before without an error for this key, and
-// remembers the key if and only if fn returns nil. Do it in one transaction:
-// insert the key into a table where it is unique, hand the transaction to fn in
-// the context, commit if fn succeeded. Do returns fn's error, and nil for a
-// duplicate. A callback that finds an answer wrong, such as another amount than
-// its order has, must return an error, so that the right one is not taken for a
-// copy.
-type Once interface {
-	Do(ctx context.Context, key AnswerKey, fn func(context.Context) error) error
 }
 
 // Inbound configures the handlers of answers.
@@ -331,72 +248,3 @@ func (c *Client) ReturnHandler(in Inbound, page func(w http.ResponseWriter, r *h
 }
 
 func refuse(w http.ResponseWriter) { http.Error(w, "refused", http.StatusBadRequest) }
-
-// MemoryOnce is a [Once] for tests and examples: it forgets everything when the
-// program ends and never shrinks. The zero value is ready for use.
-type MemoryOnce struct {
-	mu   sync.Mutex
-	keys map[AnswerKey]*attempt
-}
-
-// attempt is one run of a callback; handled is valid once done is closed.
-type attempt struct {
-	done    chan struct{}
-	handled bool
-}
-
-// wait waits for the end of the run, but no longer than ctx. What has ended
-// needs no ctx.
-func (a *attempt) wait(ctx context.Context) error {
-	select {
-	case <-a.done:
-		return nil
-	default:
-	}
-	select {
-	case <-a.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Do implements [Once]. A copy that arrives while another is being handled
-// waits for its end.
-func (o *MemoryOnce) Do(ctx context.Context, key AnswerKey, fn func(context.Context) error) error {
-	for {
-		mine := &attempt{done: make(chan struct{})}
-		o.mu.Lock()
-		if o.keys == nil {
-			o.keys = make(map[AnswerKey]*attempt)
-		}
-		other, taken := o.keys[key]
-		if !taken {
-			o.keys[key] = mine
-		}
-		o.mu.Unlock()
-		if !taken {
-			return o.run(ctx, key, mine, fn)
-		}
-		if err := other.wait(ctx); err != nil {
-			return err
-		}
-		if other.handled {
-			return nil
-		}
-	}
-}
-
-func (o *MemoryOnce) run(ctx context.Context, key AnswerKey, mine *attempt, fn func(context.Context) error) error {
-	defer func() { // also if fn panics
-		if !mine.handled {
-			o.mu.Lock()
-			delete(o.keys, key)
-			o.mu.Unlock()
-		}
-		close(mine.done)
-	}()
-	err := fn(ctx)
-	mine.handled = err == nil
-	return err
-}

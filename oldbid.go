@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -161,6 +162,7 @@ var repayOldBid = &operation[RepayOldBidRequest, *RepayOldBidResponse]{
 		Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *RepayOldBidResponse { return new(RepayOldBidResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *RepayOldBidResponse) error { return cb.RepayOldBid },
 	mark:        "pMerchantBillNo",
 }
 

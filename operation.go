@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"context"
 	"reflect"
 	"slices"
 
@@ -126,34 +127,51 @@ func Operations() []OperationInfo {
 type operation[Q any, R Response] struct {
 	OperationInfo
 	newResponse func() R
+	// callback is the function of cb for this operation's answers; nil for
+	// queries, whose answers do not come by themselves.
+	callback func(cb *Callbacks) func(context.Context, R) error
 	// mark is an element that only this operation's answers have, or those of
 	// operations that share its response type.
 	mark string
 	// variant is what sets this operation's answers apart from those with the
 	// same mark: an element and its text, where the answer has that element and
-	// it is not empty.
+	// it is not empty. A request type that several operations share gets the text
+	// where its tag says variant.
 	variant codec.Element
 }
 
 func (o *operation[Q, R]) base() *OperationInfo { return &o.OperationInfo }
+
 func (o *operation[Q, R]) info() OperationInfo {
 	info := o.OperationInfo
 	info.Request, info.Response = reflect.TypeFor[Q](), reflect.TypeFor[R]().Elem()
 	return info
 }
+
 func (o *operation[Q, R]) response() Response { return o.newResponse() }
-func (o *operation[Q, R]) answerMark() string { return o.mark }
-func (o *operation[Q, R]) answerVariant() codec.Element {
-	return o.variant
+
+func (o *operation[Q, R]) call(ctx context.Context, cb *Callbacks, resp Response) (called bool, err error) {
+	r, ok := resp.(R)
+	if !ok || o.callback == nil {
+		return false, nil
+	}
+	fn := o.callback(cb)
+	if fn == nil {
+		return false, nil
+	}
+	return true, fn(ctx, r)
 }
+
+func (o *operation[Q, R]) marks() (mark string, variant codec.Element) { return o.mark, o.variant }
 
 // description is an operation whose types do not matter.
 type description interface {
 	base() *OperationInfo
 	info() OperationInfo // with the types
-	response() Response
-	answerMark() string
-	answerVariant() codec.Element
+	response() Response  // a new one
+	// call gives an answer to the operation's callback, if there is one.
+	call(ctx context.Context, cb *Callbacks, resp Response) (called bool, err error)
+	marks() (mark string, variant codec.Element)
 }
 
 var descriptions = []description{
@@ -172,24 +190,23 @@ func describe(o Operation) description {
 	return nil
 }
 
-// foreign reports whether a document is another operation's answer: it has
-// another's mark and not its own, or the text of another's variant. A document
-// without any mark passes, because the platform may leave elements out.
-func foreign(op Operation, elements []codec.Element) bool {
-	has := func(name string) bool {
-		return name != "" && slices.ContainsFunc(elements, func(e codec.Element) bool { return e.Name == name })
+// foreign reports whether a document is another operation's answer than d's: it
+// has another's mark and not its own, or the text of another's variant. A
+// document without any mark passes, because the platform may leave elements out.
+func foreign(d description, elements []codec.Element) bool {
+	has := func(mark string) bool {
+		return mark != "" && slices.ContainsFunc(elements, func(e codec.Element) bool { return e.Name == mark })
 	}
-	d := describe(op)
-	own := d.answerVariant()
+	mark, variant := d.marks()
 	if slices.ContainsFunc(elements, func(e codec.Element) bool {
-		return e.Name == own.Name && e.Text != "" && e.Text != own.Text
+		return e.Name == variant.Name && e.Text != "" && e.Text != variant.Text
 	}) {
 		return true
 	}
-	if has(d.answerMark()) {
-		return false
-	}
-	return slices.ContainsFunc(descriptions, func(d description) bool { return has(d.answerMark()) })
+	return !has(mark) && slices.ContainsFunc(descriptions, func(d description) bool {
+		other, _ := d.marks()
+		return has(other)
+	})
 }
 
 // The codes of most operations.

@@ -110,6 +110,7 @@ var recharge = &operation[RechargeRequest, *RechargeResponse]{
 		Scenarios: []int{10, 11}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *RechargeResponse { return new(RechargeResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *RechargeResponse) error { return cb.Recharge },
 	mark:        "pTrdDate",
 }
 
@@ -188,7 +189,10 @@ var withholdingRecharge = &operation[WithholdingRechargeRequest, *WithholdingRec
 		Scenarios: []int{12}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *WithholdingRechargeResponse { return new(WithholdingRechargeResponse) },
-	mark:        "pMerFee", // pTrdRealAmt is not known before the debit
+	callback: func(cb *Callbacks) func(context.Context, *WithholdingRechargeResponse) error {
+		return cb.WithholdingRecharge
+	},
+	mark: "pMerFee", // pTrdRealAmt is not known before the debit
 }
 
 // WithholdingRecharge makes IPS debit a user's card (4.13 自动代扣充值,

@@ -168,6 +168,7 @@ var repay = &operation[RepayRequest, *RepayResponse]{
 		Scenarios: []int{7}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *RepayResponse { return new(RepayResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.Repay },
 	mark:        "pRepaymentDate",
 	variant:     codec.Element{Name: "pMerchantBillNo"}, // only the old repayment has it
 }
@@ -188,6 +189,7 @@ var autoRepay = &operation[AutoRepayRequest, *RepayResponse]{
 		Scenarios: []int{7}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *RepayResponse { return new(RepayResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.AutoRepay },
 	mark:        "pRepaymentDate",
 	variant:     codec.Element{Name: "pMerchantBillNo"}, // only the old repayment has it
 }

@@ -1,5 +1,12 @@
 package ips
 
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ips-p2p/ips/internal/codec"
+)
+
 // Via says how an answer reached the merchant.
 type Via int
 
@@ -89,4 +96,77 @@ func name[T ~string](v T, names map[T]string) string {
 		return n
 	}
 	return "unknown (" + string(v) + ")"
+}
+
+// The way back of a message, from its five fields to the typed response. How
+// the five fields are found is in transport.go and notify.go.
+
+// open verifies, decrypts and decodes an answer into resp and classifies it.
+func (c *Client) open(d description, a answer, via Via, resp Response) error {
+	op := d.base()
+	document, err := c.seal.open(a)
+	var read codec.Document
+	if err == nil && document != "" {
+		if read, err = codec.Unmarshal(document, resp); err != nil {
+			document, err = "", fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
+	}
+	if err == nil && foreign(d, read.Elements) {
+		err = ErrOperation
+	}
+	c.tapReceived(op, via, document, a, err)
+	if err != nil {
+		return err
+	}
+	base := resp.Base()
+	base.fill(op, via, a)
+	base.Extra = extra(read.Unknown)
+	// A refusal may come without a document, if IPS could not read the request.
+	// Anything better is about an order, and says about which.
+	if base.Outcome != Failure && base.OrderNo == "" {
+		return fmt.Errorf("%w: %s without an order number", ErrMalformed, base.Code)
+	}
+	return nil
+}
+
+// openQuery reads the answer to a query into resp and reports whether its
+// signature held.
+func (c *Client) openQuery(d description, result string, resp Response) (verified bool, err error) {
+	read, err := codec.Unmarshal(result, resp)
+	if err != nil {
+		return false, fmt.Errorf("%w: result: %w", ErrMalformed, err)
+	}
+	a := answerOf(read.Elements)
+	if a.merCode != c.MerchantCode() {
+		err = ErrMerchant
+	}
+	c.tapReceived(d.base(), Synchronous, result, a, err)
+	if err != nil {
+		return false, err
+	}
+	var signed []string
+	for _, e := range read.Elements {
+		if e.Name != "pSign" {
+			signed = append(signed, e.Text)
+		}
+	}
+	base := resp.Base()
+	base.fill(d.base(), Synchronous, a)
+	base.Extra = extra(slices.DeleteFunc(read.Unknown, func(e codec.Element) bool { return a.field(e.Name) != nil }))
+	return c.seal.keys.VerifyText(a.sign, signed...), nil
+}
+
+// fill tells of an answer what the envelope says.
+func (r *Reply) fill(op *OperationInfo, via Via, a answer) {
+	r.Operation, r.Via = op.Operation, via
+	r.MerchantCode, r.Code, r.Message = a.merCode, Code(a.errCode), a.errMsg
+	r.Outcome = op.Outcome(r.Code)
+}
+
+func extra(unknown []codec.Element) []Element {
+	var all []Element
+	for _, e := range unknown {
+		all = append(all, Element(e))
+	}
+	return all
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ips-p2p/ips/internal/codec"
 	"github.com/ips-p2p/ips/internal/envelope"
 )
 
@@ -86,44 +85,42 @@ type answer struct {
 }
 
 // open verifies the answer as it was received, in constant time, and only then
-// decrypts and parses it. An empty body has no elements.
-func (s *sealer) open(a answer) (document []byte, elements []codec.Element, err error) {
+// decrypts it. An empty body is an empty document.
+func (s *sealer) open(a answer) (document string, err error) {
 	if a.merCode != s.keys.MerCode() {
-		return nil, nil, ErrMerchant
+		return "", ErrMerchant
 	}
 	// The signed text has no separators, so whoever carries an answer could move
 	// the border between code and message, and so turn a success into an unknown
 	// code, which is a failure. Where the two together begin with a code of the
 	// usual form, it must be that one.
 	if usual := usualCode.FindString(a.errCode + a.errMsg); !isCode(a.errCode) || usual != "" && usual != a.errCode {
-		return nil, nil, fmt.Errorf("%w: pErrCode is not a code", ErrMalformed)
+		return "", fmt.Errorf("%w: pErrCode is not a code", ErrMalformed)
 	}
 	body := envelope.Repair(a.body)
 	keys := s.verify(a, body)
 	if keys == nil {
-		return nil, nil, ErrSignature
+		return "", ErrSignature
 	}
 	if body == "" {
-		return nil, nil, nil
+		return "", nil
 	}
-	if document, err = keys.Decrypt(body); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	plain, err := keys.Decrypt(body)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if len(document) == 0 {
-		return nil, nil, nil
+	if len(plain) == 0 {
+		return "", nil
 	}
 	// The border between message and body is not signed either: whoever carries
 	// an answer could move the body's first blocks into the message, garble the
 	// next one by that, and have the document begin in the middle of a memo of
 	// his own. Garbage can be made to open an instruction, by many tries, but not
 	// to be the beginning of a document.
-	if !startsDocument(document) {
-		return nil, nil, fmt.Errorf("%w: the body is not a document from its first byte", ErrMalformed)
+	if !startsDocument(plain) {
+		return "", fmt.Errorf("%w: the body is not a document from its first byte", ErrMalformed)
 	}
-	if elements, err = codec.Parse(document); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return document, elements, nil
+	return string(plain), nil
 }
 
 // usualCode is the form of every code that was ever seen: MG00000F, and 0000 in

@@ -132,7 +132,10 @@ var registerDebtTransfer = &operation[RegisterDebtTransferRequest, *RegisterDebt
 		Scenarios: []int{6}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *RegisterDebtTransferResponse { return new(RegisterDebtTransferResponse) },
-	mark:        "pCretAmt",
+	callback: func(cb *Callbacks) func(context.Context, *RegisterDebtTransferResponse) error {
+		return cb.RegisterDebtTransfer
+	},
+	mark: "pCretAmt",
 }
 
 // RegisterDebtTransfer starts the sale of a claim whose money was released
@@ -307,6 +310,7 @@ var transfer = &operation[TransferRequest, *TransferResponse]{
 		Scenarios: []int{4, 5, 6, 8, 9}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *TransferResponse { return new(TransferResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *TransferResponse) error { return cb.Transfer },
 	mark:        "pTransferType",
 }
 
@@ -405,6 +409,7 @@ var unfreezeMargin = &operation[UnfreezeMarginRequest, *UnfreezeMarginResponse]{
 		Scenarios: []int{14, 15}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *UnfreezeMarginResponse { return new(UnfreezeMarginResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *UnfreezeMarginResponse) error { return cb.UnfreezeMargin },
 	mark:        "pUnfreezeAmt",
 }
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,60 +17,6 @@ import (
 	"github.com/ips-p2p/ips/internal/htmlform"
 	"github.com/ips-p2p/ips/internal/soap"
 )
-
-// open verifies, decrypts and decodes an answer into resp and classifies it.
-func (c *Client) open(op *OperationInfo, a answer, via Via, resp Response) error {
-	document, elements, err := c.seal.open(a)
-	c.tapReceived(op, via, document, a, err)
-	if err != nil {
-		return err
-	}
-	if foreign(op.Operation, elements) {
-		return ErrOperation
-	}
-	unknown, err := codec.Unmarshal(elements, resp)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	// Only balances can be negative, and only queries answer with them.
-	if negative(reflect.ValueOf(resp).Elem()) {
-		return fmt.Errorf("%w: negative amount", ErrMalformed)
-	}
-	base := resp.Base()
-	base.Operation, base.Via = op.Operation, via
-	base.MerchantCode, base.Code, base.Message = a.merCode, Code(a.errCode), a.errMsg
-	base.Outcome = op.Outcome(base.Code)
-	for _, e := range unknown {
-		base.Extra = append(base.Extra, Element{e.Name, e.Text})
-	}
-	// A refusal may come without a document, if IPS could not read the request.
-	// Anything better is about an order, and says about which.
-	if base.Outcome != Failure && base.OrderNo == "" {
-		return fmt.Errorf("%w: %s without an order number", ErrMalformed, base.Code)
-	}
-	return nil
-}
-
-// negative reports whether there is a negative amount in v or its rows.
-func negative(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if negative(v.Field(i)) {
-				return true
-			}
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			if negative(v.Index(i)) {
-				return true
-			}
-		}
-	case reflect.Int64:
-		return v.Type() == reflect.TypeFor[Amount]() && v.Int() < 0
-	}
-	return false
-}
 
 // fate decides whether err leaves the order's fate unknown.
 func (c *Client) fate(op *OperationInfo, orderNo string, err error) error {
@@ -194,11 +139,11 @@ func (c *Client) soap(ctx context.Context, f *flight, service, op string, params
 // resultAnswer reads the five fields out of the document that a web service
 // result holds.
 func resultAnswer(result string) (answer, error) {
-	elements, err := codec.Parse([]byte(result))
+	document, err := codec.Unmarshal(result, new(struct{}))
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: result: %w", ErrMalformed, err)
 	}
-	return answerOf(elements), nil
+	return answerOf(document.Elements), nil
 }
 
 func answerOf(elements []codec.Element) answer {
@@ -260,38 +205,4 @@ func returnForm(page []byte, contentType string) (answer, error) {
 		return answer{}, fmt.Errorf("%w: the page has no return form", ErrMalformed)
 	}
 	return a, nil
-}
-
-// openQuery reads the answer to a query into resp and reports whether its
-// signature held.
-func (c *Client) openQuery(op *OperationInfo, result string, resp Response) (verified bool, err error) {
-	elements, err := codec.Parse([]byte(result))
-	if err != nil {
-		return false, fmt.Errorf("%w: result: %w", ErrMalformed, err)
-	}
-	a := answerOf(elements)
-	c.tapReceived(op, Synchronous, []byte(result), a, nil)
-	if a.merCode != c.MerchantCode() {
-		return false, ErrMerchant
-	}
-	var signed []string
-	for _, e := range elements {
-		if e.Name != "pSign" {
-			signed = append(signed, e.Text)
-		}
-	}
-	unknown, err := codec.Unmarshal(elements, resp)
-	if err != nil {
-		return false, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	base := resp.Base()
-	base.Operation, base.Via = op.Operation, Synchronous
-	base.MerchantCode, base.Code, base.Message = a.merCode, Code(a.errCode), a.errMsg
-	base.Outcome = op.Outcome(base.Code)
-	for _, e := range unknown {
-		if new(answer).field(e.Name) == nil {
-			base.Extra = append(base.Extra, Element{e.Name, e.Text})
-		}
-	}
-	return c.seal.keys.VerifyText(a.sign, signed...), nil
 }

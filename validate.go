@@ -3,10 +3,13 @@ package ips
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -46,10 +49,59 @@ func (v *validation) addf(wire, goName, value, rule string, args ...any) {
 	v.add(wire, goName, fmt.Sprintf(rule, args...), value)
 }
 
+// plan is what the tags of a request's or a row's struct say, worked out once.
+type plan struct {
+	fields []plannedField
+	// Where the fields are that every request is asked for; nil for none.
+	orderNo, bidNo, returnURL, notifyURL []int
+}
+
+// plannedField is a field that the caller fills in.
+type plannedField struct {
+	*codec.Field
+	broken func(value reflect.Value) string // the first rule that the value breaks, "" for none
+	shown  func(text string) string         // the value as an error may show it
+	rows   *plan                            // of each row
+	most   int                              // rows
+}
+
+var plans sync.Map // reflect.Type -> *plan
+
+func planOf(t reflect.Type) *plan {
+	if p, ok := plans.Load(t); ok {
+		return p.(*plan)
+	}
+	p := new(plan)
+	fields := codec.Fields(t)
+	for i := range fields {
+		f := &fields[i]
+		switch f.Name {
+		case "pMerBillNo":
+			p.orderNo = f.Index
+		case "pBidNo":
+			p.bidNo = f.Index
+		case "pWebUrl":
+			p.returnURL = f.Index
+		case "pS2SUrl":
+			p.notifyURL = f.Index
+		}
+		rules := parseRules(f.Tag.Get("check"))
+		switch {
+		case f.IsConst || f.Variant || f.CopyOf != "":
+		case f.Row != "":
+			p.fields = append(p.fields, plannedField{Field: f, rows: planOf(f.Type.Elem()), most: rules.number("rows")})
+		default:
+			p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown()})
+		}
+	}
+	got, _ := plans.LoadOrStore(t, p)
+	return got.(*plan)
+}
+
 // validate checks the struct that req points to against all rules at once.
-func validate(op Operation, req any) error {
+func (p *plan) validate(op Operation, req any) error {
 	var v validation
-	v.structFields(reflect.ValueOf(req).Elem(), nil)
+	p.check(&v, reflect.ValueOf(req).Elem(), nil)
 	if c, ok := req.(checker); ok {
 		c.check(&v)
 	}
@@ -61,70 +113,239 @@ func validate(op Operation, req any) error {
 
 // row is the row that a field stands in; nil is none.
 type row struct {
-	wire, goName, element string
-	index                 int
+	of    *plannedField
+	index int
 }
 
 // names are the full names of a field, for an error.
-func (r *row) names(f *codec.Field) (wire, goName string) {
+func (r *row) names(f *plannedField) (wire, goName string) {
 	if r == nil {
 		return f.Name, f.GoName
 	}
-	return fmt.Sprintf("%s/%s[%d]/%s", r.wire, r.element, r.index+1, f.Name), fmt.Sprintf("%s[%d].%s", r.goName, r.index, f.GoName)
+	return fmt.Sprintf("%s/%s[%d]/%s", r.of.Name, r.of.Row, r.index+1, f.Name), fmt.Sprintf("%s[%d].%s", r.of.GoName, r.index, f.GoName)
 }
 
-func (v *validation) structFields(s reflect.Value, in *row) {
-	fields := codec.Fields(s.Type())
-	for i := range fields {
-		f := &fields[i]
-		switch {
-		case f.IsConst || f.CopyOf != "":
-		case f.Row != "":
-			v.rows(s.FieldByIndex(f.Index), f)
-		default:
-			v.field(s, f, in)
+func (p *plan) check(v *validation, s reflect.Value, in *row) {
+	for i := range p.fields {
+		f := &p.fields[i]
+		value := s.FieldByIndex(f.Index)
+		if f.rows != nil {
+			f.checkRows(v, value)
+			continue
+		}
+		if broken := f.broken(value); broken != "" {
+			wire, goName := in.names(f)
+			v.add(wire, goName, broken, f.shown(codec.Text(s, f.Field)))
 		}
 	}
 }
 
-func (v *validation) rows(rows reflect.Value, f *codec.Field) {
-	limit, _ := strconv.Atoi(rule(f.Tag.Get("check"), "rows"))
-	if n := rows.Len(); n < 1 || n > limit {
-		v.add(f.Name, f.GoName, fmt.Sprintf("must have 1 to %d rows", limit), fmt.Sprintf("%d rows", n))
+func (f *plannedField) checkRows(v *validation, rows reflect.Value) {
+	n := rows.Len()
+	if n < 1 || n > f.most {
+		v.add(f.Name, f.GoName, fmt.Sprintf("must have 1 to %d rows", f.most), fmt.Sprintf("%d rows", n))
 	}
 	// Rows beyond the limit are not looked at: one complaint is enough.
-	for i := range min(rows.Len(), limit) {
-		v.structFields(rows.Index(i), &row{f.Name, f.GoName, f.Row, i})
+	in := row{of: f}
+	for in.index = range min(n, f.most) {
+		f.rows.check(v, rows.Index(in.index), &in)
 	}
 }
 
-// rule returns the value of one rule out of the tag, "" where it is missing.
-func rule(rules, key string) string {
-	for r := range strings.SplitSeq(rules, ",") {
-		if k, value, _ := strings.Cut(r, "="); k == key {
-			return cmp.Or(value, "yes")
+// rules are those of one field, in the order of its tag.
+type rules []struct{ key, value string }
+
+func parseRules(tag string) rules {
+	var all rules
+	for r := range strings.SplitSeq(tag, ",") {
+		key, value, _ := strings.Cut(r, "=")
+		all = append(all, struct{ key, value string }{key, value})
+	}
+	return all
+}
+
+func (r rules) has(key string) bool {
+	return slices.ContainsFunc(r, func(one struct{ key, value string }) bool { return one.key == key })
+}
+
+// number is the value of a rule that has a number, 0 where it is missing.
+func (r rules) number(key string) int {
+	for _, one := range r {
+		if one.key == key {
+			n, _ := strconv.Atoi(one.value) // tags are ours
+			return n
 		}
+	}
+	return 0
+}
+
+// shown says how an error may show the field's value.
+func (r rules) shown() func(string) string {
+	switch {
+	case r.has("secret"):
+		return personal
+	case r.has("url"):
+		return shownURL
+	default:
+		return quote
+	}
+}
+
+var (
+	amountType = reflect.TypeFor[Amount]()
+	rateType   = reflect.TypeFor[Rate]()
+	dateType   = reflect.TypeFor[Date]()
+)
+
+// compile makes the check of one field.
+func (r rules) compile(f *codec.Field) func(reflect.Value) string {
+	switch {
+	case f.Type == amountType, f.Type == rateType:
+		check := r.compileBounds(100, "999999999.99", int64(MaxAmount))
+		return func(v reflect.Value) string { return check(v.Int()) }
+	case f.Type == dateType:
+		return func(v reflect.Value) string { return brokenDate(*v.Addr().Interface().(*Date)) }
+	case f.Type.Kind() == reflect.Int:
+		check := r.compileBounds(1, "999999999", 999_999_999)
+		return func(v reflect.Value) string { return check(v.Int()) }
+	}
+	check := r.compileText()
+	return func(v reflect.Value) string { return check(cmp.Or(v.String(), f.Default)) }
+}
+
+func brokenDate(d Date) string {
+	switch {
+	case d.IsZero():
+		return "must be given"
+	case !d.Valid():
+		return "must be a day of the calendar"
 	}
 	return ""
 }
 
-// field checks one field of s and notes the first rule that it breaks.
-func (v *validation) field(s reflect.Value, f *codec.Field, in *row) {
-	rules := f.Tag.Get("check")
-	broken := brokenRule(rules, s, f)
-	if broken == "" {
-		return
+// compileBounds makes the check of a number that counts in 1/unit.
+func (r rules) compileBounds(unit int64, mostText string, most int64) func(n int64) string {
+	type bound struct {
+		low, high int64 // both are legal
+		broken    string
 	}
-	text := codec.Text(s, f)
-	shown := quote
-	switch {
-	case rule(rules, "secret") != "":
-		shown = personal
-	case rule(rules, "url") != "":
-		shown = shownURL
+	var bounds []bound
+	for _, one := range r {
+		h, _ := parseHundredths(one.value, 9) // tags are ours
+		limit := h * unit / 100
+		b := bound{low: math.MinInt64, high: math.MaxInt64}
+		word := ""
+		switch one.key {
+		case "gt":
+			word, b.low = "more than", limit+1
+		case "ge":
+			word, b.low = "at least", limit
+		case "lt":
+			word, b.high = "less than", limit-1
+		case "le":
+			word, b.high = "at most", limit
+		default:
+			continue
+		}
+		b.broken = "must be " + word + " " + one.value
+		bounds = append(bounds, b)
 	}
-	wire, goName := in.names(f)
-	v.add(wire, goName, broken, shown(text))
+	bounds = append(bounds,
+		bound{0, math.MaxInt64, "must be at least 0"}, // no number on the wire has a sign
+		bound{math.MinInt64, most, "must be at most " + mostText})
+	return func(n int64) string {
+		for i := range bounds {
+			if b := &bounds[i]; n < b.low || n > b.high {
+				return b.broken
+			}
+		}
+		return ""
+	}
+}
+
+// compileText makes the check of a text.
+func (r rules) compileText() func(text string) string {
+	type check struct {
+		holds  func(text string, characters int) bool
+		broken string
+	}
+	var checks []check
+	add := func(broken string, holds func(string, int) bool) { checks = append(checks, check{holds, broken}) }
+	for _, one := range r {
+		limit, _ := strconv.Atoi(one.value) // tags are ours
+		switch one.key {
+		case "max":
+			add("must have at most "+one.value+" characters", func(_ string, n int) bool { return n <= limit })
+		case "len":
+			add("must have exactly "+one.value+" characters", func(_ string, n int) bool { return n == limit })
+		case "alnum":
+			add("must be letters a–z, A–Z and digits only", func(text string, _ int) bool { return alnum(text) })
+		case "digits":
+			add("must be digits only", func(text string, _ int) bool { return digits(text) })
+		case "url":
+			add("must be an absolute http or https URL", func(text string, _ int) bool { return absoluteURL(text) })
+		case "oneof":
+			legal := strings.Fields(one.value)
+			add("must be one of "+strings.Join(legal, ", "), func(text string, _ int) bool { return slices.Contains(legal, text) })
+		}
+	}
+	empty := "must not be empty"
+	if r.has("optional") {
+		empty = ""
+	}
+	return func(text string) string {
+		if text == "" {
+			return empty
+		}
+		characters, broken := countCharacters(text)
+		if broken != "" {
+			return broken
+		}
+		for i := range checks {
+			if !checks[i].holds(text, characters) {
+				return checks[i].broken
+			}
+		}
+		return ""
+	}
+}
+
+// countCharacters counts the characters of a text that the wire can carry, and
+// says what is wrong with another.
+func countCharacters(text string) (n int, broken string) {
+	if n = printable(text); n > 0 {
+		return n, ""
+	}
+	if !utf8.ValidString(text) {
+		return 0, "must be UTF-8"
+	}
+	if r, bad := badCharacter(text); bad {
+		return 0, fmt.Sprintf("must not hold the control character %U", r)
+	}
+	if strings.TrimSpace(text) == "" {
+		return 0, "must not be blank"
+	}
+	return utf8.RuneCountInString(text), ""
+}
+
+// printable is the length of a text of ASCII without spaces, as most are; 0 for
+// others.
+func printable(text string) int {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return 0
+		}
+	}
+	return len(text)
+}
+
+func badCharacter(s string) (rune, bool) {
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			return r, true
+		}
+	}
+	return codec.BadRune(s)
 }
 
 // quote shows a value that is not personal, cut to a readable length.
@@ -149,112 +370,6 @@ func shownURL(s string) string {
 	return quote(s)
 }
 
-var (
-	amountType = reflect.TypeFor[Amount]()
-	rateType   = reflect.TypeFor[Rate]()
-	dateType   = reflect.TypeFor[Date]()
-)
-
-func brokenRule(rules string, s reflect.Value, f *codec.Field) string {
-	value := s.FieldByIndex(f.Index)
-	switch {
-	case f.Type == amountType, f.Type == rateType:
-		return brokenBound(rules, value.Int(), 100, "999999999.99", int64(MaxAmount))
-	case f.Type == dateType:
-		switch d := value.Addr().Interface().(*Date); {
-		case d.IsZero():
-			return "must be given"
-		case !d.Valid():
-			return "must be a day of the calendar"
-		}
-		return ""
-	case f.Type.Kind() == reflect.Int:
-		return brokenBound(rules, value.Int(), 1, "999999999", 999_999_999)
-	case f.Default != "" && value.IsZero():
-		return brokenText(rules, f.Default)
-	}
-	return brokenText(rules, value.String())
-}
-
-// brokenBound checks a number that counts in 1/unit.
-func brokenBound(rules string, n, unit int64, mostText string, most int64) string {
-	for r := range strings.SplitSeq(rules, ",") {
-		key, value, _ := strings.Cut(r, "=")
-		word, holds := "", true
-		bound := func() int64 {
-			h, _ := parseHundredths(value, 9) // tags are ours
-			return h * unit / 100
-		}
-		switch key {
-		case "gt":
-			word, holds = "more than", n > bound()
-		case "ge":
-			word, holds = "at least", n >= bound()
-		case "lt":
-			word, holds = "less than", n < bound()
-		case "le":
-			word, holds = "at most", n <= bound()
-		}
-		if !holds {
-			return "must be " + word + " " + value
-		}
-	}
-	switch {
-	case n < 0: // no number on the wire has a sign
-		return "must be at least 0"
-	case n > most:
-		return "must be at most " + mostText
-	}
-	return ""
-}
-
-func brokenText(rules, text string) string {
-	if text == "" {
-		if rule(rules, "optional") != "" {
-			return ""
-		}
-		return "must not be empty"
-	}
-	if !utf8.ValidString(text) {
-		return "must be UTF-8"
-	}
-	if r, bad := badCharacter(text); bad {
-		return fmt.Sprintf("must not hold the control character %U", r)
-	}
-	if strings.TrimSpace(text) == "" {
-		return "must not be blank"
-	}
-	n := utf8.RuneCountInString(text)
-	for r := range strings.SplitSeq(rules, ",") {
-		key, value, _ := strings.Cut(r, "=")
-		limit, _ := strconv.Atoi(value)
-		switch {
-		case key == "max" && n > limit:
-			return "must have at most " + value + " characters"
-		case key == "len" && n != limit:
-			return "must have exactly " + value + " characters"
-		case key == "alnum" && !alnum(text):
-			return "must be letters a–z, A–Z and digits only"
-		case key == "digits" && !digits(text):
-			return "must be digits only"
-		case key == "url" && !absoluteURL(text):
-			return "must be an absolute http or https URL"
-		case key == "oneof" && !oneOf(value, text):
-			return "must be one of " + strings.ReplaceAll(value, " ", ", ")
-		}
-	}
-	return ""
-}
-
-func badCharacter(s string) (rune, bool) {
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			return r, true
-		}
-	}
-	return codec.BadRune(s)
-}
-
 func alnum(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -268,13 +383,4 @@ func alnum(s string) bool {
 func absoluteURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
-}
-
-func oneOf(list, s string) bool {
-	for v := range strings.SplitSeq(list, " ") {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }

@@ -1,9 +1,9 @@
 package ips
 
 import (
-	"bytes"
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/ips-p2p/ips/internal/soap"
 )
@@ -68,14 +68,14 @@ const personalElements = `pIdentNo|pFromIdentNo|pToIdentNo|pFIdentNo|pMobileNo|p
 // personalText also takes prefixes and attributes, which nobody has seen yet.
 var personalText = regexp.MustCompile(`(?s)(<(?:[\w.-]+:)?(?:` + personalElements + `)(?:\s[^>]*)?>).*?(</(?:[\w.-]+:)?(?:` + personalElements + `)\s*>)`)
 
-func (c *Client) tapDocument(document []byte) string {
+func (c *Client) tapDocument(document string) string {
 	if c.tapRaw {
-		return string(document)
+		return document
 	}
-	if bytes.HasPrefix(document, []byte("\xFF\xFE")) || bytes.HasPrefix(document, []byte("\xFE\xFF")) {
+	if strings.HasPrefix(document, "\xFF\xFE") || strings.HasPrefix(document, "\xFE\xFF") {
 		return "(UTF-16, not shown)" // the pattern would find nothing to mask
 	}
-	return personalText.ReplaceAllString(string(document), "${1}***${2}")
+	return personalText.ReplaceAllString(document, "${1}***${2}")
 }
 
 func (c *Client) tapSent(op *OperationInfo, orderNo string, document []byte, s sealed) {
@@ -88,11 +88,11 @@ func (c *Client) tapSent(op *OperationInfo, orderNo string, document []byte, s s
 		Direction: Sent,
 		OrderNo:   orderNo,
 		Envelope:  []FormField{{names[0], s.merCode}, {names[1], s.body}, {names[2], s.sign}},
-		Document:  c.tapDocument(document),
+		Document:  c.tapDocument(string(document)),
 	})
 }
 
-func (c *Client) tapReceived(op *OperationInfo, via Via, document []byte, a answer, err error) {
+func (c *Client) tapReceived(op *OperationInfo, via Via, document string, a answer, err error) {
 	if c.tap == nil {
 		return
 	}

@@ -1,5 +1,7 @@
 package ips
 
+import "context"
+
 // WithdrawRequest pays money out of a custody account to its owner's bank card
 // (4.14 提现).
 type WithdrawRequest struct {
@@ -73,6 +75,7 @@ var withdraw = &operation[WithdrawRequest, *WithdrawResponse]{
 		Scenarios: []int{13}, Success: done, Pending: pending, Repeatable: true,
 	},
 	newResponse: func() *WithdrawResponse { return new(WithdrawResponse) },
+	callback:    func(cb *Callbacks) func(context.Context, *WithdrawResponse) error { return cb.Withdraw },
 	mark:        "pDwDate",
 }
 

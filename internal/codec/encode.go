@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -12,38 +13,59 @@ const header = `<?xml version="1.0" encoding="utf-8"?>`
 
 // Marshal writes the document of the struct that v points to: every field, in
 // order, empty ones as empty elements, with no white space between elements.
-// It refuses text that no XML document can hold, such as control characters.
-func Marshal(v any) ([]byte, error) {
-	rv := reflect.ValueOf(v).Elem()
+// variant is the text of the element tagged so, for structs that several
+// operations share. It refuses text that no XML document can hold, such as
+// control characters.
+func Marshal(v any, variant string) ([]byte, error) {
 	b := make([]byte, 0, 1024)
 	b = append(b, header...)
 	b = append(b, "<pReq>"...)
-	b, err := appendStruct(b, rv)
+	rv := reflect.ValueOf(v).Elem()
+	b, err := appendStruct(b, rv, Fields(rv.Type()), variant)
 	if err != nil {
 		return nil, err
 	}
 	return append(b, "</pReq>"...), nil
 }
 
-func appendStruct(b []byte, v reflect.Value) ([]byte, error) {
-	fields := Fields(v.Type())
+func appendStruct(b []byte, v reflect.Value, fields []Field, variant string) ([]byte, error) {
 	var err error
 	for i := range fields {
 		f := &fields[i]
 		b = appendTag(b, "<", f.Name)
-		if f.Row != "" {
-			rows := v.FieldByIndex(f.Index)
-			for j := range rows.Len() {
-				b = appendTag(b, "<", f.Row)
-				if b, err = appendStruct(b, rows.Index(j)); err != nil {
-					return nil, fmt.Errorf("%s[%d]/%w", f.Row, j+1, err)
-				}
-				b = appendTag(b, "</", f.Row)
+		switch {
+		case f.Row != "":
+			b, err = appendRows(b, v.FieldByIndex(f.Index), f)
+		case f.Variant:
+			b, err = appendEscaped(b, variant)
+		default:
+			b, err = appendField(b, v, fields, f)
+		}
+		if err != nil {
+			if f.Row == "" {
+				err = fmt.Errorf("%s: %w", f.Name, err)
 			}
-		} else if b, err = appendField(b, v, fields, f); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
+			return nil, err
 		}
 		b = appendTag(b, "</", f.Name)
+	}
+	return b, nil
+}
+
+func appendRows(b []byte, rows reflect.Value, f *Field) ([]byte, error) {
+	n := rows.Len()
+	for j := range n {
+		start := len(b)
+		b = appendTag(b, "<", f.Row)
+		var err error
+		if b, err = appendStruct(b, rows.Index(j), f.rows, ""); err != nil {
+			return nil, fmt.Errorf("%s[%d]/%w", f.Row, j+1, err)
+		}
+		b = appendTag(b, "</", f.Row)
+		if j == 0 { // rows are alike; growing step by step would copy all of them again and again
+			row := len(b) - start
+			b = slices.Grow(b, (n-1)*(row+row/16+8))
+		}
 	}
 	return b, nil
 }
@@ -65,23 +87,22 @@ func appendField(b []byte, v reflect.Value, fields []Field, f *Field) ([]byte, e
 	if f.Default != "" && fv.IsZero() {
 		return appendEscaped(b, f.Default)
 	}
-	if a, ok := fv.Addr().Interface().(encoding.TextAppender); ok {
-		return a.AppendText(b)
-	}
-	switch fv.Kind() {
-	case reflect.String: // the raw text: enumerations have a String method for people
-		return appendEscaped(b, fv.String())
-	case reflect.Int:
+	switch {
+	case f.appends:
+		return fv.Addr().Interface().(encoding.TextAppender).AppendText(b)
+	case f.form == wholeInt:
 		return strconv.AppendInt(b, fv.Int(), 10), nil
+	case fv.Kind() == reflect.String: // the raw text: enumerations have a String method for people
+		return appendEscaped(b, fv.String())
 	default:
 		return nil, fmt.Errorf("%s cannot be written", fv.Type())
 	}
 }
 
 // Text is the text that the element f of the struct v (addressable) gets,
-// before escaping. It is empty for rows.
+// before escaping. It is empty for rows and variants.
 func Text(v reflect.Value, f *Field) string {
-	if f.Row != "" {
+	if f.Row != "" || f.Variant {
 		return ""
 	}
 	fields := Fields(v.Type())
@@ -126,6 +147,9 @@ func BadRune(s string) (r rune, bad bool) {
 }
 
 func appendEscaped(b []byte, s string) ([]byte, error) {
+	if clean(s) {
+		return append(b, s...), nil
+	}
 	if r, bad := BadRune(s); bad {
 		return nil, fmt.Errorf("the character %U has no place in an XML document", r)
 	}
@@ -144,4 +168,14 @@ func appendEscaped(b []byte, s string) ([]byte, error) {
 		}
 	}
 	return b, nil
+}
+
+// clean reports whether the text is ASCII that stands for itself, as most is.
+func clean(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c > '~' || c == '&' || c == '<' || c == '>' {
+			return false
+		}
+	}
+	return true
 }

@@ -9,12 +9,15 @@
 //	_       struct{} `ips:"pRegType,const=1"`       // always this text
 //	_       struct{} `ips:"pTrdAmt,copy=pAuthAmt"`  // the text of another field
 //	Type    T        `ips:"pAcctType,default=1"`    // this text where the value is zero
+//	_       struct{} `ips:"pOperationType,variant"` // the text that Marshal is told
 //	From    T        `ips:"pFAcctType,alias=pFAccType"` // another name that is read
+//	Balance N        `ips:"pBalance,signed"`        // a number that may be negative
 //	Rows    []Row    `ips:"pDetails,row=pRow"`
 //
 // Fields without the tag are left alone, embedded structs count as if their
 // fields stood in their place. A value is a string, an integer, or a type with
-// AppendText and UnmarshalText.
+// AppendText and UnmarshalText. Such a value that counts in an int64, as money
+// does, is never negative in a document unless its tag says signed.
 package codec
 
 import (
@@ -37,12 +40,28 @@ type Field struct {
 	Const   string            // text of a constant
 	IsConst bool              // the text is Const, whatever the struct holds
 	Default string            // text of a zero value
+	Variant bool              // the text is what Marshal is told, whatever the struct holds
+	Signed  bool              // the number may be negative
 	CopyOf  string            // wire name of the field whose text is repeated
 	Type    reflect.Type      // type of the Go field
 	Tag     reflect.StructTag // the whole tag, for other keys than ours
 	Index   []int             // path to the Go field, for reflect.Value.FieldByIndex
 	copyOf  int               // index in Fields of the field named CopyOf
+	open    string            // start tag, "" for what no field takes
+	form    form              // how its text is read
+	appends bool              // its text is written by AppendText
+	rows    []Field           // of each row, for slices
 }
+
+// form says how the text of a field is stored.
+type form int
+
+const (
+	plainText form = iota // as it is
+	wholeInt              // strconv.Atoi
+	ownForm               // UnmarshalText
+	unsigned              // UnmarshalText, and no minus
+)
 
 var cache sync.Map // reflect.Type -> []Field
 
@@ -100,12 +119,26 @@ func collect(t reflect.Type, path []int, fields []Field) []Field {
 				f.Alias = value
 			case "row":
 				f.Row = value
+			case "variant":
+				f.Variant = true
+			case "signed":
+				f.Signed = true
 			default:
 				panic(fmt.Sprintf("codec: %s.%s: unknown option %q", t, sf.Name, opt))
 			}
 		}
-		if !f.IsConst && f.CopyOf == "" && f.Row == "" && !isText(sf.Type) {
+		switch {
+		case f.IsConst, f.CopyOf != "", f.Variant:
+		case f.Row != "":
+			f.rows = Fields(sf.Type.Elem())
+		case !isText(sf.Type):
 			panic(fmt.Sprintf("codec: %s.%s: no text form for %s", t, sf.Name, sf.Type))
+		default:
+			f.form = formOf(sf.Type, f.Signed)
+			f.appends = reflect.PointerTo(sf.Type).Implements(appender)
+		}
+		if f.GoName != "_" {
+			f.open = "<" + f.Name + ">"
 		}
 		fields = append(fields, f)
 	}
@@ -120,4 +153,17 @@ var (
 func isText(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return t.Kind() == reflect.String || t.Kind() == reflect.Int || p.Implements(appender) || p.Implements(unmarshaler)
+}
+
+func formOf(t reflect.Type, signed bool) form {
+	switch {
+	case reflect.PointerTo(t).Implements(unmarshaler) && t.Kind() == reflect.Int64 && !signed:
+		return unsigned
+	case reflect.PointerTo(t).Implements(unmarshaler):
+		return ownForm
+	case t.Kind() == reflect.Int:
+		return wholeInt
+	default:
+		return plainText
+	}
 }

@@ -2,16 +2,79 @@ package ips
 
 import (
 	"cmp"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/ips-p2p/ips/internal/envelope"
 )
+
+// Config is what a [Client] must know of its merchant. All secrets come from
+// IPS. A Config prints without its secrets under every verb, in log/slog and
+// as JSON; within a struct of yours keep it in an exported field, since package
+// fmt does not let it hide itself in an unexported one.
+type Config struct {
+	MerchantCode string `json:"merchant_code"` // 商户号, 6 digits
+	Cert         string `json:"-"`             // MD5 证书, 128 ASCII characters
+	Key          string `json:"-"`             // 3DES key, 24 ASCII characters
+	IV           string `json:"-"`             // 3DES IV, 8 ASCII characters
+
+	// PublicKey is for merchants whose answers IPS signs in MD5withRSA mode;
+	// see [ParsePublicKey]. Nil means MD5 mode.
+	PublicKey *rsa.PublicKey `json:"-"`
+
+	// Former is for the time after IPS issued new secrets: answers made with the
+	// former ones are still taken for a while. Nil is the normal case.
+	Former *FormerKeys `json:"-"`
+
+	// Environment is where IPS answers: [Production], [VendorTest], or
+	// [EnvironmentAt] for a sandbox.
+	Environment Environment `json:"environment"`
+
+	// ReturnURL and NotifyURL are the bases of pWebUrl and pS2SUrl for requests
+	// that name none: the operation is added as the last segment of the path,
+	// as in https://p2p.example.com/ips/notify/open-account, so that
+	// [Client.NotifyHandler] knows what an answer is about. Absolute, or empty
+	// if every request names its own.
+	ReturnURL string `json:"return_url"`
+	NotifyURL string `json:"notify_url"`
+}
+
+// TestMerchant is the Config of the one test merchant that the vendor
+// published with its demo (808801), without an environment and URLs. The
+// sandbox knows it.
+func TestMerchant() Config {
+	return Config{
+		MerchantCode: "808801",
+		Cert:         "GPhKt7sh4dxQQZZkINGFtefRKNPyAj8S00cgAwtRyy0ufD7alNC28xCBKpa6IU7u54zzWSAv4PqUDKMgpOnM7fucO1wuwMi4RgPAnietmqYIhHXZ3TqTGKNzkxA55qYH",
+		Key:          "ICHuQplJ0YR9l7XeVNKi6FMn",
+		IV:           "2EDxsEfp",
+	}
+}
+
+// String gives the configuration without secrets.
+func (c Config) String() string {
+	mode := "MD5"
+	if c.PublicKey != nil {
+		mode = "MD5withRSA"
+	}
+	return fmt.Sprintf("ips.Config{MerchantCode:%q Environment:%q Answers:%s ReturnURL:%q NotifyURL:%q secrets:hidden}",
+		c.MerchantCode, c.Environment.Name, mode, c.ReturnURL, c.NotifyURL)
+}
+
+// Format prints String whatever the verb, so that no verb shows a secret.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// LogValue gives String to log/slog.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // FormerKeys are the secrets that a merchant had before IPS issued new ones.
 // Answers that were made with them are still taken until the window closes;
@@ -33,6 +96,61 @@ func (k FormerKeys) String() string {
 
 // Format prints String whatever the verb.
 func (k FormerKeys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
+
+// formerKeys checks cfg.Former.
+func formerKeys(cfg Config) (*formerSealer, error) {
+	f := cfg.Former
+	if f == nil {
+		return nil, nil
+	}
+	if f.Until.IsZero() {
+		return nil, errors.New("former keys: Until must be set")
+	}
+	keys, err := envelope.NewKeys(cfg.MerchantCode, f.Cert, cmp.Or(f.Key, cfg.Key), cmp.Or(f.IV, cfg.IV))
+	if err != nil {
+		return nil, fmt.Errorf("former keys: %w", err)
+	}
+	return &formerSealer{keys: keys, until: f.Until}, nil
+}
+
+// Environment says where IPS answers and under which SOAP namespace.
+type Environment struct {
+	Name      string // for messages, e.g. "production"
+	PostBase  string // pages of redirect operations, with the slash at the end
+	Service   string // web service
+	Query     string // query web service
+	Namespace string // of both services
+}
+
+// Production is https://p2p.ips.com.cn as the vendor published it. Some
+// merchants were told to use the namespace http://microsoft.com/webservices/;
+// change the field if you are one of them.
+func Production() Environment {
+	e := EnvironmentAt("https://p2p.ips.com.cn")
+	e.Name = "production"
+	return e
+}
+
+// VendorTest is the vendor's test environment, http://p2p.ips.net.cn. It was
+// plain HTTP and may no longer exist.
+func VendorTest() Environment {
+	e := EnvironmentAt("http://p2p.ips.net.cn")
+	e.Name = "vendor test"
+	return e
+}
+
+// EnvironmentAt is an IPS at the given base URL, laid out as the real one:
+// /CreditWeb/, /CreditWS/Service.asmx and /CreditWSQuery/Service.asmx below it.
+func EnvironmentAt(base string) Environment {
+	base = strings.TrimRight(base, "/")
+	return Environment{
+		Name:      base,
+		PostBase:  base + "/CreditWeb/",
+		Service:   base + "/CreditWS/Service.asmx",
+		Query:     base + "/CreditWSQuery/Service.asmx",
+		Namespace: "http://tempuri.org/",
+	}
+}
 
 // ConfigFromEnv builds a Config from environment variables, read through
 // getenv ([os.Getenv], or a function of a test):
