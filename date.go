@@ -66,7 +66,14 @@ func (d Date) AppendText(b []byte) ([]byte, error) {
 	if d.IsZero() {
 		return b, nil
 	}
-	return fmt.Appendf(b, "%04d%02d%02d", d.Year, int(d.Month), d.Day), nil
+	if d.Year < 0 || d.Year > 9999 || d.Month < 0 || d.Month > 99 || d.Day < 0 || d.Day > 99 { // no date, but it can be shown
+		return fmt.Appendf(b, "%04d%02d%02d", d.Year, int(d.Month), d.Day), nil
+	}
+	n := d.Year*10000 + int(d.Month)*100 + d.Day
+	for unit := 10_000_000; unit > 0; unit /= 10 {
+		b = append(b, byte('0'+n/unit%10))
+	}
+	return b, nil
 }
 
 // MarshalText gives the form of [Date.String].
@@ -151,6 +158,9 @@ func parseTime(s string) (time.Time, error) {
 	// The first two are documented; the others are our choice, for a platform
 	// that formats a .NET DateTime without saying how.
 	for _, form := range []string{"20060102150405", "20060102", "2006-01-02 15:04:05", "2006-01-02", "2006/1/2 15:04:05", "2006-01-02T15:04:05"} {
+		if len(s) < len(form)-1 { // one digit may be missing, before the hour's second; an error costs more than this look
+			continue
+		}
 		if t, err := time.ParseInLocation(form, s, China); err == nil {
 			return t, nil
 		}

@@ -120,8 +120,7 @@ func (r *RepayOldBidRequest) check(v *validation) {
 		row := &r.Rows[i]
 		sum += row.Amount
 		if row.Amount > 0 && row.Amount <= row.Fee {
-			v.addf(fmt.Sprintf("pDetails/pRow[%d]/pTTrdAmt", i+1), fmt.Sprintf("Rows[%d].Amount", i),
-				quote(row.Amount.String()), "must be more than Fee (pTTrdFee) %s", row.Fee)
+			v.addRow(i, "pTTrdAmt", "Amount", quote(row.Amount.String()), "must be more than Fee (pTTrdFee) %s", row.Fee)
 		}
 	}
 	if r.Amount != sum {

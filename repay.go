@@ -2,7 +2,6 @@ package ips
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/ips-p2p/ips/internal/codec"
 )
@@ -129,8 +128,7 @@ func (v *validation) repayment(amount, fee Amount, rows []RepayRow) {
 	}
 	for i := range rows {
 		if row := &rows[i]; row.Amount > 0 && row.Amount <= row.Fee {
-			v.addf(fmt.Sprintf("pDetails/pRow[%d]/pInAmt", i+1), fmt.Sprintf("Rows[%d].Amount", i),
-				quote(row.Amount.String()), "must be more than Fee (pInFee) %s", row.Fee)
+			v.addRow(i, "pInAmt", "Amount", quote(row.Amount.String()), "must be more than Fee (pInFee) %s", row.Fee)
 		}
 	}
 }

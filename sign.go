@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -94,7 +93,7 @@ func (s *sealer) open(a answer) (document string, err error) {
 	// the border between code and message, and so turn a success into an unknown
 	// code, which is a failure. Where the two together begin with a code of the
 	// usual form, it must be that one.
-	if usual := usualCode.FindString(a.errCode + a.errMsg); !isCode(a.errCode) || usual != "" && usual != a.errCode {
+	if usual := usualCode(a.errCode, a.errMsg); !isCode(a.errCode) || usual != "" && usual != a.errCode {
 		return "", fmt.Errorf("%w: pErrCode is not a code", ErrMalformed)
 	}
 	body := envelope.Repair(a.body)
@@ -123,9 +122,47 @@ func (s *sealer) open(a answer) (document string, err error) {
 	return string(plain), nil
 }
 
-// usualCode is the form of every code that was ever seen: MG00000F, and 0000 in
-// the answers of the old interface.
-var usualCode = regexp.MustCompile(`^(MG[0-9]{5}[A-Z]|[0-9]{4})`)
+// usualCode is the code that the two texts together begin with, if it has the
+// form of every code that was ever seen: MG00000F, and 0000 in the answers of
+// the old interface. Else it is empty.
+func usualCode(code, message string) string {
+	text := code
+	if n := len("MG00000F"); len(text) < n {
+		text += message[:min(n-len(text), len(message))]
+	}
+	for _, form := range []string{"MG00000F", "0000"} {
+		if hasForm(text, form) {
+			return text[:len(form)]
+		}
+	}
+	return ""
+}
+
+// hasForm reports whether the text begins in the form: a digit for each 0, a
+// capital letter for each F, all else as it is.
+func hasForm(text, form string) bool {
+	if len(text) < len(form) {
+		return false
+	}
+	for i := range len(form) {
+		c := text[i]
+		switch form[i] {
+		case '0':
+			if c < '0' || c > '9' {
+				return false
+			}
+		case 'F':
+			if c < 'A' || c > 'Z' {
+				return false
+			}
+		default:
+			if c != form[i] {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // startsDocument reports whether the document begins as one does: with an XML
 // declaration or its root, behind a byte order mark or without. A mark of UTF-16

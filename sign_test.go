@@ -93,3 +93,20 @@ func sha256Hex(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
 }
+
+func TestUsualCode(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ code, message, want string }{
+		{"MG00000F", "操作成功", "MG00000F"},
+		{"MG00000", "F操作成功", "MG00000F"},
+		{"MG00000F1", "", "MG00000F"},
+		{"M", "G02501Z", "MG02501Z"},
+		{"", "MG00000F", "MG00000F"},
+		{"0000", "", "0000"},
+		{"00", "00交易成功", "0000"},
+		{"00000", "", "0000"},
+		{"", "", ""}, {"000", "", ""}, {"000", "x", ""}, {"MG0000", "0", ""}, {"MG00000f", "", ""}, {"MGOOOOOF", "", ""}, {"XX00000F", "", ""}, {"X", "0000", ""},
+	} {
+		assert.Equal(t, tt.want, usualCode(tt.code, tt.message), "%q %q", tt.code, tt.message)
+	}
+}

@@ -255,15 +255,14 @@ func (r *TransferRequest) check(v *validation) {
 	}
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		wire, goName := fmt.Sprintf("pDetails/pRow[%d]/", i+1), fmt.Sprintf("Rows[%d].", i)
 		switch {
 		case r.Type == TransferInvestment && row.ToAccount != r.Rows[0].ToAccount:
-			v.addf(wire+"pTIpsAcctNo", goName+"ToAccount", personal(row.ToAccount), "must be the same borrower in every row of Type 1")
+			v.addRow(i, "pTIpsAcctNo", "ToAccount", personal(row.ToAccount), "must be the same borrower in every row of Type 1")
 		case r.Type == TransferCompensation && row.FromAccount != r.Rows[0].FromAccount:
-			v.addf(wire+"pFIpsAcctNo", goName+"FromAccount", personal(row.FromAccount), "must be the same guarantor in every row of Type 2")
+			v.addRow(i, "pFIpsAcctNo", "FromAccount", personal(row.FromAccount), "must be the same guarantor in every row of Type 2")
 		}
 		if row.FromAccount != "" && row.FromAccount == row.ToAccount {
-			v.addf(wire+"pTIpsAcctNo", goName+"ToAccount", personal(row.ToAccount), "must not be the payer's account")
+			v.addRow(i, "pTIpsAcctNo", "ToAccount", personal(row.ToAccount), "must not be the payer's account")
 		}
 	}
 }

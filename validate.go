@@ -49,6 +49,11 @@ func (v *validation) addf(wire, goName, value, rule string, args ...any) {
 	v.add(wire, goName, fmt.Sprintf(rule, args...), value)
 }
 
+// addRow is addf for a field of row i, from 0, of the details.
+func (v *validation) addRow(i int, wire, goName, value, rule string, args ...any) {
+	v.addf(fmt.Sprintf("pDetails/pRow[%d]/%s", i+1, wire), fmt.Sprintf("Rows[%d].%s", i, goName), value, rule, args...)
+}
+
 // plan is what the tags of a request's or a row's struct say, worked out once.
 type plan struct {
 	fields []plannedField

@@ -19,9 +19,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // The ways in which a body that verified can still be unreadable. None of them
@@ -99,7 +101,21 @@ func (k *Keys) Encrypt(document []byte) string {
 	}
 	s := k.secret()
 	cipher.NewCBCEncrypter(s.block, s.iv[:]).CryptBlocks(buf, buf)
-	return base64.StdEncoding.EncodeToString(buf)
+	return encode(buf)
+}
+
+// encode is EncodeToString of encoding/base64 without its second copy.
+func encode(raw []byte) string {
+	var text strings.Builder
+	text.Grow(base64.StdEncoding.EncodedLen(len(raw)))
+	var chunk [1024]byte
+	for len(raw) > 0 {
+		n := min(len(raw), len(chunk)/4*3)
+		base64.StdEncoding.Encode(chunk[:], raw[:n])
+		text.Write(chunk[:base64.StdEncoding.EncodedLen(n)])
+		raw = raw[n:]
+	}
+	return text.String()
 }
 
 // Decrypt undoes Encrypt. Verify the signature first.
@@ -120,29 +136,46 @@ func (k *Keys) Decrypt(body string) ([]byte, error) {
 	return buf[:len(buf)-pad], nil
 }
 
-// parallelSize is the length of a part that is worth a goroutine of its own: a
-// good millisecond of 3DES.
-const parallelSize = 32 << 10
+// partSize is the length of a part that is worth handing to another processor:
+// a good millisecond of 3DES.
+const partSize = 32 << 10
 
 // decryptBlocks undoes CBC in place. Unlike encryption, a block needs only the
-// ciphertext before it, so large bodies are cut into a part for each processor.
+// ciphertext before it, so a large body is cut into parts, which the processors
+// take one after the other.
 func decryptBlocks(block cipher.Block, iv, buf []byte) {
-	parts := min(runtime.GOMAXPROCS(0), len(buf)/parallelSize)
-	if parts < 2 {
+	parts := (len(buf) + partSize - 1) / partSize
+	workers := min(runtime.GOMAXPROCS(0), parts)
+	if workers < 2 {
 		cipher.NewCBCDecrypter(block, iv).CryptBlocks(buf, buf)
 		return
 	}
-	size := (len(buf)/parts + des.BlockSize - 1) / des.BlockSize * des.BlockSize
-	var wg sync.WaitGroup
-	before := iv
-	for start := 0; start < len(buf); start += size {
-		part := buf[start:min(start+size, len(buf))]
-		mode := cipher.NewCBCDecrypter(block, before)
-		before = bytes.Clone(part[len(part)-des.BlockSize:]) // it is overwritten
-		wg.Go(func() { mode.CryptBlocks(part, part) })
+	// The last block before each part, kept before it is overwritten.
+	before := make([]byte, 0, parts*des.BlockSize)
+	before = append(before, iv...)
+	for end := partSize; end < len(buf); end += partSize {
+		before = append(before, buf[end-des.BlockSize:end]...)
 	}
+	var next atomic.Int64
+	work := func() {
+		for {
+			n := int(next.Add(1)) - 1
+			if n >= parts {
+				return
+			}
+			part := buf[n*partSize : min((n+1)*partSize, len(buf))]
+			cipher.NewCBCDecrypter(block, before[n*des.BlockSize:(n+1)*des.BlockSize]).CryptBlocks(part, part)
+		}
+	}
+	var wg sync.WaitGroup
+	for range workers - 1 {
+		wg.Go(work)
+	}
+	work()
 	wg.Wait()
 }
+
+const damage = " \r\n"
 
 var repair = strings.NewReplacer(" ", "+", "\r", "", "\n", "")
 
@@ -150,10 +183,12 @@ var repair = strings.NewReplacer(" ", "+", "\r", "", "\n", "")
 // was decoded into a space, and lines broken every 76 characters. Signatures
 // are taken over the repaired text.
 func Repair(body string) string {
-	if !strings.ContainsAny(body, " \r\n") {
-		return body
+	for i := range len(damage) { // one at a time, which is many times faster than ContainsAny
+		if strings.IndexByte(body, damage[i]) >= 0 {
+			return repair.Replace(body)
+		}
 	}
-	return repair.Replace(body)
+	return body
 }
 
 // SignRequest is the signature of a request: lower-case hex MD5 of merchant
@@ -218,26 +253,39 @@ func (k *Keys) sum(parts ...string) string {
 // digest is the MD5 of the parts and the cert, without putting long parts
 // together first.
 func (k *Keys) digest(parts ...string) (sum [md5.Size]byte) {
-	h := md5.New()
-	chunk := make([]byte, 0, 1024)
-	write := func(s string) {
-		for len(s) > 0 {
-			if len(chunk) == cap(chunk) {
-				h.Write(chunk)
-				chunk = chunk[:0]
-			}
-			n := min(len(s), cap(chunk)-len(chunk))
-			chunk = append(chunk, s[:n]...)
-			s = s[n:]
-		}
-	}
+	d := digesters.Get().(*digester)
+	defer digesters.Put(d)
+	d.hash.Reset()
 	for _, p := range parts {
-		write(p)
+		d.write(p)
 	}
-	write(k.secret().cert)
-	h.Write(chunk)
-	h.Sum(sum[:0])
+	d.write(k.secret().cert)
+	d.hash.Write(d.chunk[:d.n])
+	clear(d.chunk[:d.n]) // the cert is not to lie about
+	d.n = 0
+	d.hash.Sum(sum[:0])
 	return sum
+}
+
+// digester hashes strings, which package md5 takes as bytes only.
+type digester struct {
+	hash  hash.Hash
+	chunk [1024]byte
+	n     int // of chunk, not yet hashed
+}
+
+var digesters = sync.Pool{New: func() any { return &digester{hash: md5.New()} }}
+
+func (d *digester) write(s string) {
+	for len(s) > 0 {
+		if d.n == len(d.chunk) {
+			d.hash.Write(d.chunk[:])
+			d.n = 0
+		}
+		n := copy(d.chunk[d.n:], s)
+		d.n += n
+		s = s[n:]
+	}
 }
 
 func equal(a, b string) bool {

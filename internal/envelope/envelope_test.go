@@ -237,7 +237,7 @@ func BenchmarkSealAndVerify(b *testing.B) {
 func TestDecryptInParts(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	k := testKeys(t)
-	for _, n := range []int{0, 1, 8, parallelSize, 2*parallelSize - 9, 2 * parallelSize, 2*parallelSize + 1, 5*parallelSize + 13} {
+	for _, n := range []int{0, 1, 8, partSize, 2*partSize - 9, 2 * partSize, 2*partSize + 1, 5*partSize + 13} {
 		plain := make([]byte, n)
 		for i := range plain {
 			plain[i] = byte(i * 31)
