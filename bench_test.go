@@ -13,8 +13,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,18 +24,25 @@ import (
 	"github.com/ips-p2p/ips/internal/envelope"
 )
 
-// The benchmarks come in pairs: what the SDK does with a message, and the floor
-// in the same run, which is 3DES-CBC of crypto/des, Base64 and MD5 over the same
-// bytes and nothing else. The ratio of the two is what counts: machines are
-// shared and noisy.
+// The benchmarks come in threes: what the SDK does with a message ("sdk"), the
+// floor, which is 3DES-CBC of crypto/des on one core, Base64 and MD5 over the
+// same bytes and nothing else ("floor"), and the two in turn, so that both see
+// the same machine ("ratio"). The ratio is what counts: machines are shared and
+// noisy. This makes a table and a picture of them, as in docs/benchmarks.md:
+//
+//	go test -run '^$' -bench . -count 10 . | go run ./internal/benchreport
 
-func benchClient(b *testing.B) *Client {
-	b.Helper()
+func benchConfig() Config {
 	cfg := TestMerchant()
 	cfg.Environment = EnvironmentAt("https://ips.example.com")
 	cfg.ReturnURL = "https://p2p.example.com/ips/return"
 	cfg.NotifyURL = "https://p2p.example.com/ips/notify"
-	c, err := NewClient(cfg)
+	return cfg
+}
+
+func benchClient(b *testing.B) *Client {
+	b.Helper()
+	c, err := NewClient(benchConfig())
 	require.NoError(b, err)
 	return c
 }
@@ -84,6 +93,18 @@ func transferAnswer(rows int) string {
 	return b.String()
 }
 
+// repayAnswer is the document of the final answer to a repayment.
+func repayAnswer(rows int) string {
+	var b strings.Builder
+	b.WriteString("\uFEFF" + `<?xml version="1.0" encoding="utf-8"?><pReq><pBidNo>BID20141124000001</pBidNo><pRepaymentDate>20141124</pRepaymentDate>` +
+		`<pMerBillNo>P20141124000001</pMerBillNo><pIpsBillNo>CRY2014121300031415</pIpsBillNo><pIpsDate>20141124</pIpsDate><pOutIpsFee>0</pOutIpsFee><pDetails>`)
+	for i := range rows {
+		fmt.Fprintf(&b, `<pRow><pCreMerBillNo>C%014d</pCreMerBillNo><pInAcctNo>4021%012d</pInAcctNo><pInFee>1.00</pInFee><pStatus>Y</pStatus><pMessage><![CDATA[]]></pMessage></pRow>`, i, i)
+	}
+	b.WriteString(`</pDetails><pMemo1><![CDATA[]]></pMemo1><pMemo2></pMemo2><pMemo3></pMemo3></pReq>`)
+	return b.String()
+}
+
 // creditorAnswer is the document of an answer of about 1 KB.
 const creditorAnswer = "\uFEFF" + `<?xml version="1.0" encoding="utf-8"?><pReq><pMerBillNo>C20141124000001</pMerBillNo><pMerDate>20141124</pMerDate><pBidNo>BID20141124000001</pBidNo>` +
 	`<pContractNo>HT20141124000001</pContractNo><pAuthAmt>5000.00</pAuthAmt><pTrdAmt>5000.00</pTrdAmt><pFee>5.00</pFee><pAccount>4021000000000002</pAccount>` +
@@ -91,50 +112,89 @@ const creditorAnswer = "\uFEFF" + `<?xml version="1.0" encoding="utf-8"?><pReq><
 	`<pStatus>0</pStatus><pP2PBillNo>TND20141124022912</pP2PBillNo><pIpsTime>20141124101112</pIpsTime><pMemo1><![CDATA[备注一]]></pMemo1>` +
 	`<pMemo2><![CDATA[备注二，投资人登记时提交，平台原样返回，供商户核对订单使用，长度不超过一百个字符]]></pMemo2><pMemo3></pMemo3></pReq>`
 
-// floorSeal is the floor of sealing: encrypt, Base64, MD5.
-func floorSeal(b *testing.B, document []byte) {
-	m := TestMerchant()
-	block, err := des.NewTripleDESCipher([]byte(m.Key))
-	require.NoError(b, err)
-	padded := make([]byte, len(document)/8*8+8)
-	copy(padded, document)
-	encoded := make([]byte, base64.StdEncoding.EncodedLen(len(padded)))
-	text := make([]byte, 0, len(encoded)+len(m.Cert)+6)
-	out := make([]byte, len(padded))
-	b.SetBytes(int64(len(document)))
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range b.N {
-		cipher.NewCBCEncrypter(block, []byte(m.IV)).CryptBlocks(out, padded)
-		base64.StdEncoding.Encode(encoded, out)
-		text = append(append(append(text[:0], m.MerchantCode...), encoded...), m.Cert...)
-		sum := md5.Sum(text)
-		_ = hex.EncodeToString(sum[:])
-	}
+// floor is the least that a message can cost: the same bytes through the cipher,
+// Base64 and MD5.
+type floor struct {
+	block               cipher.Block
+	iv, plain, raw      []byte
+	body, signed, cert  []byte
+	merCode, answerText string
 }
 
-// floorOpen is the floor of opening, on one core: MD5, Base64, decrypt.
-func floorOpen(b *testing.B, document []byte) {
+func newFloor(b *testing.B, document string) *floor {
+	b.Helper()
 	m := TestMerchant()
 	block, err := des.NewTripleDESCipher([]byte(m.Key))
 	require.NoError(b, err)
 	keys, err := envelope.NewKeys(m.MerchantCode, m.Cert, m.Key, m.IV)
 	require.NoError(b, err)
-	body := keys.Encrypt(document)
-	raw := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
-	text := make([]byte, 0, len(body)+len(m.Cert)+32)
-	b.SetBytes(int64(len(document)))
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range b.N {
-		text = append(append(append(append(text[:0], m.MerchantCode...), "MG00000F"...), body...), m.Cert...)
-		sum := md5.Sum(text)
-		_ = hex.EncodeToString(sum[:])
-		n, err := base64.StdEncoding.Decode(raw, []byte(body))
-		if err != nil {
-			b.Fatal(err)
+	f := &floor{
+		block: block, iv: []byte(m.IV), cert: []byte(m.Cert), merCode: m.MerchantCode, answerText: "MG00000F操作成功",
+		plain: make([]byte, len(document)/des.BlockSize*des.BlockSize+des.BlockSize),
+		body:  []byte(keys.Encrypt([]byte(document))),
+	}
+	copy(f.plain, document)
+	f.raw = make([]byte, len(f.plain)+2)
+	f.signed = make([]byte, 0, len(f.body)+256)
+	return f
+}
+
+func (f *floor) seal() {
+	raw := f.raw[:len(f.plain)]
+	cipher.NewCBCEncrypter(f.block, f.iv).CryptBlocks(raw, f.plain)
+	base64.StdEncoding.Encode(f.body, raw)
+	f.signed = append(append(append(f.signed[:0], f.merCode...), f.body...), f.cert...)
+	f.sum()
+}
+
+func (f *floor) open() {
+	f.signed = append(append(append(append(f.signed[:0], f.merCode...), f.answerText...), f.body...), f.cert...)
+	f.sum()
+	n, err := base64.StdEncoding.Decode(f.raw, f.body)
+	if err != nil {
+		panic(err)
+	}
+	cipher.NewCBCDecrypter(f.block, f.iv).CryptBlocks(f.raw[:n], f.raw[:n])
+}
+
+func (f *floor) sum() {
+	sum := md5.Sum(f.signed)
+	var text [2 * md5.Size]byte
+	hex.Encode(text[:], sum[:])
+}
+
+// against measures sdk and floor apart, for their figures, and in turn, for
+// their ratio. size is the document's.
+func against(b *testing.B, size int, sdk, floor func()) {
+	alone := func(name string, run func()) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+		})
+	}
+	alone("sdk", sdk)
+	alone("floor", floor)
+	b.Run("ratio", func(b *testing.B) {
+		var ours, least time.Duration
+		for b.Loop() {
+			start := time.Now()
+			sdk()
+			middle := time.Now()
+			floor()
+			least += time.Since(middle)
+			ours += middle.Sub(start)
 		}
-		cipher.NewCBCDecrypter(block, []byte(m.IV)).CryptBlocks(raw[:n], raw[:n])
+		b.ReportMetric(float64(ours)/float64(least), "x-floor")
+	})
+}
+
+// must ends a benchmark whose subject fails.
+func must(err error) {
+	if err != nil {
+		panic(err)
 	}
 }
 
@@ -147,29 +207,26 @@ func benchSeal[Q any, R Response](b *testing.B, op *operation[Q, R], req Q) {
 	require.NoError(b, err)
 	document, err := codec.Marshal(&filled, op.variant.Text)
 	require.NoError(b, err)
-	b.Run("sdk", func(b *testing.B) {
-		b.SetBytes(int64(len(document)))
-		b.ReportAllocs()
-		for range b.N {
-			r := req
-			if _, _, err := prepare(c, op, &r); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("floor", func(b *testing.B) { floorSeal(b, document) })
+	against(b, len(document), func() {
+		r := req
+		_, _, err := prepare(c, op, &r)
+		must(err)
+	}, newFloor(b, string(document)).seal)
 }
 
 func BenchmarkSeal(b *testing.B) {
 	b.Run("1KB", func(b *testing.B) { benchSeal(b, registerCreditor, creditorRequest()) })
 	b.Run("repay300", func(b *testing.B) { benchSeal(b, repay, repayRequest(300)) })
-	for _, rows := range []int{1, 10, 100, 1000, 3000} {
+	for _, rows := range benchRows {
 		b.Run(fmt.Sprintf("transfer%d", rows), func(b *testing.B) { benchSeal(b, transfer, transferRequest(rows)) })
 	}
 }
 
-func sealedBy(b *testing.B, c *Client, document string) answer {
-	b.Helper()
+// benchRows are the sizes of a transfer along which its cost is drawn.
+var benchRows = []int{1, 10, 100, 1000, 3000}
+
+func sealedBy(tb testing.TB, c *Client, document string) answer {
+	tb.Helper()
 	body := c.seal.keys.Encrypt([]byte(document))
 	return answer{c.MerchantCode(), "MG00000F", "操作成功", body, c.seal.keys.SignAnswer("MG00000F", "操作成功", body)}
 }
@@ -178,21 +235,13 @@ func sealedBy(b *testing.B, c *Client, document string) answer {
 func benchOpen[Q any, R Response](b *testing.B, op *operation[Q, R], document string) {
 	c := benchClient(b)
 	a := sealedBy(b, c, document)
-	b.Run("sdk", func(b *testing.B) {
-		b.SetBytes(int64(len(document)))
-		b.ReportAllocs()
-		for range b.N {
-			if err := c.open(op, a, Synchronous, op.newResponse()); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("floor", func(b *testing.B) { floorOpen(b, []byte(document)) })
+	against(b, len(document), func() { must(c.open(op, a, Synchronous, op.newResponse())) }, newFloor(b, document).open)
 }
 
 func BenchmarkOpen(b *testing.B) {
 	b.Run("1KB", func(b *testing.B) { benchOpen(b, registerCreditor, creditorAnswer) })
-	for _, rows := range []int{1, 10, 100, 1000, 3000} {
+	b.Run("repay300", func(b *testing.B) { benchOpen(b, repay, repayAnswer(300)) })
+	for _, rows := range benchRows {
 		b.Run(fmt.Sprintf("transfer%d", rows), func(b *testing.B) { benchOpen(b, transfer, transferAnswer(rows)) })
 	}
 }
@@ -201,26 +250,101 @@ func BenchmarkOpen(b *testing.B) {
 // typed response.
 func BenchmarkInbound(b *testing.B) {
 	c := benchClient(b)
+	for _, bm := range []struct {
+		name, document string
+		op             Operation
+	}{{"1KB", creditorAnswer, OpRegisterCreditor}, {"transfer3000", transferAnswer(3000), OpTransfer}} {
+		b.Run(bm.name, func(b *testing.B) {
+			a := sealedBy(b, c, bm.document)
+			form := url.Values{}
+			for _, name := range answerFields {
+				form.Set(name, *a.field(name))
+			}
+			body := form.Encode()
+			against(b, len(bm.document), func() {
+				r := &http.Request{ // as a server has read it
+					Method: http.MethodPost, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)),
+					Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+				}
+				_, err := c.ParseNotification(r, bm.op)
+				must(err)
+			}, newFloor(b, bm.document).open)
+		})
+	}
+}
+
+// TestOpenMemory bounds what opening an answer of 3000 rows takes besides the
+// answer: all that is allocated, so no less than the peak.
+func TestOpenMemory(t *testing.T) {
+	document := transferAnswer(3000)
+	c, err := NewClient(benchConfig())
+	require.NoError(t, err)
+	a := sealedBy(t, c, document)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	resp := new(TransferResponse)
+	require.NoError(t, c.open(transfer, a, Synchronous, resp))
+	runtime.ReadMemStats(&after)
+	require.Len(t, resp.Rows, 3000)
+	got := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(document))
+	t.Logf("%.2f times the document of %d bytes, %d allocations", got, len(document), after.Mallocs-before.Mallocs)
+	require.Less(t, got, 4.0)
+}
+
+// BenchmarkShared has 256 goroutines seal and open with one client. Against the
+// floor on the same number of goroutines it shows whether they wait for anything
+// but processors:
+//
+//	go test -run '^$' -bench Shared -mutexprofile mutex.out .
+func BenchmarkShared(b *testing.B) {
+	const goroutines = 256
+	c := benchClient(b)
 	a := sealedBy(b, c, creditorAnswer)
-	form := url.Values{}
-	for _, name := range answerFields {
-		form.Set(name, *a.field(name))
+	req := creditorRequest()
+	filled := req
+	_, _, err := prepare(c, registerCreditor, &filled)
+	require.NoError(b, err)
+	document, err := codec.Marshal(&filled, "")
+	require.NoError(b, err)
+	parallel := func(name string, worker func() func()) {
+		b.Run(name, func(b *testing.B) {
+			b.SetParallelism(goroutines / runtime.GOMAXPROCS(0))
+			b.ReportAllocs()
+			b.SetBytes(int64(len(document) + len(creditorAnswer)))
+			b.RunParallel(func(pb *testing.PB) {
+				run := worker()
+				for pb.Next() {
+					run()
+				}
+			})
+		})
 	}
-	body := form.Encode()
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for range b.N {
-		r := httptest.NewRequest(http.MethodPost, "/ips/notify/register-creditor", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if _, err := c.ParseNotification(r, OpRegisterCreditor); err != nil {
-			b.Fatal(err)
+	parallel("sdk", func() func() {
+		return func() {
+			r := req
+			_, _, err := prepare(c, registerCreditor, &r)
+			must(err)
+			must(c.open(registerCreditor, a, Synchronous, new(CreditorResponse)))
 		}
-	}
+	})
+	parallel("floor", func() func() {
+		out, back := newFloor(b, string(document)), newFloor(b, creditorAnswer)
+		return func() {
+			out.seal()
+			back.open()
+		}
+	})
 }
 
 // BenchmarkRoundTrip measures a whole web-service call on loopback against a
 // server that always answers the same.
 func BenchmarkRoundTrip(b *testing.B) {
+	for _, rows := range []int{1, 3000} {
+		b.Run(fmt.Sprintf("transfer%d", rows), func(b *testing.B) { benchRoundTrip(b, rows) })
+	}
+}
+
+func benchRoundTrip(b *testing.B, rows int) {
 	var reply []byte
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -228,12 +352,12 @@ func BenchmarkRoundTrip(b *testing.B) {
 		_, _ = w.Write(reply)
 	}))
 	defer srv.Close()
-	cfg := TestMerchant()
+	cfg := benchConfig()
 	cfg.Environment = EnvironmentAt(srv.URL)
-	cfg.NotifyURL = "https://p2p.example.com/ips/notify"
 	c, err := NewClient(cfg)
 	require.NoError(b, err)
-	a := sealedBy(b, c, transferAnswer(1))
+	document := transferAnswer(rows)
+	a := sealedBy(b, c, document)
 	var result bytes.Buffer
 	result.WriteString(`<?xml version="1.0" encoding="utf-8"?><pReq>`)
 	for _, name := range answerFields {
@@ -243,15 +367,18 @@ func BenchmarkRoundTrip(b *testing.B) {
 	escaped := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(result.String())
 	reply = []byte(`<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>` +
 		`<TransferResponse xmlns="http://tempuri.org/"><TransferResult>` + escaped + `</TransferResult></TransferResponse></soap:Body></soap:Envelope>`)
-	req := transferRequest(1)
-	b.ReportAllocs()
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := c.Transfer(context.Background(), req); err != nil {
-				b.Error(err)
-				return
-			}
-		}
+	req := transferRequest(rows)
+	filled := req
+	_, _, err = prepare(c, transfer, &filled)
+	require.NoError(b, err)
+	sent, err := codec.Marshal(&filled, "")
+	require.NoError(b, err)
+	out, back := newFloor(b, string(sent)), newFloor(b, document)
+	against(b, len(sent)+len(document), func() {
+		_, err := c.Transfer(context.Background(), req)
+		must(err)
+	}, func() {
+		out.seal()
+		back.open()
 	})
 }

@@ -88,7 +88,7 @@ func (c *Client) send(ctx context.Context, f *flight, r call) (body []byte, cont
 	}
 	defer resp.Body.Close()
 	contentType = resp.Header.Get("Content-Type")
-	body, err = io.ReadAll(io.LimitReader(resp.Body, c.maxAnswer+1))
+	body, err = readAll(io.LimitReader(resp.Body, c.maxAnswer+1), min(resp.ContentLength, c.maxAnswer))
 	f.received = len(body)
 	switch {
 	case err != nil:
@@ -104,6 +104,17 @@ func (c *Client) send(ctx context.Context, f *flight, r call) (body []byte, cont
 	default:
 		return nil, "", &HTTPError{resp.StatusCode, resp.Status}
 	}
+}
+
+// readAll is io.ReadAll for a body whose length is probably known; growing step
+// by step would take several times its size.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	var b bytes.Buffer
+	if length > 0 {
+		b.Grow(int(length) + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // withoutURL drops the method and URL that net/http puts in front.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
-)
 
-const header = `<?xml version="1.0" encoding="utf-8"?>`
+	"github.com/ips-p2p/ips/internal/plainxml"
+)
 
 // Marshal writes the document of the struct that v points to: every field, in
 // order, empty ones as empty elements, with no white space between elements.
@@ -18,7 +18,7 @@ const header = `<?xml version="1.0" encoding="utf-8"?>`
 // control characters.
 func Marshal(v any, variant string) ([]byte, error) {
 	b := make([]byte, 0, 1024)
-	b = append(b, header...)
+	b = append(b, plainxml.Header...)
 	b = append(b, "<pReq>"...)
 	rv := reflect.ValueOf(v).Elem()
 	b, err := appendStruct(b, rv, Fields(rv.Type()), variant)

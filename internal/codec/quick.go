@@ -3,14 +3,15 @@ package codec
 import (
 	"reflect"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/ips-p2p/ips/internal/plainxml"
 )
 
-// The short way is for documents in the form that the platform writes: UTF-8,
-// plain elements without attributes, text, CDATA, the five named entities. It
-// fills the struct as it reads, without a tree in between. It gives up at
-// anything else, right or wrong, and then the long way decides. What it does
-// take, the long way takes too and reads the same; a fuzz test holds it to that.
+// The short way is for documents in the form that the platform writes: plain
+// elements without attributes. It fills the struct as it reads, without a tree
+// in between. It gives up at anything else, right or wrong, and then the long
+// way decides. What it does take, the long way takes too and reads the same; a
+// fuzz test holds it to that.
 
 // Beyond these the short way gives up.
 const (
@@ -21,44 +22,23 @@ const (
 
 // unmarshalQuick leaves v in any state if it gives up.
 func unmarshalQuick(doc string, v reflect.Value) (Document, bool) {
-	if !utf8.ValidString(doc) || strings.Contains(doc, "\uFFFE") || strings.Contains(doc, "\uFFFF") {
+	r, ok := plainxml.NewReader(doc)
+	if !ok || !r.Skip("<pReq>") {
 		return Document{}, false
 	}
-	q := quick{s: doc, elements: 1}
-	if !q.skip(header) {
-		q.skip(`<?xml version="1.0" encoding="UTF-8"?>`)
-	}
-	q.space()
-	if !q.skip("<pReq>") || !q.root(v) {
+	q := quick{Reader: r, elements: 1}
+	if !q.root(v) {
 		return Document{}, false
 	}
-	q.space()
-	return q.document, q.i == len(q.s)
+	q.Space()
+	return q.document, q.Rest() == ""
 }
 
 type quick struct {
-	s        string
-	i        int
+	plainxml.Reader
 	elements int
 	document Document
 	store    store
-}
-
-// skip goes past the text if it comes next.
-func (q *quick) skip(s string) bool {
-	if !strings.HasPrefix(q.s[q.i:], s) {
-		return false
-	}
-	q.i += len(s)
-	return true
-}
-
-// space skips white space. A carriage return is none here: an XML reader turns
-// it into a line feed, so it is left to that.
-func (q *quick) space() {
-	for q.i < len(q.s) && (q.s[q.i] == ' ' || q.s[q.i] == '\n' || q.s[q.i] == '\t') {
-		q.i++
-	}
 }
 
 // root reads the children of the root and its end.
@@ -68,8 +48,8 @@ func (q *quick) root(v reflect.Value) bool {
 	next := 0
 	var seen fieldSet
 	for {
-		q.space()
-		if q.skip("</pReq>") {
+		q.Space()
+		if q.End("pReq") {
 			return true
 		}
 		name, at, empty, ok := q.open(fields, next)
@@ -114,19 +94,19 @@ func (q *quick) rows(name string, empty bool, to reflect.Value, f *Field) bool {
 	if name != "pDetails" || f.Row != "pRow" { // the long way lets nothing else repeat
 		return false
 	}
-	start := q.i
-	n := min(strings.Count(q.s[start:], "<pRow>"), quickRows)
+	length := len(q.Rest())
+	n := min(strings.Count(q.Rest(), "<pRow>"), quickRows)
 	rows := reflect.MakeSlice(f.Type, n, n)
 	for j := 0; ; j++ {
-		q.space()
-		if j == 0 && q.i > start && strings.HasPrefix(q.s[q.i:], "</") {
+		q.Space()
+		if j == 0 && len(q.Rest()) < length && strings.HasPrefix(q.Rest(), "</") {
 			return false // without rows the space is its text
 		}
-		if q.skip("</pDetails>") {
+		if q.End("pDetails") {
 			to.Set(rows.Slice(0, j))
 			return true
 		}
-		if q.elements++; q.elements > maxElements || j == n || !q.skip("<pRow>") || !q.row(rows.Index(j), f, j) {
+		if q.elements++; q.elements > maxElements || j == n || !q.Skip("<pRow>") || !q.row(rows.Index(j), f, j) {
 			return false
 		}
 	}
@@ -139,8 +119,8 @@ func (q *quick) row(v reflect.Value, f *Field, j int) bool {
 	var unknown [quickUnknown]string
 	unknowns := 0
 	for {
-		q.space()
-		if q.skip("</pRow>") {
+		q.Space()
+		if q.End("pRow") {
 			return true
 		}
 		name, at, empty, ok := q.open(f.rows, next)
@@ -191,27 +171,17 @@ func (q *quick) open(fields []Field, next int) (name string, at int, empty, ok b
 	if q.elements > maxElements {
 		return "", -1, false, false
 	}
-	if next < len(fields) && fields[next].open != "" && q.skip(fields[next].open) {
+	if next < len(fields) && fields[next].open != "" && q.Skip(fields[next].open) {
 		return fields[next].Name, next, false, true
 	}
-	rest := q.s[q.i:]
-	if rest == "" || rest[0] != '<' {
+	if !q.Skip("<") {
 		return "", -1, false, false
 	}
-	end := 1
-	for end < len(rest) && nameByte(rest[end], end == 1) {
-		end++
-	}
-	name = rest[1:end]
-	switch {
-	case name == "":
+	if name = q.Name(); name == "" {
 		return "", -1, false, false
-	case strings.HasPrefix(rest[end:], ">"):
-		q.i += end + 1
-	case strings.HasPrefix(rest[end:], "/>"):
-		q.i += end + 2
-		empty = true
-	default:
+	}
+	empty = q.Skip("/>")
+	if !empty && !q.Skip(">") {
 		return "", -1, false, false
 	}
 	return name, find(fields, name, next), empty, true
@@ -226,83 +196,6 @@ func (q *quick) content(name string, empty bool) (text string, ok bool) {
 	if empty {
 		return "", true
 	}
-	var joined []byte // text of several pieces
-	for pieces := 0; ; {
-		s, more, ok := q.piece()
-		if !ok {
-			return "", false
-		}
-		if !more {
-			if pieces > 1 {
-				text = string(joined)
-			}
-			return text, q.skip("</") && q.skip(name) && q.skip(">")
-		}
-		if s == "" {
-			continue
-		}
-		switch pieces++; pieces {
-		case 1:
-			text = s
-		case 2:
-			joined = append(append(joined, text...), s...)
-		default:
-			joined = append(joined, s...)
-		}
-	}
-}
-
-// piece reads the next piece of text: characters, an entity, or a section of
-// CDATA. There is no more where other markup begins.
-func (q *quick) piece() (text string, more, ok bool) {
-	rest := q.s[q.i:]
-	n := 0
-	for n < len(rest) && character(rest[n]) && rest[n] != '<' && rest[n] != '&' && !strings.HasPrefix(rest[n:], "]]>") {
-		n++
-	}
-	switch {
-	case n == len(rest) || !character(rest[n]) || rest[n] == ']':
-		return "", false, false
-	case n > 0:
-		q.i += n
-		return rest[:n], true, true
-	case rest[0] == '&':
-		text, n = entity(rest)
-		q.i += n
-		return text, true, n > 0
-	case q.skip("<![CDATA["):
-		rest = q.s[q.i:]
-		n = strings.Index(rest, "]]>")
-		if n < 0 || !plain(rest[:n]) {
-			return "", false, false
-		}
-		q.i += n + len("]]>")
-		return rest[:n], true, true
-	}
-	return "", false, true
-}
-
-// character reports whether the byte is part of a character that XML can hold
-// and that a reader leaves as it is, which it does not do with a carriage
-// return.
-func character(c byte) bool { return c >= ' ' || c == '\n' || c == '\t' }
-
-// plain reports whether the text is nothing but characters.
-func plain(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if !character(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// entity reads one of the five named entities and tells its length.
-func entity(s string) (text string, n int) {
-	for _, e := range [...][2]string{{"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", `"`}, {"&apos;", "'"}} {
-		if strings.HasPrefix(s, e[0]) {
-			return e[1], len(e[0])
-		}
-	}
-	return "", 0
+	text, ok = q.Text()
+	return text, ok && q.End(name)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ips-p2p/ips/internal/plainxml"
 )
 
 // batch has rows as a transfer has them.
@@ -131,6 +133,8 @@ func TestQuickAgrees(t *testing.T) {
 		"<pReq><a>\uFFFE</a></pReq>":                     0,
 		`<pReq><a>x`:                                     0,
 		`<pReq><a`:                                       0,
+		`<pReq></<a>1</a></pReq>`:                        0,
+		`<pReq><a></<b>1</b></pReq>`:                     0,
 		`<pReq></preq>`:                                  0,
 		`<pReq>`:                                         0,
 		`<pReq/>`:                                        0,
@@ -154,7 +158,7 @@ func TestQuickAgrees(t *testing.T) {
 // FuzzQuick holds the short way to the long way.
 func FuzzQuick(f *testing.F) {
 	f.Add(exampleText)
-	f.Add(header + `<pReq><a>1</a><b><![CDATA[x]]></b><pDetails><pRow><pName>&amp;</pName></pRow></pDetails></pReq>`)
+	f.Add(plainxml.Header + `<pReq><a>1</a><b><![CDATA[x]]></b><pDetails><pRow><pName>&amp;</pName></pRow></pDetails></pReq>`)
 	f.Add(`<pReq><a/><b>]]&gt;</b><c>]]]]</c></pReq>`)
 	f.Add(`<pReq> <a>𠀀</a>` + "\t" + `</pReq>`)
 	f.Add("\xEF\xBB\xBF<pReq><a><![CDATA[x]]></a></pReq>")

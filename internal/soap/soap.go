@@ -76,6 +76,14 @@ var ErrMalformed = errors.New("malformed SOAP answer")
 // The encoding is the XML declaration's, or else the content type's. SOAP 1.2
 // faults are understood too.
 func Response(doc []byte, contentType, op string) (result string, fault *Fault, err error) {
+	if result, ok := quickResult(string(doc), contentType, op); ok {
+		return result, nil, nil
+	}
+	return slowResponse(doc, contentType, op)
+}
+
+// slowResponse reads what Response reads, with encoding/xml.
+func slowResponse(doc []byte, contentType, op string) (result string, fault *Fault, err error) {
 	d := decoder(doc, contentType)
 	r := reader{d: d, op: op}
 	if err := r.read(); err != nil {
@@ -100,8 +108,7 @@ func decoder(doc []byte, contentType string) *xml.Decoder {
 	}
 	converted := hadBOM
 	// A charset in the content type outranks the XML declaration.
-	if _, params, ok := strings.Cut(strings.ToLower(contentType), "charset="); ok && !hadBOM {
-		label := strings.Trim(strings.TrimSpace(strings.SplitN(params, ";", 2)[0]), `"'`)
+	if label := charsetOf(contentType); label != "" && !hadBOM {
 		if r, err := charset.NewReaderLabel(label, in); err == nil {
 			in, converted = r, true
 		}
@@ -114,6 +121,13 @@ func decoder(doc []byte, contentType string) *xml.Decoder {
 		return charset.NewReaderLabel(label, in)
 	}
 	return d
+}
+
+// charsetOf is the charset that a content type names, in lower case.
+func charsetOf(contentType string) string {
+	_, label, _ := strings.Cut(strings.ToLower(contentType), "charset=")
+	label, _, _ = strings.Cut(label, ";")
+	return strings.Trim(strings.TrimSpace(label), `"'`)
 }
 
 type reader struct {
