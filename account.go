@@ -64,20 +64,21 @@ type OpenAccountRequest struct {
 	// Mobile is the user's mobile number (手机号 pMobileNo): 11 digits. IPS
 	// texts the user there.
 	Mobile string `ips:"pMobileNo" check:"len=11,digits,secret"`
-	// Email becomes the user's login name at IPS (pEmail): at most 50
+	// Email becomes the user's login name at IPS (电子邮箱 pEmail): at most 50
 	// characters, unique over all of IPS.
 	Email string `ips:"pEmail" check:"max=50,secret"`
 	// Date is the day of submission (提交日期 pSmDate).
 	Date Date `ips:"pSmDate"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -98,8 +99,8 @@ type OpenAccountResponse struct {
 	CardLast4    string            `ips:"pBkAccNo"`     // 银行卡号: its last 4 digits
 	IdentStatus  CheckStatus       `ips:"pCardStatus"`  // 身份证验证
 	MobileStatus CheckStatus       `ips:"pPhStatus"`    // 手机验证
-	Account      string            `ips:"pIpsAcctNo"`   // the new custody account 托管账户, on success
-	AccountDate  Date              `ips:"pIpsAcctDate"` // day it was opened
+	Account      string            `ips:"pIpsAcctNo"`   // 托管账户: the new custody account, on success
+	AccountDate  Date              `ips:"pIpsAcctDate"` // 开户日期: day it was opened
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -144,6 +145,8 @@ type BalanceResponse struct {
 }
 
 type balanceRequest struct {
+	// Account is the custody account, or the merchant's own code for his own
+	// account (托管账户 argIpsAccount): at most 30 characters.
 	Account string `ips:"argIpsAccount" check:"max=30,secret"`
 }
 
@@ -195,22 +198,25 @@ type AccountResponse struct {
 	Reply
 
 	Account     string           `ips:"pIpsAcctNo"`   // 托管账户
-	Email       string           `ips:"pEmail"`       // login name
+	Email       string           `ips:"pEmail"`       // 电子邮箱, the login name
 	Status      IPSAccountStatus `ips:"pStatus"`      // 账户状态
-	IdentStatus string           `ips:"pUCardStatus"` // id check: 01, 02 or 03
+	IdentStatus string           `ips:"pUCardStatus"` // 身份证验证: 01, 02 or 03
 	BankName    string           `ips:"pBankName"`    // 银行名称
 	BankCard    string           `ips:"pBankCard"`    // 银行卡号, as IPS masks it
 	CardStatus  string           `ips:"pBCardStatus"` // 银行卡状态
 	SignStatus  string           `ips:"pSignStatus"`  // 代扣签约状态
-	Memo        string           `ips:"pMemo"`        // of the request
+	Memo        string           `ips:"pMemo"`        // 备注 of the request
 
 	// Verified is as in [BalanceResponse].
 	Verified bool
 }
 
 type accountRequest struct {
+	// Account is the custody account (托管账户 argIpsAccount): at most 30
+	// characters.
 	Account string `ips:"argIpsAccount" check:"max=30,secret"`
-	Memo    string `ips:"argMemo" check:"optional,max=100"`
+	// Memo comes back with the answer (备注 argMemo): at most 100 characters.
+	Memo string `ips:"argMemo" check:"optional,max=100"`
 }
 
 var queryAccount = &operation[accountRequest, *AccountResponse]{

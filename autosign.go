@@ -22,6 +22,12 @@ func (p Period) String() string {
 
 // SignAutoBidRequest is an investor's permission to bid for him (4.7
 // 自动投标签约).
+//
+// Rules between fields:
+//   - Valid is at most 365 with [PeriodDays], at most 12 with [PeriodMonths].
+//   - TermFrom and TermTo are at most 1800 with days, at most 60 with months.
+//   - TermTo is at least TermFrom, AmountTo at least AmountFrom, RateTo at least
+//     RateFrom.
 type SignAutoBidRequest struct {
 	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
 	// 1–30 characters, unique at the merchant.
@@ -54,14 +60,15 @@ type SignAutoBidRequest struct {
 	RateFrom Rate `ips:"pSIRQuota" check:"ge=1.00"`
 	RateTo   Rate `ips:"pEIRQuota" check:"ge=1.00"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -99,14 +106,14 @@ type SignAutoBidResponse struct {
 	Reply
 
 	Date       Date   `ips:"pSigningDate"` // of the request
-	IPSBillNo  string `ips:"pP2PBillNo"`   // number of the order at IPS
+	IPSBillNo  string `ips:"pP2PBillNo"`   // IPS 订单号: number of the order at IPS
 	AuthNo     string `ips:"pIpsAuthNo"`   // 授权号, for [AutoBidRequest] AuthNo
-	ValidUntil Date   `ips:"pValidDate"`   // last day of the contract
+	ValidUntil Date   `ips:"pValidDate"`   // 有效期: last day of the contract
 	AmountFrom Amount `ips:"pSAmtQuota"`   // as signed
 	AmountTo   Amount `ips:"pEAmtQuota"`   // as signed
 	RateFrom   Rate   `ips:"pSIRQuota"`    // as signed
 	RateTo     Rate   `ips:"pEIRQuota"`    // as signed
-	IPSTime    Time   `ips:"pIpsTime"`     // time at IPS
+	IPSTime    Time   `ips:"pIpsTime"`     // IPS 处理时间: time at IPS
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -134,6 +141,10 @@ func (c *Client) SignAutoBid(req SignAutoBidRequest) (*Form, error) {
 
 // SignAutoRepayRequest is a borrower's permission to repay for him (4.8
 // 自动还款签约).
+//
+// Rules between fields:
+//   - Valid is 1–365 with [PeriodDays], 1–12 with [PeriodMonths] and 0 with
+//     [PeriodUnlimited].
 type SignAutoRepayRequest struct {
 	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
 	// 1–30 characters, unique at the merchant.
@@ -153,14 +164,15 @@ type SignAutoRepayRequest struct {
 	ValidUnit Period `ips:"pValidType" check:"oneof=D M N"`
 	Valid     int    `ips:"pValidDate" check:"ge=0"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -181,13 +193,13 @@ type SignAutoRepayResponse struct {
 	Reply
 
 	Date      Date   `ips:"pSigningDate"` // of the request
-	IdentType string `ips:"pIdentType"`   // of the request
+	IdentType string `ips:"pIdentType"`   // 证件类型 of the request
 	IdentNo   string `ips:"pIdentNo"`     // of the request
 	RealName  string `ips:"pRealName"`    // of the request
 	Account   string `ips:"pIpsAcctNo"`   // of the request
-	IPSBillNo string `ips:"pP2PBillNo"`   // number of the order at IPS
+	IPSBillNo string `ips:"pP2PBillNo"`   // IPS 订单号: number of the order at IPS
 	AuthNo    string `ips:"pIpsAuthNo"`   // 授权号, for [AutoRepayRequest] AuthNo
-	IPSTime   Time   `ips:"pIpsTime"`     // time at IPS
+	IPSTime   Time   `ips:"pIpsTime"`     // IPS 处理时间: time at IPS
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request

@@ -62,6 +62,9 @@ func (s BidStatus) String() string {
 }
 
 // RegisterBidRequest registers a borrower's bid for a loan (4.3 标的登记).
+//
+// Rules between fields:
+//   - Term is at most 1800 with [TermDays], at most 60 with [TermMonths].
 type RegisterBidRequest struct {
 	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
 	// 1–30 characters, unique at the merchant.
@@ -95,8 +98,8 @@ type RegisterBidRequest struct {
 	// pLendFee): at least 0. It is only registered here and taken by [TransferRow]
 	// ToFee when funds are released, in sum never more than this.
 	Fee Amount `ips:"pLendFee" check:"ge=0"`
-	// AccountType is 1 person (pAcctType); the zero value means it. Accounts of
-	// organisations are not open here.
+	// AccountType is 1 person (账户类型 pAcctType); the zero value means it.
+	// Accounts of organisations are not open here.
 	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=1"`
 	// IdentNo is the borrower's id number (证件号 pIdentNo): at most 20 characters.
 	IdentNo string `ips:"pIdentNo" check:"max=20,secret"`
@@ -106,14 +109,15 @@ type RegisterBidRequest struct {
 	// characters, e.g. 4021000000000001.
 	Account string `ips:"pIpsAcctNo" check:"max=30,secret"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -149,16 +153,16 @@ type BidResponse struct {
 	Term         int         `ips:"pTrdCycleValue"`  // of the request
 	Purpose      string      `ips:"pLendPurpose"`    // of the request
 	RepayMode    RepayMode   `ips:"pRepayMode"`      // of the request
-	EndOfBid     string      `ips:"pOperationType"`  // 1 registration, 2 end
+	EndOfBid     string      `ips:"pOperationType"`  // 操作类型: 1 is the registration, 2 the end
 	Fee          Amount      `ips:"pLendFee"`        // of the request
 	AccountType  AccountType `ips:"pAcctType"`       // of the request
 	IdentNo      string      `ips:"pIdentNo"`        // of the request
 	RealName     string      `ips:"pRealName"`       // of the request
 	Account      string      `ips:"pIpsAcctNo"`      // of the request
-	IPSBillNo    string      `ips:"pIpsBillNo"`      // number of the bid at IPS
-	IPSTime      Time        `ips:"pIpsTime"`        // time at IPS
+	IPSBillNo    string      `ips:"pIpsBillNo"`      // IPS 标的号: number of the bid at IPS, e.g. BID20141124052787
+	IPSTime      Time        `ips:"pIpsTime"`        // IPS 处理时间: time at IPS
 	Status       BidStatus   `ips:"pBidStatus"`      // 标的状态
-	FrozenMargin Amount      `ips:"pRealFreezenAmt"` // margin really frozen 实际冻结金额
+	FrozenMargin Amount      `ips:"pRealFreezenAmt"` // 实际冻结金额: margin really frozen (sic)
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -256,8 +260,8 @@ type RegisterCreditorRequest struct {
 	_      struct{} `ips:"pTrdAmt,copy=pAuthAmt"`
 	// Fee is what the platform takes from the investor (手续费 pFee): at least 0.
 	Fee Amount `ips:"pFee" check:"ge=0"`
-	// AccountType is 1 person (pAcctType); the zero value means it. Accounts of
-	// organisations are not open here.
+	// AccountType is 1 person (账户类型 pAcctType); the zero value means it.
+	// Accounts of organisations are not open here.
 	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=1"`
 	// IdentNo is the investor's id number (证件号 pIdentNo): at most 20 characters.
 	IdentNo string `ips:"pIdentNo" check:"max=20,secret"`
@@ -269,14 +273,15 @@ type RegisterCreditorRequest struct {
 	// Purpose is the purpose of the loan (借款用途 pUse): at most 100 characters.
 	Purpose string `ips:"pUse" check:"max=100"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -307,8 +312,8 @@ type AutoBidRequest struct {
 	_      struct{} `ips:"pTrdAmt,copy=pAuthAmt"`
 	// Fee is what the platform takes from the investor (手续费 pFee): at least 0.
 	Fee Amount `ips:"pFee" check:"ge=0"`
-	// AccountType is 1 person (pAcctType); the zero value means it. Accounts of
-	// organisations are not open here.
+	// AccountType is 1 person (账户类型 pAcctType); the zero value means it.
+	// Accounts of organisations are not open here.
 	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=1"`
 	// IdentNo is the investor's id number (证件号 pIdentNo): at most 20 characters.
 	IdentNo string `ips:"pIdentNo" check:"max=20,secret"`
@@ -320,14 +325,15 @@ type AutoBidRequest struct {
 	// Purpose is the purpose of the loan (借款用途 pUse): at most 100 characters.
 	Purpose string `ips:"pUse" check:"max=100"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -345,13 +351,13 @@ type CreditorResponse struct {
 	TradeAmount  Amount      `ips:"pTrdAmt"`        // of the request
 	Fee          Amount      `ips:"pFee"`           // of the request
 	Account      string      `ips:"pAccount"`       // of the request
-	InvestorNo   string      `ips:"pAccountDealNo"` // number of the investor at IPS, e.g. CRE20141124052810
-	IPSBidNo     string      `ips:"pBidDealNo"`     // number of the bid at IPS, e.g. BID20141124052802
-	BusinessType string      `ips:"pBusiType"`      // 1 bid 投标
-	Frozen       Amount      `ips:"pTransferAmt"`   // frozen at the investor: amount and fee
+	InvestorNo   string      `ips:"pAccountDealNo"` // IPS 投资人编号: number of the investor at IPS, e.g. CRE20141124052810
+	IPSBidNo     string      `ips:"pBidDealNo"`     // IPS 投标编号: number of the bid at IPS, e.g. BID20141124052802
+	BusinessType string      `ips:"pBusiType"`      // 业务类型: 1 is 投标, a bid
+	Frozen       Amount      `ips:"pTransferAmt"`   // 冻结金额: frozen at the investor, amount and fee
 	Status       ClaimStatus `ips:"pStatus"`        // 状态
-	IPSBillNo    string      `ips:"pP2PBillNo"`     // number of the order at IPS, e.g. TND20141124022912
-	IPSTime      Time        `ips:"pIpsTime"`       // time at IPS
+	IPSBillNo    string      `ips:"pP2PBillNo"`     // IPS 订单号: number of the order at IPS, e.g. TND20141124022912
+	IPSTime      Time        `ips:"pIpsTime"`       // IPS 处理时间: time at IPS
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -412,16 +418,16 @@ type RegisterGuarantorRequest struct {
 	// pAmount): more than 0.
 	Amount Amount `ips:"pAmount" check:"gt=0"`
 	// Margin is frozen at the guarantor (担保保证金 pMarginAmt), who must have it
-	// in his account; 0 is a guarantee without margin (无保证金担保).
+	// in his account: at least 0, which is a guarantee without margin (无保证金担保).
 	Margin Amount `ips:"pMarginAmt" check:"ge=0"`
-	// Profit is what the borrower promises the guarantor (担保收益 pProFitAmt): at
-	// least 0.
+	// Profit is what the borrower promises the guarantor (担保收益 pProFitAmt, sic):
+	// at least 0.
 	Profit Amount `ips:"pProFitAmt" check:"ge=0"`
-	// AccountType is person or organisation (pAcctType); the zero value means
-	// person.
+	// AccountType is person or organisation (账户类型 pAcctType); the zero value
+	// means person.
 	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=0 1"`
 	// IdentNo is a person's id number or an organisation's IPS merchant code
-	// (pFromIdentNo): at most 20 characters.
+	// (证件号 pFromIdentNo): at most 20 characters.
 	IdentNo string `ips:"pFromIdentNo" check:"max=20,secret"`
 	// AccountName is the guarantor's name (账户姓名 pAccountName): at most 30
 	// characters.
@@ -430,14 +436,15 @@ type RegisterGuarantorRequest struct {
 	// code (担保方账户 pAccount): at most 30 characters.
 	Account string `ips:"pAccount" check:"max=30,secret"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -455,10 +462,10 @@ type RegisterGuarantorResponse struct {
 	AccountType  AccountType `ips:"pAcctType"`      // of the request
 	AccountName  string      `ips:"pAccountName"`   // of the request
 	Account      string      `ips:"pAccount"`       // of the request
-	IPSBillNo    string      `ips:"pP2PBillNo"`     // number of the guarantor at IPS
-	FrozenMargin Amount      `ips:"pRealFreezeAmt"` // margin really frozen
-	Compensated  Amount      `ips:"pCompenAmt"`     // compensated so far
-	IPSTime      Time        `ips:"pIpsTime"`       // time at IPS
+	IPSBillNo    string      `ips:"pP2PBillNo"`     // IPS 订单号: number of the guarantor at IPS
+	FrozenMargin Amount      `ips:"pRealFreezeAmt"` // 实际冻结金额: margin really frozen
+	Compensated  Amount      `ips:"pCompenAmt"`     // 已代偿金额: compensated so far
+	IPSTime      Time        `ips:"pIpsTime"`       // IPS 处理时间: time at IPS
 	Status       ClaimStatus `ips:"pStatus"`        // 状态
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request

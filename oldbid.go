@@ -56,6 +56,10 @@ func (c *Client) checkInterface(op Operation, bidNo string) error {
 // RepayOldBidRequest repays a bid that was made through the old interface
 // (老版还款接口 repaymentTrade.aspx). Its fields are known from merchants'
 // programs only.
+//
+// Rules between fields:
+//   - Amount is the sum of the rows' Amount.
+//   - In every row Amount is more than Fee.
 type RepayOldBidRequest struct {
 	// BidNo is the old bid's number (标的号 pBidNo): 1–30 letters and digits.
 	BidNo string `ips:"pBidNo" check:"alnum,max=30"`
@@ -70,7 +74,8 @@ type RepayOldBidRequest struct {
 	// ReleaseOrderNo is the order number of the old release of funds (放款时的
 	// 商户订单号 pMerchantBillNo): at most 30 characters.
 	ReleaseOrderNo string `ips:"pMerchantBillNo" check:"max=30"`
-	// AccountType is the borrower's (pFAcctType); the zero value means person.
+	// AccountType is the borrower's (转出方账户类型 pFAcctType); the zero value means
+	// person.
 	AccountType AccountType `ips:"pFAcctType,default=1" check:"oneof=0 1"`
 	// IdentNo is the borrower's id number (证件号 pFIdentNo): at most 20 characters.
 	IdentNo string `ips:"pFIdentNo" check:"max=20,secret"`
@@ -84,18 +89,19 @@ type RepayOldBidRequest struct {
 	// Amount is the sum of the rows' Amount (还款金额 pFTrdAmt): more than 0.
 	Amount Amount `ips:"pFTrdAmt" check:"gt=0"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Rows are the investors who are paid (pDetails): 1–300 (the limit is our
+	// Rows are the investors who are paid (明细 pDetails): 1–300 (the limit is our
 	// choice, that of the new repayment).
 	Rows []RepayOldBidRow `ips:"pDetails,row=pRow" check:"rows=300"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -103,14 +109,17 @@ type RepayOldBidRequest struct {
 
 // RepayOldBidRow pays one investor (pRow).
 type RepayOldBidRow struct {
-	// AccountType is the investor's (pTAcctType); the zero value means person.
+	// AccountType is the investor's (转入方账户类型 pTAcctType); the zero value means
+	// person.
 	AccountType AccountType `ips:"pTAcctType,default=1" check:"oneof=0 1"`
-	// Account is the investor's custody account (pTIpsAcctNo): at most 30
-	// characters.
+	// Account is the investor's custody account (转入方托管账户 pTIpsAcctNo): at most
+	// 30 characters.
 	Account string `ips:"pTIpsAcctNo" check:"max=30,secret"`
-	// Fee is what the platform takes from the investor (pTTrdFee): at least 0.
+	// Fee is what the platform takes from the investor (转入方手续费 pTTrdFee): at
+	// least 0.
 	Fee Amount `ips:"pTTrdFee" check:"ge=0"`
-	// Amount is what the investor is paid (pTTrdAmt): more than 0 and more than Fee.
+	// Amount is what the investor is paid (转入金额 pTTrdAmt): more than 0 and more
+	// than Fee.
 	Amount Amount `ips:"pTTrdAmt" check:"gt=0"`
 }
 
@@ -136,8 +145,8 @@ type RepayOldBidResponse struct {
 	ContractNo     string                 `ips:"pContractNo"`       // of the request
 	Date           Date                   `ips:"pRepaymentDate"`    // of the request
 	ReleaseOrderNo string                 `ips:"pMerchantBillNo"`   // of the request
-	IPSBillNo      string                 `ips:"pIpsBillNo"`        // number of the repayment at IPS
-	Rows           []RepayOldBidRowResult `ips:"pDetails,row=pRow"` // what became of each row
+	IPSBillNo      string                 `ips:"pIpsBillNo"`        // IPS 订单号: number of the repayment at IPS
+	Rows           []RepayOldBidRowResult `ips:"pDetails,row=pRow"` // 明细: what became of each row
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -150,8 +159,8 @@ type RepayOldBidRowResult struct {
 	Account     string      `ips:"pTIpsAcctNo"`                // of the request
 	Fee         Amount      `ips:"pTTrdFee"`                   // of the request
 	Amount      Amount      `ips:"pTTrdAmt"`                   // of the request
-	Status      RowStatus   `ips:"pStatus"`                    // done or failed
-	Message     string      `ips:"pMessage"`                   // why it failed, in Chinese
+	Status      RowStatus   `ips:"pStatus"`                    // 状态: done or failed
+	Message     string      `ips:"pMessage"`                   // 说明: why it failed, in Chinese
 }
 
 var repayOldBid = &operation[RepayOldBidRequest, *RepayOldBidResponse]{

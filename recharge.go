@@ -35,12 +35,16 @@ func (c RechargeChannel) String() string {
 }
 
 // RechargeRequest brings money into a custody account (4.9 充值).
+//
+// Rules between fields:
+//   - BankCode must be given with [RechargeEBank] and be empty with
+//     [RechargeWithholding].
 type RechargeRequest struct {
 	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
 	// 1–30 characters, unique at the merchant.
 	OrderNo string `ips:"pMerBillNo" check:"max=30"`
-	// AccountType is 1 person (pAcctType); the zero value means it. Accounts of
-	// organisations are not open here.
+	// AccountType is 1 person (账户类型 pAcctType); the zero value means it.
+	// Accounts of organisations are not open here.
 	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=1"`
 	// IdentNo is the user's id number (证件号 pIdentNo): at most 20 characters.
 	IdentNo string `ips:"pIdentNo" check:"max=20,secret"`
@@ -53,24 +57,25 @@ type RechargeRequest struct {
 	Date Date `ips:"pTrdDate"`
 	// Amount is what comes in (充值金额 pTrdAmt): more than 0.
 	Amount Amount `ips:"pTrdAmt" check:"gt=0"`
-	// Channel is how (充值渠道 pChannelType).
+	// Channel is how the money comes in (充值渠道 pChannelType).
 	Channel RechargeChannel `ips:"pChannelType" check:"oneof=1 2"`
 	// BankCode is the bank of an e-bank recharge (充值银行 pTrdBnkCode): 5
-	// characters out of [Client.QueryBanks]; empty for withholding.
+	// letters and digits out of [Client.QueryBanks]; empty for withholding.
 	BankCode string `ips:"pTrdBnkCode" check:"optional,len=5,alnum"`
 	// Fee is what the platform takes from the user (平台手续费 pMerFee): at least 0.
 	Fee Amount `ips:"pMerFee" check:"ge=0"`
 	// FeePayer says who pays the fee of IPS (IPS 手续费承担方 pIpsFeeType).
 	FeePayer FeePayer `ips:"pIpsFeeType" check:"oneof=1 2"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -96,7 +101,7 @@ type RechargeResponse struct {
 	Date        Date        `ips:"pTrdDate"`    // of the request
 	Amount      Amount      `ips:"pTrdAmt"`     // of the request
 	BankCode    string      `ips:"pTrdBnkCode"` // bank that paid
-	IPSBillNo   string      `ips:"pIpsBillNo"`  // number of the recharge at IPS, e.g. NT2014112471283111
+	IPSBillNo   string      `ips:"pIpsBillNo"`  // IPS 订单号: number of the recharge at IPS, e.g. NT2014112471283111
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -138,8 +143,8 @@ type WithholdingRechargeRequest struct {
 	Fee Amount `ips:"pMerFee" check:"ge=0"`
 	// FeePayer says who pays the fee of IPS (IPS 手续费承担方 pIpsFeeType).
 	FeePayer FeePayer `ips:"pIpsFeeType" check:"oneof=1 2"`
-	// AccountType is 1 person (pAcctType); the zero value means it. Accounts of
-	// organisations are not open here.
+	// AccountType is 1 person (账户类型 pAcctType); the zero value means it.
+	// Accounts of organisations are not open here.
 	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=1"`
 	// IdentNo is the user's id number (证件号 pIdentNo): at most 20 characters.
 	IdentNo string `ips:"pIdentNo" check:"max=20,secret"`
@@ -149,11 +154,12 @@ type WithholdingRechargeRequest struct {
 	// characters, e.g. 4021000000000001.
 	Account string `ips:"pIpsAcctNo" check:"max=30,secret"`
 
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -171,11 +177,11 @@ type WithholdingRechargeResponse struct {
 	IdentNo     string      `ips:"pIdentNo"`    // of the request
 	RealName    string      `ips:"pRealName"`   // of the request
 	Account     string      `ips:"pIpsAcctNo"`  // of the request
-	IPSBillNo   string      `ips:"pIpsBillNo"`  // number of the recharge at IPS
-	IPSTime     Time        `ips:"pIpsTime"`    // time at IPS
+	IPSBillNo   string      `ips:"pIpsBillNo"`  // IPS 订单号: number of the recharge at IPS
+	IPSTime     Time        `ips:"pIpsTime"`    // IPS 处理时间: time at IPS
 	Credited    Amount      `ips:"pTrdRealAmt"` // 实际到账金额
-	IPSFee      Amount      `ips:"pIpsFee"`     // fee of IPS
-	BankCode    string      `ips:"pTrdBnkCode"` // bank that was debited
+	IPSFee      Amount      `ips:"pIpsFee"`     // IPS 手续费: fee of IPS
+	BankCode    string      `ips:"pTrdBnkCode"` // 扣款银行: bank that was debited
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -209,7 +215,7 @@ func (c *Client) WithholdingRecharge(ctx context.Context, req WithholdingRecharg
 type BanksResponse struct {
 	Reply
 
-	List  string `ips:"pBankList"` // as IPS wrote it
+	List  string `ips:"pBankList"` // 银行列表, as IPS wrote it
 	Banks []Bank // List, taken apart
 
 	// Verified is as in [BalanceResponse].

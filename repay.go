@@ -8,6 +8,11 @@ import (
 
 // RepayRequest is a repayment that the borrower confirms himself (4.11 还款,
 // 手动还款).
+//
+// Rules between fields:
+//   - Amount is the sum of the rows' Amount.
+//   - Fee is the sum of the rows' BorrowerFee.
+//   - In every row Amount is more than Fee.
 type RepayRequest struct {
 	// BidNo is the bid's number (标的号 pBidNo): 1–30 letters and digits.
 	BidNo string `ips:"pBidNo" check:"alnum,max=30"`
@@ -28,17 +33,18 @@ type RepayRequest struct {
 	// many; [RepayTotals] adds them up.
 	Amount Amount `ips:"pOutAmt" check:"gt=0"`
 	Fee    Amount `ips:"pOutFee" check:"ge=0"`
-	// Rows are the creditors who are paid (pDetails): 1–300.
+	// Rows are the creditors who are paid (明细 pDetails): 1–300.
 	Rows []RepayRow `ips:"pDetails,row=pRow" check:"rows=300"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -46,6 +52,11 @@ type RepayRequest struct {
 
 // AutoRepayRequest is a repayment that the platform makes for a borrower under
 // his auto-repay contract (4.11 还款, 自动还款).
+//
+// Rules between fields:
+//   - Amount is the sum of the rows' Amount.
+//   - Fee is the sum of the rows' BorrowerFee.
+//   - In every row Amount is more than Fee.
 type AutoRepayRequest struct {
 	// BidNo is the bid's number (标的号 pBidNo): 1–30 letters and digits.
 	BidNo string `ips:"pBidNo" check:"alnum,max=30"`
@@ -68,17 +79,18 @@ type AutoRepayRequest struct {
 	// many; [RepayTotals] adds them up.
 	Amount Amount `ips:"pOutAmt" check:"gt=0"`
 	Fee    Amount `ips:"pOutFee" check:"ge=0"`
-	// Rows are the creditors who are paid (pDetails): 1–300.
+	// Rows are the creditors who are paid (明细 pDetails): 1–300.
 	Rows []RepayRow `ips:"pDetails,row=pRow" check:"rows=300"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -139,10 +151,10 @@ type RepayResponse struct {
 
 	BidNo     string           `ips:"pBidNo"`            // of the request
 	Date      Date             `ips:"pRepaymentDate"`    // of the request
-	IPSBillNo string           `ips:"pIpsBillNo"`        // number of the repayment at IPS, e.g. CRY2014121300031415
-	IPSDate   Date             `ips:"pIpsDate"`          // day at IPS
-	IPSFee    Amount           `ips:"pOutIpsFee"`        // fee of IPS
-	Rows      []RepayRowResult `ips:"pDetails,row=pRow"` // what became of each row
+	IPSBillNo string           `ips:"pIpsBillNo"`        // IPS 订单号: number of the repayment at IPS, e.g. CRY2014121300031415
+	IPSDate   Date             `ips:"pIpsDate"`          // IPS 处理日期: day at IPS
+	IPSFee    Amount           `ips:"pOutIpsFee"`        // IPS 手续费: fee of IPS
+	Rows      []RepayRowResult `ips:"pDetails,row=pRow"` // 明细: what became of each row
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -155,8 +167,8 @@ type RepayRowResult struct {
 	CreditorOrderNo string    `ips:"pCreMerBillNo"` // of the request
 	Account         string    `ips:"pInAcctNo"`     // of the request
 	Fee             Amount    `ips:"pInFee"`        // of the request
-	Status          RowStatus `ips:"pStatus"`       // done or failed
-	Message         string    `ips:"pMessage"`      // why it failed, in Chinese
+	Status          RowStatus `ips:"pStatus"`       // 状态: done or failed
+	Message         string    `ips:"pMessage"`      // 说明: why it failed, in Chinese
 }
 
 var repay = &operation[RepayRequest, *RepayResponse]{

@@ -21,6 +21,10 @@ func (k DebtTransferKind) String() string {
 
 // RegisterDebtTransferRequest registers the sale of a claim or of a part of it
 // (4.6 登记债权转让). From is the assignor (出让方), To the assignee (受让方).
+//
+// Rules between fields:
+//   - Price is 70 % to 130 % of FaceAmount.
+//   - ToAccount is not FromAccount.
 type RegisterDebtTransferRequest struct {
 	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
 	// 1–30 characters, unique at the merchant.
@@ -32,24 +36,30 @@ type RegisterDebtTransferRequest struct {
 	BidNo      string `ips:"pBidNo" check:"alnum,max=30"`
 	ContractNo string `ips:"pContractNo" check:"alnum,max=30"`
 
-	// FromAccountType is 1 person (pFromAccountType); the zero value means it.
-	// Organisations are not open here.
+	// FromAccountType is 1 person (出让方账户类型 pFromAccountType); the zero value
+	// means it. Organisations are not open here.
 	FromAccountType AccountType `ips:"pFromAccountType,default=1" check:"oneof=1"`
-	// FromName is the assignor's name (pFromName): at most 30 characters.
+	// FromName is the assignor's name (出让方姓名 pFromName): at most 30
+	// characters.
 	FromName string `ips:"pFromName" check:"max=30,secret"`
-	// FromAccount is his custody account (pFromAccount): at most 50 characters.
+	// FromAccount is his custody account (出让方账户 pFromAccount): at most 50
+	// characters.
 	FromAccount string   `ips:"pFromAccount" check:"max=50,secret"`
 	_           struct{} `ips:"pFromIdentType,const=1"` // 身份证
-	// FromIdentNo is his id number (pFromIdentNo): at most 20 characters.
+	// FromIdentNo is his id number (出让方证件号 pFromIdentNo): at most 20
+	// characters.
 	FromIdentNo string `ips:"pFromIdentNo" check:"max=20,secret"`
-	// ToAccountType is as FromAccountType (pToAccountType).
+	// ToAccountType is as FromAccountType (受让方账户类型 pToAccountType).
 	ToAccountType AccountType `ips:"pToAccountType,default=1" check:"oneof=1"`
-	// ToName is the assignee's name (pToAccountName): at most 30 characters.
+	// ToName is the assignee's name (受让方姓名 pToAccountName): at most 30
+	// characters.
 	ToName string `ips:"pToAccountName" check:"max=30,secret"`
-	// ToAccount is his custody account (pToAccount): at most 30 characters.
+	// ToAccount is his custody account (受让方账户 pToAccount): at most 30
+	// characters.
 	ToAccount string   `ips:"pToAccount" check:"max=30,secret"`
 	_         struct{} `ips:"pToIdentType,const=1"` // 身份证
-	// ToIdentNo is his id number (pToIdentNo): at most 20 characters.
+	// ToIdentNo is his id number (受让方证件号 pToIdentNo): at most 20
+	// characters.
 	ToIdentNo string `ips:"pToIdentNo" check:"max=20,secret"`
 
 	// CreditorOrderNo is the order number of the creditor registration that made
@@ -67,14 +77,15 @@ type RegisterDebtTransferRequest struct {
 	// Kind says whether all or a part is sold (转让类型 pCretType).
 	Kind DebtTransferKind `ips:"pCretType" check:"oneof=1 2"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -115,9 +126,9 @@ type RegisterDebtTransferResponse struct {
 	FromFee         Amount           `ips:"pFromFee"`         // of the request
 	ToFee           Amount           `ips:"pToFee"`           // of the request
 	Kind            DebtTransferKind `ips:"pCretType"`        // of the request
-	IPSBillNo       string           `ips:"pP2PBillNo"`       // number of the debt transfer at IPS
-	IPSTime         Time             `ips:"pIpsTime"`         // time at IPS
-	BusinessType    string           `ips:"pBussType"`        // 1 debt transfer 债权转让
+	IPSBillNo       string           `ips:"pP2PBillNo"`       // IPS 订单号: number of the debt transfer at IPS
+	IPSTime         Time             `ips:"pIpsTime"`         // IPS 处理时间: time at IPS
+	BusinessType    string           `ips:"pBussType"`        // 业务类型: 1 is 债权转让, a debt transfer
 	Status          ClaimStatus      `ips:"pStatus"`          // 状态
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
@@ -183,6 +194,14 @@ func (m TransferMode) String() string {
 }
 
 // TransferRequest moves money between parties of a bid (4.10 转账).
+//
+// Rules between fields:
+//   - Mode is [TransferBatched] only with [TransferInvestment].
+//   - [TransferCompensationRepayment], [TransferDebt] and
+//     [TransferGuaranteeProfit] take exactly one row.
+//   - All rows of [TransferInvestment] have the same ToAccount, all rows of
+//     [TransferCompensation] the same FromAccount.
+//   - In every row ToAccount is not FromAccount.
 type TransferRequest struct {
 	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
 	// 1–30 characters, unique at the merchant.
@@ -196,16 +215,17 @@ type TransferRequest struct {
 	// Mode is how it is booked (转账方式 pTransferMode); the zero value means row
 	// by row. Batched goes with TransferInvestment only.
 	Mode TransferMode `ips:"pTransferMode,default=1" check:"oneof=1 2"`
-	// Rows are the transfers (pDetails): 1–3000. TransferInvestment takes many
-	// payers and one payee, TransferCompensation one payer and many payees; the
+	// Rows are the transfers (明细 pDetails): 1–3000. TransferInvestment takes
+	// many payers and one payee, TransferCompensation one payer and many payees; the
 	// other types take a single row.
 	Rows []TransferRow `ips:"pDetails,row=pRow" check:"rows=3000"`
 
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -275,9 +295,9 @@ type TransferResponse struct {
 	Date      Date                `ips:"pDate"`             // of the request
 	Type      TransferType        `ips:"pTransferType"`     // of the request
 	Mode      TransferMode        `ips:"pTransferMode"`     // of the request
-	IPSBillNo string              `ips:"pIpsBillNo"`        // number of the transfer at IPS, e.g. 20140825879
-	IPSTime   Time                `ips:"pIpsTime"`          // time at IPS
-	Rows      []TransferRowResult `ips:"pDetails,row=pRow"` // what became of each row
+	IPSBillNo string              `ips:"pIpsBillNo"`        // IPS 订单号: number of the transfer at IPS, e.g. 20140825879
+	IPSTime   Time                `ips:"pIpsTime"`          // IPS 处理时间: time at IPS
+	Rows      []TransferRowResult `ips:"pDetails,row=pRow"` // 明细: what became of each row
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
@@ -295,11 +315,11 @@ type TransferRowResult struct {
 	ToAccountType   AccountType `ips:"pTAcctType,alias=pTAccType"` // of the request
 	ToAccount       string      `ips:"pTIpsAcctNo"`                // of the request
 	ToFee           Amount      `ips:"pTTrdFee"`                   // of the request
-	IPSBillNo       string      `ips:"pIpsDetailBillNo"`           // number of the row at IPS
-	IPSTime         Time        `ips:"pIpsDetailTime"`             // time at IPS
-	IPSFee          Amount      `ips:"pIpsFee"`                    // fee of IPS
-	Status          RowStatus   `ips:"pStatus"`                    // done or failed
-	Message         string      `ips:"pMessage"`                   // why it failed, in Chinese
+	IPSBillNo       string      `ips:"pIpsDetailBillNo"`           // IPS 明细订单号: number of the row at IPS
+	IPSTime         Time        `ips:"pIpsDetailTime"`             // IPS 处理时间: time at IPS
+	IPSFee          Amount      `ips:"pIpsFee"`                    // IPS 手续费: fee of IPS
+	Status          RowStatus   `ips:"pStatus"`                    // 状态: done or failed
+	Message         string      `ips:"pMessage"`                   // 说明: why it failed, in Chinese
 }
 
 var transfer = &operation[TransferRequest, *TransferResponse]{
@@ -340,6 +360,9 @@ func (o MarginOwner) String() string {
 }
 
 // UnfreezeMarginRequest gives a margin back, or a part of it (4.12 解冻保证金).
+//
+// Rules between fields:
+//   - IdentNo must be given for a person; for an organisation it may be empty.
 type UnfreezeMarginRequest struct {
 	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
 	// 1–30 characters, unique at the merchant.
@@ -351,10 +374,10 @@ type UnfreezeMarginRequest struct {
 	// Amount is what is unfrozen (解冻金额 pUnfreezeAmt): more than 0; with earlier
 	// ones at most what was frozen.
 	Amount Amount `ips:"pUnfreezeAmt" check:"gt=0"`
-	// Owner says whose margin it is (解冻类型 pUnfreezenType).
+	// Owner says whose margin it is (解冻类型 pUnfreezenType, sic).
 	Owner MarginOwner `ips:"pUnfreezenType" check:"oneof=1 2"`
-	// AccountType is person or organisation (pAcctType); the zero value means
-	// person.
+	// AccountType is person or organisation (账户类型 pAcctType); the zero value
+	// means person.
 	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=0 1"`
 	// IdentNo is the owner's id number (证件号 pIdentNo): at most 20 characters,
 	// required of a person.
@@ -365,11 +388,12 @@ type UnfreezeMarginRequest struct {
 	// code (托管账户 pIpsAcctNo): at most 30 characters.
 	Account string `ips:"pIpsAcctNo" check:"max=30,secret"`
 
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -393,8 +417,8 @@ type UnfreezeMarginResponse struct {
 	IdentNo     string      `ips:"pIdentNo"`       // of the request
 	RealName    string      `ips:"pRealName"`      // of the request
 	Account     string      `ips:"pIpsAcctNo"`     // of the request
-	IPSBillNo   string      `ips:"pIpsBillNo"`     // number of the order at IPS
-	IPSTime     Time        `ips:"pIpsTime"`       // time at IPS
+	IPSBillNo   string      `ips:"pIpsBillNo"`     // IPS 订单号: number of the order at IPS
+	IPSTime     Time        `ips:"pIpsTime"`       // IPS 处理时间: time at IPS
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request

@@ -8,8 +8,8 @@ type WithdrawRequest struct {
 	// OrderNo is the merchant's number of this order (商户订单号 pMerBillNo):
 	// 1–30 characters, unique at the merchant.
 	OrderNo string `ips:"pMerBillNo" check:"max=30"`
-	// AccountType is 1 person (pAcctType); the zero value means it. Accounts of
-	// organisations are not open here.
+	// AccountType is 1 person (账户类型 pAcctType); the zero value means it.
+	// Accounts of organisations are not open here.
 	AccountType AccountType `ips:"pAcctType,default=1" check:"oneof=1"`
 
 	_ struct{} `ips:"pOutType,const=1"`   // 普通提现; 定向提现 is not open
@@ -34,14 +34,15 @@ type WithdrawRequest struct {
 	// FeePayer says who pays the fee of IPS (IPS 手续费承担方 pIpsFeeType).
 	FeePayer FeePayer `ips:"pIpsFeeType" check:"oneof=1 2"`
 
-	// ReturnURL is where IPS sends the user's browser with the answer (pWebUrl).
-	// Empty takes the client's.
+	// ReturnURL is where IPS sends the user's browser with the answer
+	// (浏览器返回地址 pWebUrl). Empty takes the client's.
 	ReturnURL string `ips:"pWebUrl" check:"url"`
-	// NotifyURL is where IPS posts the answer server to server (pS2SUrl). Empty
-	// takes the client's.
+	// NotifyURL is where IPS posts the answer server to server (服务器通知地址
+	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer: at most 100 characters each.
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
 	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
 	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
@@ -52,16 +53,16 @@ type WithdrawResponse struct {
 	Reply
 
 	AccountType AccountType `ips:"pAcctType"`   // of the request
-	OutType     string      `ips:"pOutType"`    // 1 ordinary, 2 directed
-	BidNo       string      `ips:"pBidNo"`      // of directed withdrawals
-	ContractNo  string      `ips:"pContractNo"` // of directed withdrawals
-	DirectedTo  string      `ips:"pDwTo"`       // of directed withdrawals
+	OutType     string      `ips:"pOutType"`    // 提现类型: 1 is ordinary, 2 directed
+	BidNo       string      `ips:"pBidNo"`      // 标的号, of directed withdrawals
+	ContractNo  string      `ips:"pContractNo"` // 合同号, of directed withdrawals
+	DirectedTo  string      `ips:"pDwTo"`       // 转入账户, of directed withdrawals
 	IdentNo     string      `ips:"pIdentNo"`    // of the request
 	RealName    string      `ips:"pRealName"`   // of the request
 	Account     string      `ips:"pIpsAcctNo"`  // of the request
 	Date        Date        `ips:"pDwDate"`     // of the request
 	Amount      Amount      `ips:"pTrdAmt"`     // of the request
-	IPSBillNo   string      `ips:"pIpsBillNo"`  // number of the withdrawal at IPS, e.g. WD2014121271340309
+	IPSBillNo   string      `ips:"pIpsBillNo"`  // IPS 订单号: number of the withdrawal at IPS, e.g. WD2014121271340309
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
