@@ -1,0 +1,853 @@
+package ips_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/ipstest"
+)
+
+// Here is all Go code that docs/cookbook.md and docs/cookbook.zh-CN.md show;
+// TestCookbook holds it together with them.
+
+// The form that a PHP page printed.
+func Example_cookbookForm() {
+	s := ipstest.Start()
+	defer s.Close()
+	client, user, billNo := s.Client(), s.Person(0), "R20260302000001"
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		form, err := client.Recharge(ips.RechargeRequest{
+			OrderNo:  billNo,              // pMerBillNo
+			IdentNo:  user.IdentNo,        // pIdentNo
+			RealName: user.Name,           // pRealName
+			Account:  user.Account,        // pIpsAcctNo
+			Date:     ips.Today(),         // pTrdDate
+			Amount:   500 * ips.Yuan,      // pTrdAmt
+			Channel:  ips.RechargeEBank,   // pChannelType
+			BankCode: "00004",             // pTrdBnkCode
+			Fee:      2 * ips.Yuan,        // pMerFee
+			FeePayer: ips.PlatformPaysFee, // pIpsFeeType
+		})
+		if err != nil { // a field breaks the contract: nothing was sent
+			http.Error(w, "充值信息有误", http.StatusBadRequest)
+			return
+		}
+		form.ServeHTTP(w, r) // the page with the form that submits itself
+	}
+
+	w := httptest.NewRecorder()
+	handler(w, httptest.NewRequest(http.MethodPost, "/recharge", nil))
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), `/CreditWeb/doDpTrade.aspx"`))
+	// Output: 200 true
+}
+
+// The call that a Java program made through generated stubs.
+func Example_cookbookSOAP() {
+	s := ipstest.Start()
+	defer s.Close()
+	client, ctx, billNo := s.Client(), context.Background(), "T20260302000001"
+	borrower, investor := s.Person(0), s.Person(5000*ips.Yuan)
+	bid := s.Bid(borrower, 5000*ips.Yuan)
+	claim := s.Invest(bid, investor, 5000*ips.Yuan)
+
+	answer, err := client.Transfer(ctx, ips.TransferRequest{
+		OrderNo: billNo,                 // pMerBillNo
+		BidNo:   bid.BidNo,              // pBidNo
+		Date:    ips.Today(),            // pDate
+		Type:    ips.TransferInvestment, // pTransferType
+		Mode:    ips.TransferRowByRow,   // pTransferMode
+		Rows: []ips.TransferRow{{ // pDetails/pRow
+			OriginalOrderNo: claim.OrderNo,    // pOriMerBillNo
+			Amount:          5000 * ips.Yuan,  // pTrdAmt
+			FromAccount:     investor.Account, // pFIpsAcctNo
+			FromFee:         0,                // pFTrdFee
+			ToAccount:       borrower.Account, // pTIpsAcctNo
+			ToFee:           0,                // pTTrdFee
+		}},
+	})
+	var refusal *ips.Error
+	switch {
+	case errors.As(err, &refusal): // IPS said no; nothing was done
+		fmt.Println("refused:", refusal.Code, refusal.Message)
+	case errors.Is(err, ips.ErrFateUnknown): // sent, no answer that can be believed
+		fmt.Println("unknown: the same request again, later")
+	case err != nil: // never reached IPS
+		fmt.Println("not sent:", err)
+	default: // success or pending
+		fmt.Println(answer.Outcome, answer.Code)
+	}
+	// Output: pending MG00008F
+}
+
+// Which field of which method is pTrdAmt?
+func Example_cookbookWireName() {
+	for _, op := range ips.Operations() {
+		for i := range op.Request.NumField() {
+			field := op.Request.Field(i)
+			if name, _, _ := strings.Cut(field.Tag.Get("ips"), ","); name == "pTrdAmt" {
+				fmt.Println(op.Endpoint, op.Method, field.Name)
+			}
+		}
+	}
+	// Output:
+	// registerCreditor.aspx RegisterCreditor _
+	// registerCreditor.aspx AutoBid _
+	// doDpTrade.aspx Recharge Amount
+	// CoDpTrade WithholdingRecharge Amount
+	// doDwTrade.aspx Withdraw Amount
+}
+
+// What "success" is called differs between operations.
+func Example_cookbookCodes() {
+	bid, _ := ips.OpRegisterBid.Info()
+	recharge, _ := ips.OpRecharge.Info()
+	fmt.Println(bid.Outcome("MG02500F"), bid.Outcome("MG02501F"), bid.Outcome("MG02008F"))
+	fmt.Println(recharge.Outcome("MG00008F"), recharge.Outcome("MG00000F"), recharge.Outcome("MG99999F"))
+	// Output:
+	// pending success failure
+	// pending success failure
+}
+
+// books is a platform in memory: its orders, and what it has credited.
+type books struct {
+	mu       sync.Mutex
+	orders   map[string]*bookedOrder
+	credited map[string]ips.Amount
+}
+
+type bookedOrder struct {
+	account string
+	amount  ips.Amount
+	state   ips.OrderState
+}
+
+func newBooks() *books {
+	return &books{orders: map[string]*bookedOrder{}, credited: map[string]ips.Amount{}}
+}
+
+func (b *books) record(orderNo, account string, amount ips.Amount) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.orders[orderNo] = &bookedOrder{account: account, amount: amount, state: ips.OrderRecorded}
+}
+
+// recharged is the callback: for the web return, the notification, and every
+// copy of either.
+func (b *books) recharged(_ context.Context, a *ips.RechargeResponse) error {
+	b.mu.Lock() // in earnest: lock the order's row, in the transaction that Once began
+	defer b.mu.Unlock()
+	order, ok := b.orders[a.OrderNo]
+	if !ok {
+		return fmt.Errorf("recharge %s: no such order", a.OrderNo)
+	}
+	if a.Outcome == ips.Success && (a.Account != order.account || a.Amount != order.amount) {
+		return fmt.Errorf("recharge %s: not what was ordered", a.OrderNo)
+	}
+	next, changed, err := order.state.Next(a.Outcome)
+	if err != nil || !changed {
+		return err // a contradiction; or nothing new
+	}
+	order.state = next
+	if next == ips.OrderDone {
+		b.credited[a.Account] += a.Amount
+	}
+	return nil
+}
+
+func (b *books) page(w http.ResponseWriter, _ *http.Request, resp ips.Response, err error) {
+	switch {
+	case err != nil || resp.Base().Outcome == ips.Pending:
+		fmt.Fprintln(w, "处理中，请稍后查看订单")
+	case resp.Base().Outcome == ips.Success:
+		fmt.Fprintln(w, "充值成功")
+	default:
+		fmt.Fprintln(w, "充值失败")
+	}
+}
+
+func (b *books) inbound() ips.Inbound {
+	return ips.Inbound{
+		Once: new(ips.MemoryOnce), // in earnest: your database, see "What do I store"
+		Callbacks: ips.Callbacks{
+			Recharge: b.recharged,
+			Other:    func(context.Context, ips.Response) error { return nil },
+		},
+		OnError: func(_ *http.Request, err error) { fmt.Println("inbound:", err) },
+	}
+}
+
+// rechargeForm is a recharge of 500.00 that the platform has recorded.
+func (b *books) rechargeForm(s *ipstest.Server, p ipstest.Person, orderNo string) *ips.Form {
+	b.record(orderNo, p.Account, 500*ips.Yuan)
+	form, err := s.Client().Recharge(ips.RechargeRequest{
+		OrderNo: orderNo, Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		Amount: 500 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.PlatformPaysFee,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return form
+}
+
+func TestCookbookCreditedOnce(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	s := ipstest.NewServer(t, ipstest.Handler(mux)) // IPS, in this process
+	b := newBooks()                                 // the platform under test
+	in := ips.Inbound{
+		Once: new(ips.MemoryOnce), // or the real one, on a test database
+		Callbacks: ips.Callbacks{
+			Recharge: b.recharged,
+			Other:    func(context.Context, ips.Response) error { return nil },
+		},
+	}
+	mux.Handle("/notify/", s.Client().NotifyHandler(in))
+	mux.Handle("/return/", s.Client().ReturnHandler(in, b.page))
+
+	p := s.Person(0)                                 // with an account, without money
+	form := b.rechargeForm(s, p, "R1")               // what your page serves
+	s.BreakNext(ips.OpRecharge, ipstest.NoticeTwice) // the notification will come twice
+	s.Carry(form)                                    // the browser: to IPS, and back to /return/
+	s.WaitIdle()                                     // all notifications are delivered
+	s.Resend(ips.OpRecharge, "R1")                   // and once more
+	s.WaitIdle()
+
+	if got := b.credited[p.Account]; got != 500*ips.Yuan {
+		t.Errorf("credited %s, want 500.00", got)
+	}
+}
+
+// Without a route for web returns only the notification tells how it ended.
+func Example_cookbookFaults() {
+	mux := http.NewServeMux()
+	s := ipstest.Start(ipstest.Handler(mux))
+	defer s.Close()
+	b := newBooks()
+	mux.Handle("/notify/", s.Client().NotifyHandler(b.inbound()))
+	p := s.Person(0)
+
+	for i, fault := range []ipstest.WireFault{
+		ipstest.NoticeForged, ipstest.NoticeForeign, ipstest.NoticeAmountChanged, ipstest.NoticeLost,
+	} {
+		orderNo := fmt.Sprintf("R%d", i)
+		form := b.rechargeForm(s, p, orderNo)
+		s.BreakNext(ips.OpRecharge, fault)
+		s.Carry(form)
+		s.WaitIdle()
+		fmt.Println(orderNo, b.orders[orderNo].state)
+	}
+	s.Resend(ips.OpRecharge, "R3") // the lost one, late
+	s.WaitIdle()
+	fmt.Println("R3", b.orders["R3"].state, b.credited[p.Account])
+	// Output:
+	// inbound: ips: inbound recharge: signature does not hold
+	// R0 done
+	// inbound: ips: inbound recharge: answer for another merchant
+	// R1 done
+	// inbound: recharge R2: not what was ordered
+	// R2 done
+	// R3 recorded
+	// R3 done 2000.00
+}
+
+// Users who do not do what they should.
+func Example_cookbookPeople() {
+	s := ipstest.Start(ipstest.Manual())
+	defer s.Close()
+	b, p := newBooks(), s.Person(0)
+
+	paid := s.PayAtBank(b.rechargeForm(s, p, "R1"), true)
+	unpaid := s.PayAtBank(b.rechargeForm(s, p, "R2"), false)
+	cancelled := s.Cancel(b.rechargeForm(s, p, "R3"))
+	s.Leave(b.rechargeForm(s, p, "R4")) // he closes the page
+	s.Advance(time.Hour)                // and IPS gives him up
+	left := s.WaitNotification(ips.OpRecharge, "R4")
+	for _, resp := range []ips.Response{paid, unpaid, cancelled, left} {
+		fmt.Println(resp.Base().OrderNo, resp.Base().Outcome)
+	}
+	// Output:
+	// R1 success
+	// R2 failure
+	// R3 failure
+	// R4 failure
+}
+
+// An order that stays pending, and every step until it is not.
+func Example_cookbookPending() {
+	s := ipstest.Start()
+	defer s.Close()
+	client, ctx := s.Client(), context.Background()
+	borrower, investor := s.Person(0), s.Person(5000*ips.Yuan)
+	bid := s.Bid(borrower, 5000*ips.Yuan)
+	claim := s.Invest(bid, investor, 5000*ips.Yuan)
+	req := ips.TransferRequest{
+		OrderNo: "T20260302000001", BidNo: bid.BidNo, Date: s.Today(),
+		Type: ips.TransferInvestment, Mode: ips.TransferRowByRow,
+		Rows: []ips.TransferRow{{
+			OriginalOrderNo: claim.OrderNo, Amount: claim.Amount,
+			FromAccount: investor.Account, ToAccount: borrower.Account,
+		}},
+	}
+	s.HoldNext(ips.OpTransfer)
+
+	state := ips.OrderRecorded // saved, together with req, before the call
+	answer, err := client.Transfer(ctx, req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	state, changed, err := state.Next(answer.Outcome)
+	fmt.Println(answer.Code, state, changed, err)
+
+	// No notification has come. Ask: the very same request, the same number.
+	answer, err = client.Transfer(ctx, req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	state, changed, err = state.Next(answer.Outcome)
+	fmt.Println(answer.Code, state, changed, err)
+
+	// Evidence, no proof: has the money arrived?
+	balance, err := client.QueryBalance(ctx, borrower.Account)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(balance.Available, balance.Verified)
+
+	s.Release(ips.OpTransfer)
+	final := s.WaitNotification(ips.OpTransfer, req.OrderNo)
+	state, changed, err = state.Next(final.Base().Outcome)
+	fmt.Println(final.Base().Code, state, changed, err)
+
+	// A pending that was overtaken changes nothing; the opposite is an error.
+	_, changed, err = state.Next(ips.Pending)
+	fmt.Println(changed, err)
+	_, _, err = state.Next(ips.Failure)
+	fmt.Println(errors.Is(err, ips.ErrContradiction))
+	// Output:
+	// MG00008F pending true <nil>
+	// MG00008F pending false <nil>
+	// 5000.00 true
+	// MG00000F done true <nil>
+	// false <nil>
+	// true
+}
+
+// The answer to a call goes where notifications go.
+func Example_cookbookHandle() {
+	s := ipstest.Start()
+	defer s.Close()
+	client, ctx := s.Client(), context.Background()
+	in := ips.Inbound{
+		Once: new(ips.MemoryOnce),
+		Callbacks: ips.Callbacks{
+			UnfreezeMargin: func(_ context.Context, a *ips.UnfreezeMarginResponse) error {
+				fmt.Println(a.OrderNo, a.Via, a.Outcome, a.Code)
+				return nil
+			},
+		},
+	}
+	req := ips.UnfreezeMarginRequest{
+		OrderNo: "U1", BidNo: "B1", Date: s.Today(), Amount: ips.Yuan, Owner: ips.BorrowerMargin,
+		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
+	}
+	s.RefuseNext(ips.OpUnfreezeMargin, ips.CodeFailed, "系统维护中")
+
+	answer, err := client.UnfreezeMargin(ctx, req)
+	var refusal *ips.Error
+	if err == nil || errors.As(err, &refusal) { // IPS has answered: yes, not yet, or no
+		err = in.Handle(ctx, answer) // the same callback, the same Once
+	}
+	// Any other error: the order stays open.
+
+	fmt.Println(err)
+	// Output:
+	// U1 synchronous failure MG00001F
+	// <nil>
+}
+
+// The answer was lost on the way: the money moved, and moves no second time.
+func Example_cookbookFateUnknown() {
+	s := ipstest.Start()
+	defer s.Close()
+	client, ctx := s.Client(), context.Background()
+	guarantor, borrower := s.Person(1000*ips.Yuan), s.Person(0)
+	bid := s.Bid(borrower, 5000*ips.Yuan)
+	form, err := client.RegisterGuarantor(ips.RegisterGuarantorRequest{
+		OrderNo: "G1", Date: s.Today(), BidNo: bid.BidNo, Amount: 5000 * ips.Yuan, Margin: 1000 * ips.Yuan,
+		IdentNo: guarantor.IdentNo, AccountName: guarantor.Name, Account: guarantor.Account,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.Carry(form)
+	req := ips.UnfreezeMarginRequest{
+		OrderNo: "U1", BidNo: bid.BidNo, Date: s.Today(), Amount: 400 * ips.Yuan, Owner: ips.GuarantorMargin,
+		IdentNo: guarantor.IdentNo, RealName: guarantor.Name, Account: guarantor.Account,
+	}
+	s.BreakNext(ips.OpUnfreezeMargin, ipstest.ConnectionBroken)
+
+	_, err = client.UnfreezeMargin(ctx, req)
+	if errors.Is(err, ips.ErrFateUnknown) {
+		// The order stays open. Later, by a job of yours, not in a loop here:
+		answer, err := client.UnfreezeMargin(ctx, req)
+		if err != nil {
+			log.Fatal(err) // refused; or still unknown, and still open
+		}
+		fmt.Println(answer.Outcome)
+	}
+	fmt.Println(s.Balance(guarantor.Account))
+	// Output:
+	// success
+	// 400.00 600.00
+}
+
+// What a wrong key looks like from outside.
+func Example_cookbookSignature() {
+	mux := http.NewServeMux()
+	s := ipstest.Start(ipstest.Handler(mux))
+	defer s.Close()
+
+	wrong := map[string]func(*ips.Config){
+		"cert":     func(c *ips.Config) { c.Cert = strings.Repeat("x", 128) },
+		"3DES key": func(c *ips.Config) { c.Key = "no-such-3des-key-at-all!" },
+		"3DES IV":  func(c *ips.Config) { c.IV = "12345678" },
+		"merchant": func(c *ips.Config) { c.MerchantCode = "808899" },
+		"nothing":  func(*ips.Config) {},
+	}
+	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {}) // of no interest here
+	mux.HandleFunc("/notify/sign-auto-repay", func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil { // so that several clients can read it
+			log.Fatal(err)
+		}
+		for _, what := range []string{"cert", "3DES key", "3DES IV", "merchant", "nothing"} {
+			cfg := s.Config()
+			wrong[what](&cfg)
+			client, err := ips.NewClient(cfg)
+			if err != nil {
+				log.Fatal(err)
+			}
+			_, err = client.ParseNotification(r, ips.OpSignAutoRepay)
+			fmt.Println(what+":", reason(err))
+		}
+	})
+	p := s.Person(0)
+	form, err := s.Client().SignAutoRepay(ips.SignAutoRepayRequest{
+		OrderNo: "S1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		ValidUnit: ips.PeriodUnlimited,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.Carry(form)
+	s.WaitIdle()
+	// Output:
+	// cert: cert, or MD5 and MD5withRSA confused, or changed on the way
+	// 3DES key: signed, but unreadable: 3DES key or IV, or not the five fields
+	// 3DES IV: signed, but unreadable: 3DES key or IV, or not the five fields
+	// merchant: merchant code
+	// nothing: all holds
+}
+
+// reason says where to look.
+func reason(err error) string {
+	switch {
+	case err == nil:
+		return "all holds"
+	case errors.Is(err, ips.ErrMerchant):
+		return "merchant code"
+	case errors.Is(err, ips.ErrSignature):
+		return "cert, or MD5 and MD5withRSA confused, or changed on the way"
+	case errors.Is(err, ips.ErrMalformed):
+		return "signed, but unreadable: 3DES key or IV, or not the five fields"
+	default:
+		return err.Error()
+	}
+}
+
+// The wire, for your eyes only.
+func Example_cookbookWireTap() {
+	s := ipstest.Start()
+	defer s.Close()
+	p := s.Person(0)
+
+	tap := ips.WithWireTap(func(m ips.WireMessage) {
+		fmt.Println(m.Direction, m.Operation, m.OrderNo, m.Err)
+		for _, field := range m.Envelope {
+			fmt.Println(" ", field.Name, len(field.Value), "bytes")
+		}
+	})
+	client, err := ips.NewClient(s.Config(), tap)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.QueryBalance(context.Background(), p.Account); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// sent query-balance  <nil>
+	//   argMerCode 6 bytes
+	//   argIpsAccount 16 bytes
+	//   argSign 32 bytes
+	// received query-balance  <nil>
+	//   pMerCode 6 bytes
+	//   pErrCode 4 bytes
+	//   pErrMsg 12 bytes
+	//   p3DesXmlPara 0 bytes
+	//   pSign 32 bytes
+}
+
+// Bids of the old interface next to bids of the new one.
+func Example_cookbookOldBids() {
+	s := ipstest.Start()
+	defer s.Close()
+	borrower, investor := s.Person(2000*ips.Yuan), s.Person(0)
+	repayment := s.OldBid(borrower, 1000*ips.Yuan, investor)
+	isOld := func(bidNo string) bool { return strings.HasPrefix(bidNo, "OLD") }
+
+	client, err := ips.NewClient(s.Config(), ips.WithOldBids(isOld))
+	if err != nil {
+		log.Fatal(err)
+	}
+	// A v2.0 operation on an old bid is refused before anything is sent.
+	_, err = client.Repay(ips.RepayRequest{
+		OrderNo: "P1", BidNo: repayment.BidNo, Date: s.Today(), Account: borrower.Account,
+		Amount: 1000 * ips.Yuan, Rows: []ips.RepayRow{{CreditorOrderNo: "C1", Account: investor.Account, Amount: 1000 * ips.Yuan}},
+	})
+	fmt.Println(errors.Is(err, ips.ErrOldBid))
+
+	form, err := client.RepayOldBid(repayment) // 老版还款, repaymentTrade.aspx
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer := s.Carry(form)
+	fmt.Println(answer.Base().Code, answer.Base().Outcome)
+	fmt.Println(s.Balance(investor.Account))
+	// Output:
+	// true
+	// 0000 success
+	// 1000.00 0.00
+}
+
+// How a program starts in production.
+func Example_cookbookStart() {
+	dir, err := os.MkdirTemp("", "cookbook")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path, test := filepath.Join(dir, "ips.json"), ips.TestMerchant()
+	text, err := json.Marshal(map[string]string{
+		"IPS_MERCHANT": test.MerchantCode, "IPS_CERT": test.Cert, "IPS_3DES_KEY": test.Key, "IPS_3DES_IV": test.IV,
+		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
+		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
+		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		log.Fatal(err)
+	}
+	alert := func(string, error) {}
+	mux, callbacks, once := http.NewServeMux(), ips.Callbacks{}, new(ips.MemoryOnce)
+
+	cfg, err := ips.ConfigFromFile(path) // refuses a file that others can read
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := ips.NewClient(cfg,
+		ips.WithTimeout(30*time.Second),
+		ips.WithRetry(ips.RetryPolicy{Attempts: 3, Wait: 2 * time.Second, Budget: time.Minute}),
+		ips.WithHook(func(_ context.Context, e ips.Event) {
+			switch {
+			case errors.Is(e.Err, ips.ErrSignature), errors.Is(e.Err, ips.ErrMerchant):
+				alert("wrong keys, or a forger", e.Err)
+			case errors.Is(e.Err, ips.ErrFateUnknown):
+				alert("IPS does not answer", e.Err)
+			}
+		}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/ips/notify/", client.NotifyHandler(ips.Inbound{
+		Once: once, Callbacks: callbacks,
+		OnError: func(_ *http.Request, err error) {
+			if errors.Is(err, ips.ErrContradiction) {
+				alert("IPS says the opposite of what it said", err)
+			}
+		},
+	}))
+
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // slow senders
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       time.Minute,
+	}
+
+	fmt.Println(client, server.ReadTimeout)
+	// Output: ips.Client{808801 at https://p2p.ips.com.cn} 1m0s
+}
+
+// He left the pages of the account opening, and comes back.
+func Example_cookbookClosedPage() {
+	s := ipstest.Start(ipstest.Manual())
+	defer s.Close()
+	client, p := s.Client(), s.NewPerson()
+
+	opening := ips.OpenAccountRequest{ // recorded, as it is
+		OrderNo: "A20260302000001", Date: s.Today(),
+		IdentNo: p.IdentNo, RealName: p.Name, Mobile: p.Mobile, Email: p.Email,
+	}
+	form, err := client.OpenAccount(opening)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.Leave(form) // he closed the page
+
+	again, err := client.OpenAccount(opening) // "continue": the same request
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Confirm(again).Base().Outcome)
+	// Output: success
+}
+
+// A batch succeeded in part.
+func Example_cookbookPart() {
+	s := ipstest.Start()
+	defer s.Close()
+	client, ctx := s.Client(), context.Background()
+	borrower, investor := s.Person(0), s.Person(5000*ips.Yuan)
+	bid := s.Bid(borrower, 3000*ips.Yuan)
+	req := ips.TransferRequest{
+		OrderNo: "T20260302000001", BidNo: bid.BidNo, Date: s.Today(),
+		Type: ips.TransferInvestment, Mode: ips.TransferRowByRow,
+	}
+	for _, sum := range []ips.Amount{1000 * ips.Yuan, 2000 * ips.Yuan} {
+		req.Rows = append(req.Rows, ips.TransferRow{
+			OriginalOrderNo: s.Invest(bid, investor, sum).OrderNo, Amount: sum,
+			FromAccount: investor.Account, ToAccount: borrower.Account,
+		})
+	}
+	s.FailRow(ips.OpTransfer, 2)
+	if _, err := client.Transfer(ctx, req); err != nil {
+		log.Fatal(err)
+	}
+	final := s.WaitNotification(ips.OpTransfer, req.OrderNo).(*ips.TransferResponse)
+
+	rest := req
+	rest.OrderNo, rest.Rows = ips.NewOrderNo("T"), nil // a new order, of what failed for certain
+	for _, row := range final.Rows {
+		if row.Status != ips.RowFailed {
+			continue
+		}
+		for _, asked := range req.Rows {
+			if asked.OriginalOrderNo == row.OriginalOrderNo {
+				rest.Rows = append(rest.Rows, asked)
+			}
+		}
+	}
+	fmt.Println(final.Outcome, len(final.Rows), len(rest.Rows))
+
+	if _, err := client.Transfer(ctx, rest); err != nil {
+		log.Fatal(err)
+	}
+	s.WaitNotification(ips.OpTransfer, rest.OrderNo)
+	fmt.Println(s.Balance(borrower.Account))
+	// Output:
+	// success 2 1
+	// 3000.00 0.00
+}
+
+// Two merchants in one program: a client each, and a path each.
+func Example_cookbookTwoMerchants() {
+	s := ipstest.Start(ipstest.SecondMerchant())
+	defer s.Close()
+	mux := http.NewServeMux()
+	site := httptest.NewServer(mux)
+	defer site.Close()
+	in := func(code string) ips.Inbound {
+		return ips.Inbound{Callbacks: ips.Callbacks{
+			Other: func(_ context.Context, resp ips.Response) error {
+				fmt.Println(code, resp.Base().MerchantCode, resp.Base().Operation)
+				return nil
+			},
+		}}
+	}
+
+	clients := map[string]*ips.Client{}
+	for _, cfg := range []ips.Config{s.Config(), s.Second().Config()} {
+		path := "/ips/" + cfg.MerchantCode + "/notify"
+		cfg.NotifyURL = site.URL + path
+		client, err := ips.NewClient(cfg)
+		if err != nil {
+			log.Fatal(err)
+		}
+		mux.Handle(path+"/", client.NotifyHandler(in(cfg.MerchantCode)))
+		clients[cfg.MerchantCode] = client
+	}
+
+	p := s.Second().Person(0)
+	form, err := clients["808802"].SignAutoRepay(ips.SignAutoRepayRequest{
+		OrderNo: "S1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		ValidUnit: ips.PeriodUnlimited,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.Second().Carry(form)
+	s.WaitIdle()
+	// Output: 808802 808802 sign-auto-repay
+}
+
+// The addresses of the old program, which stay as they are.
+func Example_cookbookOldAddresses() {
+	s := ipstest.Start()
+	defer s.Close()
+	client, p, b := s.Client(), s.Person(0), newBooks()
+	mux := http.NewServeMux()
+	site := httptest.NewServer(mux)
+	defer site.Close()
+	b.record("R1", p.Account, 500*ips.Yuan)
+
+	in := b.inbound()
+	in.OperationOf = func(r *http.Request) ips.Operation {
+		return map[string]ips.Operation{
+			"/pay/recharge_notify.php": ips.OpRecharge,
+			"/pay/withdraw_notify.php": ips.OpWithdraw,
+		}[r.URL.Path]
+	}
+	mux.Handle("/pay/", client.NotifyHandler(in))
+	form, err := client.Recharge(ips.RechargeRequest{
+		NotifyURL: site.URL + "/pay/recharge_notify.php", // pS2SUrl, goes before Config.NotifyURL
+		OrderNo:   "R1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		Amount: 500 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.PlatformPaysFee,
+	})
+
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.Carry(form)
+	s.WaitIdle()
+	fmt.Println(b.orders["R1"].state)
+	// Output: done
+}
+
+type sqlOnce struct{ db *sql.DB }
+
+type txKey struct{}
+
+// Do makes the answer's key and all that the callback writes one transaction.
+func (o sqlOnce) Do(ctx context.Context, key ips.AnswerKey, fn func(context.Context) error) error {
+	tx, err := o.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	done, err := tx.ExecContext(ctx, "INSERT INTO ips_answers (answer_key) VALUES ($1) ON CONFLICT DO NOTHING", key.String())
+	if err != nil {
+		return err
+	}
+	if rows, err := done.RowsAffected(); err != nil || rows == 0 {
+		return err // nil for a copy: it was handled before
+	}
+	if err := fn(context.WithValue(ctx, txKey{}, tx)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// The callback finds the transaction in its context.
+func Example_cookbookOnce() {
+	mux := http.NewServeMux()
+	s := ipstest.Start(ipstest.Handler(mux))
+	defer s.Close()
+	db := sql.OpenDB(new(uniqueColumn))
+	defer db.Close()
+	fails := 1
+
+	mux.Handle("/notify/", s.Client().NotifyHandler(ips.Inbound{
+		Once: sqlOnce{db},
+		Callbacks: ips.Callbacks{
+			OpenAccount: func(ctx context.Context, a *ips.OpenAccountResponse) error {
+				tx := ctx.Value(txKey{}).(*sql.Tx)
+				if fails--; fails == 0 { // the database had to give up: IPS says it again
+					return errors.New("deadlock")
+				}
+				_, err := tx.ExecContext(ctx, "UPDATE users SET account = $1 WHERE opening = $2", a.Account, a.OrderNo)
+				return err
+			},
+		},
+		OnError: func(_ *http.Request, err error) { fmt.Println(err) },
+	}))
+	p := s.NewPerson()
+	form, err := s.Client().OpenAccount(ips.OpenAccountRequest{
+		OrderNo: "A1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Mobile: p.Mobile, Email: p.Email,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.Carry(form)
+	s.WaitIdle()
+	s.Resend(ips.OpOpenAccount, "A1")
+	s.WaitIdle()
+	// Output:
+	// deadlock
+	// UPDATE users SET account = 4021000000000001 WHERE opening = A1
+}
+
+var (
+	cookbookAnchor = regexp.MustCompile(`<a id="([^"]+)"></a>`)
+	cookbookLink   = regexp.MustCompile(`\]\(#([^)]+)\)`)
+)
+
+// The cookbooks show code of this file, in the same order, under the same
+// anchors, and name every operation.
+func TestCookbook(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("example_cookbook_test.go")
+	require.NoError(t, err)
+	var anchors, code [2][]string
+	for i, file := range []string{"docs/cookbook.md", "docs/cookbook.zh-CN.md"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, block := range goBlock.FindAllSubmatch(text, -1) {
+			bare := bareCode(block[1])
+			assert.Contains(t, bareCode(source), bare, file)
+			code[i] = append(code[i], bare)
+		}
+		for _, m := range cookbookAnchor.FindAllSubmatch(text, -1) {
+			anchors[i] = append(anchors[i], string(m[1]))
+		}
+		for _, m := range cookbookLink.FindAllSubmatch(text, -1) {
+			assert.Contains(t, anchors[i], string(m[1]), "%s links to a section that is not there", file)
+		}
+		for _, op := range ips.Operations() {
+			assert.Contains(t, string(text), "`"+op.Endpoint+"`", file)
+			assert.Contains(t, string(text), "`"+op.Method+"`", file)
+		}
+	}
+	require.NotEmpty(t, code[0])
+	assert.Equal(t, code[0], code[1])
+	assert.Equal(t, anchors[0], anchors[1])
+}
