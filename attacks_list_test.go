@@ -162,7 +162,27 @@ func forged(t testing.TB) []attack {
 		// of a request's body can play the code. It is an unknown one then.
 		{name: "his own request, with its head as a code", gets: refused, err: ips.ErrMalformed,
 			raw: fiveFields{cfg.MerchantCode, own[:4], own[4:32], own[32:], ownSign}.request()},
+		cutAnew(t),
 	}
+}
+
+// cutAnew is a merchant's own request under an IV that makes its body begin
+// like a code: all of it then reads as a refusal without a document.
+func cutAnew(t testing.TB) attack {
+	for n := range 100 {
+		cfg := offlineConfig()
+		cfg.IV = fmt.Sprintf("2EDxsE%02d", n)
+		keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+		require.NoError(t, err)
+		own := keys.Encrypt([]byte(rechargeDoc()))
+		if strings.Trim(own[:1], "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == "" {
+			return attack{name: "his own request, cut anew into a refusal without a document", gets: refused, err: ips.ErrMalformed,
+				raw:    fiveFields{cfg.MerchantCode, own[:1], own[1:], "", keys.SignRequest(own)}.request(),
+				config: func(c *ips.Config) { c.IV = cfg.IV }}
+		}
+	}
+	require.Fail(t, "no IV will do")
+	return attack{}
 }
 
 func fullWidth(s string) string {

@@ -92,7 +92,7 @@ type RegisterBidRequest struct {
 	// RepayMode is how it is repaid (还款方式 pRepayMode).
 	RepayMode RepayMode `ips:"pRepayMode" check:"oneof=1 2 3 99"`
 
-	_ struct{} `ips:"pOperationType,variant"` // 1 新增, 2 结束
+	_ struct{} `ips:"pOperationType,variant"` // 操作类型: 1 新增, 2 结束
 
 	// Fee is what the platform will take from the borrower in all (借款人手续费
 	// pLendFee): at least 0. It is only registered here and taken by [TransferRow]

@@ -267,10 +267,16 @@ func receive[Q any, R Response](c *Client, op *operation[Q, R], a answer, orderN
 		return resp, err
 	}
 	base := resp.Base()
-	if base.OrderNo != "" && base.OrderNo != orderNo {
+	switch base.OrderNo {
+	case orderNo:
+	case "": // a refusal: anything better names its order
+		if !c.env.trusted(op.Transport) {
+			return resp, fmt.Errorf("refused with %s %s, but the answer names no order, and over plain HTTP anybody can send an old one", base.Code, base.Message)
+		}
+		base.OrderNo = orderNo
+	default:
 		return resp, fmt.Errorf("%w: it is about order %.40q", ErrOperation, base.OrderNo)
 	}
-	base.OrderNo = orderNo
 	return resp, resp.Err()
 }
 

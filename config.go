@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"runtime"
 	"strings"
@@ -150,6 +152,20 @@ func EnvironmentAt(base string) Environment {
 		Query:     base + "/CreditWSQuery/Service.asmx",
 		Namespace: "http://tempuri.org/",
 	}
+}
+
+// trusted reports whether nobody stands between the client and what answers a
+// call: the connection is TLS, or stays on this machine.
+func (e *Environment) trusted(t Transport) bool {
+	at := e.Service
+	if t == ServerPosted {
+		at = e.PostBase
+	}
+	u, err := url.Parse(at)
+	if err != nil {
+		return false
+	}
+	return u.Scheme == "https" || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
 }
 
 // ConfigFromEnv builds a Config from environment variables, read through

@@ -50,7 +50,8 @@ func (e *Error) Is(target error) bool {
 
 // FateUnknownError says that a request was sent, or may have been, and that no
 // answer that could be believed came back: the order may have been carried out
-// or not. Do not send it under a new number. Wait for the notification, ask for
+// or not. A refusal that names no order counts as such over plain HTTP, where
+// anybody on the way can send an old one. Do not send it under a new number. Wait for the notification, ask for
 // the balance, or, where [OperationInfo] says Repeatable, send the very same
 // request again.
 type FateUnknownError struct {

@@ -101,6 +101,11 @@ func (s *sealer) open(a answer) (document string, err error) {
 	if keys == nil {
 		return "", ErrSignature
 	}
+	// Requests are signed like answers, so one of the merchant's own can be cut
+	// anew and read as a refusal: a code, a message and no body.
+	if first, ok := keys.FirstBlock(a.errCode + a.errMsg + body); ok && startsDocument(first) {
+		return "", fmt.Errorf("%w: it is a request", ErrMalformed)
+	}
 	if body == "" {
 		return "", nil
 	}

@@ -484,3 +484,91 @@ func TestQueries(t *testing.T) {
 	require.Error(t, err)
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 }
+
+// TestRefusalThatNamesNoOrder: over plain HTTP anybody on the way can answer a
+// call with an old refusal that names no order. It proves nothing.
+func TestRefusalThatNamesNoOrder(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		base   string
+		proves bool
+	}{
+		{"https://ips.example.com", true},
+		{"http://127.0.0.1:8808", true},
+		{"http://[::1]:8808", true},
+		{"http://localhost:8808", true},
+		{"http://ips.example.com", false},
+		{"http://192.0.2.1", false},
+		{"http://localhost.example.com", false},
+	} {
+		for _, doc := range []string{"", document("pMerBillNo", "", "pBidNo", "BID20141213000001")} {
+			answer := sealedAnswer(t, "MG00006F", "必要参数不能为空！", doc)
+			cfg := offlineConfig()
+			cfg.Environment = ips.EnvironmentAt(tt.base)
+			r := &recorder{}
+			c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: r}))
+			require.NoError(t, err)
+			for op, text := range map[ips.Operation][2]string{
+				ips.OpTransfer: {soapAnswer("Transfer", answer.result()), "text/xml"},
+				ips.OpEndBid:   {answer.page(), "text/html; charset=utf-8"},
+			} {
+				r.answer, r.contentType = text[0], text[1]
+				e := exampleOf(t, op)
+				_, resp, err := e.send(c, e.request)
+				if tt.proves {
+					require.ErrorIs(t, err, ips.CodeFieldEmpty, "%s %s", tt.base, op)
+					continue
+				}
+				require.ErrorIs(t, err, ips.ErrFateUnknown, "%s %s", tt.base, op)
+				require.ErrorContains(t, err, "MG00006F 必要参数不能为空！")
+				assert.NotErrorIs(t, err, ips.CodeFieldEmpty)
+				assert.Nil(t, resp)
+			}
+		}
+	}
+}
+
+// TestReflectedRequest: requests and answers are signed alike and without
+// separators, so a request of the merchant's own, cut anew, has the signature of
+// a refusal without a document. It must not pass for one, by either way.
+func TestReflectedRequest(t *testing.T) {
+	t.Parallel()
+	cfg := offlineConfig()
+	cut := 0
+	for n := range 36 { // an IV under which the body can begin a code
+		cfg.IV = fmt.Sprintf("2EDxsE%02d", n)
+		c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: new(recorder)}))
+		require.NoError(t, err)
+		form, err := c.Recharge(exampleRecharge())
+		require.NoError(t, err)
+		body, sign := form.Fields()[1].Value, form.Fields()[2].Value
+		if strings.Trim(body[:1], "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+			continue
+		}
+		cut++
+		_, err = c.ParseNotification(fiveFields{"808801", body[:1], body[1:], "", sign}.inbound(ips.OpRecharge), ips.OpRecharge)
+		require.ErrorIs(t, err, ips.ErrMalformed, "inbound")
+
+		reflecting := httpClient(roundTrip(func(r *http.Request) (*http.Response, error) {
+			sent, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			_, rest, _ := strings.Cut(string(sent), "<p3DesXmlPara>")
+			body, rest, _ := strings.Cut(rest, "</p3DesXmlPara>")
+			_, rest, _ = strings.Cut(rest, "<pSign>")
+			sign, _, _ := strings.Cut(rest, "</pSign>")
+			answer := soapAnswer("Transfer", fiveFields{"808801", body[:1], body[1:], "", sign}.result())
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/xml"}}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+		}))
+		c, err = ips.NewClient(cfg, ips.WithHTTPClient(reflecting))
+		require.NoError(t, err)
+		e := exampleOf(t, ips.OpTransfer)
+		_, _, err = e.send(c, e.request)
+		require.ErrorIs(t, err, ips.ErrFateUnknown)
+		require.ErrorIs(t, err, ips.ErrMalformed)
+	}
+	assert.Positive(t, cut)
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -136,6 +136,22 @@ func (k *Keys) Decrypt(body string) ([]byte, error) {
 	return buf[:len(buf)-pad], nil
 }
 
+// FirstBlock decrypts the first block of a body; ok is false if it has none.
+func (k *Keys) FirstBlock(body string) (block []byte, ok bool) {
+	const chars = (des.BlockSize + 2) / 3 * 4
+	if len(body) < chars {
+		return nil, false
+	}
+	buf, err := base64.StdEncoding.DecodeString(body[:chars])
+	if err != nil || len(buf) < des.BlockSize {
+		return nil, false
+	}
+	s := k.secret()
+	block = buf[:des.BlockSize]
+	cipher.NewCBCDecrypter(s.block, s.iv[:]).CryptBlocks(block, block)
+	return block, true
+}
+
 // partSize is the length of a part that is worth handing to another processor:
 // a good millisecond of 3DES.
 const partSize = 32 << 10

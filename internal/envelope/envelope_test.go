@@ -104,6 +104,20 @@ func TestDecryptFailures(t *testing.T) {
 	}
 }
 
+func TestFirstBlock(t *testing.T) {
+	t.Parallel()
+	k := testKeys(t)
+	block, ok := k.FirstBlock(k.Encrypt([]byte("<?xml version")))
+	assert.True(t, ok)
+	assert.Equal(t, "<?xml ve", string(block))
+	_, ok = k.FirstBlock(k.Encrypt(nil))
+	assert.True(t, ok, "a block of padding")
+	for _, body := range []string{"", "AAAAAAAAAAA", "AAAAAAAAAAA=", "AAAAAAAA====", "失败失败失败"} {
+		_, ok := k.FirstBlock(body)
+		assert.Equal(t, body == "AAAAAAAAAAA=", ok, body)
+	}
+}
+
 // firstBlock is the Base64 of the one block, encrypted without padding.
 func firstBlock(t *testing.T, k *Keys, block []byte) string {
 	t.Helper()
