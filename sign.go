@@ -103,7 +103,7 @@ func (s *sealer) open(a answer) (document string, err error) {
 	}
 	// Requests are signed like answers, so one of the merchant's own can be cut
 	// anew and read as a refusal: a code, a message and no body.
-	if first, ok := keys.FirstBlock(a.errCode + a.errMsg + body); ok && startsDocument(first) {
+	if first, ok := keys.FirstBlock(beginning(envelope.FirstBlockLen, a.errCode, a.errMsg, body)); ok && startsDocument(first) {
 		return "", fmt.Errorf("%w: it is a request", ErrMalformed)
 	}
 	if body == "" {
@@ -131,16 +131,22 @@ func (s *sealer) open(a answer) (document string, err error) {
 // form of every code that was ever seen: MG00000F, and 0000 in the answers of
 // the old interface. Else it is empty.
 func usualCode(code, message string) string {
-	text := code
-	if n := len("MG00000F"); len(text) < n {
-		text += message[:min(n-len(text), len(message))]
-	}
+	text := beginning(8, code, message)
 	for _, form := range []string{"MG00000F", "0000"} {
 		if hasForm(text, form) {
 			return text[:len(form)]
 		}
 	}
 	return ""
+}
+
+// beginning is the first n bytes of the texts together.
+func beginning(n int, texts ...string) string {
+	all := ""
+	for _, t := range texts {
+		all += t[:min(n-len(all), len(t))]
+	}
+	return all
 }
 
 // hasForm reports whether the text begins in the form: a digit for each 0, a

@@ -136,13 +136,15 @@ func (k *Keys) Decrypt(body string) ([]byte, error) {
 	return buf[:len(buf)-pad], nil
 }
 
+// FirstBlockLen is how much of a body its first block takes.
+const FirstBlockLen = (des.BlockSize + 2) / 3 * 4
+
 // FirstBlock decrypts the first block of a body; ok is false if it has none.
 func (k *Keys) FirstBlock(body string) (block []byte, ok bool) {
-	const chars = (des.BlockSize + 2) / 3 * 4
-	if len(body) < chars {
+	if len(body) < FirstBlockLen {
 		return nil, false
 	}
-	buf, err := base64.StdEncoding.DecodeString(body[:chars])
+	buf, err := base64.StdEncoding.DecodeString(body[:FirstBlockLen])
 	if err != nil || len(buf) < des.BlockSize {
 		return nil, false
 	}
