@@ -144,25 +144,25 @@ func (v *validation) term(unit TermUnit, term int) {
 type BidResponse struct {
 	Reply
 
-	BidNo        string      `ips:"pBidNo"`          // 标的号
-	Date         Date        `ips:"pRegDate"`        // of the request
-	Amount       Amount      `ips:"pLendAmt"`        // of the request
-	Margin       Amount      `ips:"pGuaranteesAmt"`  // of the request
-	Rate         Rate        `ips:"pTrdLendRate"`    // of the request
-	TermUnit     TermUnit    `ips:"pTrdCycleType"`   // of the request
-	Term         int         `ips:"pTrdCycleValue"`  // of the request
-	Purpose      string      `ips:"pLendPurpose"`    // of the request
-	RepayMode    RepayMode   `ips:"pRepayMode"`      // of the request
-	EndOfBid     string      `ips:"pOperationType"`  // 操作类型: 1 is the registration, 2 the end
-	Fee          Amount      `ips:"pLendFee"`        // of the request
-	AccountType  AccountType `ips:"pAcctType"`       // of the request
-	IdentNo      string      `ips:"pIdentNo"`        // of the request
-	RealName     string      `ips:"pRealName"`       // of the request
-	Account      string      `ips:"pIpsAcctNo"`      // of the request
-	IPSBillNo    string      `ips:"pIpsBillNo"`      // IPS 标的号: number of the bid at IPS, e.g. BID20141124052787
-	IPSTime      Time        `ips:"pIpsTime"`        // IPS 处理时间: time at IPS
-	Status       BidStatus   `ips:"pBidStatus"`      // 标的状态
-	FrozenMargin Amount      `ips:"pRealFreezenAmt"` // 实际冻结金额: margin really frozen (sic)
+	BidNo         string      `ips:"pBidNo"`          // 标的号
+	Date          Date        `ips:"pRegDate"`        // of the request
+	Amount        Amount      `ips:"pLendAmt"`        // of the request
+	Margin        Amount      `ips:"pGuaranteesAmt"`  // of the request
+	Rate          Rate        `ips:"pTrdLendRate"`    // of the request
+	TermUnit      TermUnit    `ips:"pTrdCycleType"`   // of the request
+	Term          int         `ips:"pTrdCycleValue"`  // of the request
+	Purpose       string      `ips:"pLendPurpose"`    // of the request
+	RepayMode     RepayMode   `ips:"pRepayMode"`      // of the request
+	OperationType string      `ips:"pOperationType"`  // 操作类型: 1 is the registration, 2 the end
+	Fee           Amount      `ips:"pLendFee"`        // of the request
+	AccountType   AccountType `ips:"pAcctType"`       // of the request
+	IdentNo       string      `ips:"pIdentNo"`        // of the request
+	RealName      string      `ips:"pRealName"`       // of the request
+	Account       string      `ips:"pIpsAcctNo"`      // of the request
+	IPSBillNo     string      `ips:"pIpsBillNo"`      // IPS 标的号: number of the bid at IPS, e.g. BID20141124052787
+	IPSTime       Time        `ips:"pIpsTime"`        // IPS 处理时间: time at IPS
+	Status        BidStatus   `ips:"pBidStatus"`      // 标的状态
+	FrozenMargin  Amount      `ips:"pRealFreezenAmt"` // 实际冻结金额: margin really frozen (sic)
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request

@@ -175,39 +175,25 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String
 // redirect is the front door of the operations that go through the browser.
 func redirect[Q any, R Response](c *Client, op *operation[Q, R], req Q) (*Form, error) {
 	start := time.Now()
-	message, orderNo, err := prepare(c, op, &req)
+	form, err := newForm(c, op, &req)
 	if err != nil {
 		return nil, err
 	}
-	fields, err := envelopeFields(op.ArgNames, message)
-	if err != nil {
-		return nil, err
-	}
-	c.observe(context.Background(), &op.OperationInfo, &flight{start: start}, 0, orderNo, "", nil)
-	return &Form{
-		operation: op.Operation,
-		orderNo:   orderNo,
-		action:    c.env.PostBase + op.Endpoint,
-		fields:    fields,
-	}, nil
+	c.observe(context.Background(), &op.OperationInfo, &flight{start: start}, 0, form.orderNo, "", nil)
+	return form, nil
 }
 
 // post is the front door of the operations whose form the server posts.
 func post[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R], req Q) (R, error) {
-	var none R
-	message, orderNo, err := prepare(c, op, &req)
+	form, err := newForm(c, op, &req)
 	if err != nil {
+		var none R
 		return none, err
 	}
-	fields, err := envelopeFields(op.ArgNames, message)
-	if err != nil {
-		return none, err
-	}
-	form := Form{fields: fields}
 	body := []byte(form.Values().Encode())
-	return exchange(ctx, c, op, orderNo, func(f *flight) (answer, error) {
+	return exchange(ctx, c, op, form.orderNo, func(f *flight) (answer, error) {
 		page, contentType, err := c.send(ctx, f, call{
-			url:         c.env.PostBase + op.Endpoint,
+			url:         form.action,
 			contentType: "application/x-www-form-urlencoded",
 			body:        body,
 		})

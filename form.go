@@ -25,6 +25,19 @@ type Form struct {
 	fields    []FormField
 }
 
+// newForm makes the form of a request.
+func newForm[Q any, R Response](c *Client, op *operation[Q, R], req *Q) (*Form, error) {
+	message, orderNo, err := prepare(c, op, req)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := envelopeFields(op.ArgNames, message)
+	if err != nil {
+		return nil, err
+	}
+	return &Form{operation: op.Operation, orderNo: orderNo, action: c.env.PostBase + op.Endpoint, fields: fields}, nil
+}
+
 // FormField is a hidden field.
 type FormField struct{ Name, Value string }
 

@@ -84,7 +84,7 @@ func wantResponses() []struct {
 				ips.Element{Name: "pWebUrl", Text: "https://p2p.example.com/back?a=1&b=2"},
 				ips.Element{Name: "pS2SUrl", Text: "https://p2p.example.com/s2s/bid"}),
 			BidNo: "BID000001", Date: day(), Amount: 50_000_00, Margin: 5_000_00, Rate: 12_50, TermUnit: "3", Term: 12,
-			Purpose: "购房 & 装修", RepayMode: "2", EndOfBid: kind, Fee: 500_05, AccountType: "1",
+			Purpose: "购房 & 装修", RepayMode: "2", OperationType: kind, Fee: 500_05, AccountType: "1",
 			IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 			IPSBillNo: "BID20141213052787", IPSTime: at(23, 59, 59), Status: status, FrozenMargin: frozen,
 			Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",

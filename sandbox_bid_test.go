@@ -45,7 +45,7 @@ func endOfBid(t *testing.T, s *ipstest.Server, bid ips.RegisterBidRequest) *ips.
 func wantBid(s *ipstest.Server, req ips.RegisterBidRequest, r ips.Reply, kind string, status ips.BidStatus, frozen ips.Amount) *ips.BidResponse {
 	return &ips.BidResponse{
 		Reply: r, BidNo: req.BidNo, Date: req.Date, Amount: req.Amount, Margin: req.Margin, Rate: req.Rate,
-		TermUnit: req.TermUnit, Term: req.Term, Purpose: req.Purpose, RepayMode: req.RepayMode, EndOfBid: kind,
+		TermUnit: req.TermUnit, Term: req.Term, Purpose: req.Purpose, RepayMode: req.RepayMode, OperationType: kind,
 		Fee: req.Fee, AccountType: ips.AccountPerson, IdentNo: req.IdentNo, RealName: req.RealName,
 		Account: req.Account, IPSTime: ips.Time{Time: noon()}, Status: status, FrozenMargin: frozen,
 		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
