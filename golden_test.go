@@ -15,86 +15,6 @@ import (
 	"github.com/ips-p2p/ips"
 )
 
-// wireNames are the elements of each request in the order of the interface
-// manual. They are typed from the manual's tables and not derived from the
-// code, so that they can disagree with it. "pDetails/pRow" stands for the names
-// of a row.
-var wireNames = map[ips.Operation]struct{ request, row string }{
-	ips.OpOpenAccount: {request: `pMerBillNo pIdentType pIdentNo pRealName pMobileNo pEmail pSmDate
-		pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpRegisterBid: {request: `pMerBillNo pBidNo pRegDate pLendAmt pGuaranteesAmt pTrdLendRate pTrdCycleType pTrdCycleValue
-		pLendPurpose pRepayMode pOperationType pLendFee pAcctType pIdentNo pRealName pIpsAcctNo
-		pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpEndBid: {request: `pMerBillNo pBidNo pRegDate pLendAmt pGuaranteesAmt pTrdLendRate pTrdCycleType pTrdCycleValue
-		pLendPurpose pRepayMode pOperationType pLendFee pAcctType pIdentNo pRealName pIpsAcctNo
-		pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpRegisterCreditor: {request: `pMerBillNo pMerDate pBidNo pContractNo pRegType pAuthNo pAuthAmt pTrdAmt pFee
-		pAcctType pIdentNo pRealName pAccount pUse pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpAutoBid: {request: `pMerBillNo pMerDate pBidNo pContractNo pRegType pAuthNo pAuthAmt pTrdAmt pFee
-		pAcctType pIdentNo pRealName pAccount pUse pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpRegisterGuarantor: {request: `pMerBillNo pMerDate pBidNo pAmount pMarginAmt pProFitAmt pAcctType pFromIdentNo
-		pAccountName pAccount pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpRegisterDebtTransfer: {request: `pMerBillNo pMerDate pBidNo pContractNo pFromAccountType pFromName pFromAccount
-		pFromIdentType pFromIdentNo pToAccountType pToAccountName pToAccount pToIdentType pToIdentNo pCreMerBillNo
-		pCretAmt pPayAmt pFromFee pToFee pCretType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpSignAutoBid: {request: `pMerBillNo pSigningDate pIdentNo pRealName pIpsAcctNo pValidType pValidDate pTrdCycleType
-		pSTrdCycleValue pETrdCycleValue pSAmtQuota pEAmtQuota pSIRQuota pEIRQuota
-		pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpSignAutoRepay: {request: `pMerBillNo pSigningDate pIdentType pIdentNo pRealName pIpsAcctNo pValidType pValidDate
-		pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpRecharge: {request: `pMerBillNo pAcctType pIdentNo pRealName pIpsAcctNo pTrdDate pTrdAmt pChannelType pTrdBnkCode
-		pMerFee pIpsFeeType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpTransfer: {request: `pMerBillNo pBidNo pDate pTransferType pTransferMode pDetails/pRow pDetails/pRow
-		pS2SUrl pMemo1 pMemo2 pMemo3`,
-		row: `pOriMerBillNo pTrdAmt pFAcctType pFIpsAcctNo pFTrdFee pTAcctType pTIpsAcctNo pTTrdFee`},
-	ips.OpRepay: {request: `pBidNo pRepaymentDate pMerBillNo pRepayType pIpsAuthNo pOutAcctNo pOutAmt pOutFee
-		pDetails/pRow pDetails/pRow pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
-		row: `pCreMerBillNo pInAcctNo pInFee pOutInfoFee pInAmt`},
-	ips.OpAutoRepay: {request: `pBidNo pRepaymentDate pMerBillNo pRepayType pIpsAuthNo pOutAcctNo pOutAmt pOutFee
-		pDetails/pRow pDetails/pRow pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
-		row: `pCreMerBillNo pInAcctNo pInFee pOutInfoFee pInAmt`},
-	ips.OpUnfreezeMargin: {request: `pMerBillNo pBidNo pUnfreezeDate pUnfreezeAmt pUnfreezenType pAcctType pIdentNo pRealName
-		pIpsAcctNo pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpWithholdingRecharge: {request: `pMerBillNo pTrdDate pTrdAmt pMerFee pIpsFeeType pAcctType pIdentNo pRealName
-		pIpsAcctNo pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpWithdraw: {request: `pMerBillNo pAcctType pOutType pBidNo pContractNo pDwTo pIdentNo pRealName pIpsAcctNo pDwDate
-		pTrdAmt pMerFee pIpsFeeType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`},
-	ips.OpRepayOldBid: {request: `pBidNo pContractNo pRepaymentDate pMerBillNo pMerchantBillNo pFAcctType pFIdentNo pFRealName
-		pFIpsAcctNo pFTrdFee pFTrdAmt pWebUrl pS2SUrl pDetails/pRow pDetails/pRow pMemo1 pMemo2 pMemo3`,
-		row: `pTAcctType pTIpsAcctNo pTTrdFee pTTrdAmt`},
-	ips.OpQueryBalance: {request: `argMerCode argIpsAccount argSign`},
-	ips.OpQueryBanks:   {request: `argMerCode argSign`},
-	ips.OpQueryAccount: {request: `argMerCode argIpsAccount argSign argMemo`},
-}
-
-// wireEndpoints are the addresses below https://ips.example.com and the names
-// of the envelope, typed from the manual like wireNames.
-var wireEndpoints = map[ips.Operation]struct {
-	url, action string // action is empty for forms
-	arg         bool
-}{
-	ips.OpOpenAccount:          {"/CreditWeb/CreateNewIpsAcct.aspx", "", true},
-	ips.OpRegisterBid:          {"/CreditWeb/registerSubject.aspx", "", false},
-	ips.OpEndBid:               {"/CreditWeb/registerSubject.aspx", "", false},
-	ips.OpRegisterCreditor:     {"/CreditWeb/registerCreditor.aspx", "", false},
-	ips.OpAutoBid:              {"/CreditWeb/registerCreditor.aspx", "", false},
-	ips.OpRegisterGuarantor:    {"/CreditWeb/registerGuarantor.aspx", "", false},
-	ips.OpRegisterDebtTransfer: {"/CreditWeb/registerCretansfer.aspx", "", false},
-	ips.OpSignAutoBid:          {"/CreditWeb/AutoNewSigning.aspx", "", false},
-	ips.OpSignAutoRepay:        {"/CreditWeb/RepaymentSigning.aspx", "", false},
-	ips.OpRecharge:             {"/CreditWeb/doDpTrade.aspx", "", false},
-	ips.OpTransfer:             {"/CreditWS/Service.asmx", "Transfer", false},
-	ips.OpRepay:                {"/CreditWeb/RepaymentNewTrade.aspx", "", false},
-	ips.OpAutoRepay:            {"/CreditWeb/RepaymentNewTrade.aspx", "", false},
-	ips.OpUnfreezeMargin:       {"/CreditWS/Service.asmx", "GuaranteeUnfreeze", true},
-	ips.OpWithholdingRecharge:  {"/CreditWS/Service.asmx", "CoDpTrade", true},
-	ips.OpWithdraw:             {"/CreditWeb/doDwTrade.aspx", "", false},
-	ips.OpRepayOldBid:          {"/CreditWeb/repaymentTrade.aspx", "", false},
-	ips.OpQueryBalance:         {"/CreditWS/Service.asmx", "QueryForAccBalance", true},
-	ips.OpQueryBanks:           {"/CreditWS/Service.asmx", "GetBankList", true},
-	ips.OpQueryAccount:         {"/CreditWSQuery/Service.asmx", "QueryMerUserInfo", true},
-}
-
 // sentRequest is a request as it left the client.
 type sentRequest struct {
 	url      string
@@ -104,11 +24,11 @@ type sentRequest struct {
 	envelope []byte // whole SOAP envelope
 }
 
-// capture sends the example and returns what went out.
-func capture(t *testing.T, e example) sentRequest {
+// capture sends the operation's example and returns what went out.
+func capture(t *testing.T, tt operationTest) sentRequest {
 	t.Helper()
 	c, r := recordingClient(t, "", "")
-	form, _, err := e.send(c, e.request)
+	form, _, err := tt.send(c, tt.request)
 	if form != nil {
 		require.NoError(t, err)
 		require.Zero(t, r.calls, "a form needs no network")
@@ -148,7 +68,7 @@ func capture(t *testing.T, e example) sentRequest {
 		} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Body"`
 	}
 	require.NoError(t, xml.Unmarshal(r.sent, &call))
-	require.Equal(t, xml.Name{Space: "http://tempuri.org/", Local: wireEndpoints[e.op].action}, call.Body.Call.XMLName)
+	require.Equal(t, xml.Name{Space: "http://tempuri.org/", Local: tt.action}, call.Body.Call.XMLName)
 	for _, p := range call.Body.Call.Params {
 		require.Equal(t, "http://tempuri.org/", p.XMLName.Space)
 		s.names, s.values = append(s.names, p.XMLName.Local), append(s.values, p.Text)
@@ -193,41 +113,34 @@ func elementNames(t *testing.T, document []byte) (names []string, rows [][]strin
 // order against the manual's.
 func TestRequestGolden(t *testing.T) {
 	t.Parallel()
-	require.Len(t, examples(), len(ips.Operations()))
-	for _, e := range examples() {
-		t.Run(string(e.op), func(t *testing.T) {
+	for _, tt := range operationTests() {
+		t.Run(string(tt.op), func(t *testing.T) {
 			t.Parallel()
-			sent := capture(t, e)
-			at := wireEndpoints[e.op]
-			assert.Equal(t, "https://ips.example.com"+at.url, sent.url)
-			if at.action == "" {
+			sent := capture(t, tt)
+			assert.Equal(t, "https://ips.example.com"+tt.url, sent.url)
+			if tt.action == "" {
 				assert.Empty(t, sent.action)
 			} else {
-				assert.Equal(t, `"http://tempuri.org/`+at.action+`"`, sent.action)
+				assert.Equal(t, `"http://tempuri.org/`+tt.action+`"`, sent.action)
 			}
-			want := wireNames[e.op]
-			if info(t, e.op).Transport == ips.QueryService {
-				assert.Equal(t, strings.Fields(want.request), sent.names)
-				golden(t, string(e.op)+".request.xml", sent.envelope)
+			if info(t, tt.op).Transport == ips.QueryService {
+				assert.Equal(t, strings.Fields(tt.requestNames), sent.names)
+				golden(t, string(tt.op)+".request.xml", sent.envelope)
 				return
 			}
-			if at.arg {
-				require.Equal(t, []string{"argMerCode", "arg3DesXmlPara", "argSign"}, sent.names)
-			} else {
-				require.Equal(t, []string{"pMerCode", "p3DesXmlPara", "pSign"}, sent.names)
-			}
+			require.Equal(t, []string{tt.prefix + "MerCode", tt.prefix + "3DesXmlPara", tt.prefix + "Sign"}, sent.names)
 			keys := vendorKeys(t)
 			assert.Equal(t, "808801", sent.values[0])
 			assert.NotContains(t, sent.values[1], "\n")
 			require.True(t, keys.VerifyRequest(sent.values[1], sent.values[2]))
 			document, err := keys.Decrypt(sent.values[1])
 			require.NoError(t, err)
-			golden(t, string(e.op)+".request.xml", document)
+			golden(t, string(tt.op)+".request.xml", document)
 
 			names, rows := elementNames(t, document)
-			assert.Equal(t, strings.Fields(want.request), names)
+			assert.Equal(t, strings.Fields(tt.requestNames), names)
 			for _, row := range rows {
-				assert.Equal(t, strings.Fields(want.row), row)
+				assert.Equal(t, strings.Fields(tt.rowNames), row)
 			}
 		})
 	}
@@ -292,7 +205,7 @@ func TestQuerySignatures(t *testing.T) {
 // TestDefaultURLs checks what a request without URLs gets.
 func TestDefaultURLs(t *testing.T) {
 	t.Parallel()
-	for _, e := range examples() {
+	for _, e := range operationTests() {
 		if info(t, e.op).Transport == ips.QueryService {
 			continue
 		}

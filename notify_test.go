@@ -42,13 +42,12 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 func TestDispatch(t *testing.T) {
 	t.Parallel()
 	callbacks := reflect.TypeFor[ips.Callbacks]()
-	for _, tt := range wantResponses() {
-		base := tt.response.Base()
-		i := info(t, base.Operation)
+	for _, tt := range operationTests() {
+		i := info(t, tt.op)
 		if i.Transport == ips.QueryService {
 			continue
 		}
-		t.Run(string(base.Operation), func(t *testing.T) {
+		t.Run(string(tt.op), func(t *testing.T) {
 			t.Parallel()
 			// Every callback is set; only that of the operation's method may be called.
 			var cb ips.Callbacks
@@ -61,8 +60,8 @@ func TestDispatch(t *testing.T) {
 				}))
 			}
 			c := offlineClient(t)
-			answer := sealedAnswer(t, tt.code, "操作成功！", responseFile(t, base.Operation))
-			w := serve(c.NotifyHandler(ips.Inbound{Callbacks: cb}), answer.inbound(base.Operation))
+			answer := sealedAnswer(t, tt.code(), "操作成功！", responseFile(t, tt.op))
+			w := serve(c.NotifyHandler(ips.Inbound{Callbacks: cb}), answer.inbound(tt.op))
 			assert.Equal(t, http.StatusOK, w.Code)
 			assert.Equal(t, "OK\n", w.Body.String())
 			assert.Equal(t, map[string]ips.Response{i.Method: tt.response}, heard)
@@ -72,12 +71,12 @@ func TestDispatch(t *testing.T) {
 			w = serve(c.NotifyHandler(ips.Inbound{Callbacks: ips.Callbacks{Other: func(_ context.Context, r ips.Response) error {
 				other = r
 				return nil
-			}}}), answer.inbound(base.Operation))
+			}}}), answer.inbound(tt.op))
 			assert.Equal(t, http.StatusOK, w.Code)
 			assert.Equal(t, tt.response, other)
 
 			var reported error
-			w = serve(c.NotifyHandler(ips.Inbound{OnError: func(_ *http.Request, err error) { reported = err }}), answer.inbound(base.Operation))
+			w = serve(c.NotifyHandler(ips.Inbound{OnError: func(_ *http.Request, err error) { reported = err }}), answer.inbound(tt.op))
 			assert.Equal(t, http.StatusInternalServerError, w.Code)
 			assert.ErrorContains(t, reported, "no callback")
 		})
@@ -90,14 +89,14 @@ func TestDispatch(t *testing.T) {
 func TestForeignAnswers(t *testing.T) {
 	t.Parallel()
 	c := offlineClient(t)
-	for _, tt := range wantResponses() {
-		from := tt.response.Base().Operation
+	for _, tt := range operationTests() {
+		from := tt.op
 		if info(t, from).Transport == ips.QueryService {
 			continue
 		}
 		answer := sealedAnswer(t, "MG00000F", "", responseFile(t, from))
-		for _, other := range wantResponses() {
-			to := other.response.Base().Operation
+		for _, other := range operationTests() {
+			to := other.op
 			if info(t, to).Transport == ips.QueryService {
 				continue
 			}

@@ -407,7 +407,7 @@ func TestAllBrokenFieldsAtOnce(t *testing.T) {
 	cfg.ReturnURL, cfg.NotifyURL = "", ""
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)
-	for _, e := range examples() {
+	for _, e := range operationTests() {
 		// Of the zero request every required field is complained of, in the order
 		// of the wire. Amounts and numbers that may be zero are not.
 		v := reflect.ValueOf(e.request).Elem()
@@ -418,13 +418,7 @@ func TestAllBrokenFieldsAtOnce(t *testing.T) {
 		_, _, err := e.send(c, e.request)
 		var invalid *ips.ValidationError
 		require.ErrorAs(t, err, &invalid, e.op)
-		required := map[ips.Operation]int{
-			ips.OpOpenAccount: 8, ips.OpRegisterBid: 13, ips.OpEndBid: 13, ips.OpRegisterCreditor: 11, ips.OpAutoBid: 12,
-			ips.OpRegisterGuarantor: 9, ips.OpRegisterDebtTransfer: 16, ips.OpSignAutoBid: 16, ips.OpSignAutoRepay: 8,
-			ips.OpRecharge: 10, ips.OpTransfer: 6, ips.OpRepay: 8, ips.OpAutoRepay: 9, ips.OpUnfreezeMargin: 9,
-			ips.OpWithholdingRecharge: 8, ips.OpWithdraw: 9, ips.OpRepayOldBid: 12, ips.OpQueryBalance: 1, ips.OpQueryAccount: 1,
-		}
-		assert.Len(t, invalid.Fields, required[e.op], "%s: %v", e.op, err)
+		assert.Len(t, invalid.Fields, e.required, "%s: %v", e.op, err)
 		for _, f := range invalid.Fields {
 			assert.Contains(t, err.Error(), f.Error())
 		}
@@ -437,7 +431,7 @@ func TestPersonalValuesStayOut(t *testing.T) {
 	t.Parallel()
 	const telling = "110101199001010001-张三-13800000000-4021000000000001-zhangsan@example.com" // longer than any limit
 	c := offlineClient(t)
-	for _, e := range examples() {
+	for _, e := range operationTests() {
 		v := reflect.ValueOf(e.request).Elem()
 		broken := 0
 		for _, name := range personalNames {

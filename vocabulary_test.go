@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -100,7 +101,7 @@ func TestJSON(t *testing.T) {
 	assert.Equal(t, in, out, "null changes nothing")
 
 	// A whole response, as a merchant may log or keep it.
-	resp := wantResponses()[0].response
+	resp := exampleOf(t, ips.OpOpenAccount).response
 	raw, err = json.Marshal(resp)
 	require.NoError(t, err)
 	back := new(ips.OpenAccountResponse)
@@ -264,15 +265,6 @@ func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	var zero ips.Outcome
 	assert.Equal(t, ips.Failure, zero, "nothing counts as done unless IPS said so")
-	success := map[ips.Operation][]ips.Code{
-		ips.OpRegisterBid: {"MG02501F", "MG00000F"}, ips.OpEndBid: {"MG02505F", "MG00000F"},
-		ips.OpQueryBalance: {"0000"}, ips.OpQueryBanks: {"0000"}, ips.OpQueryAccount: {"0000"},
-		ips.OpRepayOldBid: {"0000", "MG00000F"},
-	}
-	pending := map[ips.Operation][]ips.Code{
-		ips.OpRegisterBid: {"MG02500F", "MG00008F"}, ips.OpEndBid: {"MG02503F", "MG00008F"},
-		ips.OpQueryBalance: {}, ips.OpQueryBanks: {}, ips.OpQueryAccount: {},
-	}
 	codes := []ips.Code{
 		ips.CodeSuccess, ips.CodeProcessing, ips.CodeFailed, ips.CodeFieldEmpty, ips.CodeParticulars, ips.CodeEmailUsed,
 		ips.CodeBidDate, ips.CodeBidExists, ips.CodeBidBorrower, ips.CodeBidUnknown, ips.CodeBidOver, ips.CodeBidRefused, ips.CodeBidNoReply,
@@ -281,25 +273,14 @@ func TestOutcomes(t *testing.T) {
 		ips.CodeQuerySuccess, ips.CodeQueryFailed, "", "MG00000", "mg00000f", "MG99999F",
 	}
 	for _, i := range ips.Operations() {
-		done, ok := success[i.Operation]
-		if !ok {
-			done = []ips.Code{"MG00000F"}
-		}
-		undecided, ok := pending[i.Operation]
-		if !ok {
-			undecided = []ips.Code{"MG00008F"}
-		}
+		tt := exampleOf(t, i.Operation)
 		for _, code := range codes {
 			want := ips.Failure
-			for _, c := range done {
-				if c == code {
-					want = ips.Success
-				}
+			if slices.Contains(tt.success, code) {
+				want = ips.Success
 			}
-			for _, c := range undecided {
-				if c == code {
-					want = ips.Pending
-				}
+			if slices.Contains(tt.pending, code) {
+				want = ips.Pending
 			}
 			assert.Equal(t, want, i.Outcome(code), "%s %s", i.Operation, code)
 		}
@@ -310,33 +291,7 @@ func TestOutcomes(t *testing.T) {
 // of the usage guide, transport.
 func TestOperations(t *testing.T) {
 	t.Parallel()
-	want := []struct {
-		op        ips.Operation
-		section   string
-		transport ips.Transport
-		scenarios []int
-	}{
-		{ips.OpOpenAccount, "4.2", ips.Redirect, []int{1}},
-		{ips.OpRegisterBid, "4.3", ips.Redirect, []int{2}},
-		{ips.OpEndBid, "4.3", ips.ServerPosted, []int{2}},
-		{ips.OpRegisterCreditor, "4.4", ips.Redirect, []int{4, 5}},
-		{ips.OpAutoBid, "4.4", ips.ServerPosted, []int{4, 5}},
-		{ips.OpRegisterGuarantor, "4.5", ips.Redirect, []int{3}},
-		{ips.OpRegisterDebtTransfer, "4.6", ips.Redirect, []int{6}},
-		{ips.OpSignAutoBid, "4.7", ips.Redirect, []int{16}},
-		{ips.OpSignAutoRepay, "4.8", ips.Redirect, []int{17}},
-		{ips.OpRecharge, "4.9", ips.Redirect, []int{10, 11}},
-		{ips.OpTransfer, "4.10", ips.WebService, []int{4, 5, 6, 8, 9}},
-		{ips.OpRepay, "4.11", ips.Redirect, []int{7}},
-		{ips.OpAutoRepay, "4.11", ips.ServerPosted, []int{7}},
-		{ips.OpUnfreezeMargin, "4.12", ips.WebService, []int{14, 15}},
-		{ips.OpWithholdingRecharge, "4.13", ips.WebService, []int{12}},
-		{ips.OpWithdraw, "4.14", ips.Redirect, []int{13}},
-		{ips.OpRepayOldBid, "", ips.Redirect, nil},
-		{ips.OpQueryBalance, "", ips.QueryService, nil},
-		{ips.OpQueryBanks, "", ips.QueryService, []int{10}},
-		{ips.OpQueryAccount, "", ips.QueryService, nil},
-	}
+	want := operationTests()
 	all := ips.Operations()
 	require.Len(t, all, len(want))
 	served := map[int]bool{}
