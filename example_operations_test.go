@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strings"
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/ipstest"
@@ -520,6 +521,35 @@ func ExampleClient_Withdraw() {
 	// Output:
 	// success 300.00
 	// 198.00 0.00
+}
+
+// 老版还款: a bid of the interface before v2.0.
+func ExampleClient_RepayOldBid() {
+	ipsrv := ipstest.Start()
+	defer ipsrv.Close()
+	borrower, investor := ipsrv.Person(1000*ips.Yuan), ipsrv.Person(0)
+	request := ipsrv.OldBid(borrower, 300*ips.Yuan, investor) // of one row, that of the investor
+
+	client, err := ips.NewClient(ipsrv.Config(), ips.WithOldBids(func(bidNo string) bool {
+		return strings.HasPrefix(bidNo, "OLD") // however your old bids are told from new ones
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	form, err := client.RepayOldBid(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer := ipsrv.Carry(form).(*ips.RepayOldBidResponse)
+	fmt.Println(answer.Outcome, answer.Code)
+	for _, row := range answer.Rows {
+		fmt.Println(row.Amount, row.Status)
+	}
+	fmt.Println(ipsrv.Balance(investor.Account))
+	// Output:
+	// success 0000
+	// 300.00 done
+	// 300.00 0.00
 }
 
 // 账户余额查询
