@@ -59,6 +59,10 @@ func (d *diagnosis) envelope() {
 		d.plain = decryptBody(d.body.bytes, d.k)
 	}
 	signed, explained := d.checkSignature()
+	if d.m.answer() {
+		allowFormer(signed)
+		allowFormer(d.plain.found)
+	}
 
 	d.reportKeys(signed, explained)
 	d.merchant()
@@ -70,8 +74,37 @@ func (d *diagnosis) envelope() {
 		return
 	}
 	d.reportCipher()
-	if d.plain.plain != nil {
+	switch {
+	case d.plain.plain == nil:
+	case d.incomplete():
+		d.note(stepDocument, "doc-unchecked", "The document is not looked at while it is damaged: mend the body first, then run this again.")
+	default:
 		checkDocument(d.plain.plain, d.m, &d.Report)
+	}
+}
+
+// incomplete reports whether the document is not what its sender wrote, so that
+// its faults would be no faults of his.
+func (d *diagnosis) incomplete() bool {
+	return d.damaged() || d.cutShort() || d.plain.altered > 0 && !d.holds
+}
+
+// damaged reports whether the Base64 is beyond repair.
+func (d *diagnosis) damaged() bool {
+	return slices.ContainsFunc(d.body.damage, func(f Finding) bool { return f.ID == "body-length" || f.ID == "body-not-base64" })
+}
+
+func (d *diagnosis) cutShort() bool {
+	return slices.ContainsFunc(d.plain.found, func(f Finding) bool { return f.ID == "body-cut" })
+}
+
+// allowFormer softens what is said of keys that were replaced: answers are
+// still made with them for a while.
+func allowFormer(findings []Finding) {
+	for i := range findings {
+		if strings.HasSuffix(findings[i].ID, "-former") {
+			findings[i].Severity = Note
+		}
 	}
 }
 
@@ -238,9 +271,9 @@ func (d *diagnosis) unexplained(s *search) Finding {
 		fields = "pErrCode or pErrMsg was changed after signing (trimmed, translated, re-encoded)"
 	}
 	switch {
-	case slices.ContainsFunc(d.body.damage, func(f Finding) bool { return f.ID == "body-length" || f.ID == "body-not-base64" }):
+	case d.damaged():
 		return Finding{"sign-unchecked", stepSignature, Note, "The signature cannot hold over a damaged body: mend that first, then run this again.", ""}
-	case slices.ContainsFunc(d.plain.found, func(f Finding) bool { return f.ID == "body-cut" }):
+	case d.cutShort():
 		f.ID, f.Text = "body-cut", fmt.Sprintf("%s, and the document's end is missing: the last of %s ends without padding. The body was cut on the way.", tried, count(d.plain.blocks, "block"))
 		f.Remedy = cutRemedy
 	case d.plain.altered > 0:

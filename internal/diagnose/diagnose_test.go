@@ -292,11 +292,20 @@ func TestForeignKeys(t *testing.T) {
 		assert.Equal(t, tt.want, first(r), "%s\n%s", name, r)
 		silent(t, r, keys)
 	}
+	// An answer may still be made with the former keys.
+	keys := v.keys()
+	keys.FormerCert, keys.FormerKey, keys.FormerIV = keys.Cert, keys.Key, keys.IV
+	keys.Cert, keys.Key, keys.IV = otherCert, "abcdefghijklmnopqrstuvwx", "abcdefgh"
+	answer := url.Values{"pMerCode": {v.MerCode}, "pErrCode": {v.ErrCode}, "pErrMsg": {v.ErrMsg}, "p3DesXmlPara": {v.Ciphertext}, "pSign": {v.ResponseSign}}.Encode()
+	r := diagnose.Message([]byte(answer), keys)
+	assert.Empty(t, first(r), "%s", r)
+	assert.Subset(t, ids(r), []string{"cert-former", "keys-former"})
+
 	// A message of the test environment, and production's keys.
 	body := sealDoc(golden(t, "recharge.request.xml"))
-	keys := v.keys()
+	keys = v.keys()
 	keys.MerchantCode = mer
-	r := diagnose.Message([]byte(request(body, hash(mer, body, cert))), keys)
+	r = diagnose.Message([]byte(request(body, hash(mer, body, cert))), keys)
 	assert.Equal(t, "cert-test", first(r))
 	assert.Contains(t, ids(r), "keys-test")
 }
@@ -375,7 +384,7 @@ func TestBodyDefects(t *testing.T) {
 		{name: "twice Base64 and signed so", message: json(b64([]byte(body)), hash(mer, b64([]byte(body)), cert)), want: "body-double-base64", also: "decrypt-ok"},
 		{name: "not Base64", message: json("!"+body, sign), want: "body-not-base64"},
 		{name: "cut", message: json(body[:100], sign), want: "body-length"},
-		{name: "cut at a block", message: json(body[:96], sign), want: "body-cut"},
+		{name: "cut at a block", message: json(body[:96], sign), want: "body-cut", also: "doc-unchecked"},
 		{name: "empty", message: json("", hash(mer, cert)), want: "body-empty", also: "sign-ok"},
 		{name: "document in the clear", message: json(doc, hash(mer, doc, cert)), want: "body-plain-xml"},
 		{name: "never encrypted", message: json(b64([]byte(doc)), hash(mer, b64([]byte(doc)), cert)), want: "body-not-encrypted", also: "sign-ok"},
@@ -544,7 +553,7 @@ func TestCipherDefects(t *testing.T) {
 		{name: "padding of spaces", message: send(encrypt(doc+"     ", key, iv)), want: "padding-space", also: "doc-ok"},
 		{name: "ANSI X9.23", message: send(encrypt(doc+"\x00\x00\x00\x00\x05", key, iv)), want: "padding-other", also: "doc-ok"},
 		{name: "ISO 10126", message: send(encrypt(doc+"\x17\x99\xf0\x22\x05", key, iv)), want: "padding-other", also: "doc-ok"},
-		{name: "cut", message: send(encrypt(pkcs5(doc), key, iv)[:400]), want: "body-cut"},
+		{name: "cut", message: send(encrypt(pkcs5(doc), key, iv)[:400]), want: "body-cut", also: "doc-unchecked"},
 	})
 }
 
@@ -608,6 +617,7 @@ func TestDocumentDefects(t *testing.T) {
 	}
 	r := diagnose.Message([]byte(edit("pTrdBnkCode>00004</pTrdBnkCode", "pTrdBankCode>00004</pTrdBankCode")), testKeys)
 	assert.Contains(t, r.String(), "<pTrdBankCode> should be <pTrdBnkCode>")
+	assert.Contains(t, strings.Join(strings.Fields(r.String()), " "), "The elements of recharge, in order: pMerBillNo pAcctType pIdentNo")
 	r = diagnose.Message([]byte(edit("p2p.example.com/back", "p2p.example.com/back?a=1&b=2")), testKeys)
 	assert.Contains(t, strings.Join(strings.Fields(r.String()), " "), "an & that begins no entity, on line 1, in or behind <pWebUrl>")
 }

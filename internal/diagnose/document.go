@@ -423,14 +423,13 @@ func checkElements(root *node, m *message, r *Report) {
 	f.compare(root.children, contractOf(op, answer), "", answer)
 	r.ok(stepDocument, "doc-operation", "The document is of %s and well-formed; by address and elements it is the %s of %s%s.",
 		count(len(root.children), "element"), kind, op.Operation, or)
-	contract := fmt.Sprintf("See ips.%s for the names and their order, or make the request with the SDK.", op.Request.Name())
 	if answer {
 		f.reportAnswer(r)
 		if m.document == nil {
 			outcome(op, root, m, r)
 		}
 	} else {
-		f.reportRequest(r, contract)
+		f.reportRequest(r, op)
 	}
 	if m.document == nil && !answer {
 		checkNameSet(op, m, r)
@@ -549,7 +548,9 @@ func required(f *codec.Field) bool {
 	return f.Type.Kind() != reflect.Int && !slices.Contains(strings.Split(f.Tag.Get("check"), ","), "optional")
 }
 
-func (f *faults) reportRequest(r *Report, contract string) {
+func (f *faults) reportRequest(r *Report, op *ips.OperationInfo) {
+	const contract = "Write the elements and their order as below, or make the request with the SDK."
+	before := len(r.Findings)
 	for _, x := range []struct {
 		id, words, remedy string
 		names             *list
@@ -560,15 +561,31 @@ func (f *faults) reportRequest(r *Report, contract string) {
 		{"doc-unknown", "The operation has no such element", contract, &f.unknown},
 		{"doc-order", "The order is not the contract's", contract, &f.order},
 		{"doc-constant", "Elements with one legal value have another", "Send the value that is named. Or it is another operation: look at the address.", &f.constant},
-		{"doc-empty", "Required elements are empty", "Fill them in: names by position are right, so look where their values come from.", &f.empty},
+		{"doc-empty", "Required elements are empty", "Fill them in: look where the sending program takes their values from.", &f.empty},
 	} {
 		if x.names.n > 0 {
 			r.wrong(stepDocument, x.id, x.remedy, "%s: %s.", x.words, x.names)
 		}
 	}
+	if len(r.Findings) > before {
+		r.note(stepDocument, "doc-contract", "The elements of %s, in order: %s.", op.Operation, contractNames(op.Request))
+	}
 	if f.absent.n > 0 {
 		r.note(stepDocument, "doc-absent", "Optional elements are left out: %s. The contract writes them empty.", &f.absent)
 	}
+}
+
+// contractNames lists the elements of a request, with those of its rows.
+func contractNames(t reflect.Type) string {
+	var out []string
+	for _, f := range codec.Fields(t) {
+		name := f.Name
+		if f.Row != "" {
+			name += "/" + f.Row + " (" + contractNames(f.Type.Elem()) + ")"
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, " ")
 }
 
 // reportAnswer is milder: the platform sends what no document names and leaves
@@ -582,10 +599,13 @@ func (f *faults) reportAnswer(r *Report) {
 	}
 }
 
+// usualCode is the form of every code that was ever seen.
+var usualCode = regexp.MustCompile(`^(?:MG[0-9]{5}[A-Z]|[0-9]{4})$`)
+
 // outcome says what the answer says, as far as that is no secret.
 func outcome(op *ips.OperationInfo, root *node, m *message, r *Report) {
 	code := m.text(roleCode)
-	if !codeForm.MatchString(code) {
+	if !usualCode.MatchString(code) {
 		return
 	}
 	means := op.Outcome(ips.Code(code))

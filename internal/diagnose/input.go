@@ -132,7 +132,7 @@ func decodeInput(data []byte, r *Report) []byte {
 var (
 	startLine  = regexp.MustCompile(`^(?:(?:GET|POST|PUT) (\S+)(?: HTTP/[0-9.]+)?|HTTP/[0-9.]+ [0-9]{3}[^\n]*?)[ \t]*\r?\n`)
 	headerLine = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*:[ \t]`)
-	known      = regexp.MustCompile(`(?im)^(?:content-type|content-length|host|soapaction|user-agent|accept):[ \t]`)
+	httpHeader = regexp.MustCompile(`(?im)^(?:content-type|content-length|host|soapaction|user-agent|accept):[ \t]`)
 	curlTrace  = regexp.MustCompile(`(?m)^> (?:GET|POST|PUT) `)
 )
 
@@ -151,7 +151,7 @@ func (m *message) head(text []byte, r *Report) []byte {
 			}
 			text = text[at[1]:]
 			headers, text = cutHead(text)
-		} else if h, rest := cutHead(text); rest != nil && headerLine.Match(h) && known.Match(h) {
+		} else if h, rest := cutHead(text); rest != nil && headerLine.Match(h) && httpHeader.Match(h) {
 			headers, text = h, rest
 		} else {
 			break

@@ -8,6 +8,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -123,12 +124,21 @@ func (r Report) verdict() string {
 	first, _ := r.First()
 	switch wrong {
 	case 0:
-		return "Everything that can be checked holds."
+		return "Everything that can be checked holds." + r.ownHash()
 	case 1:
 		return "1 thing is wrong: " + first.ID + "."
 	default:
 		return fmt.Sprintf("%d things are wrong. Begin with %s: the others may follow from it.", wrong, first.ID)
 	}
+}
+
+// ownHash is for the reader whose program disagrees.
+func (r Report) ownHash() string {
+	if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == "sign-ok" }) {
+		return ""
+	}
+	return "\nIf your program says otherwise, put the hash that it computes in the place of the\n" +
+		"signature and run this again: it then says what your program hashes."
 }
 
 // paragraph writes text in lines of a readable width behind head.
