@@ -324,19 +324,20 @@ func isBase64Text(s string) bool {
 	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_ \t\r\n") == ""
 }
 
+// torn is an HTML escape in a value, whose & separates no fields.
+var torn = regexp.MustCompile(`&(amp;#|#)`)
+
 // pairs reads name=value&name=value.
 func (m *message) pairs(s string, r *Report) {
 	m.form = true
 	escaped := false
 	var bad []string
+	s = torn.ReplaceAllString(s, "\x00$1")
 	for pair := range strings.SplitSeq(s, "&") {
+		pair = strings.ReplaceAll(pair, "\x00", "&")
 		pair, amp := strings.CutPrefix(pair, "amp;")
-		name, raw, found := strings.Cut(strings.TrimLeft(pair, " \t\r\n"), "=")
+		name, raw, _ := strings.Cut(strings.TrimLeft(pair, " \t\r\n"), "=")
 		if wireName(name) == "" {
-			if n := len(m.fields); n > 0 && !found && strings.HasPrefix(name, "#") {
-				m.fields[n-1].raw += "&" + pair // &#43; was torn apart
-				m.fields[n-1].value += "&" + pair
-			}
 			continue
 		}
 		escaped = escaped || amp
@@ -472,18 +473,28 @@ func (m *message) loose(t string) {
 		return
 	}
 	m.shape = "lines of names and values"
-	braces := strings.HasPrefix(strings.TrimSpace(t), "{")
+	values := make([]string, len(at))
+	commas := strings.HasPrefix(strings.TrimSpace(t), "{")
+	ends := 0
 	for i, a := range at {
 		end := len(t)
 		if i+1 < len(at) {
-			end = at[i+1][0]
+			end = max(a[1], at[i+1][0])
 		}
+		if values[i] = t[a[1]:end]; strings.HasSuffix(strings.TrimSpace(values[i]), ",") {
+			ends++
+		}
+	}
+	commas = commas || len(at) > 1 && ends >= len(at)-1
+	for i, a := range at {
 		name := t[a[2]:a[3]]
-		m.keep(field{name: name, value: looseValue(t[a[1]:end], roles[wireName(name)], braces)})
+		m.keep(field{name: name, value: looseValue(values[i], roles[wireName(name)], commas)})
 	}
 }
 
-func looseValue(s string, r role, braces bool) string {
+// looseValue takes off what belongs to the print-out; commas says that commas
+// and braces do.
+func looseValue(s string, r role, commas bool) string {
 	s = strings.TrimRight(s, " \t\r\n")
 	if s != "" && (s[0] == '"' || s[0] == '\'') {
 		if end := strings.LastIndexByte(s, s[0]); end > 0 {
@@ -491,15 +502,16 @@ func looseValue(s string, r role, braces bool) string {
 		}
 	}
 	lines := strings.SplitAfter(s, "\n")
-	keep := lines[0]
+	var b strings.Builder
+	b.WriteString(lines[0])
 	for _, line := range lines[1:] {
 		if r != roleBody || !base64Line.MatchString(strings.TrimSpace(line)) {
 			break
 		}
-		keep += strings.TrimLeft(line, " \t")
+		b.WriteString(strings.TrimLeft(line, " \t"))
 	}
-	keep = strings.TrimRight(keep, " \t\r\n")
-	if braces {
+	keep := strings.TrimRight(b.String(), " \t\r\n")
+	if commas {
 		keep = strings.TrimRight(keep, ",}")
 	}
 	if r != roleBody && r != roleText {

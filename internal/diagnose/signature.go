@@ -172,8 +172,8 @@ type search struct {
 	cut    bool // not everything was tried
 }
 
-// maxHashed bounds the work: about two seconds.
-const maxHashed = 768 << 20
+// maxHashed bounds the work: about a second.
+const maxHashed = 384 << 20
 
 // candidate is one guess: an index into the choices of each part.
 type candidate struct {
