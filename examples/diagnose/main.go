@@ -17,6 +17,10 @@
 // [ips.ConfigFromFile] reads it, never from the command line, where other users
 // of the machine see them. No address is needed: nothing is sent anywhere.
 //
+// If the message is healthy and your own program refuses it, put the hash that
+// your program computes in the place of the signature: the report then says what
+// your program hashes.
+//
 // What it prints has no key in it, and nothing of the document but names of
 // elements, so that it can go into a ticket.
 //

@@ -100,6 +100,10 @@ func TestHealthyShapes(t *testing.T) {
 		"URL":                    {"https://p2p.example.com/ips/return/recharge?" + answer, "a URL with a query"},
 		"GET":                    {"GET /ips/return/recharge?" + answer + " HTTP/1.1\r\nHost: p2p.example.com\r\n\r\n", "the query of the request line"},
 		"log line":               {"2026-03-01 12:00:00 INFO in=" + answer + " took 3ms", "a form post"},
+		"log line in quotes":     {`level=info path=/ips/notify/recharge body="` + answer + `" took=3ms`, "a form post"},
+		"log line in brackets":   {`in [` + answer + `] took 3ms`, "a form post"},
+		"log line with a URL":    {"GET https://p2p.example.com/ips/return/recharge?" + answer + " 200 12ms", "a form post"},
+		"print of a struct":      {strings.ReplaceAll(lines, "\n", ",\n"), "lines of names and values"},
 		"separated by &amp;":     {strings.ReplaceAll(answer, "&", "&amp;"), "a form post"},
 		"lines":                  {lines, "lines of names and values"},
 		"lines with CRLF":        {strings.ReplaceAll(lines, "\n", "\r\n"), "lines of names and values"},
@@ -320,6 +324,10 @@ func TestEnvelopeDefects(t *testing.T) {
 	page := golden(t, "open-account.form.html")
 	form := url.Values{"pMerCode": {mer}, "p3DesXmlPara": {body}, "pSign": {sign}}.Encode()
 	check(t, []defect{
+		{name: "headers alone", message: "GET / HTTP/1.1\r\nHost: x\r\n\r\n", want: "no-message"},
+		{name: "JSON of something else", message: `{"a":[1,null,"b"]}`, want: "no-message"},
+		{name: "curl of something else", message: "curl https://example.com -d x=y", want: "no-message"},
+		{name: "JSON with nothing", message: `{"pMerCode":808801,"p3DesXmlPara":null,"pSign":null}`, want: "body-empty"},
 		{name: "nothing", message: "", want: "no-message"},
 		{name: "something else", message: "Hello, world", want: "no-message"},
 		{name: "another page", message: "<html><form><input name=q></form></html>", want: "no-message"},
@@ -375,6 +383,7 @@ func TestBodyDefects(t *testing.T) {
 		{name: "percent-encoded twice in a form", message: url.Values{"argMerCode": {mer}, "arg3DesXmlPara": {url.QueryEscape(body)}, "argSign": {sign}}.Encode(), want: "body-percent", also: "sign-ok"},
 		{name: "HTML-escaped", message: json(strings.ReplaceAll(body, "+", "&#43;"), sign), want: "body-html-escaped", also: "sign-ok"},
 		{name: "HTML-escaped in lines", message: "argMerCode=" + mer + "\narg3DesXmlPara=" + strings.ReplaceAll(body, "+", "&#43;") + "\nargSign=" + sign, want: "body-html-escaped", also: "sign-ok"},
+		{name: "HTML-escaped in a form", message: "argMerCode=" + mer + "&arg3DesXmlPara=" + strings.ReplaceAll(body, "+", "&#43;") + "&argSign=" + sign, want: "body-html-escaped", also: "sign-ok"},
 		{name: "HTML-escaped twice", message: strings.ReplaceAll(golden(t, "open-account.form.html"), "&#43;", "&amp;#43;"), want: "body-html-escaped", also: "sign-ok"},
 		{name: "URL-safe", message: json(base64.URLEncoding.EncodeToString(raw), sign), want: "body-url-safe", also: "sign-ok"},
 		{name: "URL-safe and signed so", message: json(base64.URLEncoding.EncodeToString(raw), hash(mer, base64.URLEncoding.EncodeToString(raw), cert)), want: "body-url-safe", also: "sign-over-received"},
@@ -383,7 +392,12 @@ func TestBodyDefects(t *testing.T) {
 		{name: "twice Base64", message: json(b64([]byte(body)), sign), want: "body-double-base64", also: "sign-ok"},
 		{name: "twice Base64 and signed so", message: json(b64([]byte(body)), hash(mer, b64([]byte(body)), cert)), want: "body-double-base64", also: "decrypt-ok"},
 		{name: "not Base64", message: json("!"+body, sign), want: "body-not-base64"},
-		{name: "cut", message: json(body[:100], sign), want: "body-length"},
+		{name: "one plus became space", message: json(strings.Replace(body, "+", " ", 1), sign), want: "body-plus-space", also: "sign-ok"},
+		{name: "one plus unencoded in a form", message: "argMerCode=" + mer + "&arg3DesXmlPara=" + strings.Replace(url.QueryEscape(body), "%2B", "+", 1) + "&argSign=" + sign, want: "body-plus-space", also: "sign-ok"},
+		{name: "padding in the middle", message: json(body[:10]+"="+body[11:], sign), want: "body-not-base64", also: "sign-unchecked"},
+		{name: "one character cut", message: json(body[:len(body)-3], sign), want: "body-not-base64"},
+		{name: "changed on the way, cert missing", message: json(body[:200]+swapped(body[200])+body[201:], sign), keys: func(k *diagnose.Keys) { k.Cert = "" }, want: "cert-missing", also: "cipher-garbage"},
+		{name: "cut", message: json(body[:100], sign), want: "body-length", also: "doc-unchecked"},
 		{name: "cut at a block", message: json(body[:96], sign), want: "body-cut", also: "doc-unchecked"},
 		{name: "empty", message: json("", hash(mer, cert)), want: "body-empty", also: "sign-ok"},
 		{name: "document in the clear", message: json(doc, hash(mer, doc, cert)), want: "body-plain-xml"},
@@ -450,6 +464,10 @@ func TestAnswerDefects(t *testing.T) {
 	lines := func(text, sign string) string {
 		return "pMerCode=" + mer + "\npErrCode=" + code + "\npErrMsg=" + text + "\np3DesXmlPara=" + body + "\npSign=" + sign
 	}
+	sealed := func(code, text, doc string) string {
+		body := sealDoc(doc)
+		return answerForm(code, text, body, hash(mer, code, text, body, cert))
+	}
 	latin := ""
 	for _, b := range []byte(text) {
 		latin += string(rune(b))
@@ -471,10 +489,22 @@ func TestAnswerDefects(t *testing.T) {
 		{name: "text changed", message: answerForm(code, "成功", body, sign), want: "cert-wrong"},
 		{name: "over the XML", message: answerForm(code, text, body, hash(mer, code, text, golden(t, "recharge.response.xml")[3:], cert)), want: "sign-over-xml"},
 		{name: "RSA and no public key", message: answerForm(code, text, body, strings.Repeat("ab", 128)), want: "sign-rsa-in-md5-mode"},
+		{name: "elements twice", message: sealed(code, text, "<pReq><pMerBillNo>1</pMerBillNo><pMerBillNo>2</pMerBillNo></pReq>"), want: "doc-duplicate"},
+		{name: "strangers twice", message: sealed(code, text, "<pReq><pMerBillNo>1</pMerBillNo><pNew/><pNew/></pReq>"), want: "doc-duplicate"},
+		{name: "echo twice", message: sealed(code, text, strings.Replace(golden(t, "register-bid.response.xml"), "<pMemo1>", "<pWebUrl/><pMemo1>", 1)), want: "doc-duplicate"},
+		{name: "GBK", message: sealed(code, text, gbk("<?xml version=\"1.0\" encoding=\"utf-8\"?><pReq><pMerBillNo>1</pMerBillNo><pMemo1>备注</pMemo1></pReq>")), want: "doc-gbk"},
 		{name: "without an order number", message: answerForm(code, text, sealDoc("<pReq><pTrdAmt>1.00</pTrdAmt></pReq>"), hash(mer, code, text, sealDoc("<pReq><pTrdAmt>1.00</pTrdAmt></pReq>"), cert)), want: "doc-missing"},
 	})
+	// GBK that says so can be read.
+	r := diagnose.Message([]byte(sealed(code, text, gbk("<?xml version=\"1.0\" encoding=\"GBK\"?><pReq><pMerBillNo>1</pMerBillNo><pMemo1>备注</pMemo1></pReq>"))), testKeys)
+	assert.Empty(t, first(r), "%s", r)
+	assert.Contains(t, ids(r), "doc-declared")
+	// An answer may echo any field of its request, and have elements of its own.
+	r = diagnose.Message([]byte(sealed(code, text, strings.Replace(golden(t, "register-bid.response.xml"), "<pMemo1>", "<pNew>1</pNew><pMemo1>", 1))), testKeys)
+	assert.Empty(t, first(r), "%s", r)
+	assert.Contains(t, r.String(), "must skip\n                  them: <pNew>.")
 	// A refusal without a body is healthy.
-	r := diagnose.Message([]byte(answerForm("MG99999F", "参数为空", "", hash(mer, "MG99999F", "参数为空", cert))), testKeys)
+	r = diagnose.Message([]byte(answerForm("MG99999F", "参数为空", "", hash(mer, "MG99999F", "参数为空", cert))), testKeys)
 	assert.Empty(t, first(r), "%s", r)
 	assert.Contains(t, ids(r), "body-empty")
 }
@@ -602,6 +632,10 @@ func TestDocumentDefects(t *testing.T) {
 		{name: "blank", message: edit("<pRealName>李四</pRealName>", "<pRealName> </pRealName>"), want: "doc-empty"},
 		{name: "constant", message: "POST /CreditWeb/CreateNewIpsAcct.aspx HTTP/1.1\nHost: x\n\n" + strings.NewReplacer("pMer", "argMer", "p3D", "arg3D", "pSign", "argSign").Replace(
 			send(strings.Replace(golden(t, "open-account.request.xml"), "<pIdentType>1<", "<pIdentType>2<", 1))), want: "doc-constant"},
+		{name: "control character", message: edit("备注一", "\x01"), want: "doc-xml"},
+		{name: "end tag alone", message: edit("<pMemo1>", "</pMemo1>"), want: "doc-xml"},
+		{name: "no rows", message: transfer("<pDetails>", "<pDetails></pDetails><pX>"), want: "doc-xml"},
+		{name: "a stranger among the rows", message: transfer("<pDetails>", "<pDetails><pRwo></pRwo>"), want: "doc-unknown"},
 		{name: "in a row", message: transfer("<pFTrdFee>10.00</pFTrdFee>", ""), want: "doc-missing"},
 		{name: "order in a row", message: transfer("<pFTrdFee>10.00</pFTrdFee><pTAcctType>1</pTAcctType>", "<pTAcctType>1</pTAcctType><pFTrdFee>10.00</pFTrdFee>"), want: "doc-order"},
 		{name: "the platform's misspelling in a request", message: transfer("<pFAcctType>1</pFAcctType>", "<pFAccType>1</pFAccType>"), want: "doc-misspelt"},
@@ -620,6 +654,24 @@ func TestDocumentDefects(t *testing.T) {
 	assert.Contains(t, strings.Join(strings.Fields(r.String()), " "), "The elements of recharge, in order: pMerBillNo pAcctType pIdentNo")
 	r = diagnose.Message([]byte(edit("p2p.example.com/back", "p2p.example.com/back?a=1&b=2")), testKeys)
 	assert.Contains(t, strings.Join(strings.Fields(r.String()), " "), "an & that begins no entity, on line 1, in or behind <pWebUrl>")
+}
+
+// TestQueryAnswer: where the signature of a query's answer does hold, it is said.
+func TestQueryAnswer(t *testing.T) {
+	t.Parallel()
+	answer := "<pReq><pMerCode>" + mer + "</pMerCode><pErrCode>0000</pErrCode><pErrMsg>成功</pErrMsg><pIpsAcctNo>4021000000000001</pIpsAcctNo>" +
+		"<pBalance>1.00</pBalance><pSign>" + hash(mer, "0000", "成功", "4021000000000001", "1.00", cert) + "</pSign></pReq>"
+	r := diagnose.Message([]byte(answer), testKeys)
+	assert.Empty(t, first(r), "%s", r)
+	assert.Contains(t, ids(r), "sign-ok")
+	silent(t, r, testKeys)
+}
+
+func TestKeysFromEnv(t *testing.T) {
+	t.Parallel()
+	k := diagnose.KeysFromEnv(func(name string) string { return name })
+	assert.Equal(t, diagnose.Keys{MerchantCode: "IPS_MERCHANT", Cert: "IPS_CERT", Key: "IPS_3DES_KEY", IV: "IPS_3DES_IV", PublicKey: "IPS_PUBLIC_KEY",
+		FormerCert: "IPS_FORMER_CERT", FormerKey: "IPS_FORMER_3DES_KEY", FormerIV: "IPS_FORMER_3DES_IV"}, k)
 }
 
 // TestSilence: a report of any healthy message tells nothing of it.
@@ -657,6 +709,8 @@ func TestBounded(t *testing.T) {
 		"nested":   strings.Repeat("<a>", 1<<20),
 		"brackets": strings.Repeat("[", 4<<20),
 		"names":    strings.Repeat("pSign=&", 1<<19),
+		"torn":     "pSign=&pMerCode=" + strings.Repeat("&#", 2<<20),
+		"lines":    "p3DesXmlPara: " + strings.Repeat("A\n", 2<<20) + "pSign: x",
 		"html":     "<html>" + strings.Repeat("<form><table>", 10_000),
 		"cdata":    "<pReq><a>" + strings.Repeat("<![CDATA[x]]>", 100_000) + "</a></pReq>",
 	} {

@@ -420,7 +420,23 @@ func checkElements(root *node, m *message, r *Report) {
 	}
 	before := len(r.Findings)
 	var f faults
-	f.compare(root.children, contractOf(op, answer), "", answer)
+	children := root.children
+	if answer { // which echoes its request, more of it or less
+		echo := fieldNames(op.Request)
+		own := fieldNames(op.Response)
+		seen := map[string]bool{}
+		children = slices.DeleteFunc(slices.Clone(children), func(c *node) bool {
+			if slices.Contains(own, c.name) || !slices.Contains(echo, c.name) {
+				return false
+			}
+			if seen[c.name] {
+				f.twice.add("%s", c.name)
+			}
+			seen[c.name] = true
+			return true
+		})
+	}
+	f.compare(children, contractOf(op, answer), "", answer)
 	r.ok(stepDocument, "doc-operation", "The document is of %s and well-formed; by address and elements it is the %s of %s%s.",
 		count(len(root.children), "element"), kind, op.Operation, or)
 	if answer {
@@ -485,11 +501,17 @@ func (f *faults) compare(children []*node, t reflect.Type, path string, answer b
 		sequence = append(sequence, at)
 		f.value(c, &fields[at], path, answer)
 	}
+	met := map[string]bool{}
 	for i, c := range strangers {
 		if i >= 50 { // no typing errors
 			f.unknown.n += len(strangers) - i
 			break
 		}
+		if met[c.name] {
+			f.twice.add("%s", shown(c.name, nil))
+			continue
+		}
+		met[c.name] = true
 		free := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return seen[find(n)] })
 		if near := closest(c.name, free); near != "" {
 			f.misspelt.add("<%s> should be <%s>", c.name, path+near)
