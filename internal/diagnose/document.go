@@ -275,18 +275,24 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// contractOf is the struct that describes a direction of an operation.
-func contractOf(op *ips.OperationInfo, answer bool) reflect.Type {
+// contractOf is what a direction of an operation is made of.
+func contractOf(op *ips.OperationInfo, answer bool) []codec.Field {
 	if answer {
-		return op.Response
+		return codec.Fields(op.Response)
 	}
-	return op.Request
+	fields := slices.Clone(codec.Fields(op.Request))
+	for i := range fields {
+		if f := &fields[i]; f.Variant { // of this operation it is a constant
+			f.IsConst, f.Const = true, op.Variant.Text
+		}
+	}
+	return fields
 }
 
-func fieldNames(t reflect.Type) []string {
+func fieldNames(fields []codec.Field) []string {
 	var out []string
-	for _, f := range codec.Fields(t) {
-		out = append(out, f.Name)
+	for i := range fields {
+		out = append(out, fields[i].Name)
 	}
 	return out
 }
@@ -295,10 +301,10 @@ func fieldNames(t reflect.Type) []string {
 func allNames(answer bool) []string {
 	out := []string{"pReq", "pRow", "pDetails"}
 	for _, op := range ips.Operations() {
-		for _, f := range codec.Fields(contractOf(&op, answer)) {
+		for _, f := range contractOf(&op, answer) {
 			out = append(out, f.Name)
 			if f.Row != "" {
-				out = append(out, fieldNames(f.Type.Elem())...)
+				out = append(out, fieldNames(codec.Fields(f.Type.Elem()))...)
 			}
 		}
 	}
@@ -351,9 +357,8 @@ func (m *message) addressed() []ips.OperationInfo {
 
 // fitness counts what speaks for a contract: elements that it has, and
 // constants; against it elements that it has not and those that are missing.
-func fitness(t reflect.Type, names []string, texts map[string]string) int {
+func fitness(fields []codec.Field, names []string, texts map[string]string) int {
 	score := 0
-	fields := codec.Fields(t)
 	for _, n := range names {
 		if slices.ContainsFunc(fields, func(f codec.Field) bool { return f.Name == n || f.Alias == n }) {
 			score += 4
@@ -422,8 +427,8 @@ func checkElements(root *node, m *message, r *Report) {
 	var f faults
 	children := root.children
 	if answer { // which echoes its request, more of it or less
-		echo := fieldNames(op.Request)
-		own := fieldNames(op.Response)
+		echo := fieldNames(contractOf(op, false))
+		own := fieldNames(contractOf(op, true))
 		seen := map[string]bool{}
 		children = slices.DeleteFunc(slices.Clone(children), func(c *node) bool {
 			if slices.Contains(own, c.name) || !slices.Contains(echo, c.name) {
@@ -472,9 +477,8 @@ func looksLikeAnswer(root *node) bool {
 }
 
 // compare goes through the elements of one place.
-func (f *faults) compare(children []*node, t reflect.Type, path string, answer bool) {
-	fields := codec.Fields(t)
-	names := fieldNames(t)
+func (f *faults) compare(children []*node, fields []codec.Field, path string, answer bool) {
+	names := fieldNames(fields)
 	find := func(name string) int {
 		for i := range fields {
 			// The platform's own misspellings are right in its answers only.
@@ -549,7 +553,7 @@ func (f *faults) value(c *node, x *codec.Field, path string, answer bool) {
 				continue
 			}
 			rows++
-			f.compare(row.children, x.Type.Elem(), fmt.Sprintf("%s%s/%s[%d]/", path, c.name, row.name, rows), answer)
+			f.compare(row.children, codec.Fields(x.Type.Elem()), fmt.Sprintf("%s%s/%s[%d]/", path, c.name, row.name, rows), answer)
 		}
 		if rows == 0 {
 			f.empty.add("%s", path+x.Name)
@@ -590,7 +594,7 @@ func (f *faults) reportRequest(r *Report, op *ips.OperationInfo) {
 		}
 	}
 	if len(r.Findings) > before {
-		r.note(stepDocument, "doc-contract", "The elements of %s, in order: %s.", op.Operation, contractNames(op.Request))
+		r.note(stepDocument, "doc-contract", "The elements of %s, in order: %s.", op.Operation, contractNames(contractOf(op, false)))
 	}
 	if f.absent.n > 0 {
 		r.note(stepDocument, "doc-absent", "Optional elements are left out: %s. The contract writes them empty.", &f.absent)
@@ -598,12 +602,12 @@ func (f *faults) reportRequest(r *Report, op *ips.OperationInfo) {
 }
 
 // contractNames lists the elements of a request, with those of its rows.
-func contractNames(t reflect.Type) string {
+func contractNames(fields []codec.Field) string {
 	var out []string
-	for _, f := range codec.Fields(t) {
+	for _, f := range fields {
 		name := f.Name
 		if f.Row != "" {
-			name += "/" + f.Row + " (" + contractNames(f.Type.Elem()) + ")"
+			name += "/" + f.Row + " (" + contractNames(codec.Fields(f.Type.Elem())) + ")"
 		}
 		out = append(out, name)
 	}
