@@ -205,7 +205,7 @@ func benchSeal[Q any, R Response](b *testing.B, op *operation[Q, R], req Q) {
 	filled := req
 	_, _, err := prepare(c, op, &filled)
 	require.NoError(b, err)
-	document, err := codec.Marshal(&filled, op.variant.Text)
+	document, err := codec.Marshal(&filled, op.Variant.Text)
 	require.NoError(b, err)
 	against(b, len(document), func() {
 		r := req

@@ -3,8 +3,6 @@ package ips
 import (
 	"context"
 	"fmt"
-
-	"github.com/ips-p2p/ips/internal/codec"
 )
 
 // TermUnit is the unit of a loan's term (借款周期类型 pTrdCycleType of a bid).
@@ -177,11 +175,11 @@ var registerBid = &operation[RegisterBidRequest, *BidResponse]{
 		Success:    []Code{CodeBidRaising, CodeSuccess},
 		Pending:    []Code{CodeBidRegistered, CodeProcessing},
 		Repeatable: true,
+		Variant:    Element{"pOperationType", "1"},
 	},
 	newResponse: func() *BidResponse { return new(BidResponse) },
 	callback:    func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.RegisterBid },
 	mark:        "pBidStatus",
-	variant:     codec.Element{Name: "pOperationType", Text: "1"},
 }
 
 // RegisterBid registers a bid for a loan (4.3 标的登记, scenario 2
@@ -203,11 +201,11 @@ var endBid = &operation[EndBidRequest, *BidResponse]{
 		Success:    []Code{CodeBidEnded, CodeSuccess},
 		Pending:    []Code{CodeBidEnding, CodeProcessing},
 		Repeatable: true,
+		Variant:    Element{"pOperationType", "2"},
 	},
 	newResponse: func() *BidResponse { return new(BidResponse) },
 	callback:    func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.EndBid },
 	mark:        "pBidStatus",
-	variant:     codec.Element{Name: "pOperationType", Text: "2"},
 }
 
 // EndBid ends a bid that is repaid or fell through (4.3 标的结束). IPS releases

@@ -95,6 +95,10 @@ type OperationInfo struct {
 	// Repeatable: sending the same order number with the same content again
 	// does nothing twice; IPS answers with the first result.
 	Repeatable bool
+	// Variant tells operations with one endpoint and one request type apart: an
+	// element and the text that it has in this operation's messages. It is empty
+	// where nothing of the kind is needed.
+	Variant Element
 	// Request and Response are the structs that the method takes (for queries:
 	// makes) and that the answer is read into. Their tags say all that is known of
 	// the fields: "ips" the wire name and with the order of the fields the wire
@@ -131,13 +135,9 @@ type operation[Q any, R Response] struct {
 	// queries, whose answers do not come by themselves.
 	callback func(cb *Callbacks) func(context.Context, R) error
 	// mark is an element that only this operation's answers have, or those of
-	// operations that share its response type.
-	mark string
-	// variant is what sets this operation's answers apart from those with the
-	// same mark: an element and its text, where the answer has that element and
-	// it is not empty. A request type that several operations share gets the text
-	// where its tag says variant.
-	variant codec.Element
+	// operations that share its response type; otherMark is one that never has a
+	// text in them. Either may be empty.
+	mark, otherMark string
 }
 
 func (o *operation[Q, R]) base() *OperationInfo { return &o.OperationInfo }
@@ -162,7 +162,7 @@ func (o *operation[Q, R]) call(ctx context.Context, cb *Callbacks, resp Response
 	return true, fn(ctx, r)
 }
 
-func (o *operation[Q, R]) marks() (mark string, variant codec.Element) { return o.mark, o.variant }
+func (o *operation[Q, R]) marks() (mark, otherMark string) { return o.mark, o.otherMark }
 
 // description is an operation whose types do not matter.
 type description interface {
@@ -171,7 +171,7 @@ type description interface {
 	response() Response  // a new one
 	// call gives an answer to the operation's callback, if there is one.
 	call(ctx context.Context, cb *Callbacks, resp Response) (called bool, err error)
-	marks() (mark string, variant codec.Element)
+	marks() (mark, otherMark string)
 }
 
 var descriptions = []description{
@@ -191,15 +191,17 @@ func describe(o Operation) description {
 }
 
 // foreign reports whether a document is another operation's answer than d's: it
-// has another's mark and not its own, or the text of another's variant. A
-// document without any mark passes, because the platform may leave elements out.
+// has another variant's text, an element that d's never have, or a mark of
+// another and not its own. A document
+// without any mark passes, because the platform may leave elements out.
 func foreign(d description, elements []codec.Element) bool {
 	has := func(mark string) bool {
 		return mark != "" && slices.ContainsFunc(elements, func(e codec.Element) bool { return e.Name == mark })
 	}
-	mark, variant := d.marks()
+	mark, otherMark := d.marks()
+	variant := d.base().Variant
 	if slices.ContainsFunc(elements, func(e codec.Element) bool {
-		return e.Name == variant.Name && e.Text != "" && e.Text != variant.Text
+		return e.Text != "" && (e.Name == otherMark || e.Name == variant.Name && e.Text != variant.Text)
 	}) {
 		return true
 	}

@@ -2,8 +2,6 @@ package ips
 
 import (
 	"context"
-
-	"github.com/ips-p2p/ips/internal/codec"
 )
 
 // RepayRequest is a repayment that the borrower confirms himself (4.11 还款,
@@ -180,7 +178,7 @@ var repay = &operation[RepayRequest, *RepayResponse]{
 	newResponse: func() *RepayResponse { return new(RepayResponse) },
 	callback:    func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.Repay },
 	mark:        "pRepaymentDate",
-	variant:     codec.Element{Name: "pMerchantBillNo"}, // only the old repayment has it
+	otherMark:   "pMerchantBillNo", // only the old repayment has it
 }
 
 // Repay starts a repayment that the borrower confirms on the page of IPS (4.11
@@ -201,7 +199,7 @@ var autoRepay = &operation[AutoRepayRequest, *RepayResponse]{
 	newResponse: func() *RepayResponse { return new(RepayResponse) },
 	callback:    func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.AutoRepay },
 	mark:        "pRepaymentDate",
-	variant:     codec.Element{Name: "pMerchantBillNo"}, // only the old repayment has it
+	otherMark:   "pMerchantBillNo", // only the old repayment has it
 }
 
 // AutoRepay repays for a borrower under his contract (4.11 还款, scenario 7,

@@ -25,7 +25,7 @@ func prepare[Q any, R Response](c *Client, op *operation[Q, R], req *Q) (message
 			return sealed{}, "", err
 		}
 	}
-	document, err := codec.Marshal(req, op.variant.Text)
+	document, err := codec.Marshal(req, op.Variant.Text)
 	if err != nil {
 		return sealed{}, "", fmt.Errorf("ips: %s: %w", op.Operation, err)
 	}

@@ -32,7 +32,7 @@ func read(in io.Reader) (*report, error) {
 			name = name[:i]
 		}
 		i := strings.LastIndexByte(name, '/')
-		if i < 0 {
+		if i < 0 || !slices.Contains([]string{"sdk", "floor", "ratio"}, name[i+1:]) {
 			continue
 		}
 		if c := name[:i]; !slices.Contains(r.cases, c) {

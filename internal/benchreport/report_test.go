@@ -26,6 +26,8 @@ BenchmarkOpen/transfer3000/sdk-2 	 10	 30000000 ns/op
 BenchmarkOpen/transfer3000/floor-2 	 10	 60000000 ns/op
 BenchmarkOpen/transfer1/sdk-2 	 10	 100000 ns/op
 BenchmarkOpen/transfer1/floor-2 	 10	 50000 ns/op
+BenchmarkOther-2 	 10	 50000 ns/op
+BenchmarkOther/case=1-2 	 10	 50000 ns/op
 PASS
 `
 
