@@ -9,66 +9,77 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
 )
 
-// These tests say what is forgotten of an operation, in the words of
-// CONTRIBUTING.md. What is wrong with it the others say.
+// These tests say what was forgotten of an operation: each line that they write
+// is a step of CONTRIBUTING.md. What is wrong with the steps that were taken the
+// other tests say.
 
 // TestOperationTests: every operation has its entry in operationTests, with all
-// of its parts, and its two golden files.
+// of its parts, and its two golden files. It does not run in parallel, so that it
+// has spoken before others stumble over what is not there.
 func TestOperationTests(t *testing.T) {
-	t.Parallel()
-	entries := map[ips.Operation]int{}
+	var entries []ips.Operation
 	for _, tt := range operationTests() {
-		entries[tt.op]++
+		entries = append(entries, tt.op)
 		i, ok := tt.op.Info()
-		if !assert.True(t, ok, "entry %q in operationTests is no operation", tt.op) {
+		if !ok {
+			t.Errorf("operationTests has an entry for %q, which is no operation", tt.op)
 			continue
 		}
 		query := i.Transport == ips.QueryService
-		soap := query || i.Transport == ips.WebService
-		lacks := func(part string, is bool) {
-			assert.False(t, is, "entry %s in operationTests lacks %s", tt.op, part)
+		form := !query && i.Transport != ips.WebService
+		lacks := func(part string, so bool) {
+			if so {
+				t.Errorf("entry of %s in operationTests: no %s", tt.op, part)
+			}
 		}
 		lacks("transport", tt.transport == 0)
 		lacks("url", tt.url == "")
-		lacks("action", soap && tt.action == "")
+		lacks("action", !form && tt.action == "")
 		lacks("prefix, arg or p", tt.prefix != "arg" && tt.prefix != "p")
 		lacks("success", len(tt.success) == 0)
 		lacks("pending", !query && len(tt.pending) == 0)
 		lacks("requestNames", tt.requestNames == "")
-		lacks("answerNames", tt.answerNames == "")
 		lacks("rowNames", hasRows(i.Request) && tt.rowNames == "")
+		lacks("answerNames", tt.answerNames == "")
 		lacks("answerRowNames", hasRows(i.Response) && tt.answerRowNames == "")
 		lacks("example", tt.request == nil || tt.send == nil)
 		if tt.request != nil {
 			request := reflect.TypeOf(tt.request).Elem()
-			assert.True(t, query || request == i.Request, "entry %s: the example is a %s, want %s", tt.op, request, i.Request)
+			lacks("example of "+i.Request.Name(), !query && request != i.Request)
 			lacks("required", request.NumField() > 0 && tt.required == 0)
 		}
 		lacks("response", tt.response == nil)
 		if tt.response != nil {
-			assert.Equal(t, tt.op, tt.response.Base().Operation, "entry %s: operation of the response", tt.op)
-			assert.Equal(t, i.Response, reflect.TypeOf(tt.response).Elem(), "entry %s: type of the response", tt.op)
+			lacks("response of "+i.Response.Name(), reflect.TypeOf(tt.response).Elem() != i.Response)
+			lacks("response with this operation", tt.response.Base().Operation != tt.op)
 		}
-		for file, how := range map[string]string{
-			".request.xml":  "write it with: go test -run TestRequestGolden -update . and read it",
-			".response.xml": "write it by hand from the manual",
+		for kind, how := range map[string]string{
+			"request":  "write it with: go test -run TestRequestGolden -update . and compare it with the manual",
+			"response": "write it by hand from the manual",
 		} {
-			file = filepath.Join("testdata", "golden", string(tt.op)+file)
-			_, err := os.Stat(file)
-			assert.NoError(t, err, "%s: %s", file, how)
+			file := filepath.Join("testdata", "golden", string(tt.op)+"."+kind+".xml")
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s is not there; %s", file, how)
+			}
 		}
 	}
 	for _, i := range ips.Operations() {
-		assert.Equal(t, 1, entries[i.Operation], "entries for %s in operationTests", i.Operation)
+		if !slices.Contains(entries, i.Operation) {
+			t.Errorf("operationTests has no entry for %s", i.Operation)
+		}
+	}
+	slices.Sort(entries)
+	if len(slices.Compact(entries)) != len(operationTests()) {
+		t.Error("operationTests has two entries for one operation")
 	}
 }
 
@@ -84,37 +95,38 @@ func TestOperationsAreDescribed(t *testing.T) {
 	var constants, described []string
 	for _, c := range newReference(t).values["Operation"] {
 		constants = append(constants, c.value)
-		_, ok := ips.Operation(c.value).Info()
-		assert.True(t, ok, "%s is not in descriptions in operation.go", c.name)
+		if _, ok := ips.Operation(c.value).Info(); !ok {
+			t.Errorf("operation.go: %s is not in descriptions", c.name)
+		}
 	}
 	for _, i := range ips.Operations() {
 		described = append(described, string(i.Operation))
 	}
-	assert.Equal(t, constants, described, "constants and descriptions in operation.go")
+	require.Equal(t, constants, described, "operation.go: the order of constants and descriptions")
 }
 
 // TestCallbacksBelong: every operation whose answer comes by itself has a field
 // of Callbacks, named as its method, and every field but Other its operation.
-// That the description's callback takes the right one is TestDispatch's.
+// That an answer goes to the right one is TestDispatch's.
 func TestCallbacksBelong(t *testing.T) {
 	t.Parallel()
 	callbacks := reflect.TypeFor[ips.Callbacks]()
-	names := map[string]bool{"Other": true}
+	methods := []string{"Other"}
 	for _, i := range ips.Operations() {
 		if i.Transport == ips.QueryService {
 			continue
 		}
-		names[i.Method] = true
-		f, ok := callbacks.FieldByName(i.Method)
-		if assert.True(t, ok, "Callbacks in notify.go has no field %s", i.Method) {
-			want := reflect.FuncOf([]reflect.Type{reflect.TypeFor[context.Context](), reflect.PointerTo(i.Response)},
-				[]reflect.Type{reflect.TypeFor[error]()}, false)
-			assert.Equal(t, want, f.Type, "Callbacks.%s", i.Method)
+		methods = append(methods, i.Method)
+		want := reflect.FuncOf([]reflect.Type{reflect.TypeFor[context.Context](), reflect.PointerTo(i.Response)},
+			[]reflect.Type{reflect.TypeFor[error]()}, false)
+		if f, ok := callbacks.FieldByName(i.Method); !ok || f.Type != want {
+			t.Errorf("notify.go: Callbacks has no field %s %s", i.Method, want)
 		}
 	}
 	for n := range callbacks.NumField() {
-		name := callbacks.Field(n).Name
-		assert.True(t, names[name], "Callbacks.%s in notify.go is no operation's method", name)
+		if name := callbacks.Field(n).Name; !slices.Contains(methods, name) {
+			t.Errorf("notify.go: Callbacks.%s is no operation's method", name)
+		}
 	}
 }
 
@@ -134,7 +146,9 @@ func TestEveryMethodHasAnExample(t *testing.T) {
 		runs[e.Name] = e.Output != ""
 	}
 	for _, i := range ips.Operations() {
-		assert.True(t, runs["Client_"+i.Method], "example_operations_test.go has no ExampleClient_%s with // Output", i.Method)
+		if !runs["Client_"+i.Method] {
+			t.Errorf("example_operations_test.go: no ExampleClient_%s with // Output", i.Method)
+		}
 	}
 }
 
@@ -148,7 +162,32 @@ func TestReadmesNameEveryMethod(t *testing.T) {
 		require.True(t, ok, "%s has no table of scenarios", file)
 		table, _, _ = strings.Cut(table, "\n\n")
 		for _, i := range ips.Operations() {
-			assert.True(t, strings.Contains(table, "`"+i.Method+"`"), "%s: the table of scenarios does not name %s", file, i.Method)
+			if !strings.Contains(table, "`"+i.Method+"`") {
+				t.Errorf("%s: the table of scenarios does not name %s", file, i.Method)
+			}
 		}
+	}
+}
+
+// TestPersonalFields: what no error may show has the rule secret, and the tests
+// that look for it in errors know its name.
+func TestPersonalFields(t *testing.T) {
+	t.Parallel()
+	var check func(op ips.Operation, s reflect.Type)
+	check = func(op ips.Operation, s reflect.Type) {
+		for i := range s.NumField() {
+			f := s.Field(i)
+			if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+				check(op, f.Type.Elem())
+				continue
+			}
+			tagged := slices.Contains(strings.Split(f.Tag.Get("check"), ","), "secret")
+			if listed := slices.Contains(personalNames, f.Name); tagged != listed {
+				t.Errorf("%s: %s.%s: its check tag has secret: %t, personalNames in validate_test.go has it: %t", op, s.Name(), f.Name, tagged, listed)
+			}
+		}
+	}
+	for _, i := range ips.Operations() {
+		check(i.Operation, i.Request)
 	}
 }
