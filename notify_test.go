@@ -64,7 +64,7 @@ func TestDispatch(t *testing.T) {
 			w := serve(c.NotifyHandler(ips.Inbound{Callbacks: cb}), answer.inbound(tt.op))
 			assert.Equal(t, http.StatusOK, w.Code)
 			assert.Equal(t, "OK\n", w.Body.String())
-			assert.Equal(t, map[string]ips.Response{i.Method: tt.response}, heard)
+			assert.Equal(t, map[string]ips.Response{i.Method: tt.response}, heard, "the description's callback must be cb.%s", i.Method)
 
 			// Without its callback it goes to Other, without that it is not taken.
 			var other ips.Response
@@ -110,8 +110,10 @@ func TestForeignAnswers(t *testing.T) {
 				// It has everything that a recharge has, but only IPS carries it.
 				assert.NoError(t, err)
 			default:
-				assert.ErrorIs(t, err, ips.ErrOperation, "%s at %s", from, to)
 				assert.Nil(t, resp)
+				if !errors.Is(err, ips.ErrOperation) {
+					t.Errorf("an answer of %s is taken for one of %s, %v: does its description have a mark?", from, to, err)
+				}
 			}
 		}
 	}
