@@ -2,6 +2,7 @@ package ips_test
 
 import (
 	"context"
+	"fmt"
 	"go/ast"
 	"go/doc"
 	"go/parser"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/codec"
 )
 
 // These tests say what was forgotten of an operation: each line that they write
@@ -190,4 +192,30 @@ func TestPersonalFields(t *testing.T) {
 	for _, i := range ips.Operations() {
 		check(i.Operation, i.Request)
 	}
+}
+
+// TestEnumerationsAreNamed: every constant of the types in messages has a name
+// for people.
+func TestEnumerationsAreNamed(t *testing.T) {
+	t.Parallel()
+	r := newReference(t)
+	named := 0
+	for _, i := range r.ops {
+		for _, s := range []reflect.Type{i.Request, i.Response} {
+			r.each(s, "", func(_ reflect.Type, f *codec.Field, _ string) {
+				if f.Type.Kind() != reflect.String {
+					return
+				}
+				for _, c := range r.values[f.Type.Name()] {
+					v := reflect.New(f.Type).Elem()
+					v.SetString(c.value)
+					if name := v.Interface().(fmt.Stringer).String(); strings.HasPrefix(name, "unknown") {
+						t.Errorf("%s: the String method of %s says %q", c.name, f.Type, name)
+					}
+					named++
+				}
+			})
+		}
+	}
+	require.NotZero(t, named)
 }
