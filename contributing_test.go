@@ -171,6 +171,20 @@ func TestReadmesNameEveryMethod(t *testing.T) {
 	}
 }
 
+// TestEveryOperationHasInvalidRequests in the table of validate_test.go.
+func TestEveryOperationHasInvalidRequests(t *testing.T) {
+	t.Parallel()
+	broken := map[ips.Operation]bool{}
+	for _, tt := range invalid {
+		broken[tt.op] = true
+	}
+	for _, tt := range operationTests() {
+		if tt.required > 0 && !broken[tt.op] {
+			t.Errorf("validate_test.go: no request of %s among the invalid ones", tt.op)
+		}
+	}
+}
+
 // TestPersonalFields: what no error may show has the rule secret, and the tests
 // that look for it in errors know its name.
 func TestPersonalFields(t *testing.T) {
