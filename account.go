@@ -113,9 +113,8 @@ var openAccount = &operation[OpenAccountRequest, *OpenAccountResponse]{
 		Endpoint: "CreateNewIpsAcct.aspx", Transport: Redirect, ArgNames: true,
 		Scenarios: []int{1}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *OpenAccountResponse { return new(OpenAccountResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *OpenAccountResponse) error { return cb.OpenAccount },
-	mark:        "pSmDate",
+	callback: func(cb *Callbacks) func(context.Context, *OpenAccountResponse) error { return cb.OpenAccount },
+	mark:     "pSmDate",
 }
 
 // OpenAccount starts the opening of a custody account (4.2 开户, scenario 1
@@ -156,7 +155,6 @@ var queryBalance = &operation[balanceRequest, *BalanceResponse]{
 		Endpoint: "QueryForAccBalance", Transport: QueryService, ArgNames: true,
 		Success: []Code{CodeQuerySuccess}, Repeatable: true,
 	},
-	newResponse: func() *BalanceResponse { return new(BalanceResponse) },
 }
 
 // QueryBalance asks for the balances of a custody account, or of the merchant's
@@ -225,7 +223,6 @@ var queryAccount = &operation[accountRequest, *AccountResponse]{
 		Endpoint: "QueryMerUserInfo", Transport: QueryService, ArgNames: true,
 		Success: []Code{CodeQuerySuccess}, Repeatable: true,
 	},
-	newResponse: func() *AccountResponse { return new(AccountResponse) },
 }
 
 // QueryAccount asks for the state of a custody account (QueryMerUserInfo

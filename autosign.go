@@ -126,9 +126,8 @@ var signAutoBid = &operation[SignAutoBidRequest, *SignAutoBidResponse]{
 		Endpoint: "AutoNewSigning.aspx", Transport: Redirect,
 		Scenarios: []int{16}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *SignAutoBidResponse { return new(SignAutoBidResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *SignAutoBidResponse) error { return cb.SignAutoBid },
-	mark:        "pSAmtQuota",
+	callback: func(cb *Callbacks) func(context.Context, *SignAutoBidResponse) error { return cb.SignAutoBid },
+	mark:     "pSAmtQuota",
 }
 
 // SignAutoBid starts the signing of an auto-bid contract (4.7 自动投标签约,
@@ -212,9 +211,8 @@ var signAutoRepay = &operation[SignAutoRepayRequest, *SignAutoRepayResponse]{
 		Endpoint: "RepaymentSigning.aspx", Transport: Redirect,
 		Scenarios: []int{17}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *SignAutoRepayResponse { return new(SignAutoRepayResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *SignAutoRepayResponse) error { return cb.SignAutoRepay },
-	mark:        "pIdentType",
+	callback: func(cb *Callbacks) func(context.Context, *SignAutoRepayResponse) error { return cb.SignAutoRepay },
+	mark:     "pIdentType",
 }
 
 // SignAutoRepay starts the signing of an auto-repay contract (4.8

@@ -177,9 +177,8 @@ var registerBid = &operation[RegisterBidRequest, *BidResponse]{
 		Repeatable: true,
 		Variant:    Element{"pOperationType", "1"},
 	},
-	newResponse: func() *BidResponse { return new(BidResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.RegisterBid },
-	mark:        "pBidStatus",
+	callback: func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.RegisterBid },
+	mark:     "pBidStatus",
 }
 
 // RegisterBid registers a bid for a loan (4.3 标的登记, scenario 2
@@ -203,9 +202,8 @@ var endBid = &operation[EndBidRequest, *BidResponse]{
 		Repeatable: true,
 		Variant:    Element{"pOperationType", "2"},
 	},
-	newResponse: func() *BidResponse { return new(BidResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.EndBid },
-	mark:        "pBidStatus",
+	callback: func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.EndBid },
+	mark:     "pBidStatus",
 }
 
 // EndBid ends a bid that is repaid or fell through (4.3 标的结束). IPS releases
@@ -368,9 +366,8 @@ var registerCreditor = &operation[RegisterCreditorRequest, *CreditorResponse]{
 		Endpoint: "registerCreditor.aspx", Transport: Redirect,
 		Scenarios: []int{4, 5}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *CreditorResponse { return new(CreditorResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *CreditorResponse) error { return cb.RegisterCreditor },
-	mark:        "pAccountDealNo",
+	callback: func(cb *Callbacks) func(context.Context, *CreditorResponse) error { return cb.RegisterCreditor },
+	mark:     "pAccountDealNo",
 }
 
 // RegisterCreditor starts an investor's bid (4.4 登记债权人, scenarios 4
@@ -391,9 +388,8 @@ var autoBid = &operation[AutoBidRequest, *CreditorResponse]{
 		Endpoint: "registerCreditor.aspx", Transport: ServerPosted,
 		Scenarios: []int{4, 5}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *CreditorResponse { return new(CreditorResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *CreditorResponse) error { return cb.AutoBid },
-	mark:        "pAccountDealNo",
+	callback: func(cb *Callbacks) func(context.Context, *CreditorResponse) error { return cb.AutoBid },
+	mark:     "pAccountDealNo",
 }
 
 // AutoBid bids for an investor within the rules of his contract (4.4
@@ -477,7 +473,6 @@ var registerGuarantor = &operation[RegisterGuarantorRequest, *RegisterGuarantorR
 		Endpoint: "registerGuarantor.aspx", Transport: Redirect,
 		Scenarios: []int{3}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *RegisterGuarantorResponse { return new(RegisterGuarantorResponse) },
 	callback: func(cb *Callbacks) func(context.Context, *RegisterGuarantorResponse) error {
 		return cb.RegisterGuarantor
 	},

@@ -169,9 +169,8 @@ var repayOldBid = &operation[RepayOldBidRequest, *RepayOldBidResponse]{
 		Endpoint: "repaymentTrade.aspx", Transport: Redirect,
 		Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *RepayOldBidResponse { return new(RepayOldBidResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *RepayOldBidResponse) error { return cb.RepayOldBid },
-	mark:        "pMerchantBillNo",
+	callback: func(cb *Callbacks) func(context.Context, *RepayOldBidResponse) error { return cb.RepayOldBid },
+	mark:     "pMerchantBillNo",
 }
 
 // RepayOldBid repays a bid that was made through the old interface, by the old

@@ -130,7 +130,6 @@ func Operations() []OperationInfo {
 // operation is a description together with its two types.
 type operation[Q any, R Response] struct {
 	OperationInfo
-	newResponse func() R
 	// callback is the function of cb for this operation's answers; nil for
 	// queries, whose answers do not come by themselves.
 	callback func(cb *Callbacks) func(context.Context, R) error
@@ -146,6 +145,10 @@ func (o *operation[Q, R]) info() OperationInfo {
 	info := o.OperationInfo
 	info.Request, info.Response = reflect.TypeFor[Q](), reflect.TypeFor[R]().Elem()
 	return info
+}
+
+func (o *operation[Q, R]) newResponse() R {
+	return reflect.New(reflect.TypeFor[R]().Elem()).Interface().(R)
 }
 
 func (o *operation[Q, R]) response() Response { return o.newResponse() }
@@ -192,8 +195,8 @@ func describe(o Operation) description {
 
 // foreign reports whether a document is another operation's answer than d's: it
 // has another variant's text, an element that d's never have, or a mark of
-// another and not its own. A document
-// without any mark passes, because the platform may leave elements out.
+// another and not its own. A document without any mark passes, because the
+// platform may leave elements out.
 func foreign(d description, elements []codec.Element) bool {
 	has := func(mark string) bool {
 		return mark != "" && slices.ContainsFunc(elements, func(e codec.Element) bool { return e.Name == mark })

@@ -114,9 +114,8 @@ var recharge = &operation[RechargeRequest, *RechargeResponse]{
 		Endpoint: "doDpTrade.aspx", Transport: Redirect,
 		Scenarios: []int{10, 11}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *RechargeResponse { return new(RechargeResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *RechargeResponse) error { return cb.Recharge },
-	mark:        "pTrdDate",
+	callback: func(cb *Callbacks) func(context.Context, *RechargeResponse) error { return cb.Recharge },
+	mark:     "pTrdDate",
 }
 
 // Recharge starts a recharge by the user (4.9 充值): through his bank's pages
@@ -194,7 +193,6 @@ var withholdingRecharge = &operation[WithholdingRechargeRequest, *WithholdingRec
 		Endpoint: "CoDpTrade", Transport: WebService, ArgNames: true,
 		Scenarios: []int{12}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *WithholdingRechargeResponse { return new(WithholdingRechargeResponse) },
 	callback: func(cb *Callbacks) func(context.Context, *WithholdingRechargeResponse) error {
 		return cb.WithholdingRecharge
 	},
@@ -237,7 +235,6 @@ var queryBanks = &operation[banksRequest, *BanksResponse]{
 		Endpoint: "GetBankList", Transport: QueryService, ArgNames: true,
 		Scenarios: []int{10}, Success: []Code{CodeQuerySuccess}, Repeatable: true,
 	},
-	newResponse: func() *BanksResponse { return new(BanksResponse) },
 }
 
 // QueryBanks asks for the banks that a user can recharge from (GetBankList

@@ -175,10 +175,9 @@ var repay = &operation[RepayRequest, *RepayResponse]{
 		Endpoint: "RepaymentNewTrade.aspx", Transport: Redirect,
 		Scenarios: []int{7}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *RepayResponse { return new(RepayResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.Repay },
-	mark:        "pRepaymentDate",
-	otherMark:   "pMerchantBillNo", // only the old repayment has it
+	callback:  func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.Repay },
+	mark:      "pRepaymentDate",
+	otherMark: "pMerchantBillNo", // only the old repayment has it
 }
 
 // Repay starts a repayment that the borrower confirms on the page of IPS (4.11
@@ -196,10 +195,9 @@ var autoRepay = &operation[AutoRepayRequest, *RepayResponse]{
 		Endpoint: "RepaymentNewTrade.aspx", Transport: ServerPosted,
 		Scenarios: []int{7}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *RepayResponse { return new(RepayResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.AutoRepay },
-	mark:        "pRepaymentDate",
-	otherMark:   "pMerchantBillNo", // only the old repayment has it
+	callback:  func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.AutoRepay },
+	mark:      "pRepaymentDate",
+	otherMark: "pMerchantBillNo", // only the old repayment has it
 }
 
 // AutoRepay repays for a borrower under his contract (4.11 还款, scenario 7,

@@ -142,7 +142,6 @@ var registerDebtTransfer = &operation[RegisterDebtTransferRequest, *RegisterDebt
 		Endpoint: "registerCretansfer.aspx", Transport: Redirect,
 		Scenarios: []int{6}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *RegisterDebtTransferResponse { return new(RegisterDebtTransferResponse) },
 	callback: func(cb *Callbacks) func(context.Context, *RegisterDebtTransferResponse) error {
 		return cb.RegisterDebtTransfer
 	},
@@ -328,9 +327,8 @@ var transfer = &operation[TransferRequest, *TransferResponse]{
 		Endpoint: "Transfer", Transport: WebService,
 		Scenarios: []int{4, 5, 6, 8, 9}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *TransferResponse { return new(TransferResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *TransferResponse) error { return cb.Transfer },
-	mark:        "pTransferType",
+	callback: func(cb *Callbacks) func(context.Context, *TransferResponse) error { return cb.Transfer },
+	mark:     "pTransferType",
 }
 
 // Transfer moves money between the parties of a bid (4.10 转账): it releases
@@ -431,9 +429,8 @@ var unfreezeMargin = &operation[UnfreezeMarginRequest, *UnfreezeMarginResponse]{
 		Endpoint: "GuaranteeUnfreeze", Transport: WebService, ArgNames: true,
 		Scenarios: []int{14, 15}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *UnfreezeMarginResponse { return new(UnfreezeMarginResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *UnfreezeMarginResponse) error { return cb.UnfreezeMargin },
-	mark:        "pUnfreezeAmt",
+	callback: func(cb *Callbacks) func(context.Context, *UnfreezeMarginResponse) error { return cb.UnfreezeMargin },
+	mark:     "pUnfreezeAmt",
 }
 
 // UnfreezeMargin gives the guarantor's margin back (4.12 解冻保证金, scenario 14

@@ -75,9 +75,8 @@ var withdraw = &operation[WithdrawRequest, *WithdrawResponse]{
 		Endpoint: "doDwTrade.aspx", Transport: Redirect,
 		Scenarios: []int{13}, Success: done, Pending: pending, Repeatable: true,
 	},
-	newResponse: func() *WithdrawResponse { return new(WithdrawResponse) },
-	callback:    func(cb *Callbacks) func(context.Context, *WithdrawResponse) error { return cb.Withdraw },
-	mark:        "pDwDate",
+	callback: func(cb *Callbacks) func(context.Context, *WithdrawResponse) error { return cb.Withdraw },
+	mark:     "pDwDate",
 }
 
 // Withdraw starts a withdrawal, which the user confirms on the page of IPS

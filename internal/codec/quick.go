@@ -187,10 +187,6 @@ func (q *quick) open(fields []Field, next int) (name string, at int, empty, ok b
 	return name, find(fields, name, next), empty, true
 }
 
-func nameByte(c byte, first bool) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || !first && '0' <= c && c <= '9'
-}
-
 // content reads the text of a leaf and its end.
 func (q *quick) content(name string, empty bool) (text string, ok bool) {
 	if empty {
