@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -291,11 +292,11 @@ func TestOpenMemory(t *testing.T) {
 	require.Less(t, got, 3.0)
 }
 
-// BenchmarkShared has 256 goroutines seal and open with one client. Against the
-// floor on the same number of goroutines it shows whether they wait for anything
-// but processors:
+// BenchmarkShared has 256 goroutines seal and open with one client, 1024 times
+// in all. Against the floor on the same number of goroutines it shows whether
+// they wait for anything but processors:
 //
-//	go test -run '^$' -bench Shared -mutexprofile mutex.out .
+//	go test -run '^$' -bench Shared/sdk -mutexprofile mutex.out .
 func BenchmarkShared(b *testing.B) {
 	const goroutines = 256
 	c := benchClient(b)
@@ -306,33 +307,37 @@ func BenchmarkShared(b *testing.B) {
 	require.NoError(b, err)
 	document, err := codec.Marshal(&filled, "")
 	require.NoError(b, err)
-	parallel := func(name string, worker func() func()) {
-		b.Run(name, func(b *testing.B) {
-			b.SetParallelism(goroutines / runtime.GOMAXPROCS(0))
-			b.ReportAllocs()
-			b.SetBytes(int64(len(document) + len(creditorAnswer)))
-			b.RunParallel(func(pb *testing.PB) {
-				run := worker()
-				for pb.Next() {
-					run()
-				}
-			})
-		})
+	sdk := func() {
+		r := req
+		_, _, err := prepare(c, registerCreditor, &r)
+		must(err)
+		must(c.open(registerCreditor, a, Synchronous, new(CreditorResponse)))
 	}
-	parallel("sdk", func() func() {
-		return func() {
-			r := req
-			_, _, err := prepare(c, registerCreditor, &r)
-			must(err)
-			must(c.open(registerCreditor, a, Synchronous, new(CreditorResponse)))
-		}
-	})
-	parallel("floor", func() func() {
+	floors := make([]func(), goroutines) // each has buffers of its own
+	for i := range floors {
 		out, back := newFloor(b, string(document)), newFloor(b, creditorAnswer)
-		return func() {
+		floors[i] = func() {
 			out.seal()
 			back.open()
 		}
+	}
+	// crowd has each goroutine do its work a few times.
+	const times = 4
+	crowd := func(work func(i int)) {
+		var wg sync.WaitGroup
+		for i := range goroutines {
+			wg.Go(func() {
+				for range times {
+					work(i)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	against(b, goroutines*times*(len(document)+len(creditorAnswer)), func() {
+		crowd(func(int) { sdk() })
+	}, func() {
+		crowd(func(i int) { floors[i]() })
 	})
 }
 

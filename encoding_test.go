@@ -37,7 +37,7 @@ func TestTextsSurvive(t *testing.T) {
 			URL     string   `xml:"pWebUrl"`
 			Memo    string   `xml:"pMemo1"`
 		}
-		require.NoError(t, xml.Unmarshal(raw, &sent))
+		require.NoError(t, xml.Unmarshal([]byte(raw), &sent))
 		assert.Equal(t, text, sent.OrderNo)
 		assert.Equal(t, text, sent.Name)
 		assert.Equal(t, text, sent.Memo)

@@ -135,9 +135,9 @@ func TestRequestGolden(t *testing.T) {
 			require.True(t, keys.VerifyRequest(sent.values[1], sent.values[2]))
 			document, err := keys.Decrypt(sent.values[1])
 			require.NoError(t, err)
-			golden(t, string(tt.op)+".request.xml", document)
+			golden(t, string(tt.op)+".request.xml", []byte(document))
 
-			names, rows := elementNames(t, document)
+			names, rows := elementNames(t, []byte(document))
 			assert.Equal(t, strings.Fields(tt.requestNames), names)
 			for _, row := range rows {
 				assert.Equal(t, strings.Fields(tt.rowNames), row)

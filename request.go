@@ -15,9 +15,10 @@ import (
 func prepare[Q any, R Response](c *Client, op *operation[Q, R], req *Q) (message sealed, orderNo string, err error) {
 	v := reflect.ValueOf(req).Elem()
 	p := planOf(v.Type())
-	fillIn(v, p.returnURL, c.returnURLs[op.Operation])
-	fillIn(v, p.notifyURL, c.notifyURLs[op.Operation])
-	if err := p.validate(op.Operation, req); err != nil {
+	returnURL, notifyURL := c.returnURLs[op.Operation], c.notifyURLs[op.Operation]
+	fillIn(v, p.returnURL, returnURL)
+	fillIn(v, p.notifyURL, notifyURL)
+	if err := p.validate(op.Operation, req, returnURL, notifyURL); err != nil {
 		return sealed{}, "", err
 	}
 	if p.bidNo != nil {

@@ -1,7 +1,6 @@
 package ips
 
 import (
-	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -103,17 +102,16 @@ func (s *sealer) open(a answer) (document string, err error) {
 	}
 	// Requests are signed like answers, so one of the merchant's own can be cut
 	// anew and read as a refusal: a code, a message and no body.
-	if first, ok := keys.FirstBlock(beginning(envelope.FirstBlockLen, a.errCode, a.errMsg, body)); ok && startsDocument(first) {
+	if first, ok := keys.FirstBlock(beginning(envelope.FirstBlockLen, a.errCode, a.errMsg, body)); ok && startsDocument(string(first)) {
 		return "", fmt.Errorf("%w: it is a request", ErrMalformed)
 	}
 	if body == "" {
 		return "", nil
 	}
-	plain, err := keys.Decrypt(body)
-	if err != nil {
+	if document, err = keys.Decrypt(body); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if len(plain) == 0 {
+	if document == "" {
 		return "", nil
 	}
 	// The border between message and body is not signed either: whoever carries
@@ -121,10 +119,10 @@ func (s *sealer) open(a answer) (document string, err error) {
 	// next one by that, and have the document begin in the middle of a memo of
 	// his own. Garbage can be made to open an instruction, by many tries, but not
 	// to be the beginning of a document.
-	if !startsDocument(plain) {
+	if !startsDocument(document) {
 		return "", fmt.Errorf("%w: the body is not a document from its first byte", ErrMalformed)
 	}
-	return string(plain), nil
+	return document, nil
 }
 
 // usualCode is the code that the two texts together begin with, if it has the
@@ -178,12 +176,12 @@ func hasForm(text, form string) bool {
 // startsDocument reports whether the document begins as one does: with an XML
 // declaration or its root, behind a byte order mark or without. A mark of UTF-16
 // is enough: no text in another encoding can go on behind it with markup.
-func startsDocument(document []byte) bool {
-	if bytes.HasPrefix(document, []byte("\xFE\xFF")) || bytes.HasPrefix(document, []byte("\xFF\xFE")) {
+func startsDocument(document string) bool {
+	if strings.HasPrefix(document, "\xFE\xFF") || strings.HasPrefix(document, "\xFF\xFE") {
 		return true
 	}
-	document = bytes.TrimPrefix(document, []byte("\xEF\xBB\xBF"))
-	return bytes.HasPrefix(document, []byte("<?xml")) || bytes.HasPrefix(document, []byte("<pReq"))
+	document = strings.TrimPrefix(document, "\xEF\xBB\xBF")
+	return strings.HasPrefix(document, "<?xml") || strings.HasPrefix(document, "<pReq")
 }
 
 func isCode(s string) bool {

@@ -37,7 +37,10 @@ import (
 type checker interface{ check(v *validation) }
 
 // validation collects the broken rules of one request.
-type validation struct{ fields []FieldError }
+type validation struct {
+	known  [2]string // URLs that need no further look: the client's own
+	fields []FieldError
+}
 
 // add notes a broken rule of the field with the given wire and Go names.
 func (v *validation) add(wire, goName, rule, value string) {
@@ -66,8 +69,9 @@ type plannedField struct {
 	*codec.Field
 	broken func(value reflect.Value) string // the first rule that the value breaks, "" for none
 	shown  func(text string) string         // the value as an error may show it
-	rows   *plan                            // of each row
-	most   int                              // rows
+	url    bool
+	rows   *plan // of each row
+	most   int   // rows
 }
 
 var plans sync.Map // reflect.Type -> *plan
@@ -96,7 +100,7 @@ func planOf(t reflect.Type) *plan {
 		case f.Row != "":
 			p.fields = append(p.fields, plannedField{Field: f, rows: planOf(f.Type.Elem()), most: rules.number("rows")})
 		default:
-			p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown()})
+			p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown(), url: rules.has("url")})
 		}
 	}
 	got, _ := plans.LoadOrStore(t, p)
@@ -104,8 +108,10 @@ func planOf(t reflect.Type) *plan {
 }
 
 // validate checks the struct that req points to against all rules at once.
-func (p *plan) validate(op Operation, req any) error {
+// known are URLs that are right.
+func (p *plan) validate(op Operation, req any, known ...string) error {
 	var v validation
+	copy(v.known[:], known)
 	p.check(&v, reflect.ValueOf(req).Elem(), nil)
 	if c, ok := req.(checker); ok {
 		c.check(&v)
@@ -136,6 +142,9 @@ func (p *plan) check(v *validation, s reflect.Value, in *row) {
 		value := s.FieldByIndex(f.Index)
 		if f.rows != nil {
 			f.checkRows(v, value)
+			continue
+		}
+		if f.url && value.String() != "" && slices.Contains(v.known[:], value.String()) {
 			continue
 		}
 		if broken := f.broken(value); broken != "" {
@@ -318,7 +327,7 @@ func (r rules) compileText() func(text string) string {
 // countCharacters counts the characters of a text that the wire can carry, and
 // says what is wrong with another.
 func countCharacters(text string) (n int, broken string) {
-	if n = printable(text); n > 0 {
+	if n, ok := legalCharacters(text); ok {
 		return n, ""
 	}
 	if !utf8.ValidString(text) {
@@ -333,15 +342,21 @@ func countCharacters(text string) (n int, broken string) {
 	return utf8.RuneCountInString(text), ""
 }
 
-// printable is the length of a text of ASCII without spaces, as most are; 0 for
-// others.
-func printable(text string) int {
-	for i := range len(text) {
-		if text[i] <= ' ' || text[i] > '~' {
-			return 0
+// legalCharacters counts the characters of a text in one go; ok is false where
+// it needs a closer look.
+func legalCharacters(text string) (n int, ok bool) {
+	for _, r := range text {
+		switch {
+		case r > ' ' && r <= '~':
+			ok = true
+		case r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF || unicode.IsControl(r):
+			return 0, false
+		case !ok:
+			ok = !unicode.IsSpace(r)
 		}
+		n++
 	}
-	return len(text)
+	return n, ok
 }
 
 func badCharacter(s string) (rune, bool) {

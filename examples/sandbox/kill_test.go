@@ -169,14 +169,14 @@ func newReceiver(t *testing.T, keys *envelope.Keys) *receiver {
 		}
 		document, err := keys.Decrypt(body)
 		assert.NoError(t, err)
-		m := number.FindSubmatch(document)
+		m := number.FindStringSubmatch(document)
 		if !assert.NotNil(t, m) {
 			return
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if assert.Contains(t, []string{"MG00000F", "MG02501F"}, code) {
-			r.got[strings.TrimPrefix(req.URL.Path, "/")+" "+string(m[1])]++
+			r.got[strings.TrimPrefix(req.URL.Path, "/")+" "+m[1]]++
 		}
 	}))
 	t.Cleanup(r.Close)
@@ -561,5 +561,5 @@ func (w *killWorld) read(text string) (string, error) {
 		return code + " " + fields["pErrMsg"], nil
 	}
 	document, err := w.keys.Decrypt(body)
-	return code + " " + string(document), err
+	return code + " " + document, err
 }

@@ -32,7 +32,7 @@ func appendStruct(b []byte, v reflect.Value, fields []Field, variant string) ([]
 	var err error
 	for i := range fields {
 		f := &fields[i]
-		b = appendTag(b, "<", f.Name)
+		b = append(b, f.start...)
 		switch {
 		case f.Row != "":
 			b, err = appendRows(b, v.FieldByIndex(f.Index), f)
@@ -47,33 +47,28 @@ func appendStruct(b []byte, v reflect.Value, fields []Field, variant string) ([]
 			}
 			return nil, err
 		}
-		b = appendTag(b, "</", f.Name)
+		b = append(b, f.end...)
 	}
 	return b, nil
 }
 
 func appendRows(b []byte, rows reflect.Value, f *Field) ([]byte, error) {
 	n := rows.Len()
+	rowStart, rowEnd := "<"+f.Row+">", "</"+f.Row+">"
 	for j := range n {
 		start := len(b)
-		b = appendTag(b, "<", f.Row)
+		b = append(b, rowStart...)
 		var err error
 		if b, err = appendStruct(b, rows.Index(j), f.rows, ""); err != nil {
 			return nil, fmt.Errorf("%s[%d]/%w", f.Row, j+1, err)
 		}
-		b = appendTag(b, "</", f.Row)
+		b = append(b, rowEnd...)
 		if j == 0 { // rows are alike; growing step by step would copy all of them again and again
 			row := len(b) - start
 			b = slices.Grow(b, (n-1)*(row+row/16+8))
 		}
 	}
 	return b, nil
-}
-
-func appendTag(b []byte, open, name string) []byte {
-	b = append(b, open...)
-	b = append(b, name...)
-	return append(b, '>')
 }
 
 func appendField(b []byte, v reflect.Value, fields []Field, f *Field) ([]byte, error) {

@@ -47,7 +47,8 @@ type Field struct {
 	Tag     reflect.StructTag // the whole tag, for other keys than ours
 	Index   []int             // path to the Go field, for reflect.Value.FieldByIndex
 	copyOf  int               // index in Fields of the field named CopyOf
-	open    string            // start tag, "" for what no field takes
+	start   string            // start tag
+	end     string            // end tag
 	form    form              // how its text is read
 	appends bool              // its text is written by AppendText
 	rows    []Field           // of each row, for slices
@@ -137,9 +138,7 @@ func collect(t reflect.Type, path []int, fields []Field) []Field {
 			f.form = formOf(sf.Type, f.Signed)
 			f.appends = reflect.PointerTo(sf.Type).Implements(appender)
 		}
-		if f.GoName != "_" {
-			f.open = "<" + f.Name + ">"
-		}
+		f.start, f.end = "<"+f.Name+">", "</"+f.Name+">"
 		fields = append(fields, f)
 	}
 	return fields

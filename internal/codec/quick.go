@@ -171,7 +171,7 @@ func (q *quick) open(fields []Field, next int) (name string, at int, empty, ok b
 	if q.elements > maxElements {
 		return "", -1, false, false
 	}
-	if next < len(fields) && fields[next].open != "" && q.Skip(fields[next].open) {
+	if next < len(fields) && fields[next].GoName != "_" && q.Skip(fields[next].start) {
 		return fields[next].Name, next, false, true
 	}
 	if !q.Skip("<") {

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"hash"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -94,14 +95,15 @@ func (k *Keys) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
 // Encrypt returns the Base64 text, on one line, of the encrypted document.
 func (k *Keys) Encrypt(document []byte) string {
 	pad := des.BlockSize - len(document)%des.BlockSize
-	buf := make([]byte, len(document)+pad)
-	copy(buf, document)
-	for i := len(document); i < len(buf); i++ {
-		buf[i] = byte(pad)
+	buf := takeScratch(len(document) + pad)
+	defer putScratch(buf)
+	raw := append((*buf)[:0], document...)
+	for range pad {
+		raw = append(raw, byte(pad))
 	}
 	s := k.secret()
-	cipher.NewCBCEncrypter(s.block, s.iv[:]).CryptBlocks(buf, buf)
-	return encode(buf)
+	cipher.NewCBCEncrypter(s.block, s.iv[:]).CryptBlocks(raw, raw)
+	return encode(raw)
 }
 
 // encode is EncodeToString of encoding/base64 without its second copy.
@@ -119,21 +121,46 @@ func encode(raw []byte) string {
 }
 
 // Decrypt undoes Encrypt. Verify the signature first.
-func (k *Keys) Decrypt(body string) ([]byte, error) {
-	buf, err := base64.StdEncoding.Strict().DecodeString(body)
+func (k *Keys) Decrypt(body string) (document string, err error) {
+	buf := takeScratch(base64.StdEncoding.DecodedLen(len(body)))
+	defer putScratch(buf)
+	n, err := base64.StdEncoding.Strict().Decode(*buf, []byte(body))
 	if err != nil {
-		return nil, ErrBase64
+		return "", ErrBase64
 	}
-	if len(buf) == 0 || len(buf)%des.BlockSize != 0 {
-		return nil, ErrLength
+	raw := (*buf)[:n]
+	if n == 0 || n%des.BlockSize != 0 {
+		return "", ErrLength
 	}
 	s := k.secret()
-	decryptBlocks(s.block, s.iv[:], buf)
-	pad := int(buf[len(buf)-1])
-	if pad < 1 || pad > des.BlockSize || !bytes.Equal(buf[len(buf)-pad:], bytes.Repeat([]byte{byte(pad)}, pad)) {
-		return nil, ErrPadding
+	decryptBlocks(s.block, s.iv[:], raw)
+	pad := int(raw[n-1])
+	if pad < 1 || pad > des.BlockSize || !bytes.Equal(raw[n-pad:], bytes.Repeat([]byte{byte(pad)}, pad)) {
+		return "", ErrPadding
 	}
-	return buf[:len(buf)-pad], nil
+	return string(raw[:n-pad]), nil
+}
+
+// scratch has buffers for small messages on their way through the cipher, so
+// that a busy merchant's garbage is no more than his messages.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxScratch = 64 << 10
+
+// takeScratch returns a buffer of n bytes.
+func takeScratch(n int) *[]byte {
+	buf := scratch.Get().(*[]byte)
+	*buf = slices.Grow((*buf)[:0], n)[:n]
+	return buf
+}
+
+// putScratch takes a buffer back. No text is to lie about in it.
+func putScratch(buf *[]byte) {
+	if cap(*buf) > maxScratch {
+		return
+	}
+	clear(*buf)
+	scratch.Put(buf)
 }
 
 // FirstBlockLen is how much of a body its first block takes.
@@ -265,7 +292,9 @@ func (k *Keys) VerifyText(sign string, parts ...string) bool {
 
 func (k *Keys) sum(parts ...string) string {
 	d := k.digest(parts...)
-	return hex.EncodeToString(d[:])
+	var text [2 * md5.Size]byte
+	hex.Encode(text[:], d[:])
+	return string(text[:])
 }
 
 // digest is the MD5 of the parts and the cert, without putting long parts

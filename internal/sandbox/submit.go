@@ -134,11 +134,12 @@ func (s *Sandbox) open(req request) opened {
 		o.refusal = refuse(req.op, codeSign, "签名验证失败，商户号(%s)", req.merchant)
 		return o
 	}
-	plain, err := o.merchant.keys.Decrypt(req.body)
+	document, err := o.merchant.keys.Decrypt(req.body)
 	if err != nil {
 		o.refusal = refuseCipher(req.op, err)
 		return o
 	}
+	plain := []byte(document)
 	o.xml = wire.Text(plain)
 	if o.msg, err = wire.ReadDocument(plain); err != nil {
 		o.refusal = refuseDocument(req.op, err)
