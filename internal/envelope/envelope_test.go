@@ -60,7 +60,7 @@ func TestEncryptDecrypt(t *testing.T) {
 		assert.NotContains(t, body, "\n")
 		back, err := k.Decrypt(body)
 		require.NoError(t, err)
-		assert.Equal(t, string(text), string(back))
+		assert.Equal(t, string(text), back)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestDecryptFailures(t *testing.T) {
 		body := k.Encrypt(block)
 		raw, err := k.Decrypt(body)
 		require.NoError(t, err)
-		require.Equal(t, block, raw)
+		require.Equal(t, string(block), raw)
 		// Without the padding that Encrypt added, block itself must carry it.
 		_, err = k.Decrypt(firstBlock(t, k, block))
 		if last == 1 {
@@ -201,7 +201,7 @@ func TestConcurrentUse(t *testing.T) {
 				body := k.Encrypt([]byte(text))
 				back, err := k.Decrypt(body)
 				assert.NoError(t, err)
-				assert.Equal(t, text, string(back))
+				assert.Equal(t, text, back)
 				assert.True(t, k.VerifyRequest(body, k.SignRequest(body)))
 			}
 		})
