@@ -105,7 +105,7 @@ type Books struct {
 	accounts map[string]*account
 	names    []string // in the order of opening
 	freezes  []*Freeze
-	journal  []Entry
+	journal  journal
 }
 
 // New returns empty books.
@@ -275,7 +275,7 @@ func (a *account) check(name string) error {
 }
 
 func (b *Books) record(c Cause, s *step) {
-	e := Entry{Seq: int64(len(b.journal)) + 1, Cause: c, Text: s.text, From: s.from, To: s.to, Amount: s.amount}
+	e := Entry{Seq: int64(b.journal.len()) + 1, Cause: c, Text: s.text, From: s.from, To: s.to, Amount: s.amount}
 	if s.freeze != nil {
 		if s.freeze.id == 0 {
 			b.freezes = append(b.freezes, s.freeze)
@@ -283,8 +283,8 @@ func (b *Books) record(c Cause, s *step) {
 		}
 		e.Freeze = s.freeze.id
 	}
-	at := len(b.journal)
-	b.journal = append(b.journal, e)
+	at := b.journal.len()
+	b.journal.add(e)
 	from, to := b.accounts[s.from.Account], b.accounts[s.to.Account]
 	from.entries = append(from.entries, at)
 	if to != from {

@@ -3,7 +3,7 @@ package ledger
 // Newest copies entries that the filter takes, newest first, and counts all of
 // them. Offset and Limit count from the newest.
 func (b *Books) Newest(f Filter) (entries []Entry, total int) {
-	n := len(b.journal)
+	n := b.journal.len()
 	at := func(i int) int { return i }
 	if f.Account != "" {
 		a := b.accounts[f.Account]
@@ -14,7 +14,7 @@ func (b *Books) Newest(f Filter) (entries []Entry, total int) {
 		at = func(i int) int { return a.entries[i] }
 	}
 	for i := n - 1; i >= 0; i-- {
-		e := &b.journal[at(i)]
+		e := b.journal.at(at(i))
 		if !f.takes(e) {
 			continue
 		}

@@ -23,7 +23,7 @@ func (f *Filter) takes(e *Entry) bool {
 
 // Select copies the entries that the filter takes, oldest first.
 func (b *Books) Select(f Filter) []Entry {
-	n := len(b.journal)
+	n := b.journal.len()
 	at := func(i int) int { return i }
 	if f.Account != "" {
 		a := b.accounts[f.Account]
@@ -35,7 +35,7 @@ func (b *Books) Select(f Filter) []Entry {
 	}
 	var out []Entry
 	for i, skipped := 0, 0; i < n; i++ {
-		e := &b.journal[at(i)]
+		e := b.journal.at(at(i))
 		if !f.takes(e) {
 			continue
 		}
@@ -55,18 +55,18 @@ func (b *Books) Select(f Filter) []Entry {
 func (b *Books) Accounts() []string { return append([]string(nil), b.names...) }
 
 // Len is the number of entries in the journal.
-func (b *Books) Len() int { return len(b.journal) }
+func (b *Books) Len() int { return b.journal.len() }
 
 // Entry is the entry number seq, counted from 1.
-func (b *Books) Entry(seq int) Entry { return b.journal[seq-1] }
+func (b *Books) Entry(seq int) Entry { return *b.journal.at(seq - 1) }
 
 // Check works the whole journal through from its first entry and compares the
 // result with the balances and freezes on the books.
 func (b *Books) Check() error {
 	places := make(map[Place]int64)
 	freezes := make([]int64, len(b.freezes)+1)
-	for i := range b.journal {
-		e := &b.journal[i]
+	for i := range b.journal.len() {
+		e := b.journal.at(i)
 		if e.Seq != int64(i)+1 {
 			return fmt.Errorf("ledger: entry %d carries the number %d", i+1, e.Seq)
 		}
