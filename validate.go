@@ -2,6 +2,7 @@ package ips
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -167,27 +168,47 @@ func (f *plannedField) checkRows(v *validation, rows reflect.Value) {
 }
 
 // rules are those of one field, in the order of its tag.
-type rules []struct{ key, value string }
+type rules []rule
 
+type rule struct {
+	key, value string
+	number     int   // of max, len and rows
+	hundredths int64 // of the bounds
+}
+
+// parseRules panics on a tag that makes no sense, which is a mistake in the
+// program and not in its input.
 func parseRules(tag string) rules {
 	var all rules
-	for r := range strings.SplitSeq(tag, ",") {
-		key, value, _ := strings.Cut(r, "=")
-		all = append(all, struct{ key, value string }{key, value})
+	for text := range strings.SplitSeq(tag, ",") {
+		r := rule{}
+		var err error
+		switch r.key, r.value, _ = strings.Cut(text, "="); r.key {
+		case "", "optional", "alnum", "digits", "url", "secret", "oneof":
+		case "max", "len", "rows":
+			r.number, err = strconv.Atoi(r.value)
+		case "gt", "ge", "lt", "le":
+			r.hundredths, err = parseHundredths(r.value, 9)
+		default:
+			err = errors.New("no such rule")
+		}
+		if err != nil {
+			panic(fmt.Sprintf("ips: check tag %q: %q: %v", tag, text, err))
+		}
+		all = append(all, r)
 	}
 	return all
 }
 
 func (r rules) has(key string) bool {
-	return slices.ContainsFunc(r, func(one struct{ key, value string }) bool { return one.key == key })
+	return slices.ContainsFunc(r, func(one rule) bool { return one.key == key })
 }
 
 // number is the value of a rule that has a number, 0 where it is missing.
 func (r rules) number(key string) int {
 	for _, one := range r {
 		if one.key == key {
-			n, _ := strconv.Atoi(one.value) // tags are ours
-			return n
+			return one.number
 		}
 	}
 	return 0
@@ -245,8 +266,7 @@ func (r rules) compileBounds(unit int64, mostText string, most int64) func(n int
 	}
 	var bounds []bound
 	for _, one := range r {
-		h, _ := parseHundredths(one.value, 9) // tags are ours
-		limit := h * unit / 100
+		limit := one.hundredths * unit / 100
 		b := bound{low: math.MinInt64, high: math.MaxInt64}
 		word := ""
 		switch one.key {
@@ -286,7 +306,7 @@ func (r rules) compileText() func(text string) string {
 	var checks []check
 	add := func(broken string, holds func(string, int) bool) { checks = append(checks, check{holds, broken}) }
 	for _, one := range r {
-		limit, _ := strconv.Atoi(one.value) // tags are ours
+		limit := one.number
 		switch one.key {
 		case "max":
 			add("must have at most "+one.value+" characters", func(_ string, n int) bool { return n <= limit })
