@@ -82,6 +82,35 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// TestReadmesInStep: both languages have the same chapters, commands, tables and
+// links, in the same order.
+func TestReadmesInStep(t *testing.T) {
+	t.Parallel()
+	skeleton := func(file string) []string {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var all []string
+		for line := range strings.Lines(string(text)) {
+			switch line = strings.TrimRight(line, "\n"); {
+			case strings.HasPrefix(line, "## "):
+				all = append(all, "chapter")
+			case strings.HasPrefix(line, "|--"):
+				all = append(all, line)
+			case strings.HasPrefix(line, "    "):
+				command, _, _ := strings.Cut(line, " #")
+				all = append(all, strings.TrimSpace(command))
+			}
+			for _, link := range readmeLink.FindAllStringSubmatch(line, -1) {
+				all = append(all, strings.Replace(link[1], ".zh-CN", "", 1))
+			}
+		}
+		return all
+	}
+	assert.Equal(t, skeleton("README.md"), skeleton("README.zh-CN.md"))
+}
+
+var readmeLink = regexp.MustCompile(`\]\(([\w./-]+)\)`)
+
 // bareCode is code without comments, on one line.
 func bareCode(source []byte) string {
 	return strings.Join(strings.Fields(comment.ReplaceAllString(string(source), "")), " ")
