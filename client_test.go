@@ -252,6 +252,19 @@ func TestWireTap(t *testing.T) {
 	assert.Empty(t, seen[0].Document)
 	assert.Equal(t, ips.ServerToServer, seen[0].Via)
 
+	// What is signed and cannot be used is shown, with the reason.
+	for doc, want := range map[string]error{
+		document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "many"): ips.ErrMalformed,
+		document("pMerBillNo", "U20141213000001", "pBidStatus", "2"):      ips.ErrOperation,
+	} {
+		seen = nil
+		_, err = c.ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(ips.OpUnfreezeMargin), ips.OpUnfreezeMargin)
+		require.ErrorIs(t, err, want)
+		require.Len(t, seen, 1)
+		assert.ErrorIs(t, seen[0].Err, want)
+		assert.Equal(t, doc, seen[0].Document)
+	}
+
 	// Queries have no document when sent.
 	seen = nil
 	q, _ := recordingClient(t, soapAnswer("QueryMerUserInfo", signQuery(t, responseFile(t, ips.OpQueryAccount))), "text/xml",

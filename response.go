@@ -108,7 +108,7 @@ func (c *Client) open(d description, a answer, via Via, resp Response) error {
 	var read codec.Document
 	if err == nil && document != "" {
 		if read, err = codec.Unmarshal(document, resp); err != nil {
-			document, err = "", fmt.Errorf("%w: %w", ErrMalformed, err)
+			err = fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
 	}
 	if err == nil && foreign(d, read.Elements) {

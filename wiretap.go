@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/ips-p2p/ips/internal/codec"
 	"github.com/ips-p2p/ips/internal/soap"
 )
 
@@ -36,7 +37,7 @@ type WireMessage struct {
 	Via       Via         // of a received message
 	OrderNo   string      // of a sent message
 	Envelope  []FormField // the fields as they go over the wire, in order
-	Document  string      // the decrypted XML, "" where there is none or it could not be believed
+	Document  string      // the decrypted XML, "" where there is none, it could not be believed, or is no XML
 	Err       error       // why a received message was refused, nil if it was not
 }
 
@@ -95,6 +96,10 @@ func (c *Client) tapSent(op *OperationInfo, orderNo string, document []byte, s s
 func (c *Client) tapReceived(op *OperationInfo, via Via, document string, a answer, err error) {
 	if c.tap == nil {
 		return
+	}
+	// In what is no XML the mask could miss what it is there for.
+	if _, broken := codec.Unmarshal(document, new(struct{})); err != nil && broken != nil {
+		document = ""
 	}
 	var fields []FormField
 	for _, name := range answerFields {
