@@ -16,7 +16,7 @@ var (
 	mdAnchor = regexp.MustCompile(`<a id="([^"]+)">`)
 	mdHead   = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	mdFence  = regexp.MustCompile("(?s)```.*?```")
-	mdDrop   = regexp.MustCompile("[^\\p{L}\\p{N}_ -]")
+	mdDrop   = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 )
 
 // TestDocumentLinks follows every relative link of the documents, to its file
