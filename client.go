@@ -257,7 +257,7 @@ func receive[Q any, R Response](c *Client, op *operation[Q, R], a answer, orderN
 	case orderNo:
 	case "": // a refusal: anything better names its order
 		if !c.env.trusted(op.Transport) {
-			return resp, fmt.Errorf("refused with %s %s, but the answer names no order, and over plain HTTP anybody can send an old one", base.Code, base.Message)
+			return resp, fmt.Errorf("refused with %s, but the answer names no order, and over plain HTTP anybody can send an old one", base.Code)
 		}
 		base.OrderNo = orderNo
 	default:
@@ -280,7 +280,7 @@ func ask[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R],
 	if err := planOf(reflect.TypeFor[Q]()).validate(op.Operation, &req); err != nil {
 		return none, false, err
 	}
-	params := queryParams(c, &req)
+	params := c.queryParams(&req)
 	c.tapQuery(&op.OperationInfo, params)
 	resp, err = repeat(ctx, c.retry, &op.OperationInfo, "", func(attempt int) (R, error) {
 		f := flight{start: time.Now()}

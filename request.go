@@ -63,7 +63,7 @@ func callbackURLs(base string) map[Operation]string {
 
 // queryParams gives a query its parameters in wire order. The memo is not
 // signed and comes behind the signature.
-func queryParams(c *Client, req any) []soap.Param {
+func (c *Client) queryParams(req any) []soap.Param {
 	v := reflect.ValueOf(req).Elem()
 	params := []soap.Param{{Name: "argMerCode", Value: c.MerchantCode()}}
 	signed := []string{c.MerchantCode()}
