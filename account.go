@@ -1,6 +1,9 @@
 package ips
 
-import "context"
+import (
+	"context"
+	"reflect"
+)
 
 // AccountType says whose an account is (账户类型 pAcctType).
 type AccountType string
@@ -107,25 +110,33 @@ type OpenAccountResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var openAccount = &operation[OpenAccountRequest, *OpenAccountResponse]{
+var openAccount = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpOpenAccount, Chinese: "开户", Section: "4.2", Method: "OpenAccount",
-		Endpoint: "CreateNewIpsAcct.aspx", Transport: Redirect, ArgNames: true,
-		Scenarios: []int{1}, Success: done, Pending: pending, Repeatable: true,
+		Endpoint: "CreateNewIpsAcct.aspx", Transport: Redirect,
+		Scenarios: []int{1}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *OpenAccountResponse) error { return cb.OpenAccount },
-	mark:     "pSmDate",
+	argNames:       true,
+	mark:           "pSmDate",
+	trade:          TradeOpenAccount,
+	tradeUncertain: true,
+	request:        reflect.TypeFor[OpenAccountRequest](),
+	response:       reflect.TypeFor[OpenAccountResponse](),
 }
+
+// Name is [OpOpenAccount].
+func (OpenAccountRequest) Name() Operation      { return OpOpenAccount }
+func (OpenAccountRequest) describe() *operation { return openAccount }
 
 // OpenAccount starts the opening of a custody account (4.2 开户, scenario 1
 // 用户开户). On the pages of IPS the user sets his passwords, a security
 // question and his bank card, within 20 minutes.
 //
-// The answer comes as an [OpenAccountResponse] to [Callbacks.OpenAccount]; keep
+// The answer comes as an [OpenAccountResponse] to the merchant's [Handler]; keep
 // its Account with the user. [CodeParticulars] and [CodeEmailUsed] are the
 // usual refusals.
 func (c *Client) OpenAccount(req OpenAccountRequest) (*Form, error) {
-	return redirect(c, openAccount, req)
+	return c.Form(req)
 }
 
 // BalanceResponse is the answer to a balance query.
@@ -137,37 +148,45 @@ type BalanceResponse struct {
 	Frozen    Amount `ips:"pLock,signed"`    // 冻结余额
 	Unsettled Amount `ips:"pNeedstl,signed"` // 未结算余额
 
-	// Verified reports whether the answer's own signature (pSign) held. How
-	// IPS signs the answers of queries is not documented well enough to insist
-	// on it, so in production trust them over TLS only.
-	Verified bool
+	// Signature is the form in which pSign held; see [Signature].
+	Signature Signature
 }
 
-type balanceRequest struct {
+// QueryBalanceRequest asks for balances; see [Client.QueryBalance].
+type QueryBalanceRequest struct {
 	// Account is the custody account, or the merchant's own code for his own
 	// account (托管账户 argIpsAccount): at most 30 characters.
 	Account string `ips:"argIpsAccount" check:"max=30,secret"`
 }
 
-var queryBalance = &operation[balanceRequest, *BalanceResponse]{
+var queryBalance = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpQueryBalance, Chinese: "账户余额查询", Method: "QueryBalance",
-		Endpoint: "QueryForAccBalance", Transport: QueryService, ArgNames: true,
-		Success: []Code{CodeQuerySuccess}, Repeatable: true,
+		Endpoint: "QueryForAccBalance", Transport: QueryService,
+		Success: []Code{CodeQuerySuccess},
 	},
+	argNames: true,
+	elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pIpsAcctNo", "pBalance", "pLock", "pNeedstl"},
+	request:  reflect.TypeFor[QueryBalanceRequest](),
+	response: reflect.TypeFor[BalanceResponse](),
+}
+
+// Name is [OpQueryBalance].
+func (QueryBalanceRequest) Name() Operation      { return OpQueryBalance }
+func (QueryBalanceRequest) describe() *operation { return queryBalance }
+
+func (r *BalanceResponse) answers(question any, form Signature) error {
+	r.Signature = form
+	return r.answersFor(question.(*QueryBalanceRequest).Account, r.Account)
 }
 
 // QueryBalance asks for the balances of a custody account, or of the merchant's
 // own account by its merchant code (QueryForAccBalance 账户余额查询).
 //
-// Queries travel in the clear and their answers' signature is not documented;
-// see [BalanceResponse].
+// Queries travel in the clear; see [Signature]. An answer that does not name the
+// account is an [ErrOperation].
 func (c *Client) QueryBalance(ctx context.Context, account string) (*BalanceResponse, error) {
-	resp, verified, err := ask(ctx, c, queryBalance, balanceRequest{account}, c.env.Service)
-	if resp != nil {
-		resp.Verified = verified
-	}
-	return resp, err
+	return call[*BalanceResponse](ctx, c, QueryBalanceRequest{account})
 }
 
 // IPSAccountStatus is the state of a custody account (QueryMerUserInfo
@@ -205,11 +224,13 @@ type AccountResponse struct {
 	SignStatus  string           `ips:"pSignStatus"`  // 代扣签约状态
 	Memo        string           `ips:"pMemo"`        // 备注 of the request
 
-	// Verified is as in [BalanceResponse].
-	Verified bool
+	// Signature is the form in which pSign held, at best [SignaturePartial].
+	Signature Signature
 }
 
-type accountRequest struct {
+// QueryAccountRequest asks for the state of an account; see
+// [Client.QueryAccount].
+type QueryAccountRequest struct {
 	// Account is the custody account (托管账户 argIpsAccount): at most 30
 	// characters.
 	Account string `ips:"argIpsAccount" check:"max=30,secret"`
@@ -217,21 +238,31 @@ type accountRequest struct {
 	Memo string `ips:"argMemo" check:"optional,max=100"`
 }
 
-var queryAccount = &operation[accountRequest, *AccountResponse]{
+var queryAccount = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpQueryAccount, Chinese: "账户信息查询", Method: "QueryAccount",
-		Endpoint: "QueryMerUserInfo", Transport: QueryService, ArgNames: true,
-		Success: []Code{CodeQuerySuccess}, Repeatable: true,
+		Endpoint: "QueryMerUserInfo", Transport: QueryService,
+		Success: []Code{CodeQuerySuccess},
 	},
+	argNames: true,
+	elements: []string{"pMerCode", "pErrCode", "pIpsAcctNo", "pEmail", "pStatus", "pUCardStatus", "pBankName", "pBankCard", "pBCardStatus", "pSignStatus", "pMemo"},
+	unsigned: []string{"pErrCode", "pMemo"},
+	request:  reflect.TypeFor[QueryAccountRequest](),
+	response: reflect.TypeFor[AccountResponse](),
+}
+
+// Name is [OpQueryAccount].
+func (QueryAccountRequest) Name() Operation      { return OpQueryAccount }
+func (QueryAccountRequest) describe() *operation { return queryAccount }
+
+func (r *AccountResponse) answers(question any, form Signature) error {
+	r.Signature = form
+	return r.answersFor(question.(*QueryAccountRequest).Account, r.Account)
 }
 
 // QueryAccount asks for the state of a custody account (QueryMerUserInfo
-// 账户信息查询, on the query web service). The memo comes back with the answer
-// and may be empty.
-func (c *Client) QueryAccount(ctx context.Context, account, memo string) (*AccountResponse, error) {
-	resp, verified, err := ask(ctx, c, queryAccount, accountRequest{account, memo}, c.env.Query)
-	if resp != nil {
-		resp.Verified = verified
-	}
-	return resp, err
+// 账户信息查询, on the query web service). An answer that does not name it is an
+// [ErrOperation].
+func (c *Client) QueryAccount(ctx context.Context, account string) (*AccountResponse, error) {
+	return call[*AccountResponse](ctx, c, QueryAccountRequest{Account: account})
 }

@@ -1,8 +1,9 @@
 package ips
 
-import "context"
-
-import "fmt"
+import (
+	"fmt"
+	"reflect"
+)
 
 // Period is the unit of a contract's validity and of the terms in it
 // (pValidType, pTrdCycleType of a contract).
@@ -120,22 +121,29 @@ type SignAutoBidResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var signAutoBid = &operation[SignAutoBidRequest, *SignAutoBidResponse]{
+var signAutoBid = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpSignAutoBid, Chinese: "自动投标签约", Section: "4.7", Method: "SignAutoBid",
 		Endpoint: "AutoNewSigning.aspx", Transport: Redirect,
-		Scenarios: []int{16}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{16}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *SignAutoBidResponse) error { return cb.SignAutoBid },
-	mark:     "pSAmtQuota",
+	mark:           "pSAmtQuota",
+	trade:          TradeSignAutoBid,
+	tradeUncertain: true,
+	request:        reflect.TypeFor[SignAutoBidRequest](),
+	response:       reflect.TypeFor[SignAutoBidResponse](),
 }
+
+// Name is [OpSignAutoBid].
+func (SignAutoBidRequest) Name() Operation      { return OpSignAutoBid }
+func (SignAutoBidRequest) describe() *operation { return signAutoBid }
 
 // SignAutoBid starts the signing of an auto-bid contract (4.7 自动投标签约,
 // scenario 16 投资人设置自动投标). The investor sets the rules on the page of IPS,
-// so the answer's may differ from the request's. [Callbacks.SignAutoBid] gets
+// so the answer's may differ from the request's. The answer has
 // the number that [Client.AutoBid] needs.
 func (c *Client) SignAutoBid(req SignAutoBidRequest) (*Form, error) {
-	return redirect(c, signAutoBid, req)
+	return c.Form(req)
 }
 
 // SignAutoRepayRequest is a borrower's permission to repay for him (4.8
@@ -205,20 +213,27 @@ type SignAutoRepayResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var signAutoRepay = &operation[SignAutoRepayRequest, *SignAutoRepayResponse]{
+var signAutoRepay = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpSignAutoRepay, Chinese: "自动还款签约", Section: "4.8", Method: "SignAutoRepay",
 		Endpoint: "RepaymentSigning.aspx", Transport: Redirect,
-		Scenarios: []int{17}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{17}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *SignAutoRepayResponse) error { return cb.SignAutoRepay },
-	mark:     "pIdentType",
+	mark:           "pIdentType",
+	trade:          TradeSignAutoRepay,
+	tradeUncertain: true,
+	request:        reflect.TypeFor[SignAutoRepayRequest](),
+	response:       reflect.TypeFor[SignAutoRepayResponse](),
 }
+
+// Name is [OpSignAutoRepay].
+func (SignAutoRepayRequest) Name() Operation      { return OpSignAutoRepay }
+func (SignAutoRepayRequest) describe() *operation { return signAutoRepay }
 
 // SignAutoRepay starts the signing of an auto-repay contract (4.8
 // 自动还款签约, scenario 17 借款人设置自动还款), which the borrower confirms on the
-// page of IPS. [Callbacks.SignAutoRepay] gets the number that
+// page of IPS. The answer has the number that
 // [Client.AutoRepay] needs.
 func (c *Client) SignAutoRepay(req SignAutoRepayRequest) (*Form, error) {
-	return redirect(c, signAutoRepay, req)
+	return c.Form(req)
 }

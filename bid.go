@@ -3,6 +3,7 @@ package ips
 import (
 	"context"
 	"fmt"
+	"reflect"
 )
 
 // TermUnit is the unit of a loan's term (借款周期类型 pTrdCycleType of a bid).
@@ -70,7 +71,8 @@ type RegisterBidRequest struct {
 	// BidNo is the merchant's number of the bid (标的号 pBidNo): 1–30 letters and
 	// digits, unique at the merchant.
 	BidNo string `ips:"pBidNo" check:"alnum,max=30"`
-	// Date is the day of registration (登记日期 pRegDate).
+	// Date is the day of this message (登记日期 pRegDate): IPS refuses one of some
+	// days ago with [CodeBidDate].
 	Date Date `ips:"pRegDate"`
 	// Amount is the loan (借款金额 pLendAmt): more than 0, at most
 	// 100,000,000.00.
@@ -121,11 +123,17 @@ type RegisterBidRequest struct {
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
 }
 
-// EndBidRequest ends a bid (4.3 标的结束). It repeats the whole registration,
-// order number included; convert the one you kept:
-//
-//	req := ips.EndBidRequest(registration)
+// EndBidRequest ends a bid (4.3 标的结束). It repeats the registration, order
+// number included, but for the date, which is the day of the end. Make it with
+// [RegisterBidRequest.End].
 type EndBidRequest RegisterBidRequest
+
+// End is the request that ends the registered bid on the given day. It leaves the
+// registration's addresses out: the answer to an end comes to its own.
+func (r RegisterBidRequest) End(day Date) EndBidRequest {
+	r.Date, r.ReturnURL, r.NotifyURL = day, "", ""
+	return EndBidRequest(r)
+}
 
 func (r *RegisterBidRequest) check(v *validation) { v.term(r.TermUnit, r.Term) }
 
@@ -142,44 +150,49 @@ func (v *validation) term(unit TermUnit, term int) {
 type BidResponse struct {
 	Reply
 
-	BidNo         string      `ips:"pBidNo"`          // 标的号
-	Date          Date        `ips:"pRegDate"`        // of the request
-	Amount        Amount      `ips:"pLendAmt"`        // of the request
-	Margin        Amount      `ips:"pGuaranteesAmt"`  // of the request
-	Rate          Rate        `ips:"pTrdLendRate"`    // of the request
-	TermUnit      TermUnit    `ips:"pTrdCycleType"`   // of the request
-	Term          int         `ips:"pTrdCycleValue"`  // of the request
-	Purpose       string      `ips:"pLendPurpose"`    // of the request
-	RepayMode     RepayMode   `ips:"pRepayMode"`      // of the request
-	OperationType string      `ips:"pOperationType"`  // 操作类型: 1 is the registration, 2 the end
-	Fee           Amount      `ips:"pLendFee"`        // of the request
-	AccountType   AccountType `ips:"pAcctType"`       // of the request
-	IdentNo       string      `ips:"pIdentNo"`        // of the request
-	RealName      string      `ips:"pRealName"`       // of the request
-	Account       string      `ips:"pIpsAcctNo"`      // of the request
-	IPSBillNo     string      `ips:"pIpsBillNo"`      // IPS 标的号: number of the bid at IPS, e.g. BID20141124052787
-	IPSTime       Time        `ips:"pIpsTime"`        // IPS 处理时间: time at IPS
-	Status        BidStatus   `ips:"pBidStatus"`      // 标的状态
-	FrozenMargin  Amount      `ips:"pRealFreezenAmt"` // 实际冻结金额: margin really frozen (sic)
+	BidNo         string      `ips:"pBidNo"`                 // 标的号
+	Date          Date        `ips:"pRegDate"`               // of the request
+	Amount        Amount      `ips:"pLendAmt,alias=pTrdAmt"` // of the request; some answers call it pTrdAmt
+	Margin        Amount      `ips:"pGuaranteesAmt"`         // of the request
+	Rate          Rate        `ips:"pTrdLendRate"`           // of the request
+	TermUnit      TermUnit    `ips:"pTrdCycleType"`          // of the request
+	Term          int         `ips:"pTrdCycleValue"`         // of the request
+	Purpose       string      `ips:"pLendPurpose"`           // of the request
+	RepayMode     RepayMode   `ips:"pRepayMode"`             // of the request
+	OperationType string      `ips:"pOperationType"`         // 操作类型: 1 is the registration, 2 the end
+	Fee           Amount      `ips:"pLendFee"`               // of the request
+	AccountType   AccountType `ips:"pAcctType"`              // of the request
+	IdentNo       string      `ips:"pIdentNo"`               // of the request
+	RealName      string      `ips:"pRealName"`              // of the request
+	Account       string      `ips:"pIpsAcctNo"`             // of the request
+	IPSBillNo     string      `ips:"pIpsBillNo"`             // IPS 标的号: number of the bid at IPS, e.g. BID20141124052787
+	IPSTime       Time        `ips:"pIpsTime"`               // IPS 处理时间: time at IPS
+	Status        BidStatus   `ips:"pBidStatus"`             // 标的状态
+	FrozenMargin  Amount      `ips:"pRealFreezenAmt"`        // 实际冻结金额: margin really frozen (sic)
 
 	Memo1 string `ips:"pMemo1"` // 备注 of the request
 	Memo2 string `ips:"pMemo2"` // 备注 of the request
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var registerBid = &operation[RegisterBidRequest, *BidResponse]{
+var registerBid = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpRegisterBid, Chinese: "标的登记", Section: "4.3", Method: "RegisterBid",
 		Endpoint: "registerSubject.aspx", Transport: Redirect,
-		Scenarios:  []int{2},
-		Success:    []Code{CodeBidRaising, CodeSuccess},
-		Pending:    []Code{CodeBidRegistered, CodeProcessing},
-		Repeatable: true,
-		Variant:    Element{"pOperationType", "1"},
+		Scenarios: []int{2},
+		Success:   []Code{CodeBidRaising, CodeSuccess},
+		Pending:   []Code{CodeBidRegistered, CodeProcessing},
 	},
-	callback: func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.RegisterBid },
+	variant:  Element{"pOperationType", "1"},
 	mark:     "pBidStatus",
+	trade:    TradeBid,
+	request:  reflect.TypeFor[RegisterBidRequest](),
+	response: reflect.TypeFor[BidResponse](),
 }
+
+// Name is [OpRegisterBid].
+func (RegisterBidRequest) Name() Operation      { return OpRegisterBid }
+func (RegisterBidRequest) describe() *operation { return registerBid }
 
 // RegisterBid registers a bid for a loan (4.3 标的登记, scenario 2
 // 平台发布借款标). There is no page for the borrower: he gets a text message and
@@ -187,33 +200,41 @@ var registerBid = &operation[RegisterBidRequest, *BidResponse]{
 //
 // The first answer is [CodeBidRegistered], pending; after his yes
 // [CodeBidRaising], success, after a no or silence [CodeBidNoReply]. Both go to
-// [Callbacks.RegisterBid]. Keep the request: the end of the bid repeats it.
+// the merchant's [Handler]. Keep the request: [RegisterBidRequest.End] makes the
+// end of the bid of it.
 func (c *Client) RegisterBid(req RegisterBidRequest) (*Form, error) {
-	return redirect(c, registerBid, req)
+	return c.Form(req)
 }
 
-var endBid = &operation[EndBidRequest, *BidResponse]{
+var endBid = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpEndBid, Chinese: "标的结束", Section: "4.3", Method: "EndBid",
 		Endpoint: "registerSubject.aspx", Transport: ServerPosted,
-		Scenarios:  []int{2},
-		Success:    []Code{CodeBidEnded, CodeSuccess},
-		Pending:    []Code{CodeBidEnding, CodeProcessing},
-		Repeatable: true,
-		Variant:    Element{"pOperationType", "2"},
+		Scenarios: []int{2},
+		Success:   []Code{CodeBidEnded, CodeSuccess},
+		Pending:   []Code{CodeBidEnding, CodeProcessing},
 	},
-	callback: func(cb *Callbacks) func(context.Context, *BidResponse) error { return cb.EndBid },
+	variant:  Element{"pOperationType", "2"},
 	mark:     "pBidStatus",
+	request:  reflect.TypeFor[EndBidRequest](),
+	response: reflect.TypeFor[BidResponse](),
 }
+
+// Name is [OpEndBid].
+func (EndBidRequest) Name() Operation      { return OpEndBid }
+func (EndBidRequest) describe() *operation { return endBid }
 
 // EndBid ends a bid that is repaid or fell through (4.3 标的结束). IPS releases
 // by itself what is still frozen for it: investors' bids, the guarantor's
 // margin and the borrower's.
 //
 // The answer is [CodeBidEnding], pending; [CodeBidEnded] follows to
-// [Callbacks.EndBid]. [CodeBidUnknown] and [CodeBidOver] are refusals.
+// the merchant's [Handler]. It is answered by the state of the bid, never as a
+// duplicate: [CodeBidOver] proves, after an end whose answer was lost, that the
+// bid is over ([ErrBidOver]); [CodeBidUnknown] and [CodeBidNoInfo] prove nothing
+// about its money.
 func (c *Client) EndBid(ctx context.Context, req EndBidRequest) (*BidResponse, error) {
-	return post(ctx, c, endBid, req)
+	return call[*BidResponse](ctx, c, req)
 }
 
 // ClaimStatus is the state of a registration that lives with its bid:
@@ -360,15 +381,21 @@ type CreditorResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var registerCreditor = &operation[RegisterCreditorRequest, *CreditorResponse]{
+var registerCreditor = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpRegisterCreditor, Chinese: "登记债权人（手动投标）", Section: "4.4", Method: "RegisterCreditor",
 		Endpoint: "registerCreditor.aspx", Transport: Redirect,
-		Scenarios: []int{4, 5}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{4, 5}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *CreditorResponse) error { return cb.RegisterCreditor },
 	mark:     "pAccountDealNo",
+	trade:    TradeCreditor,
+	request:  reflect.TypeFor[RegisterCreditorRequest](),
+	response: reflect.TypeFor[CreditorResponse](),
 }
+
+// Name is [OpRegisterCreditor].
+func (RegisterCreditorRequest) Name() Operation      { return OpRegisterCreditor }
+func (RegisterCreditorRequest) describe() *operation { return registerCreditor }
 
 // RegisterCreditor starts an investor's bid (4.4 登记债权人, scenarios 4
 // 投资人投标(一次性放款) and 5 投资人投标(随投随放)). The investor confirms it on
@@ -379,24 +406,30 @@ var registerCreditor = &operation[RegisterCreditorRequest, *CreditorResponse]{
 // the bid is full, or early and again while more bids come. Keep the order
 // number: transfers, repayments and debt transfers refer to it.
 func (c *Client) RegisterCreditor(req RegisterCreditorRequest) (*Form, error) {
-	return redirect(c, registerCreditor, req)
+	return c.Form(req)
 }
 
-var autoBid = &operation[AutoBidRequest, *CreditorResponse]{
+var autoBid = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpAutoBid, Chinese: "登记债权人（自动投标）", Section: "4.4", Method: "AutoBid",
 		Endpoint: "registerCreditor.aspx", Transport: ServerPosted,
-		Scenarios: []int{4, 5}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{4, 5}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *CreditorResponse) error { return cb.AutoBid },
 	mark:     "pAccountDealNo",
+	trade:    TradeCreditor,
+	request:  reflect.TypeFor[AutoBidRequest](),
+	response: reflect.TypeFor[CreditorResponse](),
 }
+
+// Name is [OpAutoBid].
+func (AutoBidRequest) Name() Operation      { return OpAutoBid }
+func (AutoBidRequest) describe() *operation { return autoBid }
 
 // AutoBid bids for an investor within the rules of his contract (4.4
 // 登记债权人, 自动投标). No page is shown; see [Client.SignAutoBid] for the
 // contract and [Client.RegisterCreditor] for what follows.
 func (c *Client) AutoBid(ctx context.Context, req AutoBidRequest) (*CreditorResponse, error) {
-	return post(ctx, c, autoBid, req)
+	return call[*CreditorResponse](ctx, c, req)
 }
 
 // RegisterGuarantorRequest registers a guarantor for a bid (4.5 登记担保方).
@@ -467,22 +500,27 @@ type RegisterGuarantorResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var registerGuarantor = &operation[RegisterGuarantorRequest, *RegisterGuarantorResponse]{
+var registerGuarantor = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpRegisterGuarantor, Chinese: "登记担保方", Section: "4.5", Method: "RegisterGuarantor",
 		Endpoint: "registerGuarantor.aspx", Transport: Redirect,
-		Scenarios: []int{3}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{3}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *RegisterGuarantorResponse) error {
-		return cb.RegisterGuarantor
-	},
-	mark: "pProFitAmt",
+	mark:           "pProFitAmt",
+	trade:          TradeGuarantor,
+	tradeUncertain: true,
+	request:        reflect.TypeFor[RegisterGuarantorRequest](),
+	response:       reflect.TypeFor[RegisterGuarantorResponse](),
 }
+
+// Name is [OpRegisterGuarantor].
+func (RegisterGuarantorRequest) Name() Operation      { return OpRegisterGuarantor }
+func (RegisterGuarantorRequest) describe() *operation { return registerGuarantor }
 
 // RegisterGuarantor starts the registration of a guarantor for a registered
 // bid (4.5 登记担保方, scenario 3 担保方对标的担保), who confirms it on the page of
 // IPS. If the borrower cannot repay, [TransferCompensation] takes the money from
 // the guarantor. [CodeGuarantorExists] refuses the same guarantor twice.
 func (c *Client) RegisterGuarantor(req RegisterGuarantorRequest) (*Form, error) {
-	return redirect(c, registerGuarantor, req)
+	return c.Form(req)
 }

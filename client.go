@@ -5,153 +5,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"reflect"
-	"strings"
 	"time"
 
-	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/codec"
 	"github.com/ips-p2p/ips/internal/soap"
 )
 
 // Client talks to IPS for one merchant. It never changes after [NewClient], is
-// safe for concurrent use, starts no goroutines and logs nothing; use one per
-// merchant for the life of the program.
+// safe for concurrent use, leaves no goroutine behind and logs nothing; use one
+// per merchant for the life of the program.
 //
 // Methods that return a [*Form] do no I/O. Methods that take a context send at
 // once; they return
 //
-//   - a [*ValidationError] if the request breaks the contract: nothing was sent;
-//   - an [*Error] if IPS refused: nothing was done. The response comes with it;
-//   - a [*FateUnknownError] if it cannot be known whether IPS did it;
-//   - another error if the request certainly never reached IPS's business, e.g.
-//     because no connection could be made.
+//   - a [*ValidationError] if the request breaks the contract, or an error that
+//     matches [ErrNotSent]: nothing was sent;
+//   - an [*Error] if IPS refused the message. The response comes with it;
+//   - a [*FateUnknownError] if nothing came back that says what became of the
+//     order. If IPS answered, the response comes with it;
+//   - another error if IPS said, over TLS or from this machine, that the request
+//     did not get as far as its business, e.g. HTTP status 404.
 //
 // A nil error means success or pending: look at the response's Outcome.
 type Client struct {
 	seal       sealer
 	env        Environment
-	returnURLs map[Operation]string // defaults of pWebUrl
-	notifyURLs map[Operation]string // defaults of pS2SUrl
-	http       *http.Client
-	timeout    time.Duration
-	maxAnswer  int64
+	returnURL  address // default of pWebUrl
+	notifyURL  address // default of pS2SUrl
+	wire       wire
+	watch      observer
+	retry      retrier
 	maxInbound int64
-	tap        func(WireMessage)
-	tapRaw     bool
-	hook       func(context.Context, Event)
-	retry      RetryPolicy
 	oldBid     func(bidNo string) bool
-}
-
-// Option changes a default of [NewClient].
-type Option func(*Client) error
-
-// WithHTTPClient sends through a copy of hc, e.g. for a proxy or a custom root
-// certificate. The copy never follows redirects.
-func WithHTTPClient(hc *http.Client) Option {
-	return func(c *Client) error {
-		if hc == nil {
-			return errors.New("ips: WithHTTPClient: nil client")
-		}
-		c.http = hc
-		return nil
-	}
-}
-
-// WithTimeout limits each call, on top of the caller's context; 30 seconds by
-// default.
-func WithTimeout(d time.Duration) Option {
-	return func(c *Client) error {
-		if d <= 0 {
-			return fmt.Errorf("ips: WithTimeout: want more than 0, got %v", d)
-		}
-		c.timeout = d
-		return nil
-	}
-}
-
-// WithLimits bounds the bytes that are read of an answer to a call (16 MiB by
-// default; a transfer of 3000 rows needs about 4) and of an inbound request
-// (8 MiB).
-func WithLimits(answer, inbound int64) Option {
-	return func(c *Client) error {
-		if answer <= 0 || inbound <= 0 {
-			return fmt.Errorf("ips: WithLimits: want more than 0, got %d and %d", answer, inbound)
-		}
-		c.maxAnswer, c.maxInbound = answer, inbound
-		return nil
-	}
-}
-
-// NewClient checks the configuration and returns a client. It does no I/O. The
-// error lists everything that is wrong.
-func NewClient(cfg Config, opts ...Option) (*Client, error) {
-	var errs []error
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
-	if err != nil {
-		errs = append(errs, err)
-	}
-	for _, u := range []struct {
-		field, value string
-		optional     bool
-	}{
-		{"Environment.PostBase", cfg.Environment.PostBase, false},
-		{"Environment.Service", cfg.Environment.Service, false},
-		{"Environment.Query", cfg.Environment.Query, false},
-		{"Environment.Namespace", cfg.Environment.Namespace, false},
-		{"ReturnURL", cfg.ReturnURL, true},
-		{"NotifyURL", cfg.NotifyURL, true},
-	} {
-		if !(u.optional && u.value == "") && !absoluteURL(u.value) {
-			errs = append(errs, fmt.Errorf("%s: want an absolute http or https URL without a password, got %s", u.field, shownURL(u.value)))
-		}
-	}
-	if cfg.PublicKey != nil && cfg.PublicKey.Size() < 128 {
-		errs = append(errs, fmt.Errorf("PublicKey: want at least 1024 bits, got %d", 8*cfg.PublicKey.Size()))
-	}
-	former, err := formerKeys(cfg)
-	if err != nil {
-		errs = append(errs, err)
-	}
-	c := &Client{
-		seal:       sealer{keys: keys, pub: cfg.PublicKey, former: former},
-		env:        cfg.Environment,
-		returnURLs: callbackURLs(cfg.ReturnURL),
-		notifyURLs: callbackURLs(cfg.NotifyURL),
-		timeout:    30 * time.Second,
-		maxAnswer:  16 << 20,
-		maxInbound: 8 << 20,
-	}
-	for _, opt := range opts {
-		if err := opt(c); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if len(errs) > 0 {
-		return nil, fmt.Errorf("ips: invalid configuration: %w", errors.Join(errs...))
-	}
-	if !strings.HasSuffix(c.env.PostBase, "/") {
-		c.env.PostBase += "/"
-	}
-	c.http = withoutRedirects(c.http)
-	return c, nil
-}
-
-// withoutRedirects returns a client that keeps enough idle connections to the
-// one host it talks to, and never carries a signed message to another place
-// than it was addressed to.
-func withoutRedirects(base *http.Client) *http.Client {
-	var hc http.Client
-	if base != nil {
-		hc = *base
-	} else {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = 64
-		hc.Transport = t
-	}
-	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &hc
+	known      []*operation // all there are
 }
 
 // Environment is where the client sends.
@@ -159,7 +46,7 @@ func (c *Client) Environment() Environment { return c.env }
 
 // CloseIdleConnections lets go of connections that wait for the next call. With
 // [WithHTTPClient] they are that client's too.
-func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+func (c *Client) CloseIdleConnections() { c.wire.http.CloseIdleConnections() }
 
 // MerchantCode is the merchant that the client speaks for.
 func (c *Client) MerchantCode() string { return c.seal.keys.MerCode() }
@@ -172,132 +59,294 @@ func (c *Client) String() string {
 // Format prints String whatever the verb.
 func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
-// redirect is the front door of the operations that go through the browser.
-func redirect[Q any, R Response](c *Client, op *operation[Q, R], req Q) (*Form, error) {
-	start := time.Now()
-	form, err := newForm(c, op, &req)
+// Complete returns the request as it goes out: with the client's addresses where
+// it has none, checked against all rules. Keep that with the order
+// ([MarshalRequest]).
+func (c *Client) Complete(req Request) (Request, error) {
+	o, err := c.complete(req)
 	if err != nil {
 		return nil, err
 	}
-	c.observe(context.Background(), &op.OperationInfo, &flight{start: start}, 0, form.orderNo, "", nil)
-	return form, nil
+	return o.request(), nil
 }
 
-// post is the front door of the operations whose form the server posts.
-func post[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R], req Q) (R, error) {
-	form, err := newForm(c, op, &req)
+func (c *Client) complete(req Request) (own, error) {
+	o, err := ownOf(req)
 	if err != nil {
-		var none R
-		return none, err
+		return own{}, err
 	}
-	body := []byte(form.Values().Encode())
-	return exchange(ctx, c, op, form.orderNo, func(f *flight) (answer, error) {
-		page, contentType, err := c.send(ctx, f, call{
-			url:         form.action,
-			contentType: "application/x-www-form-urlencoded",
-			body:        body,
-		})
-		if err != nil {
-			return answer{}, err
-		}
-		return returnForm(page, contentType)
-	})
+	p := o.plan()
+	returnURL, notifyURL := c.returnURL.of(o.op.Operation), c.notifyURL.of(o.op.Operation)
+	o.fillIn(p.returnURL, returnURL)
+	o.fillIn(p.notifyURL, notifyURL)
+	if err := p.validate(o.op.Operation, o.ptr.Interface(), returnURL, notifyURL); err != nil {
+		return o, err
+	}
+	return o, c.checkInterface(o.op.Operation, o.text(p.bidNo))
 }
 
-// callService is the front door of the web service.
-func callService[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R], req Q) (R, error) {
-	var none R
-	message, orderNo, err := prepare(c, op, &req)
+// sealed writes and seals a complete request.
+func (c *Client) sealed(o own, orderNo string) (sealed, error) {
+	document, err := codec.Marshal(o.ptr.Interface(), o.op.variant.Text)
 	if err != nil {
-		return none, err
+		return sealed{}, fmt.Errorf("ips: %s: %w", o.op.Operation, err)
 	}
-	names := envelopeNames(op.ArgNames)
-	params := []soap.Param{
-		{Name: names[0], Value: message.merCode},
-		{Name: names[1], Value: message.body},
-		{Name: names[2], Value: message.sign},
-	}
-	return exchange(ctx, c, op, orderNo, func(f *flight) (answer, error) {
-		result, err := c.soap(ctx, f, c.env.Service, op.Endpoint, params)
-		if err != nil {
-			return answer{}, err
-		}
-		return resultAnswer(result)
-	})
+	message := c.seal.seal(document)
+	c.watch.sent(o.op, orderNo, document, message)
+	return message, nil
 }
 
-// exchange sends a request, again if the client's policy says so, and turns the
-// answer into its response. From the moment of sending, an answer that cannot
-// be believed leaves the order's fate unknown.
-func exchange[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R], orderNo string, send func(*flight) (answer, error)) (R, error) {
-	return repeat(ctx, c.retry, &op.OperationInfo, orderNo, func(attempt int) (R, error) {
+// Form makes the form of any operation that is posted to a page of IPS. The
+// method of the operation does the same by its name.
+func (c *Client) Form(req Request) (*Form, error) { return c.FormContext(context.Background(), req) }
+
+// FormContext is [Client.Form] with a context for the hooks; it does no I/O.
+func (c *Client) FormContext(ctx context.Context, req Request) (*Form, error) {
+	start := time.Now()
+	o, err := c.complete(req)
+	if err == nil && o.op.Transport != Redirect && o.op.Transport != ServerPosted {
+		err = fmt.Errorf("ips: %s is a %s operation and has no form: use Call", o.op.Operation, o.op.Transport)
+	}
+	var form *Form
+	if err == nil {
+		form, err = c.form(o)
+	}
+	c.tell(ctx, o, flight{start: start}, 0, nil, err)
+	return form, err
+}
+
+func (c *Client) form(o own) (*Form, error) {
+	orderNo := o.text(o.plan().orderNo)
+	message, err := c.sealed(o, orderNo)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := envelopeFields(o.op.argNames, message)
+	if err != nil {
+		return nil, err
+	}
+	return &Form{operation: o.op.Operation, orderNo: orderNo, action: c.env.PostBase + o.op.Endpoint, fields: fields}, nil
+}
+
+// Call sends any operation that needs no user on a page of IPS: those of the web
+// services, and the automatic bid, the automatic repayment and the end of a bid.
+// The method of the operation does the same by its name and with its type.
+func (c *Client) Call(ctx context.Context, req Request) (Response, error) {
+	start := time.Now()
+	o, err := c.complete(req)
+	if err == nil && o.op.Transport == Redirect {
+		err = fmt.Errorf("ips: %s needs the user on a page of IPS: use Form", o.op.Operation)
+	}
+	var send func(*flight) (Response, error)
+	if err == nil {
+		send, err = c.sender(ctx, o)
+	}
+	if err != nil {
+		c.tell(ctx, o, flight{start: start}, 0, nil, err)
+		return nil, err
+	}
+	orderNo := o.text(o.plan().orderNo)
+	resp, err := c.retry.run(ctx, o.op.Transport == QueryService, func(attempt int) (Response, error) {
 		f := flight{start: time.Now()}
-		var resp R
-		a, err := send(&f)
-		if err == nil {
-			resp, err = receive(c, op, a, orderNo)
-		}
-		if err != nil && !isRefusal(err) {
-			var none R
-			resp, err = none, c.fate(&op.OperationInfo, orderNo, err)
-		}
-		c.observe(ctx, &op.OperationInfo, &f, attempt, orderNo, a.errCode, err)
-		return resp, err
-	})
-}
-
-// receive verifies the answer to a call and checks that it is about the order.
-func receive[Q any, R Response](c *Client, op *operation[Q, R], a answer, orderNo string) (R, error) {
-	resp := op.newResponse()
-	if err := c.open(op, a, Synchronous, resp); err != nil {
-		return resp, err
-	}
-	base := resp.Base()
-	switch base.OrderNo {
-	case orderNo:
-	case "": // a refusal: anything better names its order
-		if !c.env.trusted(op.Transport) {
-			return resp, fmt.Errorf("refused with %s, but the answer names no order, and over plain HTTP anybody can send an old one", base.Code)
-		}
-		base.OrderNo = orderNo
-	default:
-		return resp, fmt.Errorf("%w: it is about order %.40q", ErrOperation, base.OrderNo)
-	}
-	return resp, resp.Err()
-}
-
-func isRefusal(err error) bool {
-	var refusal *Error
-	return errors.As(err, &refusal)
-}
-
-// ask is the front door of the queries. They are not encrypted, and their
-// answers' signature is not documented well enough to insist on (our choice):
-// it is checked, and reported, as MD5 over the texts of all elements before
-// pSign, in their order, and the cert.
-func ask[Q any, R Response](ctx context.Context, c *Client, op *operation[Q, R], req Q, service string) (resp R, verified bool, err error) {
-	var none R
-	if err := planOf(reflect.TypeFor[Q]()).validate(op.Operation, &req); err != nil {
-		return none, false, err
-	}
-	params := c.queryParams(&req)
-	c.tapQuery(&op.OperationInfo, params)
-	resp, err = repeat(ctx, c.retry, &op.OperationInfo, "", func(attempt int) (R, error) {
-		f := flight{start: time.Now()}
-		resp := op.newResponse()
-		result, err := c.soap(ctx, &f, service, op.Endpoint, params)
-		if err == nil {
-			verified, err = c.openQuery(op, result, resp)
-		}
+		resp, err := send(&f)
 		if err == nil {
 			err = resp.Err()
+		} else {
+			resp, err = nil, fate(o.op, orderNo, c.env.trusted(o.op.Transport), err)
 		}
-		code := string(resp.Base().Code)
-		if err != nil && !isRefusal(err) {
-			resp, err = none, c.fate(&op.OperationInfo, "", err)
-		}
-		c.observe(ctx, &op.OperationInfo, &f, attempt, "", code, err)
+		c.tell(ctx, o, f, attempt, resp, err)
 		return resp, err
 	})
-	return resp, verified, err
+	if c.retry.Ask && errors.Is(err, ErrFateUnknown) && !errors.Is(err, ErrDuplicate) {
+		return c.settle(ctx, o.request(), resp, err)
+	}
+	return resp, err
+}
+
+// call is Call for a method that knows the type of its answer.
+func call[R Response](ctx context.Context, c *Client, req Request) (R, error) {
+	resp, err := c.Call(ctx, req)
+	r, _ := resp.(R)
+	return r, err
+}
+
+// sender seals a complete request and returns what sends it once and reads the
+// answer.
+func (c *Client) sender(ctx context.Context, o own) (func(*flight) (Response, error), error) {
+	op, orderNo := o.op, o.text(o.plan().orderNo)
+	if op.Transport == QueryService && !op.sealed {
+		params := o.queryParams(c.seal.keys)
+		c.watch.asked(op, params)
+		return func(f *flight) (Response, error) {
+			result, err := c.wire.soap(ctx, f, c.service(op), op.Endpoint, params)
+			if err != nil {
+				return nil, err
+			}
+			return c.openQuery(o, result)
+		}, nil
+	}
+	if op.Transport == ServerPosted {
+		form, err := c.form(o)
+		if err != nil {
+			return nil, err
+		}
+		body := []byte(form.Values().Encode())
+		return func(f *flight) (Response, error) {
+			page, contentType, err := c.wire.send(ctx, f, httpCall{url: form.action, contentType: "application/x-www-form-urlencoded", body: body})
+			if err != nil {
+				return nil, err
+			}
+			a, err := returnForm(page, contentType)
+			if err != nil {
+				return nil, err
+			}
+			return c.receive(op, a, orderNo)
+		}, nil
+	}
+	service := c.service(op)
+	if service == "" {
+		return nil, fmt.Errorf("ips: %s: %w: Environment.TradeQuery says so", op.Operation, ErrNoTradeQuery)
+	}
+	message, err := c.sealed(o, orderNo)
+	if err != nil {
+		return nil, err
+	}
+	names := envelopeNames(op.argNames)
+	params := []soap.Param{{Name: names[0], Value: message.merCode}, {Name: names[1], Value: message.body}, {Name: names[2], Value: message.sign}}
+	return func(f *flight) (Response, error) {
+		result, err := c.wire.soap(ctx, f, service, op.Endpoint, params)
+		if err != nil {
+			return nil, withoutTradeQuery(op, err)
+		}
+		a, err := resultAnswer(result)
+		if err != nil {
+			return nil, err
+		}
+		return c.receive(op, a, orderNo)
+	}, nil
+}
+
+// service is the address of an operation's web service, "" if there is none.
+func (c *Client) service(op *operation) string {
+	switch {
+	case op.Operation == OpQueryAccount, op.Operation == OpQueryTrade && c.env.TradeQuery == TradeQueryAtQuery:
+		return c.env.Query
+	case op.Operation == OpQueryTrade && c.env.TradeQuery != TradeQueryAtService:
+		return ""
+	default:
+		return c.env.Service
+	}
+}
+
+// withoutTradeQuery gives the fault of a service that does not know the trade
+// query its name.
+func withoutTradeQuery(op *operation, err error) error {
+	var fault *SOAPFault
+	if op.Operation == OpQueryTrade && errors.As(err, &fault) && (fault.Code == "Client" || fault.Code == "Sender") {
+		return fmt.Errorf("%w: %w", ErrNoTradeQuery, err)
+	}
+	return err
+}
+
+// receive opens the answer to a call and checks that it is about the order. An
+// answer that names none is a refusal or says nothing, and so is undecided.
+func (c *Client) receive(op *operation, a answer, orderNo string) (Response, error) {
+	resp, err := c.open(op, a, Synchronous)
+	if err != nil {
+		return nil, err
+	}
+	if named := resp.Base().OrderNo; named != "" && named != orderNo {
+		return nil, fmt.Errorf("%w: it is about order %.40q", ErrOperation, named)
+	}
+	return resp, nil
+}
+
+// open verifies, decrypts, decodes and classifies an answer.
+func (c *Client) open(op *operation, a answer, via Via) (Response, error) {
+	resp := op.newResponse()
+	document, err := c.seal.open(a)
+	if err == nil {
+		err = read(op, c.known, a, via, document, resp)
+	}
+	c.watch.received(op, via, document, a, err)
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// openQuery reads the answer to a query that is not sealed.
+func (c *Client) openQuery(o own, result string) (Response, error) {
+	resp := o.op.newResponse()
+	got, err := codec.Unmarshal(result, resp)
+	if err != nil {
+		return nil, fmt.Errorf("%w: result: %w", ErrMalformed, err)
+	}
+	a := answerOf(got.Elements)
+	if a.merCode != c.MerchantCode() {
+		err = fmt.Errorf("%w: %.12q", ErrMerchant, a.merCode)
+	}
+	c.watch.received(o.op, Synchronous, result, a, err)
+	if err != nil {
+		return nil, err
+	}
+	base := resp.Base()
+	base.fill(o.op, Synchronous, a)
+	for _, e := range got.Unknown {
+		if a.field(e.Name) == nil {
+			base.Extra = append(base.Extra, Element(e))
+		}
+	}
+	form := signature(o.op, got.Elements, func(texts ...string) bool { return c.seal.keys.VerifyText(a.sign, texts...) })
+	return resp, resp.(queryResponse).answers(o.ptr.Interface(), form)
+}
+
+// queryResponse is an answer to a query that is not sealed.
+type queryResponse interface {
+	// answers takes the form of the signature and says whether the answer is one
+	// to that question.
+	answers(question any, form Signature) error
+}
+
+// answersFor refuses a successful answer that does not name the account that was
+// asked for: it is somebody else's.
+func (r *Reply) answersFor(asked, named string) error {
+	if r.Outcome == Success && named != asked {
+		return fmt.Errorf("%w: it does not name the account that was asked for", ErrOperation)
+	}
+	return nil
+}
+
+// settle asks what became of an order whose fate is unknown.
+func (c *Client) settle(ctx context.Context, req Request, resp Response, unknown error) (Response, error) {
+	tradeType, certain, ok := TradeTypeOf(req)
+	if !ok || !certain || c.env.TradeQuery == NoTradeQuery {
+		return resp, unknown
+	}
+	for n := 1; n <= c.retry.Attempts && sleep(ctx, c.retry.pause(n, nil)); n++ {
+		question := QueryTradeRequest{OrderNo: OrderNo(req), Type: tradeType}
+		answer, err := call[*QueryTradeResponse](ctx, c, question)
+		if err != nil {
+			continue
+		}
+		if asked, err := Asked(req, answer); err == nil && asked.Base().Outcome != Undecided {
+			return asked, asked.Err()
+		}
+	}
+	return resp, unknown
+}
+
+// tell reports what became of a request to the hooks.
+func (c *Client) tell(ctx context.Context, o own, f flight, attempt int, resp Response, err error) {
+	if len(c.watch.hooks) == 0 {
+		return
+	}
+	e := Event{Attempt: attempt, Start: f.start, Duration: time.Since(f.start), Sent: f.sent, Received: f.received, Err: err}
+	if o.op != nil {
+		e.Operation, e.Transport, e.OrderNo = o.op.Operation, o.op.Transport, o.text(o.plan().orderNo)
+	}
+	if resp != nil && !reflect.ValueOf(resp).IsNil() {
+		e.Code, e.Outcome = resp.Base().Code, resp.Base().Outcome
+	}
+	c.watch.event(ctx, e)
 }

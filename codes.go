@@ -1,7 +1,10 @@
 package ips
 
+import "slices"
+
 // Code is a result code of IPS (pErrCode). The list below is what is known and
-// is not complete: a code that is not in it is a failure and keeps its text.
+// is not complete: a code of the same form that is not in it is a failure, keeps
+// its text and is marked as not listed ([Reply] Unlisted).
 //
 // A Code is also an error, as [syscall.Errno] is, for use with errors.Is:
 //
@@ -37,21 +40,30 @@ const (
 
 // The codes of bids (4.3 标的登记).
 const (
-	// CodeBidDate (商户日期格式不正确): the registration date is malformed.
+	// CodeBidDate (商户日期格式不正确): the registration date is not near today.
+	// The text speaks of its form, but dates of some days ago were refused so.
 	CodeBidDate Code = "MG02002F"
-	// CodeBidExists (标的已存在): the bid number is taken at this merchant.
+	// CodeBidExists (标的已存在): the bid number is taken at this merchant. It
+	// answers this message: an earlier registration may have made it so.
 	CodeBidExists Code = "MG02008F"
 	// CodeBidBorrower (借款人账户信息不正确): borrower account, name and id
 	// number do not belong together.
 	CodeBidBorrower Code = "MG02013F"
-	// CodeBidUnknown (标的不存在): no such bid.
-	CodeBidUnknown Code = "MG02029F"
-	// CodeBidOver (标的已结束): the bid has ended before.
+	// CodeBidUnknown (标的不存在): no such bid at IPS, of an end. It proves nothing
+	// about the bid's money.
+	CodeBidUnknown Code = "MG02027F"
+	// CodeBidNoInfo (标的信息不存在): no such bid information, of an end; as
+	// CodeBidUnknown.
+	CodeBidNoInfo Code = "MG02029F"
+	// CodeBidOver (标的已结束): the bid has ended before. After an end whose answer
+	// was lost it proves that the bid is over; see [ErrBidOver].
 	CodeBidOver Code = "MG02030F"
-	// CodeBidRefused (登记标的失败): the bid was not registered.
+	// CodeBidRefused (登记标的失败): the bid was not registered. Seen only with a
+	// borrower's margin, which probably could not be frozen.
 	CodeBidRefused Code = "MG02044F"
 	// CodeBidNoReply (借款人30分钟内未回复短信): the borrower did not answer the
-	// text message in time; arrives by S2S, the bid has failed.
+	// text message in time; arrives by S2S, up to a quarter of an hour after the
+	// 30 minutes. The bid has failed.
 	CodeBidNoReply Code = "MG02047F"
 	// CodeBidRegistered (标的新增): registered, waiting for the borrower's reply
 	// to a text message. Pending.
@@ -69,7 +81,8 @@ const (
 	CodeBidEnded Code = "MG02505F"
 )
 
-// The codes of creditors, guarantors and withdrawals.
+// The codes of creditors, guarantors, debt transfers, repayments, recharges and
+// withdrawals.
 const (
 	// CodeInvestorFunds (登记投资人失败，账户余额不足): the investor's available
 	// balance does not cover amount and fee.
@@ -77,11 +90,29 @@ const (
 	// CodeInvestorIdentity (登记投资人失败，证件号码错误): the id number does not
 	// belong to the account.
 	CodeInvestorIdentity Code = "MG03108F"
-	// CodeGuarantorExists: this guarantor is registered for the bid already.
+	// CodeInvestorBid (登记投资人失败，标的信息不存在): no such bid, or its borrower
+	// has not agreed yet.
+	CodeInvestorBid Code = "MG03112F"
+	// CodeBidFull (标的累计投资额不能超过借款金额): the bid has not that much room.
+	CodeBidFull Code = "MG03119F"
+	// CodeGuarantorExists: this guarantor is registered for the bid already. It
+	// answers this message: an earlier registration may have made it so.
 	CodeGuarantorExists Code = "MG04003F"
+	// CodeAssigneeFunds (登记债权转让失败，IPS账户余额不足): the assignee has not
+	// enough.
+	CodeAssigneeFunds Code = "MG05038F"
+	// CodeRepayFields (还款失败，要素验证错误): a field of the repayment is missing or
+	// wrong; the message names it.
+	CodeRepayFields Code = "MG12005F"
+	// CodeDuplicate (充值失败，订单号重复): the number of a recharge was used before.
+	// It says nothing of how that order ended; see [ErrDuplicate].
+	CodeDuplicate Code = "MG18026F"
 	// CodeWithdrawIdentity (提现申请失败，该账号的身份信息有误): name or id number
 	// do not belong to the account.
 	CodeWithdrawIdentity Code = "MG19010F"
+	// CodeWithdrawFunds (提现申请失败，IPS账户余额不足): the available balance does
+	// not cover amount and fees.
+	CodeWithdrawFunds Code = "MG19054F"
 )
 
 // The codes of the queries and of the old interface.
@@ -90,31 +121,58 @@ const (
 	CodeQuerySuccess Code = "0000"
 	// CodeQueryFailed: the query failed.
 	CodeQueryFailed Code = "9999"
+	// CodeNoMerchant: no such merchant, of the account query.
+	CodeNoMerchant Code = "01"
+	// CodeNoAccount: no such account, of the account query.
+	CodeNoAccount Code = "02"
 )
 
-// Outcome is what an answer means for the order: done, undecided or refused.
+// The listed refusals. A code of another operation's success or pending is in
+// neither list and so no verdict here.
+var (
+	refusals = []Code{
+		CodeFailed, CodeFieldEmpty, CodeParticulars, CodeEmailUsed,
+		CodeBidDate, CodeBidExists, CodeBidBorrower, CodeBidUnknown, CodeBidNoInfo, CodeBidOver, CodeBidRefused, CodeBidNoReply, CodeBidFailed,
+		CodeInvestorFunds, CodeInvestorIdentity, CodeInvestorBid, CodeBidFull, CodeGuarantorExists,
+		CodeAssigneeFunds, CodeRepayFields, CodeDuplicate, CodeWithdrawIdentity, CodeWithdrawFunds,
+	}
+	queryFailures = []Code{CodeQueryFailed, CodeNoMerchant, CodeNoAccount}
+	verdicts      = []Code{CodeSuccess, CodeProcessing, CodeBidRegistered, CodeBidRaising, CodeBidEnding, CodeBidEnded}
+)
+
+// unlisted reports whether c has the form of a code and is not in the lists.
+func (c Code) unlisted() bool {
+	return len(c) == 8 && c[:2] == "MG" && digits(string(c[2:7])) && c[7] == 'F' &&
+		!slices.Contains(refusals, c) && !slices.Contains(verdicts, c)
+}
+
+// Outcome is what an answer means for the order.
 type Outcome int
 
-// The outcomes. The zero value is Failure, so that nothing counts as done
-// unless IPS said so.
+// The outcomes. The zero value is Undecided, so that nothing counts as done or
+// as not done unless IPS said so.
 const (
-	// Failure: refused, nothing was done.
-	Failure Outcome = iota
-	// Pending: accepted and undecided; the final answer comes as a
-	// notification. Not an error.
+	// Undecided: the answer does not say what became of the order: a duplicate
+	// number, a refusal that names no order, a code that is no verdict.
+	Undecided Outcome = iota
+	// Pending: accepted; the final answer comes as a notification. Not an error.
 	Pending
 	// Success: done.
 	Success
+	// Failure: what this message asked for was refused.
+	Failure
 )
 
-// String gives "failure", "pending" or "success".
+// String gives "undecided", "pending", "success" or "failure".
 func (o Outcome) String() string {
 	switch o {
-	case Success:
-		return "success"
 	case Pending:
 		return "pending"
-	default:
+	case Success:
+		return "success"
+	case Failure:
 		return "failure"
+	default:
+		return "undecided"
 	}
 }

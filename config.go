@@ -122,11 +122,23 @@ type Environment struct {
 	Service   string // web service
 	Query     string // query web service
 	Namespace string // of both services
+
+	// TradeQuery says which service has the trade query, if any.
+	TradeQuery TradeQueryService
 }
 
-// Production is https://p2p.ips.com.cn as the vendor published it. Some
-// merchants were told to use the namespace http://microsoft.com/webservices/;
-// change the field if you are one of them.
+// TradeQueryService says where [Client.QueryTrade] asks.
+type TradeQueryService int
+
+// The places. That a platform has it at all is believed from one family of
+// merchants' programs, so it is off unless the merchant knows better.
+const (
+	NoTradeQuery        TradeQueryService = iota // there is none
+	TradeQueryAtQuery                            // Environment.Query
+	TradeQueryAtService                          // Environment.Service
+)
+
+// Production is https://p2p.ips.com.cn as the vendor published it.
 func Production() Environment {
 	e := EnvironmentAt("https://p2p.ips.com.cn")
 	e.Name = "production"
@@ -154,6 +166,14 @@ func EnvironmentAt(base string) Environment {
 	}
 }
 
+// Sandbox is the sandbox at the given base URL: [EnvironmentAt] with a trade
+// query.
+func Sandbox(base string) Environment {
+	e := EnvironmentAt(base)
+	e.TradeQuery = TradeQueryAtQuery
+	return e
+}
+
 // trusted reports whether nobody stands between the client and what answers a
 // call: the connection is TLS, or stays on this machine.
 func (e *Environment) trusted(t Transport) bool {
@@ -176,6 +196,7 @@ func (e *Environment) trusted(t Transport) bool {
 //	IPS_BASE_URL                    an IPS laid out as the real one, see [EnvironmentAt]
 //	IPS_POST_URL, IPS_WS_URL, IPS_QUERY_URL   instead of IPS_BASE_URL, or over it
 //	IPS_NAMESPACE                   of the web services; http://tempuri.org/ if empty
+//	IPS_TRADE_QUERY                 none (also if empty), query or service: see [Environment]
 //	IPS_RETURN_URL, IPS_NOTIFY_URL  see [Config]
 //	IPS_FORMER_CERT, IPS_FORMER_3DES_KEY, IPS_FORMER_3DES_IV, IPS_FORMER_UNTIL
 //	                                see [FormerKeys]; the last as 2026-12-31T00:00:00+08:00
@@ -208,6 +229,15 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	env.Service = cmp.Or(getenv("IPS_WS_URL"), env.Service)
 	env.Query = cmp.Or(getenv("IPS_QUERY_URL"), env.Query)
 	env.Namespace = cmp.Or(getenv("IPS_NAMESPACE"), env.Namespace)
+	switch where := getenv("IPS_TRADE_QUERY"); where {
+	case "", "none":
+	case "query":
+		env.TradeQuery = TradeQueryAtQuery
+	case "service":
+		env.TradeQuery = TradeQueryAtService
+	default:
+		errs = append(errs, fmt.Errorf("IPS_TRADE_QUERY is %.20q, want none, query or service", where))
+	}
 	cfg.Environment = env
 	if text := getenv("IPS_PUBLIC_KEY"); text != "" {
 		key, err := ParsePublicKey(text)

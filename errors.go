@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // The ways in which an answer can fail to be one. Find them with errors.Is.
@@ -20,21 +21,42 @@ var (
 	// ErrTooLarge: the answer exceeds the client's limit.
 	ErrTooLarge = errors.New("answer too large")
 	// ErrOperation: the answer arrived at the URL of an operation that does not
-	// exist or that it cannot belong to.
+	// exist or that it cannot belong to, or is about another order or account
+	// than was asked for.
 	ErrOperation = errors.New("answer does not belong to this operation")
-	// ErrFateUnknown matches every [*FateUnknownError].
-	ErrFateUnknown = errors.New("fate unknown")
 )
 
-// Error is a refusal by IPS, in an answer whose signature held: the order was
-// not carried out. It matches its [Code] under errors.Is:
+// What is known of an order. Find them with errors.Is.
+var (
+	// ErrNotSent: certainly nothing left this machine, so nothing was done. An
+	// [http.RoundTripper] of yours (a limiter, a circuit breaker) may return it
+	// too; it is believed if no request was seen to be written.
+	ErrNotSent = errors.New("not sent")
+	// ErrFateUnknown matches every [*FateUnknownError].
+	ErrFateUnknown = errors.New("fate unknown")
+	// ErrDuplicate: IPS says that the order number was received before (订单号重复).
+	// That says nothing of how that order ended, nor whose it is.
+	ErrDuplicate = errors.New("order number used before")
+	// ErrBidOver: an end of a bid was refused because the bid is over: after an
+	// end whose answer was lost this proves that it was carried out.
+	ErrBidOver = errors.New("bid is over")
+	// ErrNoTradeQuery: the environment has no trade query (交易查询), or the service
+	// does not know it.
+	ErrNoTradeQuery = errors.New("no trade query")
+)
+
+// Error is a refusal by IPS, in an answer whose signature held: what the message
+// asked for was not carried out. It is about the message: if the order had been
+// sent before, it says nothing of that. It matches its [Code] under errors.Is,
+// [ErrDuplicate] and [ErrBidOver]:
 //
 //	errors.Is(err, ips.CodeBidExists)
 type Error struct {
 	Operation Operation // what was asked
 	Code      Code      // pErrCode
 	Message   string    // pErrMsg, as IPS wrote it
-	OrderNo   string    // pMerBillNo
+	OrderNo   string    // pMerBillNo that the answer names, "" if it names none
+	Unlisted  bool      // the code is none of the known ones
 }
 
 // Error gives operation, order, code and message.
@@ -42,22 +64,34 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("ips: %s%s refused: %s %s", e.Operation, order(e.OrderNo), e.Code, e.Message)
 }
 
-// Is reports whether target is the error's [Code].
+// Is reports whether target is the error's [Code], or what it says.
 func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrDuplicate:
+		return saysDuplicate(e.Code, e.Message)
+	case ErrBidOver:
+		return e.Operation == OpEndBid && e.Code == CodeBidOver
+	}
 	c, ok := target.(Code)
 	return ok && c == e.Code
 }
 
-// FateUnknownError says that a request was sent, or may have been, and that no
-// answer that could be believed came back: the order may have been carried out
-// or not. A refusal that names no order counts as such over plain HTTP, where
-// anybody on the way can send an old one. Do not send it under a new number. Wait for the notification, ask for
-// the balance, or, where [OperationInfo] says Repeatable, send the very same
-// request again.
+// saysDuplicate reports whether a refusal says that its order number was used
+// before. Only the recharge's code is known; the words are those of all
+// operations.
+func saysDuplicate(code Code, message string) bool {
+	return code == CodeDuplicate || strings.Contains(message, "订单号重复")
+}
+
+// FateUnknownError says that a request was sent, or may have been, and that
+// nothing which came back says what became of the order: no answer that could be
+// believed, a duplicate number, a refusal that names no order. Do not send it
+// under a new number. Wait for the notification, or ask ([Client.QueryTrade]);
+// repeating the very same message can settle it only by a success or a pending.
 type FateUnknownError struct {
 	Operation Operation // what was asked
 	OrderNo   string    // pMerBillNo
-	Err       error     // why there is no answer
+	Err       error     // why it is unknown; an [*Error] if IPS answered
 }
 
 // Error says what happened and what to do.
@@ -73,8 +107,9 @@ func (e *FateUnknownError) Is(target error) bool { return target == ErrFateUnkno
 
 // HTTPError is an answer with an HTTP status that no operation answers with.
 type HTTPError struct {
-	StatusCode int    // e.g. 502
-	Status     string // e.g. "502 Bad Gateway"
+	StatusCode int           // e.g. 502
+	Status     string        // e.g. "502 Bad Gateway"
+	RetryAfter time.Duration // what its Retry-After asks for, 0 for nothing
 }
 
 // Error gives the status.

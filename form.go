@@ -17,25 +17,12 @@ import (
 // Form is a sealed request that the user's browser must carry to IPS: an HTML
 // form of three hidden fields. Serve it as the answer to the user's click
 // ([Form.ServeHTTP]), or put Action and Fields into a page of your own. A Form
-// never changes and can be served again; IPS recognises the order number.
+// never changes and can be served again, until the order has an end.
 type Form struct {
 	operation Operation
 	orderNo   string
 	action    string
 	fields    []FormField
-}
-
-// newForm makes the form of a request.
-func newForm[Q any, R Response](c *Client, op *operation[Q, R], req *Q) (*Form, error) {
-	message, orderNo, err := prepare(c, op, req)
-	if err != nil {
-		return nil, err
-	}
-	fields, err := envelopeFields(op.ArgNames, message)
-	if err != nil {
-		return nil, err
-	}
-	return &Form{operation: op.Operation, orderNo: orderNo, action: c.env.PostBase + op.Endpoint, fields: fields}, nil
 }
 
 // FormField is a hidden field.

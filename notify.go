@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 //
 // The envelope does not say which operation it answers, so op must be known
 // from the URL that it came to. The result is the operation's response type;
-// its Outcome may be [Failure], which is not an error here. The same
+// its Outcome may be [Failure] or [Undecided], which is not an error here. The same
 // notification can come any number of times and in any order.
 func (c *Client) ParseNotification(r *http.Request, op Operation) (Response, error) {
 	return c.parseInbound(r, op, ServerToServer)
@@ -35,28 +36,35 @@ func (c *Client) ParseReturn(r *http.Request, op Operation) (Response, error) {
 	return c.parseInbound(r, op, WebReturn)
 }
 
-func (c *Client) parseInbound(r *http.Request, op Operation, via Via) (Response, error) {
-	start := time.Now()
-	resp, received, err := c.readInbound(r, op, via)
-	c.observeInbound(r.Context(), op, via, start, received, resp, err)
+func (c *Client) parseInbound(r *http.Request, name Operation, via Via) (resp Response, err error) {
+	e := Event{Via: via, Start: time.Now()}
+	if resp, err = c.readInbound(r, name, via, &e); err != nil {
+		resp = nil
+	}
+	if e.Duration, e.Err = time.Since(e.Start), err; resp != nil {
+		base := resp.Base()
+		e.OrderNo, e.Code, e.Outcome, e.Err = base.OrderNo, base.Code, base.Outcome, resp.Err()
+	}
+	c.watch.event(r.Context(), e)
 	return resp, err
 }
 
-func (c *Client) readInbound(r *http.Request, op Operation, via Via) (resp Response, received int, err error) {
-	d := describe(op)
-	if d == nil || d.base().Transport == QueryService {
-		return nil, 0, fmt.Errorf("ips: inbound: %w: %.40q", ErrOperation, op)
+func (c *Client) readInbound(r *http.Request, name Operation, via Via, e *Event) (Response, error) {
+	op := describe(name)
+	if op == nil || op.Transport == QueryService {
+		return nil, fmt.Errorf("ips: inbound: %w: %.40q; the address must end in an operation's name, or Inbound.OperationOf say it", ErrOperation, name)
 	}
+	e.Operation, e.Transport = op.Operation, op.Transport
 	a, err := c.inboundAnswer(r)
-	received = len(a.errMsg) + len(a.body) + len(a.sign)
+	e.Received = len(a.errMsg) + len(a.body) + len(a.sign)
 	if err != nil {
-		return nil, received, fmt.Errorf("ips: inbound %s: %w", op, err)
+		return nil, fmt.Errorf("ips: inbound %s: %w", op.Operation, err)
 	}
-	resp = d.response()
-	if err := c.open(d, a, via, resp); err != nil {
-		return nil, received, fmt.Errorf("ips: inbound %s: %w", op, err)
+	resp, err := c.open(op, a, via)
+	if err != nil {
+		return nil, fmt.Errorf("ips: inbound %s: %w", op.Operation, err)
 	}
-	return resp, received, nil
+	return resp, nil
 }
 
 // inboundAnswer reads the five fields of a form post, each exactly once, and
@@ -85,8 +93,11 @@ func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxInbound)
 		}
-		if err != nil {
+		if err != nil && len(body) > 0 {
 			return answer{}, fmt.Errorf("%w: body ends too early", ErrMalformed)
+		}
+		if len(body) == 0 && (r.ContentLength > 0 || err != nil) {
+			return answer{}, fmt.Errorf("%w: the body is empty although Content-Length is %d: something in front has read it", ErrMalformed, r.ContentLength)
 		}
 		if form, err = url.ParseQuery(string(body)); err != nil {
 			return answer{}, fmt.Errorf("%w: body is not form data", ErrMalformed)
@@ -115,69 +126,55 @@ func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
 	return a, nil
 }
 
-// Callbacks are the merchant's functions for the answers of each operation. A
-// callback gets every answer of its operation, also a refusal: look at the
-// Outcome. It must return nil only after everything it does is safe on disk.
+// Handler hears an answer of IPS, by whichever way it came and whatever it says:
+// look at its Outcome. It is a type switch over the responses that the merchant
+// takes, and returns [ErrUnheard] for others. It must return nil only after
+// everything it does is safe on disk.
 //
 // Answers come in any order: a web return that says pending often arrives after
-// the notification that says success. Let [OrderState.Next] decide what is news.
-// And compare what an answer says with the order that you recorded: account and
-// amount.
-type Callbacks struct {
-	OpenAccount          func(context.Context, *OpenAccountResponse) error          // 4.2 开户
-	RegisterBid          func(context.Context, *BidResponse) error                  // 4.3 标的登记
-	EndBid               func(context.Context, *BidResponse) error                  // 4.3 标的结束
-	RegisterCreditor     func(context.Context, *CreditorResponse) error             // 4.4 登记债权人, manual
-	AutoBid              func(context.Context, *CreditorResponse) error             // 4.4 登记债权人, automatic
-	RegisterGuarantor    func(context.Context, *RegisterGuarantorResponse) error    // 4.5 登记担保方
-	RegisterDebtTransfer func(context.Context, *RegisterDebtTransferResponse) error // 4.6 登记债权转让
-	SignAutoBid          func(context.Context, *SignAutoBidResponse) error          // 4.7 自动投标签约
-	SignAutoRepay        func(context.Context, *SignAutoRepayResponse) error        // 4.8 自动还款签约
-	Recharge             func(context.Context, *RechargeResponse) error             // 4.9 充值
-	Transfer             func(context.Context, *TransferResponse) error             // 4.10 转账
-	Repay                func(context.Context, *RepayResponse) error                // 4.11 还款, manual
-	AutoRepay            func(context.Context, *RepayResponse) error                // 4.11 还款, automatic
-	UnfreezeMargin       func(context.Context, *UnfreezeMarginResponse) error       // 4.12 解冻保证金
-	WithholdingRecharge  func(context.Context, *WithholdingRechargeResponse) error  // 4.13 自动代扣充值
-	Withdraw             func(context.Context, *WithdrawResponse) error             // 4.14 提现
-	RepayOldBid          func(context.Context, *RepayOldBidResponse) error          // 老版还款
+// the notification that says success. Look the order up, [Compare] the answer
+// with what was asked, and let [OrderState.Next] decide what is news. Write to the
+// database and do nothing else: a call of IPS out of the transaction could move
+// money of which a rollback then knows nothing. What follows from an answer, such
+// as a release, is recorded in the transaction and sent after the commit.
+type Handler func(ctx context.Context, answer Response) error
 
-	// Other gets the answers of operations whose callback is nil. Without it
-	// they are not acknowledged, so that nothing is lost.
-	Other func(context.Context, Response) error
-}
+// ErrUnheard is what a [Handler] returns for an answer that it does not take. The
+// answer is not acknowledged (status 501), and its key is not kept.
+var ErrUnheard = errors.New("ips: no handler takes this answer")
 
-// dispatch gives an answer to its operation's callback, or else to Other.
-func (cb *Callbacks) dispatch(ctx context.Context, resp Response) error {
-	if d := describe(resp.Base().Operation); d != nil {
-		if called, err := d.call(ctx, cb, resp); called {
-			return err
+// On makes a Handler of a function for one type of answer; others go to next,
+// or are [ErrUnheard] if it is nil.
+func On[R Response](h func(context.Context, R) error, next Handler) Handler {
+	return func(ctx context.Context, answer Response) error {
+		if r, ok := answer.(R); ok {
+			return h(ctx, r)
 		}
+		if next == nil {
+			return ErrUnheard
+		}
+		return next(ctx, answer)
 	}
-	if cb.Other != nil {
-		return cb.Other(ctx, resp)
-	}
-	return fmt.Errorf("ips: inbound %s: no callback", resp.Base().Operation)
 }
 
 // Inbound configures the handlers of answers.
 type Inbound struct {
-	// Callbacks get the answers that verified.
-	Callbacks Callbacks
+	// Hear gets the answers that verified. Nil hears nothing ([ErrUnheard]).
+	Hear Handler
 
-	// Once keeps duplicates from the callbacks; nil lets every copy through. An
-	// answer without an order number, which only a refusal can be, always gets
-	// through.
-	Once Once
+	// Timeout bounds the context that Hear gets; 0 means 30 seconds. The context
+	// does not end when the other side hangs up: IPS comes again, and a transaction
+	// that is cut off each time would never end.
+	Timeout time.Duration
 
 	// OperationOf says which operation a request answers. Nil takes the last
 	// segment of the URL's path, which is right for [Config.NotifyURL] and
 	// [Config.ReturnURL].
 	OperationOf func(*http.Request) Operation
 
-	// OnError hears of every answer that was refused and every callback that
-	// failed. The error holds no secret and no personal data unless a callback
-	// put it there. Nil drops it.
+	// OnError hears of every answer that was refused and every time that Hear
+	// failed or panicked. The error holds no secret and no personal data unless
+	// Hear put it there. Nil drops it.
 	OnError func(*http.Request, error)
 }
 
@@ -188,64 +185,75 @@ func (in *Inbound) operationOf(r *http.Request) Operation {
 	return Operation(path.Base(r.URL.Path))
 }
 
+// hear lets the merchant hear an answer and reports what went wrong.
+func (in *Inbound) hear(r *http.Request, answer Response) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), cmp.Or(in.Timeout, 30*time.Second))
+	defer cancel()
+	defer func() {
+		p := recover()
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		if p != nil {
+			err = fmt.Errorf("ips: inbound %s: panic: %v", answer.Base().Operation, p)
+		}
+		if err != nil {
+			in.report(r, err)
+		}
+	}()
+	if in.Hear == nil {
+		return ErrUnheard
+	}
+	return in.Hear(ctx, answer)
+}
+
 func (in *Inbound) report(r *http.Request, err error) {
 	if in.OnError != nil {
 		in.OnError(r, err)
 	}
 }
 
-// Handle gives an answer to its callback, through Once. The handlers call it
-// for what comes in; call it for the synchronous answer of a web-service or
-// server-posted operation too, so that all ways of an answer end in one place.
-func (in *Inbound) Handle(ctx context.Context, resp Response) error {
-	base := resp.Base()
-	run := func(ctx context.Context) error { return in.Callbacks.dispatch(ctx, resp) }
-	if in.Once == nil || base.OrderNo == "" {
-		return run(ctx)
-	}
-	key := AnswerKey{base.MerchantCode, orderedBy(base.Operation), base.OrderNo, base.Code}
-	return in.Once.Do(ctx, key, run)
-}
-
 // NotifyHandler receives server-to-server notifications. It answers 200 only
-// after the callback succeeded (or had succeeded before), 500 if it failed, so
-// that IPS repeats the notification, and 400 with the one word "refused" to
-// everything that does not verify.
+// after Hear returned nil, 501 if it returned [ErrUnheard] and 500 for any other
+// error or a panic, so that IPS repeats the notification, and 400 with the one
+// word "refused" to everything that does not verify.
 func (c *Client) NotifyHandler(in Inbound) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		resp, err := c.ParseNotification(r, in.operationOf(r))
 		if err != nil {
 			in.report(r, err)
-			refuse(w)
+			http.Error(w, "refused", http.StatusBadRequest)
 			return
 		}
-		if err := in.Handle(r.Context(), resp); err != nil {
-			in.report(r, err)
+		switch err := in.hear(r, resp); {
+		case errors.Is(err, ErrUnheard):
+			http.Error(w, "not heard", http.StatusNotImplemented)
+		case err != nil:
 			http.Error(w, "not handled", http.StatusInternalServerError)
-			return
+		default:
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, "OK\n")
 		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, "OK\n")
 	})
 }
 
-// ReturnHandler receives web returns: it runs the same callbacks and then page,
-// which answers the user's browser. page gets the error of the callback, if
-// any: the order's state is then not recorded yet and the notification will do
-// it. What does not verify never reaches page.
-func (c *Client) ReturnHandler(in Inbound, page func(w http.ResponseWriter, r *http.Request, resp Response, err error)) http.Handler {
+// ReturnHandler receives web returns: Hear hears them, and then page answers the
+// user's browser. err says that Hear failed: the order's state is then not
+// recorded yet, and the notification will do it. For what does not verify or
+// cannot be read, such as a reload, page gets a nil answer and the reason, which
+// is for a log and not for the user: show him a way to his orders, and let the
+// status be one of refusal ([http.StatusBadRequest]).
+func (c *Client) ReturnHandler(in Inbound, page func(w http.ResponseWriter, r *http.Request, answer Response, err error)) http.Handler {
+	if page == nil {
+		panic("ips: ReturnHandler: nil page")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		resp, err := c.ParseReturn(r, in.operationOf(r))
 		if err != nil {
 			in.report(r, err)
-			refuse(w)
+			page(w, r, nil, err)
 			return
 		}
-		if err = in.Handle(r.Context(), resp); err != nil {
-			in.report(r, err)
-		}
-		page(w, r, resp, err)
+		page(w, r, resp, in.hear(r, resp))
 	})
 }
-
-func refuse(w http.ResponseWriter) { http.Error(w, "refused", http.StatusBadRequest) }

@@ -1,9 +1,9 @@
 package ips
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"reflect"
 )
 
 // ErrOldBid matches every [*OldBidError].
@@ -27,22 +27,6 @@ func (e *OldBidError) Error() string {
 
 // Is reports whether target is [ErrOldBid].
 func (e *OldBidError) Is(target error) bool { return target == ErrOldBid }
-
-// WithOldBids marks the bids that were made through the old interface (usage
-// guide, part 三 新老系统过渡): old reports whether a bid number is one of them,
-// by its form, its date or a look-up of the platform's own; it must be safe for
-// concurrent use. Every v2.0 operation on such a bid is then refused before
-// anything is sent, with an [*OldBidError], and [Client.RepayOldBid] works on
-// these bids only. Without this option no bid is an old one.
-func WithOldBids(old func(bidNo string) bool) Option {
-	return func(c *Client) error {
-		if old == nil {
-			return errors.New("ips: WithOldBids: nil function")
-		}
-		c.oldBid = old
-		return nil
-	}
-}
 
 // checkInterface refuses an operation on a bid of the other interface.
 func (c *Client) checkInterface(op Operation, bidNo string) error {
@@ -153,6 +137,26 @@ type RepayOldBidResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
+// Failed returns those of the asked rows that were not carried out, each at most
+// once: a row is known by its account, its fee and its amount.
+func (r *RepayOldBidResponse) Failed(asked []RepayOldBidRow) []RepayOldBidRow {
+	type key struct {
+		account     string
+		fee, amount Amount
+	}
+	failed := make(map[key]int)
+	for i := range r.Rows {
+		if row := &r.Rows[i]; row.Status == RowFailed {
+			failed[key{row.Account, row.Fee, row.Amount}]++
+		}
+	}
+	return taken(asked, func(row *RepayOldBidRow) bool {
+		k := key{row.Account, row.Fee, row.Amount}
+		failed[k]--
+		return failed[k] >= 0
+	})
+}
+
 // RepayOldBidRowResult is what became of one row.
 type RepayOldBidRowResult struct {
 	AccountType AccountType `ips:"pTAcctType,alias=pTAccType"` // of the request
@@ -163,21 +167,26 @@ type RepayOldBidRowResult struct {
 	Message     string      `ips:"pMessage"`                   // 说明: why it failed, in Chinese
 }
 
-var repayOldBid = &operation[RepayOldBidRequest, *RepayOldBidResponse]{
+var repayOldBid = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpRepayOldBid, Chinese: "老版还款", Method: "RepayOldBid",
 		Endpoint: "repaymentTrade.aspx", Transport: Redirect,
-		Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: pending, Repeatable: true,
+		Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *RepayOldBidResponse) error { return cb.RepayOldBid },
 	mark:     "pMerchantBillNo",
+	request:  reflect.TypeFor[RepayOldBidRequest](),
+	response: reflect.TypeFor[RepayOldBidResponse](),
 }
+
+// Name is [OpRepayOldBid].
+func (RepayOldBidRequest) Name() Operation      { return OpRepayOldBid }
+func (RepayOldBidRequest) describe() *operation { return repayOldBid }
 
 // RepayOldBid repays a bid that was made through the old interface, by the old
 // interface's repayment (老版还款接口, usage guide part 三): the one part of it
 // that stays in use. The client must know its old bids, see [WithOldBids]; any
 // other bid is refused with an [*OldBidError]. The answer's code for success is
-// [CodeQuerySuccess]; it comes to [Callbacks.RepayOldBid].
+// [CodeQuerySuccess]; it comes to the merchant's [Handler].
 func (c *Client) RepayOldBid(req RepayOldBidRequest) (*Form, error) {
-	return redirect(c, repayOldBid, req)
+	return c.Form(req)
 }

@@ -1,11 +1,8 @@
 package ips
 
 import (
-	"context"
 	"reflect"
 	"slices"
-
-	"github.com/ips-p2p/ips/internal/codec"
 )
 
 // Operation names one operation of the interface. It is also the last segment
@@ -35,15 +32,8 @@ const (
 	OpQueryBalance         Operation = "query-balance"          // 账户余额查询
 	OpQueryBanks           Operation = "query-banks"            // 银行列表查询
 	OpQueryAccount         Operation = "query-account"          // 账户信息查询
+	OpQueryTrade           Operation = "query-trade"            // 交易查询
 )
-
-// Info describes the operation; ok is false for a name that is none.
-func (o Operation) Info() (info OperationInfo, ok bool) {
-	if d := describe(o); d != nil {
-		return d.info(), true
-	}
-	return OperationInfo{}, false
-}
 
 // Transport is how an operation travels.
 type Transport int
@@ -59,7 +49,7 @@ const (
 	ServerPosted
 	// WebService: SOAP.
 	WebService
-	// QueryService: SOAP without encryption.
+	// QueryService: SOAP that only asks; its answer is about no order of its own.
 	QueryService
 )
 
@@ -79,8 +69,8 @@ func (t Transport) String() string {
 	}
 }
 
-// OperationInfo is the one description of an operation. It drives the client
-// and the reference in the documentation alike.
+// OperationInfo is the one description of an operation. It drives the client,
+// the inbound side and the reference in the documentation alike.
 type OperationInfo struct {
 	Operation Operation // its name here
 	Chinese   string    // name in the manual, e.g. 开户
@@ -88,130 +78,45 @@ type OperationInfo struct {
 	Method    string    // name of the [Client] method
 	Endpoint  string    // page below the POST base, or SOAP operation
 	Transport Transport // how it travels
-	ArgNames  bool      // the envelope's fields are argMerCode, … instead of pMerCode, …
 	Scenarios []int     // the usage guide's scenarios (1–17) that it serves
 	Success   []Code    // codes that mean done
-	Pending   []Code    // codes that mean accepted and undecided; every other code is a failure
-	// Repeatable: sending the same order number with the same content again
-	// does nothing twice; IPS answers with the first result.
-	Repeatable bool
-	// Variant tells operations with one endpoint and one request type apart: an
-	// element and the text that it has in this operation's messages. It is empty
-	// where nothing of the kind is needed.
-	Variant Element
-	// Request and Response are the structs that the method takes (for queries:
-	// makes) and that the answer is read into. Their tags say all that is known of
-	// the fields: "ips" the wire name and with the order of the fields the wire
-	// order, "check" the limits.
-	Request, Response reflect.Type
+	Pending   []Code    // codes that mean accepted, result to follow
 }
 
-// Outcome classifies a code as this operation means it.
+// Outcome classifies a code as this operation means it. Only the codes of the
+// description are its successes and pendings; a refusal is a known code of a
+// refusal, or one of the usual form (MG, five digits, F) that is not listed. All
+// else, a success of another operation or 0000 outside the queries, is no
+// verdict: [Undecided].
 func (i *OperationInfo) Outcome(c Code) Outcome {
 	switch {
 	case slices.Contains(i.Success, c):
 		return Success
 	case slices.Contains(i.Pending, c):
 		return Pending
-	default:
+	case i.Transport == QueryService && slices.Contains(queryFailures, c), slices.Contains(refusals, c), c.unlisted():
 		return Failure
+	default:
+		return Undecided
 	}
 }
 
-// Operations lists all operations in the order of the manual.
-func Operations() []OperationInfo {
-	all := make([]OperationInfo, len(descriptions))
-	for i, d := range descriptions {
-		all[i] = d.info()
-	}
-	return all
-}
-
-// operation is a description together with its two types.
-type operation[Q any, R Response] struct {
+// operation is a description with what only this package needs of it.
+type operation struct {
 	OperationInfo
-	// callback is the function of cb for this operation's answers; nil for
-	// queries, whose answers do not come by themselves.
-	callback func(cb *Callbacks) func(context.Context, R) error
+	argNames bool    // the envelope's fields are argMerCode, … instead of pMerCode, …
+	sealed   bool    // of a query: the request is sealed and the answer verified like any other
+	variant  Element // an element and its text that tell operations of one endpoint and one request type apart
 	// mark is an element that only this operation's answers have, or those of
-	// operations that share its response type; otherMark is one that never has a
-	// text in them. Either may be empty.
-	mark, otherMark string
-}
-
-func (o *operation[Q, R]) base() *OperationInfo { return &o.OperationInfo }
-
-func (o *operation[Q, R]) info() OperationInfo {
-	info := o.OperationInfo
-	info.Request, info.Response = reflect.TypeFor[Q](), reflect.TypeFor[R]().Elem()
-	return info
-}
-
-func (o *operation[Q, R]) newResponse() R {
-	return reflect.New(reflect.TypeFor[R]().Elem()).Interface().(R)
-}
-
-func (o *operation[Q, R]) response() Response { return o.newResponse() }
-
-func (o *operation[Q, R]) call(ctx context.Context, cb *Callbacks, resp Response) (called bool, err error) {
-	r, ok := resp.(R)
-	if !ok || o.callback == nil {
-		return false, nil
-	}
-	fn := o.callback(cb)
-	if fn == nil {
-		return false, nil
-	}
-	return true, fn(ctx, r)
-}
-
-func (o *operation[Q, R]) marks() (mark, otherMark string) { return o.mark, o.otherMark }
-
-// description is an operation whose types do not matter.
-type description interface {
-	base() *OperationInfo
-	info() OperationInfo // with the types
-	response() Response  // a new one
-	// call gives an answer to the operation's callback, if there is one.
-	call(ctx context.Context, cb *Callbacks, resp Response) (called bool, err error)
-	marks() (mark, otherMark string)
-}
-
-var descriptions = []description{
-	openAccount, registerBid, endBid, registerCreditor, autoBid,
-	registerGuarantor, registerDebtTransfer, signAutoBid, signAutoRepay,
-	recharge, transfer, repay, autoRepay, unfreezeMargin, withholdingRecharge,
-	withdraw, repayOldBid, queryBalance, queryBanks, queryAccount,
-}
-
-func describe(o Operation) description {
-	for _, d := range descriptions {
-		if d.base().Operation == o {
-			return d
-		}
-	}
-	return nil
-}
-
-// foreign reports whether a document is another operation's answer than d's: it
-// has another variant's text, an element that d's never have, or a mark of
-// another and not its own. A document without any mark passes, because the
-// platform may leave elements out.
-func foreign(d description, elements []codec.Element) bool {
-	has := func(mark string) bool {
-		return mark != "" && slices.ContainsFunc(elements, func(e codec.Element) bool { return e.Name == mark })
-	}
-	mark, otherMark := d.marks()
-	variant := d.base().Variant
-	if slices.ContainsFunc(elements, func(e codec.Element) bool {
-		return e.Text != "" && (e.Name == otherMark || e.Name == variant.Name && e.Text != variant.Text)
-	}) {
-		return true
-	}
-	return !has(mark) && slices.ContainsFunc(descriptions, func(d description) bool {
-		other, _ := d.marks()
-		return has(other)
-	})
+	// operations that share its response type; others never have a text in them.
+	mark   string
+	others []string
+	// Of a query whose answer is not sealed: all elements of its answer before
+	// pSign, in order, and those that the signature leaves out.
+	elements, unsigned []string
+	trade              TradeType // as the trade query numbers it, "" for no number
+	tradeUncertain     bool      // the number is our guess
+	request, response  reflect.Type
 }
 
 // The codes of most operations.
@@ -219,3 +124,35 @@ var (
 	done    = []Code{CodeSuccess}
 	pending = []Code{CodeProcessing}
 )
+
+// TradeType is the kind of an order as the trade query numbers it (交易类型
+// pTradeType).
+type TradeType string
+
+// The trade types. Those marked so are in use in a merchant's program; the others
+// stand in its comments only.
+const (
+	TradeOpenAccount    TradeType = "01" // 开户
+	TradeBid            TradeType = "02" // 标的登记, in use
+	TradeCreditor       TradeType = "03" // 登记债权人, in use
+	TradeGuarantor      TradeType = "04" // 登记担保方
+	TradeDebtTransfer   TradeType = "05" // 登记债权转让, in use
+	TradeSignAutoBid    TradeType = "06" // 自动投标签约
+	TradeSignAutoRepay  TradeType = "07" // 自动还款签约
+	TradeRecharge       TradeType = "08" // 充值, in use
+	TradeWithdraw       TradeType = "09" // 提现, in use
+	TradeUnfreezeMargin TradeType = "10" // 解冻保证金
+	TradeRepay          TradeType = "11" // 还款, in use
+	TradeRelease        TradeType = "14" // 转账 (放款), in use
+	TradeDebt           TradeType = "15" // 转账 (债权转让), in use
+)
+
+// String names the type.
+func (t TradeType) String() string {
+	return name(t, map[TradeType]string{
+		TradeOpenAccount: "account opening", TradeBid: "bid", TradeCreditor: "creditor", TradeGuarantor: "guarantor",
+		TradeDebtTransfer: "debt transfer registration", TradeSignAutoBid: "auto-bid contract", TradeSignAutoRepay: "auto-repay contract",
+		TradeRecharge: "recharge", TradeWithdraw: "withdrawal", TradeUnfreezeMargin: "margin unfreeze", TradeRepay: "repayment",
+		TradeRelease: "release", TradeDebt: "debt transfer",
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -33,39 +34,81 @@ type OrderState string
 // The states of an order. Recorded comes first, before anything is sent; Done
 // and Refused are final.
 const (
-	OrderRecorded OrderState = "recorded" // has its number, may have been sent or not
+	OrderRecorded OrderState = "recorded" // has its number; nothing was heard of it
+	OrderUnknown  OrderState = "unknown"  // may have been sent, and nobody knows what became of it: see [FateUnknownError]
 	OrderPending  OrderState = "pending"  // IPS has accepted it and not decided
 	OrderDone     OrderState = "done"     // carried out
-	OrderRefused  OrderState = "refused"  // refused, nothing was done
+	OrderRefused  OrderState = "refused"  // refused
+)
+
+// Change says what an answer changes for an order.
+type Change int
+
+// The changes.
+const (
+	// Unchanged: there is nothing to do: a copy, a pending answer that was
+	// overtaken, or an answer that does not say what became of the order.
+	Unchanged Change = iota
+	// Changed: the order has the new state: carry out what that means.
+	Changed
+	// Late: a success after a refusal. The money has moved. It can happen wherever
+	// the same form can be posted again, most of all at account opening, which is
+	// resumed under its number. It is never a copy and never to be dropped: carry
+	// it out, unless what you did on the refusal forbids it; then show it to a
+	// person.
+	Late
 )
 
 // ErrContradiction says that an answer contradicts what IPS has said of the
 // order before. Keep both and show them to a person; the state stays as it is.
 var ErrContradiction = errors.New("answer contradicts an earlier one")
 
-// Final reports whether no further answer can change the state.
+// Final reports whether no further answer can change the state, a late success
+// apart.
 func (s OrderState) Final() bool { return s == OrderDone || s == OrderRefused }
 
-// Next is the state after an answer with the given outcome. Changed is false
-// for a copy of what is known, and for a pending answer that was overtaken by a
-// final one: then there is nothing to do. A final answer that says the opposite
-// of the state is an [ErrContradiction].
-func (s OrderState) Next(o Outcome) (next OrderState, changed bool, err error) {
-	switch o {
-	case Pending:
-		next = OrderPending
-	case Success:
-		next = OrderDone
-	default:
-		next = OrderRefused
+// Next is the state after an answer that names the order. Its rules:
+//
+//   - a success makes it done, after a refusal too ([Late]);
+//   - a pending answer makes a recorded or unknown order pending;
+//   - a failure makes a recorded order refused. Once the order was pending or its
+//     fate unknown, a refusal may be about a repetition of the message, so one
+//     that the call itself or the user's browser brought leaves the state as it
+//     is, and so do [CodeBidExists] and [CodeGuarantorExists]; a notification or
+//     a trade query refuses it;
+//   - an end of a bid that is refused because the bid is over counts as done
+//     ([ErrBidOver]);
+//   - an undecided answer leaves the state as it is.
+//
+// A failure of an order that is done is an [ErrContradiction]. Before a call
+// leaves, write [OrderUnknown]: then a crash leaves the truth. Hear the answer of
+// that first call from OrderRecorded.
+func (s OrderState) Next(answer *Reply) (next OrderState, change Change, err error) {
+	if !slices.Contains([]OrderState{OrderRecorded, OrderUnknown, OrderPending, OrderDone, OrderRefused}, s) {
+		return s, Unchanged, fmt.Errorf("ips: unknown order state %.20q", string(s))
+	}
+	outcome := answer.Outcome
+	if outcome == Failure && answer.Operation == OpEndBid && answer.Code == CodeBidOver {
+		outcome = Success
 	}
 	switch {
-	case s == next, s.Final() && next == OrderPending:
-		return s, false, nil
-	case s.Final():
-		return s, false, fmt.Errorf("ips: order is %s, answer says %s: %w", s, next, ErrContradiction)
-	case s == OrderRecorded, s == OrderPending:
-		return next, true, nil
+	case outcome == Success && s == OrderRefused:
+		return OrderDone, Late, nil
+	case outcome == Success && s != OrderDone:
+		return OrderDone, Changed, nil
+	case outcome == Pending && (s == OrderRecorded || s == OrderUnknown):
+		return OrderPending, Changed, nil
+	case outcome == Failure && s == OrderDone:
+		return s, Unchanged, fmt.Errorf("ips: order is %s, answer says %s: %w", s, outcome, ErrContradiction)
+	case outcome == Failure && s != OrderRefused && (s == OrderRecorded || answer.settles()):
+		return OrderRefused, Changed, nil
+	default:
+		return s, Unchanged, nil
 	}
-	return s, false, fmt.Errorf("ips: unknown order state %.20q", string(s))
+}
+
+// settles reports whether a failure is about the order and not about this one
+// message.
+func (r *Reply) settles() bool {
+	return (r.Via == ServerToServer || r.Via == Queried) && r.Code != CodeBidExists && r.Code != CodeGuarantorExists
 }

@@ -2,7 +2,7 @@ package ips
 
 import (
 	"context"
-	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -108,24 +108,31 @@ type RechargeResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var recharge = &operation[RechargeRequest, *RechargeResponse]{
+var recharge = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpRecharge, Chinese: "充值", Section: "4.9", Method: "Recharge",
 		Endpoint: "doDpTrade.aspx", Transport: Redirect,
-		Scenarios: []int{10, 11}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{10, 11}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *RechargeResponse) error { return cb.Recharge },
 	mark:     "pTrdDate",
+	trade:    TradeRecharge,
+	others:   []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
+	request:  reflect.TypeFor[RechargeRequest](),
+	response: reflect.TypeFor[RechargeResponse](),
 }
+
+// Name is [OpRecharge].
+func (RechargeRequest) Name() Operation      { return OpRecharge }
+func (RechargeRequest) describe() *operation { return recharge }
 
 // Recharge starts a recharge by the user (4.9 充值): through his bank's pages
 // (scenario 10 托管账户充值(网银)) or by withholding from his card, which needs
 // a mandate signed beforehand (scenario 11 托管账户充值(委托收款-用户发起)).
 //
-// Credit the user when [Callbacks.Recharge] hears [Success], once: the web
+// Credit the user when your [Handler] hears [Success], once: the web
 // return, the notification and their copies all say the same.
 func (c *Client) Recharge(req RechargeRequest) (*Form, error) {
-	return redirect(c, recharge, req)
+	return c.Form(req)
 }
 
 // WithholdingRechargeRequest makes IPS debit a user's card (4.13
@@ -187,26 +194,32 @@ type WithholdingRechargeResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var withholdingRecharge = &operation[WithholdingRechargeRequest, *WithholdingRechargeResponse]{
+var withholdingRecharge = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpWithholdingRecharge, Chinese: "自动代扣充值", Section: "4.13", Method: "WithholdingRecharge",
-		Endpoint: "CoDpTrade", Transport: WebService, ArgNames: true,
-		Scenarios: []int{12}, Success: done, Pending: pending, Repeatable: true,
+		Endpoint: "CoDpTrade", Transport: WebService,
+		Scenarios: []int{12}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *WithholdingRechargeResponse) error {
-		return cb.WithholdingRecharge
-	},
-	mark: "pMerFee", // pTrdRealAmt is not known before the debit
+	argNames:       true,
+	mark:           "pMerFee", // pTrdRealAmt is not known before the debit
+	trade:          TradeRecharge,
+	tradeUncertain: true,
+	request:        reflect.TypeFor[WithholdingRechargeRequest](),
+	response:       reflect.TypeFor[WithholdingRechargeResponse](),
 }
+
+// Name is [OpWithholdingRecharge].
+func (WithholdingRechargeRequest) Name() Operation      { return OpWithholdingRecharge }
+func (WithholdingRechargeRequest) describe() *operation { return withholdingRecharge }
 
 // WithholdingRecharge makes IPS debit a user's card (4.13 自动代扣充值,
 // scenario 12 托管账户充值(委托收款-商户发起)). He must have signed a mandate, and
 // is asked by text message.
 //
 // The answer is [CodeProcessing], pending (which code is our choice; the
-// contract has none); the result comes to [Callbacks.WithholdingRecharge].
+// contract has none); the result comes to the merchant's [Handler].
 func (c *Client) WithholdingRecharge(ctx context.Context, req WithholdingRechargeRequest) (*WithholdingRechargeResponse, error) {
-	return callService(ctx, c, withholdingRecharge, req)
+	return call[*WithholdingRechargeResponse](ctx, c, req)
 }
 
 // BanksResponse is the answer to a bank list query.
@@ -214,10 +227,10 @@ type BanksResponse struct {
 	Reply
 
 	List  string `ips:"pBankList"` // 银行列表, as IPS wrote it
-	Banks []Bank // List, taken apart
+	Banks []Bank // List, taken apart; what is not name, alias and code is left out
 
-	// Verified is as in [BalanceResponse].
-	Verified bool
+	// Signature is the form in which pSign held; see [Signature].
+	Signature Signature
 }
 
 // Bank is a bank that takes e-bank recharges.
@@ -227,42 +240,46 @@ type Bank struct {
 	Code  string // 编号, for [RechargeRequest] BankCode
 }
 
-type banksRequest struct{}
+// QueryBanksRequest asks for the banks; see [Client.QueryBanks].
+type QueryBanksRequest struct{}
 
-var queryBanks = &operation[banksRequest, *BanksResponse]{
+var queryBanks = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpQueryBanks, Chinese: "银行列表查询", Method: "QueryBanks",
-		Endpoint: "GetBankList", Transport: QueryService, ArgNames: true,
-		Scenarios: []int{10}, Success: []Code{CodeQuerySuccess}, Repeatable: true,
+		Endpoint: "GetBankList", Transport: QueryService,
+		Scenarios: []int{10}, Success: []Code{CodeQuerySuccess},
 	},
+	argNames: true,
+	elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"},
+	request:  reflect.TypeFor[QueryBanksRequest](),
+	response: reflect.TypeFor[BanksResponse](),
+}
+
+// Name is [OpQueryBanks].
+func (QueryBanksRequest) Name() Operation      { return OpQueryBanks }
+func (QueryBanksRequest) describe() *operation { return queryBanks }
+
+func (r *BanksResponse) answers(_ any, form Signature) error {
+	r.Signature, r.Banks = form, parseBanks(r.List)
+	return nil
 }
 
 // QueryBanks asks for the banks that a user can recharge from (GetBankList
 // 银行列表查询), whose codes [Client.Recharge] needs.
 func (c *Client) QueryBanks(ctx context.Context) (*BanksResponse, error) {
-	resp, verified, err := ask(ctx, c, queryBanks, banksRequest{}, c.env.Service)
-	if resp == nil {
-		return nil, err
-	}
-	resp.Verified = verified
-	if err == nil {
-		resp.Banks, err = parseBanks(resp.List)
-	}
-	return resp, err
+	return call[*BanksResponse](ctx, c, QueryBanksRequest{})
 }
 
-// parseBanks reads 银行名称|别名|编号#银行名称|别名|编号….
-func parseBanks(list string) ([]Bank, error) {
+// parseBanks reads 银行名称|别名|编号#银行名称|别名|编号…. An entry of another form
+// is left out: List has it.
+func parseBanks(list string) []Bank {
 	var banks []Bank
 	for entry := range strings.SplitSeq(list, "#") {
-		if strings.TrimSpace(entry) == "" {
-			continue
-		}
 		parts := strings.Split(entry, "|")
-		if len(parts) != 3 {
-			return nil, fmt.Errorf("ips: %s: %w: bank %.40q is not name|alias|code", OpQueryBanks, ErrMalformed, entry)
+		if len(parts) != 3 || strings.TrimSpace(parts[2]) == "" {
+			continue
 		}
 		banks = append(banks, Bank{strings.TrimSpace(parts[0]), strings.TrimSpace(parts[1]), strings.TrimSpace(parts[2])})
 	}
-	return banks, nil
+	return banks
 }

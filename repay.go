@@ -2,6 +2,7 @@ package ips
 
 import (
 	"context"
+	"reflect"
 )
 
 // RepayRequest is a repayment that the borrower confirms himself (4.11 还款,
@@ -96,9 +97,12 @@ type AutoRepayRequest struct {
 
 // RepayRow pays one creditor (pRow).
 type RepayRow struct {
-	// CreditorOrderNo is the order number of the creditor registration that made
-	// the claim (登记债权人时提交的订单号 pCreMerBillNo): at most 30 characters. It
-	// stays the same after a debt transfer.
+	// CreditorOrderNo names the claim (pCreMerBillNo): 1–30 characters. It is the
+	// order number of the creditor registration that made it (登记债权人时提交的
+	// 订单号). For a claim that was bought give the number of the transfer of
+	// [TransferDebt] that brought it: IPS took that, and merchants send it. Others
+	// send the number of the debt-transfer registration; that IPS takes it, or
+	// still the first number, was never seen.
 	CreditorOrderNo string `ips:"pCreMerBillNo" check:"max=30"`
 	// Account is the custody account of the claim's holder (转入方托管账户
 	// pInAcctNo), after a debt transfer the new creditor's: at most 30 characters.
@@ -159,8 +163,30 @@ type RepayResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
+// Failed returns those of the asked rows that were not carried out, each at most
+// once: a row is known by its claim, its account and its fee; the answer has no
+// amount. Carry them into a new order, under a new number.
+func (r *RepayResponse) Failed(asked []RepayRow) []RepayRow {
+	type key struct {
+		claim, account string
+		fee            Amount
+	}
+	failed := make(map[key]int)
+	for i := range r.Rows {
+		if row := &r.Rows[i]; row.Status == RowFailed {
+			failed[key{row.CreditorOrderNo, row.Account, row.Fee}]++
+		}
+	}
+	return taken(asked, func(row *RepayRow) bool {
+		k := key{row.CreditorOrderNo, row.Account, row.Fee}
+		failed[k]--
+		return failed[k] >= 0
+	})
+}
+
 // RepayRowResult is what became of one row. A repayment can succeed in part:
-// look at every Status.
+// look at every Status. The answer has neither account nor amount of the whole
+// and no amount of a row: what was paid stands in the recorded request.
 type RepayRowResult struct {
 	CreditorOrderNo string    `ips:"pCreMerBillNo"` // of the request
 	Account         string    `ips:"pInAcctNo"`     // of the request
@@ -169,41 +195,53 @@ type RepayRowResult struct {
 	Message         string    `ips:"pMessage"`      // 说明: why it failed, in Chinese
 }
 
-var repay = &operation[RepayRequest, *RepayResponse]{
+var repay = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpRepay, Chinese: "还款（手动）", Section: "4.11", Method: "Repay",
 		Endpoint: "RepaymentNewTrade.aspx", Transport: Redirect,
-		Scenarios: []int{7}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
-	callback:  func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.Repay },
-	mark:      "pRepaymentDate",
-	otherMark: "pMerchantBillNo", // only the old repayment has it
+	mark:     "pRepaymentDate",
+	others:   []string{"pMerchantBillNo"}, // only the old repayment has it
+	trade:    TradeRepay,
+	request:  reflect.TypeFor[RepayRequest](),
+	response: reflect.TypeFor[RepayResponse](),
 }
+
+// Name is [OpRepay].
+func (RepayRequest) Name() Operation      { return OpRepay }
+func (RepayRequest) describe() *operation { return repay }
 
 // Repay starts a repayment that the borrower confirms on the page of IPS (4.11
 // 还款, scenario 7 借款人还款).
 //
 // The web return says [CodeProcessing], pending; the result of each row comes
-// with the notification to [Callbacks.Repay].
+// with the notification.
 func (c *Client) Repay(req RepayRequest) (*Form, error) {
-	return redirect(c, repay, req)
+	return c.Form(req)
 }
 
-var autoRepay = &operation[AutoRepayRequest, *RepayResponse]{
+var autoRepay = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpAutoRepay, Chinese: "还款（自动）", Section: "4.11", Method: "AutoRepay",
 		Endpoint: "RepaymentNewTrade.aspx", Transport: ServerPosted,
-		Scenarios: []int{7}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
-	callback:  func(cb *Callbacks) func(context.Context, *RepayResponse) error { return cb.AutoRepay },
-	mark:      "pRepaymentDate",
-	otherMark: "pMerchantBillNo", // only the old repayment has it
+	mark:     "pRepaymentDate",
+	others:   []string{"pMerchantBillNo"}, // only the old repayment has it
+	trade:    TradeRepay,
+	request:  reflect.TypeFor[AutoRepayRequest](),
+	response: reflect.TypeFor[RepayResponse](),
 }
+
+// Name is [OpAutoRepay].
+func (AutoRepayRequest) Name() Operation      { return OpAutoRepay }
+func (AutoRepayRequest) describe() *operation { return autoRepay }
 
 // AutoRepay repays for a borrower under his contract (4.11 还款, scenario 7,
 // 自动还款). No page is shown; see [Client.SignAutoRepay]. The answer is
 // [CodeProcessing], pending; the result of each row comes to
-// [Callbacks.AutoRepay].
+// the merchant's [Handler].
 func (c *Client) AutoRepay(ctx context.Context, req AutoRepayRequest) (*RepayResponse, error) {
-	return post(ctx, c, autoRepay, req)
+	return call[*RepayResponse](ctx, c, req)
 }

@@ -1,72 +1,152 @@
 package ips
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
 
 	"github.com/ips-p2p/ips/internal/codec"
+	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/soap"
 )
 
-// The way out of a message: defaults, rules, document, seal.
+// Request is implemented by the request structs of all operations, and by
+// pointers to them.
+type Request interface {
+	// Name is the operation that it asks for.
+	Name() Operation
+	describe() *operation
+}
 
-// prepare fills in defaults, validates, writes and seals a request.
-func prepare[Q any, R Response](c *Client, op *operation[Q, R], req *Q) (message sealed, orderNo string, err error) {
-	v := reflect.ValueOf(req).Elem()
-	p := planOf(v.Type())
-	returnURL, notifyURL := c.returnURLs[op.Operation], c.notifyURLs[op.Operation]
-	fillIn(v, p.returnURL, returnURL)
-	fillIn(v, p.notifyURL, notifyURL)
-	if err := p.validate(op.Operation, req, returnURL, notifyURL); err != nil {
-		return sealed{}, "", err
+// own is a request as a copy that may be changed: op and the pointer to the
+// struct.
+type own struct {
+	op  *operation
+	ptr reflect.Value
+}
+
+var errNoRequest = errors.New("ips: no request")
+
+func ownOf(req Request) (own, error) {
+	v := reflect.ValueOf(req)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
 	}
-	if p.bidNo != nil {
-		if err := c.checkInterface(op.Operation, v.FieldByIndex(p.bidNo).String()); err != nil {
-			return sealed{}, "", err
-		}
+	if !v.IsValid() {
+		return own{}, errNoRequest
 	}
-	document, err := codec.Marshal(req, op.Variant.Text)
-	if err != nil {
-		return sealed{}, "", fmt.Errorf("ips: %s: %w", op.Operation, err)
+	p := reflect.New(v.Type())
+	p.Elem().Set(v)
+	return own{req.describe(), p}, nil
+}
+
+func (o own) plan() *plan { return planOf(o.ptr.Type().Elem()) }
+
+// text is the text field at index, "" where there is none.
+func (o own) text(index []int) string {
+	if index == nil {
+		return ""
 	}
-	orderNo = v.FieldByIndex(p.orderNo).String()
-	message = c.seal.seal(document)
-	c.tapSent(&op.OperationInfo, orderNo, document, message)
-	return message, orderNo, nil
+	return o.ptr.Elem().FieldByIndex(index).String()
 }
 
 // fillIn sets the text field at index, if there is one and it is empty.
-func fillIn(v reflect.Value, index []int, text string) {
+func (o own) fillIn(index []int, text string) {
 	if index == nil {
 		return
 	}
-	if f := v.FieldByIndex(index); f.String() == "" {
+	if f := o.ptr.Elem().FieldByIndex(index); f.String() == "" {
 		f.SetString(text)
 	}
 }
 
-// callbackURLs are the addresses of each operation's answers below a base; none
-// if the base is empty.
-func callbackURLs(base string) map[Operation]string {
+func (o own) request() Request { return o.ptr.Elem().Interface().(Request) }
+
+// Validate checks a request against all rules of the contract at once. The error
+// is a [*ValidationError]. Addresses may be empty: the client adds its own.
+func Validate(req Request) error {
+	o, err := ownOf(req)
+	if err != nil {
+		return err
+	}
+	const later = "https://the.client/adds/its.own"
+	p := o.plan()
+	o.fillIn(p.returnURL, later)
+	o.fillIn(p.notifyURL, later)
+	return p.validate(o.op.Operation, o.ptr.Interface(), later)
+}
+
+// OrderNo is the order number in a request (商户订单号 pMerBillNo), "" if its
+// operation has none.
+func OrderNo(req Request) string {
+	o, err := ownOf(req)
+	if err != nil {
+		return ""
+	}
+	return o.text(o.plan().orderNo)
+}
+
+// WithOrderNo returns the request with another order number. It returns the
+// request as it is if its operation has none.
+func WithOrderNo(req Request, no string) Request {
+	o, err := ownOf(req)
+	if err != nil {
+		return req
+	}
+	if index := o.plan().orderNo; index != nil {
+		o.ptr.Elem().FieldByIndex(index).SetString(no)
+	}
+	return o.request()
+}
+
+// MarshalRequest gives a request as JSON, to be kept with its order and read by
+// [UnmarshalRequest]. Give it what [Client.Complete] returned, and the order can
+// be sent again exactly as it was, addresses and date included, whatever the
+// client's configuration has become. The JSON holds personal data.
+func MarshalRequest(req Request) ([]byte, error) {
+	o, err := ownOf(req)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(o.ptr.Interface())
+	if err != nil {
+		return nil, fmt.Errorf("ips: request of %s: %w", o.op.Operation, err)
+	}
+	return data, nil
+}
+
+// address is the base of a kind of callback address, taken apart so that an
+// operation's address is one concatenation.
+type address struct{ before, behind string }
+
+// newAddress takes a base apart that NewClient has checked.
+func newAddress(base string) address {
 	u, err := url.Parse(base)
-	if base == "" || err != nil { // NewClient has told of the error
-		return nil
+	if base == "" || err != nil {
+		return address{}
 	}
-	urls := make(map[Operation]string, len(descriptions))
-	for _, d := range descriptions {
-		op := d.base().Operation
-		urls[op] = u.JoinPath(string(op)).String()
+	query := *u
+	u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = "", false, "", ""
+	before := u.JoinPath("/").String()
+	query.Scheme, query.Host, query.Path, query.RawPath, query.User, query.Opaque = "", "", "", "", nil, ""
+	return address{before, query.String()}
+}
+
+func (a address) of(op Operation) string {
+	if a.before == "" {
+		return ""
 	}
-	return urls
+	return a.before + string(op) + a.behind
 }
 
 // queryParams gives a query its parameters in wire order. The memo is not
 // signed and comes behind the signature.
-func (c *Client) queryParams(req any) []soap.Param {
-	v := reflect.ValueOf(req).Elem()
-	params := []soap.Param{{Name: "argMerCode", Value: c.MerchantCode()}}
-	signed := []string{c.MerchantCode()}
+func (o own) queryParams(keys *envelope.Keys) []soap.Param {
+	v := o.ptr.Elem()
+	params := []soap.Param{{Name: "argMerCode", Value: keys.MerCode()}}
+	signed := []string{keys.MerCode()}
 	var memo []soap.Param
 	for _, f := range codec.Fields(v.Type()) {
 		p := soap.Param{Name: f.Name, Value: codec.Text(v, &f)}
@@ -77,6 +157,6 @@ func (c *Client) queryParams(req any) []soap.Param {
 		params = append(params, p)
 		signed = append(signed, p.Value)
 	}
-	params = append(params, soap.Param{Name: "argSign", Value: c.seal.keys.SignText(signed...)})
+	params = append(params, soap.Param{Name: "argSign", Value: keys.SignText(signed...)})
 	return append(params, memo...)
 }

@@ -2,7 +2,9 @@ package ips
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/ips-p2p/ips/internal/codec"
 )
@@ -12,12 +14,15 @@ type Via int
 
 // The ways of an answer.
 const (
-	// Synchronous: in the response to the merchant's own call.
+	// Synchronous: in the response to the merchant's own call. It answers that
+	// message.
 	Synchronous Via = iota + 1
 	// WebReturn: carried by the user's browser to the return URL.
 	WebReturn
 	// ServerToServer: posted by IPS to the notify URL (S2S).
 	ServerToServer
+	// Asked: made by [Asked] of what a trade query said of the order.
+	Queried
 )
 
 // String names the way.
@@ -29,6 +34,8 @@ func (v Via) String() string {
 		return "web return"
 	case ServerToServer:
 		return "server to server"
+	case Queried:
+		return "queried"
 	default:
 		return "unknown"
 	}
@@ -36,32 +43,40 @@ func (v Via) String() string {
 
 // Reply is what every answer of IPS has in common. It is part of each
 // response, and only exists for an answer whose signature held; for the
-// exception of queries see [Client.QueryBalance].
+// exception of queries see [Signature].
 type Reply struct {
 	Operation    Operation // what was asked
 	Via          Via       // how the answer came
 	MerchantCode string    // pMerCode
 	Code         Code      // pErrCode
 	Message      string    // pErrMsg, in Chinese, for people
-	Outcome      Outcome   // what Code means for this operation
-	OrderNo      string    `ips:"pMerBillNo"` // 商户订单号 of the request
+	Outcome      Outcome   // what it says of the order
+	Unlisted     bool      // a Failure by a code that is in no list: have it confirmed before giving the order up
+	OrderNo      string    `ips:"pMerBillNo"` // 商户订单号 that the answer itself names
 
 	// Extra holds the elements of the answer that no field of the response
 	// takes, in their order: undocumented ones, and dates in an unknown form.
 	// The elements of rows carry their path, e.g. "pDetails/pRow[2]/pNew".
 	Extra []Element
+
+	said []codec.Element // the document's own elements, for Compare
 }
 
 // Element is one element of a document: its wire name and its text.
 type Element struct{ Name, Text string }
 
-// Err is nil unless the outcome is [Failure]; then it is an [*Error]. Pending
-// is not an error.
+// Err is nil for a success and a pending, which is not an error. It is an
+// [*Error] for a failure, and for an undecided answer a [*FateUnknownError] that
+// wraps it. A query has no fate: its Err is nil or an [*Error].
 func (r *Reply) Err() error {
-	if r.Outcome != Failure {
+	if r.Outcome == Success || r.Outcome == Pending {
 		return nil
 	}
-	return &Error{Operation: r.Operation, Code: r.Code, Message: r.Message, OrderNo: r.OrderNo}
+	err := &Error{Operation: r.Operation, Code: r.Code, Message: r.Message, OrderNo: r.OrderNo, Unlisted: r.Unlisted}
+	if r.Outcome == Failure || isQuery(r.Operation) {
+		return err
+	}
+	return &FateUnknownError{Operation: r.Operation, OrderNo: r.OrderNo, Err: err}
 }
 
 // Base returns the part that all responses share.
@@ -71,7 +86,7 @@ func (r *Reply) Base() *Reply { return r }
 type Response interface {
 	// Base returns the part that all responses share.
 	Base() *Reply
-	// Err is nil unless IPS refused the order.
+	// Err is nil for a success and a pending; see [Reply.Err].
 	Err() error
 }
 
@@ -98,69 +113,76 @@ func name[T ~string](v T, names map[T]string) string {
 	return "unknown (" + string(v) + ")"
 }
 
-// The way back of a message, from its five fields to the typed response. How
-// the five fields are found is in transport.go and notify.go.
+func isQuery(op Operation) bool { return strings.HasPrefix(string(op), "query-") }
 
-// open verifies, decrypts and decodes an answer into resp and classifies it.
-func (c *Client) open(d description, a answer, via Via, resp Response) error {
-	op := d.base()
-	document, err := c.seal.open(a)
-	var read codec.Document
-	if err == nil && document != "" {
-		if read, err = codec.Unmarshal(document, resp); err != nil {
-			err = fmt.Errorf("%w: %w", ErrMalformed, err)
+func (o *operation) newResponse() Response { return reflect.New(o.response).Interface().(Response) }
+
+// read decodes the document of an answer into resp and classifies it. known are
+// all operations, whose marks no other's answer may have.
+func read(op *operation, known []*operation, a answer, via Via, document string, resp Response) error {
+	var got codec.Document
+	if document != "" {
+		var err error
+		if got, err = codec.Unmarshal(document, resp); err != nil {
+			return fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
 	}
-	if err == nil && foreign(d, read.Elements) {
-		err = ErrOperation
-	}
-	c.tapReceived(op, via, document, a, err)
-	if err != nil {
-		return err
+	if foreign(op, known, got.Elements) {
+		return ErrOperation
 	}
 	base := resp.Base()
 	base.fill(op, via, a)
-	base.Extra = extra(read.Unknown)
-	// A refusal may come without a document, if IPS could not read the request.
-	// Anything better is about an order, and says about which.
-	if base.Outcome != Failure && base.OrderNo == "" {
-		return fmt.Errorf("%w: %s without an order number", ErrMalformed, base.Code)
+	base.Extra, base.said = extra(got.Unknown), got.Elements
+	switch {
+	case op.Transport == QueryService:
+	case base.Outcome == Success || base.Outcome == Pending:
+		if base.OrderNo == "" {
+			return fmt.Errorf("%w: %s without an order number", ErrMalformed, base.Code)
+		}
+		if base.Outcome == Success && !ownElement(op, got.Elements) {
+			return fmt.Errorf("%w: %s, but the document has nothing of it", ErrOperation, base.Code)
+		}
+	case base.Outcome == Failure && (base.OrderNo == "" || saysDuplicate(base.Code, base.Message)):
+		base.Outcome = Undecided // of which order, or of which message?
 	}
 	return nil
 }
 
-// openQuery reads the answer to a query into resp and reports whether its
-// signature held.
-func (c *Client) openQuery(d description, result string, resp Response) (verified bool, err error) {
-	read, err := codec.Unmarshal(result, resp)
-	if err != nil {
-		return false, fmt.Errorf("%w: result: %w", ErrMalformed, err)
-	}
-	a := answerOf(read.Elements)
-	if a.merCode != c.MerchantCode() {
-		err = ErrMerchant
-	}
-	c.tapReceived(d.base(), Synchronous, result, a, err)
-	if err != nil {
-		return false, err
-	}
-	var signed []string
-	for _, e := range read.Elements {
-		if e.Name != "pSign" {
-			signed = append(signed, e.Text)
-		}
-	}
-	base := resp.Base()
-	base.fill(d.base(), Synchronous, a)
-	base.Extra = extra(slices.DeleteFunc(read.Unknown, func(e codec.Element) bool { return a.field(e.Name) != nil }))
-	return c.seal.keys.VerifyText(a.sign, signed...), nil
-}
-
 // fill tells of an answer what the envelope says.
-func (r *Reply) fill(op *OperationInfo, via Via, a answer) {
+func (r *Reply) fill(op *operation, via Via, a answer) {
 	r.Operation, r.Via = op.Operation, via
 	r.MerchantCode, r.Code, r.Message = a.merCode, Code(a.errCode), a.errMsg
 	r.Outcome = op.Outcome(r.Code)
+	r.Unlisted = r.Outcome == Failure && r.Code.unlisted()
+}
+
+// foreign reports whether a document is another operation's answer than op's:
+// it has another variant's text, an element that op's never have, or a mark of
+// another and not its own. A document without any mark passes, because the
+// platform may leave elements out.
+func foreign(op *operation, known []*operation, elements []codec.Element) bool {
+	own, others := false, false
+	for _, e := range elements {
+		if e.Text != "" && (slices.Contains(op.others, e.Name) || e.Name == op.variant.Name && e.Text != op.variant.Text) {
+			return true
+		}
+		own = own || e.Name == op.mark
+		others = others || slices.ContainsFunc(known, func(o *operation) bool { return o.mark != "" && o.mark == e.Name })
+	}
+	return others && !own
+}
+
+// ownElement reports whether the document has an element of the operation's
+// answers beside those that nearly all of them have.
+func ownElement(op *operation, elements []codec.Element) bool {
+	fields := codec.Fields(op.response)
+	return slices.ContainsFunc(elements, func(e codec.Element) bool {
+		switch e.Name {
+		case "pMerBillNo", "pMemo1", "pMemo2", "pMemo3":
+			return false
+		}
+		return slices.ContainsFunc(fields, func(f codec.Field) bool { return f.Name == e.Name || f.Alias != "" && f.Alias == e.Name })
+	})
 }
 
 func extra(unknown []codec.Element) []Element {
@@ -169,4 +191,73 @@ func extra(unknown []codec.Element) []Element {
 		all = append(all, Element(e))
 	}
 	return all
+}
+
+// Signature says which form of signature held of the answer to a query. Queries
+// are not sealed, and how IPS signs their answers is known from merchants'
+// programs only, none of which is seen to check it: so it is reported and never
+// insisted on. In production trust queries over TLS only.
+type Signature int
+
+// The forms. Each holds only over exactly the known elements in the known order.
+const (
+	// SignatureNone: no known form holds.
+	SignatureNone Signature = iota
+	// SignaturePlain: MD5 over the texts of the elements and the cert. The borders
+	// between the texts are not signed.
+	SignaturePlain
+	// SignaturePartial: MD5 over some of the elements with their tags, and the
+	// cert. Of the account query pErrCode and pMemo are not signed.
+	SignaturePartial
+	// SignatureTagged: MD5 over all elements but pSign with their tags, and the
+	// cert.
+	SignatureTagged
+)
+
+// Verified reports whether the signature covers the whole answer.
+func (s Signature) Verified() bool { return s == SignatureTagged }
+
+// String names the form.
+func (s Signature) String() string {
+	switch s {
+	case SignaturePlain:
+		return "plain"
+	case SignaturePartial:
+		return "partial"
+	case SignatureTagged:
+		return "tagged"
+	default:
+		return "none"
+	}
+}
+
+// signature finds the form in which the answer to a query is signed.
+func signature(op *operation, elements []codec.Element, verify func(texts ...string) bool) Signature {
+	var plain, tagged []string
+	names := 0
+	for _, e := range elements {
+		if e.Name == "pSign" {
+			continue
+		}
+		if names >= len(op.elements) || op.elements[names] != e.Name {
+			return SignatureNone
+		}
+		names++
+		plain = append(plain, e.Text)
+		if !slices.Contains(op.unsigned, e.Name) {
+			tagged = append(tagged, "<"+e.Name+">", e.Text, "</"+e.Name+">")
+		}
+	}
+	switch {
+	case names != len(op.elements):
+		return SignatureNone
+	case verify(tagged...) && len(op.unsigned) > 0:
+		return SignaturePartial
+	case verify(tagged...):
+		return SignatureTagged
+	case verify(plain...):
+		return SignaturePlain
+	default:
+		return SignatureNone
+	}
 }

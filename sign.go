@@ -86,7 +86,7 @@ type answer struct {
 // decrypts it. An empty body is an empty document.
 func (s *sealer) open(a answer) (document string, err error) {
 	if a.merCode != s.keys.MerCode() {
-		return "", ErrMerchant
+		return "", fmt.Errorf("%w: %.12q", ErrMerchant, a.merCode)
 	}
 	// The signed text has no separators, so whoever carries an answer could move
 	// the border between code and message, and so turn a success into an unknown

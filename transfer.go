@@ -3,6 +3,7 @@ package ips
 import (
 	"context"
 	"fmt"
+	"reflect"
 )
 
 // DebtTransferKind says how much of a claim is sold (转让类型 pCretType).
@@ -136,24 +137,28 @@ type RegisterDebtTransferResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var registerDebtTransfer = &operation[RegisterDebtTransferRequest, *RegisterDebtTransferResponse]{
+var registerDebtTransfer = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpRegisterDebtTransfer, Chinese: "登记债权转让", Section: "4.6", Method: "RegisterDebtTransfer",
 		Endpoint: "registerCretansfer.aspx", Transport: Redirect,
-		Scenarios: []int{6}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{6}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *RegisterDebtTransferResponse) error {
-		return cb.RegisterDebtTransfer
-	},
-	mark: "pCretAmt",
+	mark:     "pCretAmt",
+	trade:    TradeDebtTransfer,
+	request:  reflect.TypeFor[RegisterDebtTransferRequest](),
+	response: reflect.TypeFor[RegisterDebtTransferResponse](),
 }
+
+// Name is [OpRegisterDebtTransfer].
+func (RegisterDebtTransferRequest) Name() Operation      { return OpRegisterDebtTransfer }
+func (RegisterDebtTransferRequest) describe() *operation { return registerDebtTransfer }
 
 // RegisterDebtTransfer starts the sale of a claim whose money was released
 // (4.6 登记债权转让, scenario 6 个人债权转让). The assignee confirms amount and
 // share on the page of IPS, where price and fee are frozen;
 // [Client.Transfer] of [TransferDebt] then moves the money, and the claim is his.
 func (c *Client) RegisterDebtTransfer(req RegisterDebtTransferRequest) (*Form, error) {
-	return redirect(c, registerDebtTransfer, req)
+	return c.Form(req)
 }
 
 // TransferType is what a transfer is for (转账类型 pTransferType).
@@ -237,7 +242,8 @@ type TransferRow struct {
 	// and TransferCompensation the creditor registration's, for
 	// TransferCompensationRepayment the compensation's, for TransferDebt the
 	// debt-transfer registration's, for TransferGuaranteeProfit the guarantor
-	// registration's.
+	// registration's. A compensation of a claim that was bought names it as
+	// [RepayRow] CreditorOrderNo does.
 	OriginalOrderNo string `ips:"pOriMerBillNo" check:"max=30"`
 	// Amount is what moves (转账金额 pTrdAmt): more than 0. For an investment the
 	// face value, for a debt transfer its price.
@@ -286,6 +292,15 @@ func (r *TransferRequest) check(v *validation) {
 	}
 }
 
+// tradeType: what is known is the release and the debt transfer; that the others
+// go under the release's number is our guess.
+func (r *TransferRequest) tradeType() (t TradeType, certain bool) {
+	if r.Type == TransferDebt {
+		return TradeDebt, true
+	}
+	return TradeRelease, r.Type == TransferInvestment
+}
+
 // TransferResponse is the answer to a transfer.
 type TransferResponse struct {
 	Reply
@@ -321,15 +336,54 @@ type TransferRowResult struct {
 	Message         string      `ips:"pMessage"`                   // 说明: why it failed, in Chinese
 }
 
-var transfer = &operation[TransferRequest, *TransferResponse]{
+// Failed returns those of the asked rows that were not carried out, each at most
+// once: a row is known by its original order, its two accounts and its amount.
+// Carry them into a new order, under a new number. The rows of the answer that
+// say neither done nor failed are not among them.
+func (r *TransferResponse) Failed(asked []TransferRow) []TransferRow {
+	type key struct {
+		original, from, to string
+		amount             Amount
+	}
+	failed := make(map[key]int)
+	for i := range r.Rows {
+		if row := &r.Rows[i]; row.Status == RowFailed {
+			failed[key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}]++
+		}
+	}
+	return taken(asked, func(row *TransferRow) bool {
+		k := key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}
+		failed[k]--
+		return failed[k] >= 0
+	})
+}
+
+// taken returns the rows that take reports true for.
+func taken[R any](rows []R, take func(*R) bool) []R {
+	var some []R
+	for i := range rows {
+		if take(&rows[i]) {
+			some = append(some, rows[i])
+		}
+	}
+	return some
+}
+
+var transfer = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpTransfer, Chinese: "转账", Section: "4.10", Method: "Transfer",
 		Endpoint: "Transfer", Transport: WebService,
-		Scenarios: []int{4, 5, 6, 8, 9}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{4, 5, 6, 8, 9}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *TransferResponse) error { return cb.Transfer },
 	mark:     "pTransferType",
+	trade:    TradeRelease,
+	request:  reflect.TypeFor[TransferRequest](),
+	response: reflect.TypeFor[TransferResponse](),
 }
+
+// Name is [OpTransfer].
+func (TransferRequest) Name() Operation      { return OpTransfer }
+func (TransferRequest) describe() *operation { return transfer }
 
 // Transfer moves money between the parties of a bid (4.10 转账): it releases
 // investments (scenarios 4 and 5, 投资), pays compensation (8 担保方代偿) and its
@@ -337,10 +391,10 @@ var transfer = &operation[TransferRequest, *TransferResponse]{
 // settles a guarantee's profit (结算担保收益).
 //
 // Types 1 and 2 are answered [CodeProcessing], pending, and the result of each
-// row comes to [Callbacks.Transfer]; types 3, 4 and 5 are answered at once. A
+// row comes to the merchant's [Handler]; types 3, 4 and 5 are answered at once. A
 // batch can succeed in part.
 func (c *Client) Transfer(ctx context.Context, req TransferRequest) (*TransferResponse, error) {
-	return callService(ctx, c, transfer, req)
+	return call[*TransferResponse](ctx, c, req)
 }
 
 // MarginOwner says whose margin is unfrozen (解冻类型 pUnfreezenType).
@@ -423,19 +477,27 @@ type UnfreezeMarginResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var unfreezeMargin = &operation[UnfreezeMarginRequest, *UnfreezeMarginResponse]{
+var unfreezeMargin = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpUnfreezeMargin, Chinese: "解冻保证金", Section: "4.12", Method: "UnfreezeMargin",
-		Endpoint: "GuaranteeUnfreeze", Transport: WebService, ArgNames: true,
-		Scenarios: []int{14, 15}, Success: done, Pending: pending, Repeatable: true,
+		Endpoint: "GuaranteeUnfreeze", Transport: WebService,
+		Scenarios: []int{14, 15}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *UnfreezeMarginResponse) error { return cb.UnfreezeMargin },
-	mark:     "pUnfreezeAmt",
+	argNames:       true,
+	mark:           "pUnfreezeAmt",
+	trade:          TradeUnfreezeMargin,
+	tradeUncertain: true,
+	request:        reflect.TypeFor[UnfreezeMarginRequest](),
+	response:       reflect.TypeFor[UnfreezeMarginResponse](),
 }
+
+// Name is [OpUnfreezeMargin].
+func (UnfreezeMarginRequest) Name() Operation      { return OpUnfreezeMargin }
+func (UnfreezeMarginRequest) describe() *operation { return unfreezeMargin }
 
 // UnfreezeMargin gives the guarantor's margin back (4.12 解冻保证金, scenario 14
 // 解冻担保方保证金) or the borrower's (scenario 15 解冻借款人保证金), at once or in
 // parts down to zero.
 func (c *Client) UnfreezeMargin(ctx context.Context, req UnfreezeMarginRequest) (*UnfreezeMarginResponse, error) {
-	return callService(ctx, c, unfreezeMargin, req)
+	return call[*UnfreezeMarginResponse](ctx, c, req)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,18 +19,18 @@ import (
 	"github.com/ips-p2p/ips/internal/soap"
 )
 
-// fate decides whether err leaves the order's fate unknown.
-func (c *Client) fate(op *OperationInfo, orderNo string, err error) error {
-	var unsent *unsentError
+// fate decides whether err leaves the order's fate unknown. Unsigned words, an
+// HTTP status or a fault, say that nothing was done only where nobody stands
+// between: over plain HTTP anybody on the way can write them.
+func fate(op *operation, orderNo string, trusted bool, err error) error {
 	var status *HTTPError
 	var fault *SOAPFault
 	switch {
 	case op.Transport == QueryService: // a question has no fate
-	case errors.As(err, &unsent):
-		// Nothing left the machine.
-	case errors.As(err, &status) && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout:
+	case errors.Is(err, ErrNotSent):
+	case trusted && errors.As(err, &status) && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout:
 		// Refused at the door.
-	case errors.As(err, &fault) && (fault.Code == "Client" || fault.Code == "Sender" || fault.Code == "VersionMismatch" || fault.Code == "MustUnderstand"):
+	case trusted && errors.As(err, &fault) && (fault.Code == "Client" || fault.Code == "Sender" || fault.Code == "VersionMismatch" || fault.Code == "MustUnderstand"):
 		// By SOAP's definition the message was at fault and not processed.
 	default:
 		return &FateUnknownError{Operation: op.Operation, OrderNo: orderNo, Err: err}
@@ -43,28 +44,38 @@ type flight struct {
 	sent, received int
 }
 
-// call is one HTTP request.
-type call struct {
+// httpCall is one HTTP request.
+type httpCall struct {
 	url, contentType, soapAction string
 	body                         []byte
 }
 
-// unsentError marks a failure before anything was written to the connection.
-type unsentError struct{ err error }
+// wire sends.
+type wire struct {
+	http      *http.Client
+	timeout   time.Duration
+	maxAnswer int64
+	namespace string // of the SOAP services
+}
 
-func (e *unsentError) Error() string { return e.err.Error() }
-func (e *unsentError) Unwrap() error { return e.err }
+func unsent(err error) error {
+	if errors.Is(err, ErrNotSent) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotSent, err)
+}
 
 // send makes one HTTP request, reads a bounded answer and leaves the connection
 // fit for reuse.
-func (c *Client) send(ctx context.Context, f *flight, r call) (body []byte, contentType string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+func (w *wire) send(ctx context.Context, f *flight, r httpCall) (body []byte, contentType string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	if err := ctx.Err(); err != nil {
-		return nil, "", &unsentError{err}
+		return nil, "", unsent(err)
 	}
 	// Without complete headers on the wire no server can have acted. Only a
-	// transport that reports its steps can prove that there were none.
+	// transport that reports its steps, or that says itself that it sent nothing,
+	// can prove that there were none.
 	var traced, wrote atomic.Bool
 	trace := &httptrace.ClientTrace{
 		GetConn:      func(string) { traced.Store(true) },
@@ -72,46 +83,61 @@ func (c *Client) send(ctx context.Context, f *flight, r call) (body []byte, cont
 	}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodPost, r.url, bytes.NewReader(r.body))
 	if err != nil {
-		return nil, "", &unsentError{err}
+		return nil, "", unsent(err)
 	}
 	req.Header.Set("Content-Type", r.contentType)
 	if r.soapAction != "" {
 		req.Header.Set("SOAPAction", r.soapAction)
 	}
 	f.sent = len(r.body)
-	resp, err := c.http.Do(req)
+	resp, err := w.http.Do(req)
 	if err != nil {
-		if traced.Load() && !wrote.Load() {
-			return nil, "", &unsentError{withoutURL(err)}
+		err = withoutURL(err)
+		switch {
+		case !wrote.Load() && (traced.Load() || errors.Is(err, ErrNotSent)):
+			return nil, "", unsent(err)
+		case errors.Is(err, ErrNotSent): // its transport says so, but a request was seen to leave
+			return nil, "", fmt.Errorf("after a request was written: %v", err)
 		}
-		return nil, "", withoutURL(err)
+		return nil, "", err
 	}
 	defer resp.Body.Close()
 	contentType = resp.Header.Get("Content-Type")
-	body, err = readAll(io.LimitReader(resp.Body, c.maxAnswer+1), min(resp.ContentLength, c.maxAnswer))
+	body, err = readAll(io.LimitReader(resp.Body, w.maxAnswer+1), resp.ContentLength)
 	f.received = len(body)
 	switch {
 	case err != nil:
 		return nil, "", err
-	case int64(len(body)) > c.maxAnswer:
-		return nil, "", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxAnswer)
-	case resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusInternalServerError && r.soapAction != "":
+	case int64(len(body)) > w.maxAnswer:
+		return nil, "", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, w.maxAnswer)
+	case resp.StatusCode == http.StatusOK,
 		// SOAP 1.1 sends faults with status 500.
-		if resp.StatusCode != http.StatusOK && !strings.Contains(contentType, "xml") {
-			return nil, "", &HTTPError{resp.StatusCode, resp.Status}
-		}
+		resp.StatusCode == http.StatusInternalServerError && r.soapAction != "" && strings.Contains(contentType, "xml"):
 		return body, contentType, nil
 	default:
-		return nil, "", &HTTPError{resp.StatusCode, resp.Status}
+		return nil, "", &HTTPError{StatusCode: resp.StatusCode, Status: resp.Status, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	}
 }
 
+// retryAfter reads the header, which holds seconds or a date.
+func retryAfter(text string) time.Duration {
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
+
 // readAll is io.ReadAll for a body whose length is probably known; growing step
-// by step would take several times its size.
+// by step would take several times its size. The other side's word on the length
+// is good for no more than a little memory.
 func readAll(r io.Reader, length int64) ([]byte, error) {
+	const most = 1 << 20
 	var b bytes.Buffer
 	if length > 0 {
-		b.Grow(int(length) + bytes.MinRead)
+		b.Grow(int(min(length, most)) + bytes.MinRead)
 	}
 	_, err := b.ReadFrom(r)
 	return b.Bytes(), err
@@ -127,12 +153,12 @@ func withoutURL(err error) error {
 }
 
 // soap calls a web service operation and returns the text of its result.
-func (c *Client) soap(ctx context.Context, f *flight, service, op string, params []soap.Param) (string, error) {
-	body, contentType, err := c.send(ctx, f, call{
+func (w *wire) soap(ctx context.Context, f *flight, service, op string, params []soap.Param) (string, error) {
+	body, contentType, err := w.send(ctx, f, httpCall{
 		url:         service,
 		contentType: soap.ContentType,
-		soapAction:  soap.Action(c.env.Namespace, op),
-		body:        soap.Request(c.env.Namespace, op, params),
+		soapAction:  soap.Action(w.namespace, op),
+		body:        soap.Request(w.namespace, op, params),
 	})
 	if err != nil {
 		return "", err

@@ -1,6 +1,8 @@
 package ips
 
-import "context"
+import (
+	"reflect"
+)
 
 // WithdrawRequest pays money out of a custody account to its owner's bank card
 // (4.14 提现).
@@ -69,15 +71,21 @@ type WithdrawResponse struct {
 	Memo3 string `ips:"pMemo3"` // 备注 of the request
 }
 
-var withdraw = &operation[WithdrawRequest, *WithdrawResponse]{
+var withdraw = &operation{
 	OperationInfo: OperationInfo{
 		Operation: OpWithdraw, Chinese: "提现", Section: "4.14", Method: "Withdraw",
 		Endpoint: "doDwTrade.aspx", Transport: Redirect,
-		Scenarios: []int{13}, Success: done, Pending: pending, Repeatable: true,
+		Scenarios: []int{13}, Success: done, Pending: pending,
 	},
-	callback: func(cb *Callbacks) func(context.Context, *WithdrawResponse) error { return cb.Withdraw },
 	mark:     "pDwDate",
+	trade:    TradeWithdraw,
+	request:  reflect.TypeFor[WithdrawRequest](),
+	response: reflect.TypeFor[WithdrawResponse](),
 }
+
+// Name is [OpWithdraw].
+func (WithdrawRequest) Name() Operation      { return OpWithdraw }
+func (WithdrawRequest) describe() *operation { return withdraw }
 
 // Withdraw starts a withdrawal, which the user confirms on the page of IPS
 // (4.14 提现, scenario 13 托管账户提现). The amount is what reaches the bank; the
@@ -85,5 +93,5 @@ var withdraw = &operation[WithdrawRequest, *WithdrawResponse]{
 //
 // When the bank takes time the first answer is [CodeProcessing], pending.
 func (c *Client) Withdraw(req WithdrawRequest) (*Form, error) {
-	return redirect(c, withdraw, req)
+	return c.Form(req)
 }

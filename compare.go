@@ -1,0 +1,103 @@
+package ips
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/ips-p2p/ips/internal/codec"
+)
+
+// Difference is something that an answer says otherwise than its request asked.
+// The texts may be accounts: they do not belong into logs.
+type Difference struct {
+	Wire        string // wire name with its path, e.g. "pTrdAmt" or "pDetails/pRow[2]"
+	Asked, Said string // "" where there is nothing of the kind
+}
+
+// compared are the texts that must be the same; amounts always must.
+var compared = []string{
+	"pMerBillNo", "pBidNo", "pContractNo", "pIpsAcctNo", "pAccount", "pFromAccount", "pToAccount",
+	"pCreMerBillNo", "pTransferType", "pUnfreezenType", "pMerchantBillNo", "pTradeType",
+}
+
+// Compare holds an answer against the request that it answers: order number,
+// bid, accounts, amounts and rows. What an answer leaves out is no difference,
+// but a row that nobody asked for is one, and so is an asked row that the final
+// answer of a batch leaves out. The rows of a refusal or a pending answer are not
+// compared. An answer to another operation is one difference.
+func Compare(req Request, answer Response) []Difference {
+	o, err := ownOf(req)
+	if err != nil {
+		return []Difference{{Wire: "pReq", Said: string(answer.Base().Operation)}}
+	}
+	base := answer.Base()
+	if orderedBy(o.op.Operation) != orderedBy(base.Operation) {
+		return []Difference{{Wire: "pReq", Asked: string(o.op.Operation), Said: string(base.Operation)}}
+	}
+	var all []Difference
+	asked, said := o.ptr.Elem(), reflect.ValueOf(answer).Elem()
+	fields := codec.Fields(asked.Type())
+	for _, f := range codec.Fields(said.Type()) {
+		i := slices.IndexFunc(fields, func(q codec.Field) bool { return q.Name == f.Name })
+		switch {
+		case i < 0:
+		case f.Row != "":
+			if base.Outcome == Success && base.Via != Queried {
+				all = append(all, compareRows(&f, asked.FieldByIndex(fields[i].Index), said.FieldByIndex(f.Index))...)
+			}
+		case f.Type == amountType || slices.Contains(compared, f.Name):
+			if a, s := codec.Text(asked, &fields[i]), codec.Text(said, &f); a != s && base.says(&f, said) {
+				all = append(all, Difference{f.Name, a, s})
+			}
+		}
+	}
+	return all
+}
+
+// says reports whether the answer has the field: its document has it, or, if it
+// was kept and read back, its value is not zero.
+func (r *Reply) says(f *codec.Field, answer reflect.Value) bool {
+	return !answer.FieldByIndex(f.Index).IsZero() ||
+		slices.ContainsFunc(r.said, func(e codec.Element) bool {
+			return e.Text != "" && (e.Name == f.Name || f.Alias != "" && e.Name == f.Alias)
+		})
+}
+
+// compareRows finds for each row of the answer a row that was asked for, each at
+// most once.
+func compareRows(f *codec.Field, asked, said reflect.Value) []Difference {
+	askedFields, saidFields := codec.Fields(asked.Type().Elem()), codec.Fields(said.Type().Elem())
+	left := make(map[string][]int) // rows that were asked for, by what the answer repeats of them
+	for i := range asked.Len() {
+		k := rowKey(asked.Index(i), askedFields, saidFields)
+		left[k] = append(left[k], i)
+	}
+	var all []Difference
+	for i := range said.Len() {
+		k := rowKey(said.Index(i), saidFields, askedFields)
+		if rows := left[k]; len(rows) > 0 {
+			left[k] = rows[1:]
+			continue
+		}
+		all = append(all, Difference{Wire: fmt.Sprintf("%s/%s[%d]", f.Name, f.Row, i+1), Said: k})
+	}
+	for i := range asked.Len() {
+		if k := rowKey(asked.Index(i), askedFields, saidFields); slices.Contains(left[k], i) {
+			all = append(all, Difference{Wire: fmt.Sprintf("%s/%s[%d]", f.Name, f.Row, i+1), Asked: k})
+		}
+	}
+	return all
+}
+
+// rowKey is what a row says in the fields that the other side's rows have too.
+func rowKey(row reflect.Value, fields, others []codec.Field) string {
+	key := ""
+	for i := range fields {
+		f := &fields[i]
+		if slices.ContainsFunc(others, func(o codec.Field) bool { return o.Name == f.Name }) && f.Name != "pFAcctType" && f.Name != "pTAcctType" {
+			key += f.Name + "=" + codec.Text(row, f) + " "
+		}
+	}
+	return key
+}
