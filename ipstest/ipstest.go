@@ -197,7 +197,7 @@ func (p *platform) newServer(address string, m sandbox.Merchant, handler http.Ha
 	p.inboxes = append(p.inboxes, s.inbox)
 	s.cfg = ips.Config{
 		MerchantCode: m.Code, Cert: m.Cert, Key: m.Key, IV: m.IV,
-		Environment: ips.EnvironmentAt(address),
+		Environment: ips.Sandbox(address),
 		ReturnURL:   s.inbox.server.URL + "/return",
 		NotifyURL:   s.inbox.server.URL + "/notify",
 	}
