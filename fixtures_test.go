@@ -2,6 +2,7 @@ package ips_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"flag"
@@ -181,6 +182,16 @@ func info(t testing.TB, op ips.Operation) ips.OperationInfo {
 	i, ok := op.Info()
 	require.True(t, ok, op)
 	return i
+}
+
+// hear is a handler that hears every answer by f.
+func hear(f func(ips.Response) error) ips.Handler {
+	return func(_ context.Context, answer ips.Response) error { return f(answer) }
+}
+
+// collect is a hook that keeps the events of one goroutine.
+func collect(events *[]ips.Event) func(context.Context, ips.Event) {
+	return func(_ context.Context, e ips.Event) { *events = append(*events, e) }
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

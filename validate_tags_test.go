@@ -10,8 +10,8 @@ import (
 // A tag that makes no sense must not pass for a field without rules.
 func TestCheckTags(t *testing.T) {
 	t.Parallel()
-	for _, op := range Operations() {
-		assert.NotPanics(t, func() { planOf(op.Request) }, op.Operation)
+	for _, op := range catalogue {
+		assert.NotPanics(t, func() { planOf(op.request) }, op.Operation)
 	}
 	for tag, want := range map[string]string{
 		"optinal":     `ips: check tag "optinal": "optinal": no such rule`,
