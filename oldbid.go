@@ -173,9 +173,8 @@ var repayOldBid = &operation{
 		Endpoint: "repaymentTrade.aspx", Transport: Redirect,
 		Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: pending,
 	},
-	mark:     "pMerchantBillNo",
-	request:  reflect.TypeFor[RepayOldBidRequest](),
-	response: reflect.TypeFor[RepayOldBidResponse](),
+	mark: "pMerchantBillNo",
+	request: reflect.TypeFor[RepayOldBidRequest](), response: reflect.TypeFor[RepayOldBidResponse](),
 }
 
 // Name is [OpRepayOldBid].

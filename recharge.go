@@ -114,11 +114,9 @@ var recharge = &operation{
 		Endpoint: "doDpTrade.aspx", Transport: Redirect,
 		Scenarios: []int{10, 11}, Success: done, Pending: pending,
 	},
-	mark:     "pTrdDate",
-	trade:    TradeRecharge,
-	others:   []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
-	request:  reflect.TypeFor[RechargeRequest](),
-	response: reflect.TypeFor[RechargeResponse](),
+	mark: "pTrdDate", trade: TradeRecharge,
+	others: []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
+	request: reflect.TypeFor[RechargeRequest](), response: reflect.TypeFor[RechargeResponse](),
 }
 
 // Name is [OpRecharge].
@@ -200,12 +198,9 @@ var withholdingRecharge = &operation{
 		Endpoint: "CoDpTrade", Transport: WebService,
 		Scenarios: []int{12}, Success: done, Pending: pending,
 	},
-	argNames:       true,
-	mark:           "pMerFee", // pTrdRealAmt is not known before the debit
-	trade:          TradeRecharge,
-	tradeUncertain: true,
-	request:        reflect.TypeFor[WithholdingRechargeRequest](),
-	response:       reflect.TypeFor[WithholdingRechargeResponse](),
+	argNames: true, trade: TradeRecharge, tradeUncertain: true,
+	mark: "pMerFee", // pTrdRealAmt is not known before the debit
+	request: reflect.TypeFor[WithholdingRechargeRequest](), response: reflect.TypeFor[WithholdingRechargeResponse](),
 }
 
 // Name is [OpWithholdingRecharge].
@@ -249,10 +244,8 @@ var queryBanks = &operation{
 		Endpoint: "GetBankList", Transport: QueryService,
 		Scenarios: []int{10}, Success: []Code{CodeQuerySuccess},
 	},
-	argNames: true,
-	elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"},
-	request:  reflect.TypeFor[QueryBanksRequest](),
-	response: reflect.TypeFor[BanksResponse](),
+	argNames: true, elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"},
+	request: reflect.TypeFor[QueryBanksRequest](), response: reflect.TypeFor[BanksResponse](),
 }
 
 // Name is [OpQueryBanks].

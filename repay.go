@@ -201,11 +201,9 @@ var repay = &operation{
 		Endpoint: "RepaymentNewTrade.aspx", Transport: Redirect,
 		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
-	mark:     "pRepaymentDate",
-	others:   []string{"pMerchantBillNo"}, // only the old repayment has it
-	trade:    TradeRepay,
-	request:  reflect.TypeFor[RepayRequest](),
-	response: reflect.TypeFor[RepayResponse](),
+	mark: "pRepaymentDate", trade: TradeRepay,
+	others: []string{"pMerchantBillNo"}, // only the old repayment has it
+	request: reflect.TypeFor[RepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
 
 // Name is [OpRepay].
@@ -227,11 +225,9 @@ var autoRepay = &operation{
 		Endpoint: "RepaymentNewTrade.aspx", Transport: ServerPosted,
 		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
-	mark:     "pRepaymentDate",
-	others:   []string{"pMerchantBillNo"}, // only the old repayment has it
-	trade:    TradeRepay,
-	request:  reflect.TypeFor[AutoRepayRequest](),
-	response: reflect.TypeFor[RepayResponse](),
+	mark: "pRepaymentDate", trade: TradeRepay,
+	others: []string{"pMerchantBillNo"}, // only the old repayment has it
+	request: reflect.TypeFor[AutoRepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
 
 // Name is [OpAutoRepay].

@@ -48,9 +48,8 @@ var queryTrade = &operation{
 		Operation: OpQueryTrade, Chinese: "交易查询", Method: "QueryTrade",
 		Endpoint: "QueryTrade", Transport: QueryService, Success: done,
 	},
-	sealed:   true,
-	request:  reflect.TypeFor[QueryTradeRequest](),
-	response: reflect.TypeFor[QueryTradeResponse](),
+	sealed: true,
+	request: reflect.TypeFor[QueryTradeRequest](), response: reflect.TypeFor[QueryTradeResponse](),
 }
 
 // Name is [OpQueryTrade].

@@ -143,10 +143,8 @@ var registerDebtTransfer = &operation{
 		Endpoint: "registerCretansfer.aspx", Transport: Redirect,
 		Scenarios: []int{6}, Success: done, Pending: pending,
 	},
-	mark:     "pCretAmt",
-	trade:    TradeDebtTransfer,
-	request:  reflect.TypeFor[RegisterDebtTransferRequest](),
-	response: reflect.TypeFor[RegisterDebtTransferResponse](),
+	mark: "pCretAmt", trade: TradeDebtTransfer,
+	request: reflect.TypeFor[RegisterDebtTransferRequest](), response: reflect.TypeFor[RegisterDebtTransferResponse](),
 }
 
 // Name is [OpRegisterDebtTransfer].
@@ -375,10 +373,8 @@ var transfer = &operation{
 		Endpoint: "Transfer", Transport: WebService,
 		Scenarios: []int{4, 5, 6, 8, 9}, Success: done, Pending: pending,
 	},
-	mark:     "pTransferType",
-	trade:    TradeRelease,
-	request:  reflect.TypeFor[TransferRequest](),
-	response: reflect.TypeFor[TransferResponse](),
+	mark: "pTransferType", trade: TradeRelease,
+	request: reflect.TypeFor[TransferRequest](), response: reflect.TypeFor[TransferResponse](),
 }
 
 // Name is [OpTransfer].
@@ -483,12 +479,8 @@ var unfreezeMargin = &operation{
 		Endpoint: "GuaranteeUnfreeze", Transport: WebService,
 		Scenarios: []int{14, 15}, Success: done, Pending: pending,
 	},
-	argNames:       true,
-	mark:           "pUnfreezeAmt",
-	trade:          TradeUnfreezeMargin,
-	tradeUncertain: true,
-	request:        reflect.TypeFor[UnfreezeMarginRequest](),
-	response:       reflect.TypeFor[UnfreezeMarginResponse](),
+	argNames: true, mark: "pUnfreezeAmt", trade: TradeUnfreezeMargin, tradeUncertain: true,
+	request: reflect.TypeFor[UnfreezeMarginRequest](), response: reflect.TypeFor[UnfreezeMarginResponse](),
 }
 
 // Name is [OpUnfreezeMargin].
