@@ -41,7 +41,7 @@ func golden(t *testing.T, name string, got []byte) {
 // offlineConfig is the test merchant with an IPS that does not exist.
 func offlineConfig() ips.Config {
 	cfg := ips.TestMerchant()
-	cfg.Environment = ips.EnvironmentAt("https://ips.example.com")
+	cfg.Environment = ips.Sandbox("https://ips.example.com")
 	cfg.ReturnURL = "https://p2p.example.com/ips/return"
 	cfg.NotifyURL = "https://p2p.example.com/ips/notify"
 	return cfg

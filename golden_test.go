@@ -123,7 +123,7 @@ func TestRequestGolden(t *testing.T) {
 			} else {
 				assert.Equal(t, `"http://tempuri.org/`+tt.action+`"`, sent.action)
 			}
-			if info(t, tt.op).Transport == ips.QueryService {
+			if !info(t, tt.op).Sealed() {
 				assert.Equal(t, strings.Fields(tt.requestNames), sent.names)
 				golden(t, string(tt.op)+".request.xml", sent.envelope)
 				return
