@@ -372,6 +372,7 @@ func retargeted(t testing.TB) []attack {
 		}
 	}
 	withdrawal := sealedAnswer(t, ips.CodeSuccess, "操作成功", responseFile(t, ips.OpWithdraw))
+	withholding := sealedAnswer(t, ips.CodeSuccess, "操作成功", responseFile(t, ips.OpWithholdingRecharge))
 	at := func(name, path string) attack {
 		return attack{name: name, gets: refused, err: ips.ErrOperation, raw: good.requestAt(path)}
 	}
@@ -390,6 +391,8 @@ func retargeted(t testing.TB) []attack {
 		at("recharge at the repayment's URL", "/ips/repay"),
 		at("recharge at the withholding's URL", "/ips/withholding-recharge"),
 		{name: "withdrawal at the recharge's URL", gets: refused, err: ips.ErrOperation, raw: withdrawal.request()},
+		{name: "withholding at the recharge's URL", gets: refused, err: ips.ErrOperation, raw: withholding.request()},
+		{name: "withdrawal where nobody takes it", gets: unheard, err: ips.ErrUnheard, raw: withdrawal.requestAt("/ips/withdraw")},
 		at("URL of no operation", "/ips/"),
 		at("URL of an unknown operation", "/ips/no-such-operation"),
 		at("URL of a query", "/ips/query-balance"),
@@ -416,25 +419,18 @@ func replayed(t testing.TB) []attack {
 	good := success(t, offlineConfig())
 	pending := sealedAnswer(t, ips.CodeProcessing, "IPS 受理中", rechargeDoc())
 	failed := sealedAnswer(t, ips.CodeFailed, "失败", rechargeDoc())
-	unknownCode := sealedAnswer(t, "MG77777F", "？", rechargeDoc())
+	unlisted := sealedAnswer(t, "MG77777F", "？", rechargeDoc())
+	word := sealedAnswer(t, "ERR01", "？", rechargeDoc())
+	zeros := sealedAnswer(t, ips.CodeQuerySuccess, "充值成功", rechargeDoc())
+	duplicate := sealedAnswer(t, ips.CodeDuplicate, "充值失败，订单号重复", rechargeDoc())
 	wrongSum := sealedAnswer(t, ips.CodeSuccess, "操作成功", rechargeDoc("pTrdAmt", "1.00"))
 	reworded := sealedAnswer(t, ips.CodeSuccess, "成功", rechargeDoc("pMemo1", "x"))
 	credit := sealedAnswer(t, ips.CodeSuccess, "操作成功", responseFile(t, ips.OpRegisterCreditor))
 	only := func(name string, gets verdict, raw string, before ...string) attack {
 		return attack{name: name, gets: gets, raw: raw, before: before}
 	}
-	contradiction := func(name string, raw string, end ending, before ...string) attack {
-		return attack{name: name, gets: denied, err: ips.ErrContradiction, raw: raw, before: before, end: end}
-	}
 	crowd := only("fifty copies at once", heard, good.request())
 	crowd.copies = 50
-	// The epilogue of every attack is a genuine success: it comes too late here.
-	refusal := only("refusal", heard, failed.request())
-	refusal.end = nothingPaid
-	replayedRefusal := only("refusal again", known, failed.request(), failed.request())
-	replayedRefusal.end = nothingPaid
-	unknown := only("unknown code", heard, unknownCode.request())
-	unknown.end = nothingPaid
 	return []attack{
 		only("success again", known, good.request(), good.request()),
 		only("success again with other words", known, reworded.request(), good.request()),
@@ -445,11 +441,21 @@ func replayed(t testing.TB) []attack {
 		only("manual bid's answer at the automatic bid's URL", known, credit.requestAt("/ips/auto-bid"), credit.requestAt("/ips/register-creditor")),
 		{name: "wrong sum after success", gets: known, raw: wrongSum.request(), before: []string{good.request()}},
 		crowd,
-		refusal,
-		replayedRefusal,
-		unknown,
-		contradiction("refusal after success", failed.request(), paidOnce, good.request()),
-		contradiction("success after a refusal", good.request(), nothingPaid, failed.request()),
+		only("refusal", heard, failed.request()),
+		only("refusal again", known, failed.request(), failed.request()),
+		only("unlisted code", heard, unlisted.request()),
+		only("word for a code", heard, word.request()),
+		only("word for a code, again", heard, word.request(), word.request()),
+		only("success of another system's code", heard, zeros.request()),
+		only("duplicate number", heard, duplicate.request()),
+		only("duplicate number, again", heard, duplicate.request(), duplicate.request()),
+		only("duplicate number after success", heard, duplicate.request(), good.request()),
+		only("success after a duplicate number", heard, good.request(), duplicate.request()),
+		only("refusal after pending", heard, failed.request(), pending.request()),
+		{name: "refusal after success", gets: denied, err: ips.ErrContradiction, raw: failed.request(), before: []string{good.request()}},
+		// It is late, and news: the money has moved.
+		only("success after a refusal", heard, good.request(), failed.request()),
+		only("success after a refusal, again", known, good.request(), failed.request(), good.request()),
 	}
 }
 

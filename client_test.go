@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -52,7 +53,7 @@ func TestNewClientChecksItsConfiguration(t *testing.T) {
 		assert.Nil(t, c)
 		assertNoSecret(t, err.Error())
 	}
-	_, err := ips.NewClient(ips.Config{}, ips.WithTimeout(0), ips.WithLimits(0, 1), ips.WithHTTPClient(nil), ips.WithWireTap(nil), ips.WithUnmaskedWireTap(nil))
+	_, err := ips.NewClient(ips.Config{}, ips.WithTimeout(0), ips.WithLimits(ips.Limits{Answer: -1}), ips.WithHTTPClient(nil), ips.WithWireTap(nil), ips.WithUnmaskedWireTap(nil))
 	for _, part := range []string{"merchant code", "cert", "3DES key", "3DES IV", "PostBase", "WithTimeout", "WithLimits", "WithHTTPClient", "WithWireTap"} {
 		assert.ErrorContains(t, err, part, "everything at once")
 	}
@@ -105,7 +106,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	require.NoError(t, err)
 	keys := vendorKeys(t)
 	for name, v := range map[string]any{
-		"Config": cfg, "*Config": &cfg, "Client": *c, "*Client": c, "Form": *form, "*Form": form, "keys": keys, "*keys": *keys,
+		"Config": cfg, "*Config": &cfg, "Client": reflect.ValueOf(c).Elem().Interface(), "*Client": c, "Form": *form, "*Form": form, "keys": keys, "*keys": *keys,
 		"in a struct": struct {
 			C  ips.Config
 			P  *ips.Config
@@ -269,7 +270,7 @@ func TestWireTap(t *testing.T) {
 	seen = nil
 	q, _ := recordingClient(t, soapAnswer("QueryMerUserInfo", signQuery(t, responseFile(t, ips.OpQueryAccount))), "text/xml",
 		ips.WithWireTap(func(m ips.WireMessage) { seen = append(seen, m) }))
-	_, err = q.QueryAccount(context.Background(), "4021000000000001", "备注")
+	_, err = q.Call(context.Background(), ips.QueryAccountRequest{Account: "4021000000000001", Memo: "备注"})
 	require.NoError(t, err)
 	require.Len(t, seen, 2)
 	assert.Equal(t, []string{"argMerCode", "argIpsAccount", "argSign", "argMemo"}, fieldNames(seen[0].Envelope))
@@ -343,7 +344,7 @@ func TestTwoMerchantsInOneProcess(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	c := serverClient(t, func(w http.ResponseWriter, _ *http.Request) {
-		answerSOAP(w, 200, soapAnswer("GuaranteeUnfreeze", sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001")).result()))
+		answerSOAP(w, 200, soapAnswer("GuaranteeUnfreeze", sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1")).result()))
 	}, ips.WithTimeout(10*time.Second))
 	first, _, err := exampleOf(t, ips.OpOpenAccount).send(c, exampleOf(t, ips.OpOpenAccount).request)
 	require.NoError(t, err)

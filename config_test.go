@@ -95,7 +95,7 @@ func TestRotation(t *testing.T) {
 	old := ips.TestMerchant()
 	oldKeys, err := envelope.NewKeys(old.MerchantCode, old.Cert, old.Key, old.IV)
 	require.NoError(t, err)
-	body := oldKeys.Encrypt([]byte(document("pMerBillNo", "R1")))
+	body := oldKeys.Encrypt([]byte(document("pMerBillNo", "R1", "pTrdDate", "20141213")))
 	fromOld := fiveFields{old.MerchantCode, "MG00000F", "ok", body, oldKeys.SignAnswer("MG00000F", "ok", body)}
 
 	client := func(former *ips.FormerKeys) *ips.Client {

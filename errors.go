@@ -94,9 +94,14 @@ type FateUnknownError struct {
 	Err       error     // why it is unknown; an [*Error] if IPS answered
 }
 
-// Error says what happened and what to do.
+// Error says what happened and what to do. Of an answer it gives the code and not
+// IPS's text, which may name an account: such errors go into logs.
 func (e *FateUnknownError) Error() string {
-	return fmt.Sprintf("ips: %s%s: fate unknown, ask, don't resend under a new number: %v", e.Operation, order(e.OrderNo), e.Err)
+	cause := fmt.Sprint(e.Err)
+	if refusal := new(Error); errors.As(e.Err, &refusal) {
+		cause = "IPS answered " + string(refusal.Code)
+	}
+	return fmt.Sprintf("ips: %s%s: fate unknown, ask, don't resend under a new number: %s", e.Operation, order(e.OrderNo), cause)
 }
 
 // Unwrap returns the cause.

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
@@ -187,6 +188,14 @@ func info(t testing.TB, op ips.Operation) ips.OperationInfo {
 // hear is a handler that hears every answer by f.
 func hear(f func(ips.Response) error) ips.Handler {
 	return func(_ context.Context, answer ips.Response) error { return f(answer) }
+}
+
+// assertAnswer compares an answer with one that a test has written down.
+func assertAnswer(t testing.TB, want, got ips.Response) {
+	t.Helper()
+	require.IsType(t, want, got)
+	ips.ForgetDocument(got)
+	assert.Equal(t, want, got)
 }
 
 // collect is a hook that keeps the events of one goroutine.

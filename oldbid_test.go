@@ -61,13 +61,13 @@ func TestOnceAcrossSiblings(t *testing.T) {
 		ips.OpRegisterCreditor: ips.OpAutoBid, ips.OpRepay: ips.OpAutoRepay,
 	} {
 		calls := 0
-		once := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error { calls++; return nil }))
+		h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error { calls++; return nil }))
 		c := offlineClient(t)
 		a := sealedAnswer(t, ips.CodeSuccess, "", responseFile(t, op))
 		for _, at := range []ips.Operation{op, sibling, op} {
 			resp, err := c.ParseNotification(a.inbound(at), at)
 			require.NoError(t, err)
-			require.NoError(t, once(t.Context(), resp))
+			require.NoError(t, h(t.Context(), resp))
 		}
 		assert.Equal(t, 1, calls, op)
 	}

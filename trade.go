@@ -102,11 +102,11 @@ func TradeTypeOf(req Request) (t TradeType, certain, ok bool) {
 // Asked makes the answer that a trade query stands for: of the request's
 // operation, with the fields that only repeat the request, without rows and
 // numbers of IPS, and [Queried] as its way. TradeDone is a [Success], TradeFailed
-// a [Failure], TradeInWork a [Pending], and TradeNotFound is [Undecided]. The
-// error says that the query's answer is about another order, or that the
+// a [Failure], TradeInWork a [Pending], and TradeNotFound is [Undecided], and so is
+// TradeFailed where the type is not certain ([TradeTypeOf]). The error says that the query's answer is about another order, or that the
 // operation cannot be asked for.
 func Asked(req Request, answer *QueryTradeResponse) (Response, error) {
-	t, _, ok := TradeTypeOf(req)
+	t, certain, ok := TradeTypeOf(req)
 	if !ok {
 		return nil, fmt.Errorf("ips: a trade query cannot tell of this request")
 	}
@@ -127,5 +127,8 @@ func Asked(req Request, answer *QueryTradeResponse) (Response, error) {
 	base := resp.Base()
 	base.Operation, base.Via, base.MerchantCode, base.Message = o.op.Operation, Queried, answer.MerchantCode, answer.Status.String()
 	base.Outcome = map[TradeStatus]Outcome{TradeDone: Success, TradeFailed: Failure, TradeInWork: Pending}[answer.Status]
+	if base.Outcome == Failure && !certain {
+		base.Outcome = Undecided // it may be about another kind of order
+	}
 	return resp, nil
 }

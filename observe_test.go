@@ -2,7 +2,6 @@ package ips_test
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
@@ -13,11 +12,6 @@ import (
 
 	"github.com/ips-p2p/ips"
 )
-
-// collect is a hook that keeps the events of one goroutine.
-func collect(events *[]ips.Event) func(context.Context, ips.Event) {
-	return func(_ context.Context, e ips.Event) { *events = append(*events, e) }
-}
 
 func TestHookSeesCalls(t *testing.T) {
 	t.Parallel()
@@ -53,7 +47,7 @@ func TestHookSeesFormsAndInbound(t *testing.T) {
 	_, _, err := e.send(c, e.request)
 	require.NoError(t, err)
 
-	handler := c.NotifyHandler(ips.Inbound{Callbacks: ips.Callbacks{Other: func(context.Context, ips.Response) error { return nil }}})
+	handler := c.NotifyHandler(ips.Inbound{Hear: hear(func(ips.Response) error { return nil })})
 	good := sealedAnswer(t, ips.CodeFailed, "失败", document("pMerBillNo", "R1"))
 	bad := good
 	bad.sign = "0" + bad.sign[1:]
