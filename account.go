@@ -163,7 +163,7 @@ var queryBalance = &operation{
 	},
 	argNames: true,
 	elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pIpsAcctNo", "pBalance", "pLock", "pNeedstl"},
-	request: reflect.TypeFor[QueryBalanceRequest](), response: reflect.TypeFor[BalanceResponse](),
+	request:  reflect.TypeFor[QueryBalanceRequest](), response: reflect.TypeFor[BalanceResponse](),
 }
 
 // Name is [OpQueryBalance].
@@ -241,7 +241,7 @@ var queryAccount = &operation{
 	},
 	argNames: true, unsigned: []string{"pErrCode", "pMemo"},
 	elements: []string{"pMerCode", "pErrCode", "pIpsAcctNo", "pEmail", "pStatus", "pUCardStatus", "pBankName", "pBankCard", "pBCardStatus", "pSignStatus", "pMemo"},
-	request: reflect.TypeFor[QueryAccountRequest](), response: reflect.TypeFor[AccountResponse](),
+	request:  reflect.TypeFor[QueryAccountRequest](), response: reflect.TypeFor[AccountResponse](),
 }
 
 // Name is [OpQueryAccount].

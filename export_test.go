@@ -1,6 +1,5 @@
 package ips
 
-<<<<<<< HEAD
 import "reflect"
 
 // What tests need of a description beyond [OperationInfo].
@@ -21,8 +20,7 @@ func (i OperationInfo) Sealed() bool {
 
 // Variant is the element that tells operations of one request type apart.
 func (i OperationInfo) Variant() Element { return describe(i.Operation).variant }
-=======
+
 // ForgetDocument takes from an answer what [Compare] remembers of its document,
 // so that it can be compared with one that a test has written down.
 func ForgetDocument(answer Response) { answer.Base().said = nil }
->>>>>>> core-tests

@@ -173,7 +173,7 @@ var repayOldBid = &operation{
 		Endpoint: "repaymentTrade.aspx", Transport: Redirect,
 		Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: pending,
 	},
-	mark: "pMerchantBillNo",
+	mark:    "pMerchantBillNo",
 	request: reflect.TypeFor[RepayOldBidRequest](), response: reflect.TypeFor[RepayOldBidResponse](),
 }
 

@@ -462,7 +462,7 @@ func operationTests() []operationTest {
 			answerNames:  `pMerCode pErrCode pErrMsg pBankList pSign`,
 			response: &ips.BanksResponse{
 				Reply: queryReply(ips.OpQueryBanks), List: "示例银行|EXB|00004#样本 & 银行|SMP|00083",
-				Banks: []ips.Bank{{Name: "示例银行", Alias: "EXB", Code: "00004"}, {Name: "样本 & 银行", Alias: "SMP", Code: "00083"}},
+				Banks:     []ips.Bank{{Name: "示例银行", Alias: "EXB", Code: "00004"}, {Name: "样本 & 银行", Alias: "SMP", Code: "00083"}},
 				Signature: ips.SignatureTagged,
 			},
 		},
@@ -488,8 +488,8 @@ func operationTests() []operationTest {
 		{
 			op: ips.OpQueryTrade, transport: ips.QueryService,
 			url: "/CreditWSQuery/Service.asmx", action: "QueryTrade", prefix: "p",
-			success: done,
-			example: callExample(ips.QueryTradeRequest{OrderNo: "R20141213000001", Type: ips.TradeRecharge}, (*ips.Client).QueryTrade),
+			success:      done,
+			example:      callExample(ips.QueryTradeRequest{OrderNo: "R20141213000001", Type: ips.TradeRecharge}, (*ips.Client).QueryTrade),
 			requestNames: `pMerBillNo pTradeType`,
 			required:     2,
 			answerNames:  `pMerBillNo pTradeType pTradeStatue pIpsBillNo`,
@@ -613,5 +613,8 @@ func (tt operationTest) code() ips.Code {
 
 // orderNo is the order number of the example's request.
 func (e example) orderNo() string {
-	return reflect.ValueOf(e.request).Elem().FieldByName("OrderNo").String()
+	if f := reflect.ValueOf(e.request).Elem().FieldByName("OrderNo"); f.IsValid() {
+		return f.String()
+	}
+	return ""
 }

@@ -115,7 +115,7 @@ var recharge = &operation{
 		Scenarios: []int{10, 11}, Success: done, Pending: pending,
 	},
 	mark: "pTrdDate", trade: TradeRecharge,
-	others: []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
+	others:  []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
 	request: reflect.TypeFor[RechargeRequest](), response: reflect.TypeFor[RechargeResponse](),
 }
 
@@ -199,7 +199,7 @@ var withholdingRecharge = &operation{
 		Scenarios: []int{12}, Success: done, Pending: pending,
 	},
 	argNames: true, trade: TradeRecharge, tradeUncertain: true,
-	mark: "pMerFee", // pTrdRealAmt is not known before the debit
+	mark:    "pMerFee", // pTrdRealAmt is not known before the debit
 	request: reflect.TypeFor[WithholdingRechargeRequest](), response: reflect.TypeFor[WithholdingRechargeResponse](),
 }
 

@@ -97,9 +97,8 @@ type AutoRepayRequest struct {
 
 // RepayRow pays one creditor (pRow).
 type RepayRow struct {
-	// CreditorOrderNo names the claim (pCreMerBillNo): 1–30 characters. It is the
-	// order number of the creditor registration that made it (登记债权人时提交的
-	// 订单号). For a claim that was bought give the number of the transfer of
+	// CreditorOrderNo names the claim (登记债权人时提交的订单号 pCreMerBillNo): 1–30
+	// characters. It is the order number of the creditor registration that made it. For a claim that was bought give the number of the transfer of
 	// [TransferDebt] that brought it: IPS took that, and merchants send it. Others
 	// send the number of the debt-transfer registration; that IPS takes it, or
 	// still the first number, was never seen.
@@ -202,7 +201,7 @@ var repay = &operation{
 		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
 	mark: "pRepaymentDate", trade: TradeRepay,
-	others: []string{"pMerchantBillNo"}, // only the old repayment has it
+	others:  []string{"pMerchantBillNo"}, // only the old repayment has it
 	request: reflect.TypeFor[RepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
 
@@ -226,7 +225,7 @@ var autoRepay = &operation{
 		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
 	mark: "pRepaymentDate", trade: TradeRepay,
-	others: []string{"pMerchantBillNo"}, // only the old repayment has it
+	others:  []string{"pMerchantBillNo"}, // only the old repayment has it
 	request: reflect.TypeFor[AutoRepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
 

@@ -48,6 +48,7 @@ func answerOf[R ips.Response](t *testing.T, resp ips.Response) R {
 	t.Helper()
 	r, ok := resp.(R)
 	require.True(t, ok, "%T", resp)
+	ips.ForgetDocument(r)
 	return r
 }
 
@@ -74,6 +75,7 @@ func withoutVia(resp ips.Response) ips.Response {
 	v.Elem().Set(reflect.ValueOf(resp).Elem())
 	c := v.Interface().(ips.Response)
 	c.Base().Via = 0
+	ips.ForgetDocument(c)
 	return c
 }
 

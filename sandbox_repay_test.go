@@ -68,20 +68,20 @@ func TestRepay(t *testing.T) {
 	req := repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan), instalment(l.ofSecond, 400*ips.Yuan))
 	first := carry[*ips.RepayResponse](t, s, s.Client().Repay, req)
 	assert.Regexp(t, `^CRY\d{16}$`, first.IPSBillNo)
-	assert.Equal(t, wantRepayment(reply(ips.OpRepay, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo),
+	assertAnswer(t, wantRepayment(reply(ips.OpRepay, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo),
 		req.BidNo, first.IPSBillNo), first)
 	assert.Equal(t, ips.Pending, first.Outcome)
 
 	want := wantRepayment(done(ips.OpRepay, ips.ServerToServer, req.OrderNo), req.BidNo, first.IPSBillNo)
 	want.Rows = paidRows(req.Rows)
-	assert.Equal(t, want, notified(t, s, first))
+	assertAnswer(t, want, notified(t, s, first))
 	s.AssertBalance(l.borrower.Account, 10_496*ips.Yuan, 500*ips.Yuan)
 	s.AssertBalance(l.first.Account, 2539*ips.Yuan, 0)
 	s.AssertBalance(l.second.Account, 6359*ips.Yuan, 0)
 	s.AssertBalance(merchantCode, 106*ips.Yuan, 0)
 
 	again := carry[*ips.RepayResponse](t, s, s.Client().Repay, req)
-	assert.Equal(t, first, again)
+	assertAnswer(t, first, again)
 	s.AssertBalance(l.borrower.Account, 10_496*ips.Yuan, 500*ips.Yuan)
 }
 
@@ -95,16 +95,16 @@ func TestAutoRepay(t *testing.T) {
 	req := autoRepaymentOf(s, l.bid, authNo, instalment(l.ofFirst, 600*ips.Yuan), instalment(l.ofSecond, 400*ips.Yuan))
 	first, err := s.Client().AutoRepay(t.Context(), req)
 	require.NoError(t, err)
-	assert.Equal(t, wantRepayment(reply(ips.OpAutoRepay, ips.Synchronous, ips.CodeProcessing, "IPS受理中", req.OrderNo),
+	assertAnswer(t, wantRepayment(reply(ips.OpAutoRepay, ips.Synchronous, ips.CodeProcessing, "IPS受理中", req.OrderNo),
 		req.BidNo, first.IPSBillNo), first)
 	want := wantRepayment(done(ips.OpAutoRepay, ips.ServerToServer, req.OrderNo), req.BidNo, first.IPSBillNo)
 	want.Rows = paidRows(req.Rows)
-	assert.Equal(t, want, notified(t, s, first))
+	assertAnswer(t, want, notified(t, s, first))
 	s.AssertBalance(l.borrower.Account, 10_496*ips.Yuan, 500*ips.Yuan)
 
 	again, err := s.Client().AutoRepay(t.Context(), req)
 	require.NoError(t, err)
-	assert.Equal(t, first, again)
+	assertAnswer(t, first, again)
 	s.AssertBalance(l.borrower.Account, 10_496*ips.Yuan, 500*ips.Yuan)
 }
 

@@ -49,7 +49,7 @@ func assertTransferred(t *testing.T, req ips.TransferRequest, via ips.Via, got *
 		seen[w.IPSBillNo] = true
 		want.Rows = append(want.Rows, w)
 	}
-	assert.Equal(t, want, got)
+	assertAnswer(t, want, got)
 }
 
 func TestTransferInvestment(t *testing.T) {
@@ -69,7 +69,7 @@ func TestTransferInvestment(t *testing.T) {
 			require.NoError(t, err)
 			want := wantTransfer(reply(ips.OpTransfer, ips.Synchronous, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
 			want.IPSBillNo = pending.IPSBillNo
-			assert.Equal(t, want, pending)
+			assertAnswer(t, want, pending)
 			assert.Equal(t, ips.Pending, pending.Outcome)
 
 			final := notified(t, s, pending)
@@ -82,7 +82,7 @@ func TestTransferInvestment(t *testing.T) {
 
 			again, err := s.Client().Transfer(t.Context(), req)
 			require.NoError(t, err)
-			assert.Equal(t, pending, again)
+			assertAnswer(t, pending, again)
 			s.AssertBalance(l.borrower.Account, 11_400*ips.Yuan, 500*ips.Yuan)
 		})
 	}
@@ -116,7 +116,7 @@ func TestTransferHeld(t *testing.T) {
 	}
 	again, err := s.Client().Transfer(t.Context(), req)
 	require.NoError(t, err)
-	assert.Equal(t, pending, again)
+	assertAnswer(t, pending, again)
 
 	s.Release(ips.OpTransfer)
 	assertTransferred(t, req, ips.ServerToServer, notified(t, s, pending))
@@ -297,7 +297,7 @@ func TestTransferCompensation(t *testing.T) {
 		sameBothWays(t, s, got)
 		again, err := s.Client().Transfer(t.Context(), req)
 		require.NoError(t, err)
-		assert.Equal(t, got, again)
+		assertAnswer(t, got, again)
 	}
 	s.AssertBalance(l.borrower.Account, 11_148*ips.Yuan, 500*ips.Yuan)
 	s.AssertBalance(l.guarantor.Account, 999*ips.Yuan, 0)
@@ -464,13 +464,13 @@ func TestRegisterDebtTransfer(t *testing.T) {
 	}
 	want.Extra = urlsOf(s, ips.OpRegisterDebtTransfer)
 	takeNumber(t, `^CRT\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
-	assert.Equal(t, want, got)
+	assertAnswer(t, want, got)
 	sameBothWays(t, s, got)
 	s.AssertBalance(buyer.Account, 295*ips.Yuan, 5705*ips.Yuan)
 	s.AssertBalance(l.first.Account, 1940*ips.Yuan, 0)
 
 	again := carry[*ips.RegisterDebtTransferResponse](t, s, s.Client().RegisterDebtTransfer, req)
-	assert.Equal(t, got, again)
+	assertAnswer(t, got, again)
 	s.AssertBalance(buyer.Account, 295*ips.Yuan, 5705*ips.Yuan)
 
 	// The transfer moves what is frozen, and is answered at once.
@@ -628,7 +628,7 @@ func TestUnfreezeMargin(t *testing.T) {
 				}
 				want.Extra = urlsOf(s, ips.OpUnfreezeMargin)[1:]
 				takeNumber(t, `^UF\d{16}$`, &want.IPSBillNo, &got.IPSBillNo)
-				assert.Equal(t, want, got)
+				assertAnswer(t, want, got)
 				sameBothWays(t, s, got)
 				tt.available += part
 				tt.frozen -= part
@@ -636,7 +636,7 @@ func TestUnfreezeMargin(t *testing.T) {
 
 				again, err := s.Client().UnfreezeMargin(t.Context(), req)
 				require.NoError(t, err)
-				assert.Equal(t, got, again)
+				assertAnswer(t, got, again)
 				s.AssertBalance(tt.account, tt.available, tt.frozen)
 			}
 			_, err := s.Client().UnfreezeMargin(t.Context(), l.unfreezing(s, tt.owner, ips.Fen))

@@ -48,13 +48,13 @@ func TestWithdraw(t *testing.T) {
 
 			want := wantWithdrawal(done(ips.OpWithdraw, ips.WebReturn, req.OrderNo), req)
 			takeNumber(t, `^WD\d{16}$`, &want.IPSBillNo, &got.IPSBillNo)
-			assert.Equal(t, want, got)
+			assertAnswer(t, want, got)
 			sameBothWays(t, s, got)
 			s.AssertBalance(p.Account, tt.user, 0)
 			s.AssertBalance(merchantCode, tt.merchant, 0)
 
 			again := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
-			assert.Equal(t, got, again)
+			assertAnswer(t, got, again)
 			s.AssertBalance(p.Account, tt.user, 0)
 		})
 	}
@@ -70,7 +70,7 @@ func TestWithdrawPending(t *testing.T) {
 	first := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
 	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
-	assert.Equal(t, want, first)
+	assertAnswer(t, want, first)
 	require.NoError(t, first.Err())
 	assert.Equal(t, ips.Pending, first.Outcome)
 	b, err := s.Client().QueryBalance(t.Context(), p.Account)
@@ -82,7 +82,7 @@ func TestWithdrawPending(t *testing.T) {
 	final := notified(t, s, first)
 	want = wantWithdrawal(done(ips.OpWithdraw, ips.ServerToServer, req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
-	assert.Equal(t, want, final)
+	assertAnswer(t, want, final)
 	b, err = s.Client().QueryBalance(t.Context(), p.Account)
 	require.NoError(t, err)
 	assert.Equal(t, [3]ips.Amount{600 * ips.Yuan, 0, 0}, [3]ips.Amount{b.Available, b.Frozen, b.Unsettled})

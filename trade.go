@@ -48,7 +48,7 @@ var queryTrade = &operation{
 		Operation: OpQueryTrade, Chinese: "交易查询", Method: "QueryTrade",
 		Endpoint: "QueryTrade", Transport: QueryService, Success: done,
 	},
-	sealed: true,
+	sealed:  true,
 	request: reflect.TypeFor[QueryTradeRequest](), response: reflect.TypeFor[QueryTradeResponse](),
 }
 

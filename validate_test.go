@@ -355,6 +355,8 @@ var invalid = []struct {
 	{ips.OpQueryBalance, with{"Account", nine(31)}, "argIpsAccount", "Account", most30, false},
 	{ips.OpQueryAccount, with{"Account", ""}, "argIpsAccount", "Account", empty, false},
 	{ips.OpQueryAccount, with{"Memo", zi(101)}, "argMemo", "Memo", most100, false},
+	{ips.OpQueryTrade, with{"OrderNo", ""}, "pMerBillNo", "OrderNo", empty, false},
+	{ips.OpQueryTrade, with{"Type", "8"}, "pTradeType", "Type", "must have 2 digits", false},
 }
 
 // personalNames are the Go names of fields whose values no error may show.
