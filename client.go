@@ -225,7 +225,11 @@ func (c *Client) sender(ctx context.Context, o own) (func(*flight) (Response, er
 		if err != nil {
 			return nil, err
 		}
-		return c.receive(op, a, orderNo)
+		resp, err := c.receive(op, a, orderNo)
+		if trade, ok := resp.(*QueryTradeResponse); ok && trade.Outcome == Success {
+			err = trade.repeats(*o.ptr.Interface().(*QueryTradeRequest))
+		}
+		return resp, err
 	}, nil
 }
 

@@ -65,19 +65,12 @@ func (QueryTradeRequest) describe() *operation { return queryTrade }
 // [TradeNotFound] is evidence only where [TradeTypeOf] is certain, and then only
 // when it is said again an hour after the last sending.
 func (c *Client) QueryTrade(ctx context.Context, req QueryTradeRequest) (*QueryTradeResponse, error) {
-	resp, err := call[*QueryTradeResponse](ctx, c, req)
-	if err == nil {
-		err = resp.repeats(req)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return resp, nil
+	return call[*QueryTradeResponse](ctx, c, req)
 }
 
 func (r *QueryTradeResponse) repeats(req QueryTradeRequest) error {
 	if r.OrderNo != req.OrderNo || r.Type != req.Type {
-		return fmt.Errorf("ips: %s%s: %w: it does not repeat number and type", OpQueryTrade, order(req.OrderNo), ErrOperation)
+		return fmt.Errorf("%w: it does not repeat number and type", ErrOperation)
 	}
 	return nil
 }
@@ -111,7 +104,7 @@ func Asked(req Request, answer *QueryTradeResponse) (Response, error) {
 		return nil, fmt.Errorf("ips: a trade query cannot tell of this request")
 	}
 	if err := answer.repeats(QueryTradeRequest{OrderNo: OrderNo(req), Type: t}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ips: %s%s: %w", OpQueryTrade, order(OrderNo(req)), err)
 	}
 	o, _ := ownOf(req)
 	resp := o.op.newResponse()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -330,7 +331,7 @@ func TestNotSent(t *testing.T) {
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)
 	_, err = c.Transfer(context.Background(), e)
-	require.Error(t, err)
+	require.ErrorIs(t, err, ips.ErrNotSent)
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 	assert.ErrorContains(t, err, "T20141213000001")
 	assert.NotContains(t, err.Error(), "Post ", "net/http's own prefix says nothing")
@@ -341,6 +342,7 @@ func TestNotSent(t *testing.T) {
 	never := serverClient(t, func(http.ResponseWriter, *http.Request) { t.Error("sent") })
 	_, err = never.Transfer(ctx, e)
 	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, ips.ErrNotSent)
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 
 	// TLS with a certificate that nobody trusts.
@@ -352,7 +354,7 @@ func TestNotSent(t *testing.T) {
 	c, err = ips.NewClient(cfg)
 	require.NoError(t, err)
 	_, err = c.Transfer(context.Background(), e)
-	require.Error(t, err)
+	require.ErrorIs(t, err, ips.ErrNotSent)
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 }
 
@@ -558,3 +560,127 @@ func TestReflectedRequest(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestUnsignedWords: that a request got no further than the door is believed where
+// nobody stands between. Over plain HTTP anybody on the way can forward a request
+// and answer so himself.
+func TestUnsignedWords(t *testing.T) {
+	t.Parallel()
+	words := map[string]func() *http.Response{}
+	for _, status := range []int{400, 403, 404, 413} {
+		words[fmt.Sprint(status)] = func() *http.Response { return httpAnswer(status, "text/html", "no") }
+	}
+	for _, code := range []string{"Client", "VersionMismatch", "MustUnderstand"} {
+		words["soap:"+code] = func() *http.Response { return httpAnswer(500, "text/xml", fault(code, "x")) }
+	}
+	for base, believed := range map[string]bool{
+		"https://ips.example.com": true, "http://127.0.0.1:8480": true, "http://[::1]:8480": true, "http://localhost:8480": true,
+		"http://ips.example.com": false, "http://192.0.2.1": false, "http://localhost.example.com": false, "http://127.0.0.1.example.com": false,
+	} {
+		for word, answer := range words {
+			for _, op := range []ips.Operation{ips.OpTransfer, ips.OpEndBid} {
+				if op == ips.OpEndBid && strings.HasPrefix(word, "soap") {
+					continue // a page knows no faults
+				}
+				cfg := offlineConfig()
+				cfg.Environment = ips.EnvironmentAt(base)
+				c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) { return answer(), nil }))))
+				require.NoError(t, err)
+				e := exampleOf(t, op)
+				_, _, err = e.send(c, e.request)
+				require.Error(t, err)
+				assert.Equal(t, !believed, errors.Is(err, ips.ErrFateUnknown), "%s %s %s: %v", base, word, op, err)
+				assert.NotErrorIs(t, err, ips.ErrNotSent, "something was sent")
+			}
+		}
+	}
+
+	// Each service is judged by its own address.
+	cfg := offlineConfig()
+	cfg.Environment.PostBase = "http://ips.example.com/"
+	c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
+		return httpAnswer(404, "text/html", "no"), nil
+	}))))
+	require.NoError(t, err)
+	for op, believed := range map[ips.Operation]bool{ips.OpTransfer: true, ips.OpEndBid: false} {
+		e := exampleOf(t, op)
+		_, _, err := e.send(c, e.request)
+		assert.Equal(t, !believed, errors.Is(err, ips.ErrFateUnknown), op)
+	}
+}
+
+// TestLimits: no limit is so large that it overflows, and no header makes the
+// client take memory for what is not there.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, l := range []ips.Limits{{Answer: -1}, {Inbound: -1}, {Answer: ips.MaxLimit + 1}, {Inbound: math.MaxInt64}, {Answer: math.MaxInt64}, {Answer: math.MinInt64}} {
+		_, err := ips.NewClient(offlineConfig(), ips.WithLimits(l))
+		require.ErrorContains(t, err, "WithLimits", "%+v", l)
+	}
+	result := transferResult(t, ips.CodeProcessing)
+	for _, l := range []ips.Limits{{}, {Answer: ips.MaxLimit, Inbound: ips.MaxLimit}, {Answer: int64(len(result))}} {
+		for _, length := range []int64{int64(len(result)), -1, 0, 1 << 40, 1 << 62, math.MaxInt64} {
+			answer := httpAnswer(200, "text/xml", result)
+			answer.ContentLength = length
+			c := offlineClient(t, ips.WithLimits(l), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) { return answer, nil }))))
+			_, err := c.Transfer(t.Context(), exampleTransfer(t))
+			require.NoError(t, err, "%+v, length %d", l, length)
+		}
+		r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
+		r.ContentLength = -1
+		_, err := offlineClient(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
+		require.NoError(t, err)
+		r = sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
+		r.ContentLength = 1 << 62
+		_, err = offlineClient(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
+		require.ErrorIs(t, err, ips.ErrTooLarge)
+	}
+	_, err := offlineClient(t, ips.WithLimits(ips.Limits{Answer: int64(len(result)) - 1}), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
+		return httpAnswer(200, "text/xml", result), nil
+	})))).Transfer(t.Context(), exampleTransfer(t))
+	require.ErrorIs(t, err, ips.ErrTooLarge)
+	require.ErrorIs(t, err, ips.ErrFateUnknown, "it was sent")
+
+	// The length of a server is a word, too.
+	c := serverClient(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, buf, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 1))
+		_, _ = buf.WriteString("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 4611686018427387904\r\n\r\n" + result)
+		_ = buf.Flush()
+		_ = conn.Close()
+	}, ips.WithLimits(ips.Limits{Answer: ips.MaxLimit}))
+	_, err = c.Transfer(t.Context(), exampleTransfer(t))
+	require.ErrorIs(t, err, ips.ErrFateUnknown)
+}
+
+// TestSharedTransport: clients that were given one http.Client share its
+// connections, and none of them follows a redirect or changes it.
+func TestSharedTransport(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		answerSOAP(w, 200, transferResult(t, ips.CodeProcessing))
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	hc := httpClient(http.DefaultTransport.(*http.Transport).Clone())
+	for range 50 {
+		cfg := offlineConfig()
+		cfg.Environment = ips.EnvironmentAt(s.URL)
+		c, err := ips.NewClient(cfg, ips.WithHTTPClient(hc))
+		require.NoError(t, err)
+		_, err = c.Transfer(t.Context(), exampleTransfer(t))
+		require.NoError(t, err)
+	}
+	assert.EqualValues(t, 1, connections.Load())
+	assert.Nil(t, hc.CheckRedirect)
+}

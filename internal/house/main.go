@@ -1,11 +1,20 @@
 // Command house keeps the repository in order: it measures what the documents
-// promise of its structure.
+// promise of its structure, and lays it out as its users get it.
 //
-//	go run ./internal/house rings . internal/sandbox …
+//	go run ./internal/house rings . internal/sandbox=12 …
 //
-// prints for each package the arrows between its files by the names that they
-// use, the largest ring of files, and the arrows that run against the order in
-// docs/architecture.md; it fails where a bound given as DIR=RING,UP is exceeded.
+// prints for each package the largest ring of files by the names that they use
+// and the arrows that run against the order in docs/architecture.md; it fails
+// where a bound given as DIR=RING,UP is exceeded.
+//
+//	go run ./internal/house proxy DIR VERSION
+//
+// writes the modules of the repository to DIR as a module proxy serves them.
+//
+//	go run ./internal/house lines DIR…
+//
+// counts the lines of Go code below each folder, without blank lines, comments and
+// tests.
 package main
 
 import (
@@ -14,12 +23,20 @@ import (
 )
 
 func main() {
-	if len(os.Args) < 3 || os.Args[1] != "rings" {
-		fmt.Fprintln(os.Stderr, "usage: house rings DIR[=RING[,UP]]…")
-		os.Exit(2)
-	}
-	if err := rings(os.Stdout, os.Args[2:]); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "house:", err)
 		os.Exit(1)
 	}
+}
+
+func run(args []string) error {
+	switch {
+	case len(args) > 1 && args[0] == "rings":
+		return rings(os.Stdout, args[1:])
+	case len(args) > 1 && args[0] == "lines":
+		return lines(os.Stdout, args[1:])
+	case len(args) == 3 && args[0] == "proxy":
+		return proxy(args[1], args[2])
+	}
+	return fmt.Errorf("usage: house rings DIR[=RING[,UP]]… | lines DIR… | proxy DIR VERSION")
 }

@@ -58,7 +58,13 @@ type arrow struct{ from, to, name string }
 // fileArrows gives for each file of the package in dir, tests left out, the files
 // whose names it uses and one such name.
 func fileArrows(dir string) (map[string]map[string]string, error) {
-	out, err := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,GoFiles,Dir", "./"+filepath.ToSlash(dir)).Output()
+	list := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,GoFiles,Dir", ".")
+	list.Dir = dir
+	list.Env = os.Environ()
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		list.Env = append(list.Env, "GOWORK=off")
+	}
+	out, err := list.Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
