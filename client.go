@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/soap"
 )
 
@@ -88,7 +87,7 @@ func WithLimits(answer, inbound int64) Option {
 // error lists everything that is wrong.
 func NewClient(cfg Config, opts ...Option) (*Client, error) {
 	var errs []error
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := merchantKeys(cfg)
 	if err != nil {
 		errs = append(errs, err)
 	}

@@ -84,7 +84,7 @@ func TestLogEvents(t *testing.T) {
 	assert.Contains(t, text, "level=WARN")
 	assert.Contains(t, text, "code=MG00001F outcome=failure attempt=2")
 	assert.NotContains(t, text, "说明", "the text of IPS may name an account")
-	for _, secret := range []string{ips.TestMerchant().Cert, ips.TestMerchant().Key, "110101199001010001", "4021000000000001"} {
+	for _, secret := range []string{ips.TestMerchant().Cert.Reveal(), ips.TestMerchant().Key.Reveal(), "110101199001010001", "4021000000000001"} {
 		assert.NotContains(t, text, secret)
 	}
 

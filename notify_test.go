@@ -230,7 +230,7 @@ func TestRefusalsLookAlike(t *testing.T) {
 					}},
 					OnError: func(_ *http.Request, err error) {
 						reported++
-						assert.NotContains(t, err.Error(), ips.TestMerchant().Cert)
+						assert.NotContains(t, err.Error(), ips.TestMerchant().Cert.Reveal())
 					},
 				}
 				c := offlineClient(t)

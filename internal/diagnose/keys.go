@@ -50,7 +50,7 @@ func KeysFromEnv(getenv func(string) string) Keys {
 // TestKeys are those of [ips.TestMerchant].
 func TestKeys() Keys {
 	c := ips.TestMerchant()
-	return Keys{MerchantCode: c.MerchantCode, Cert: c.Cert, Key: c.Key, IV: c.IV}
+	return Keys{MerchantCode: c.MerchantCode, Cert: c.Cert.Reveal(), Key: c.Key.Reveal(), IV: c.IV.Reveal()}
 }
 
 // secret is one configured value and what could be made of it.
