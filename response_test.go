@@ -40,7 +40,7 @@ func signQuery(t testing.TB, document string) string {
 			texts.Write(text)
 		}
 	}
-	return strings.Replace(document, "SIGN", md5Hex(texts.String()+ips.TestMerchant().Cert), 1)
+	return strings.Replace(document, "SIGN", md5Hex(texts.String()+ips.TestMerchant().Cert.Reveal()), 1)
 }
 
 // TestResponseGolden reads an answer of every operation by the public way and

@@ -35,7 +35,6 @@ func (c *cents) UnmarshalText(text []byte) error {
 type hint struct{ text string }
 
 func (h *hint) AppendText(b []byte) ([]byte, error) { return append(b, h.text...), nil }
-func (h *hint) Lenient()                            {}
 func (h *hint) UnmarshalText(text []byte) error {
 	if string(text) == "bad" {
 		return fmt.Errorf("bad hint")

@@ -43,10 +43,6 @@ const (
 	maxNames    = 1_000   // different ones in one place; the longest request has 26
 )
 
-// Lenient is a value whose text is only informational: if it cannot be read,
-// the field stays zero and the element goes to the unknown ones.
-type Lenient interface{ Lenient() }
-
 // Unmarshal reads a <pReq> document into the struct that v points to, which
 // must be zero. It takes a byte order mark, any encoding that the XML
 // declaration names (GBK and GB18030 among them), CDATA and entities, white
@@ -150,7 +146,5 @@ func (s *store) text(fv reflect.Value, f *Field, text string) error {
 	return nil
 }
 
-func lenient(fv reflect.Value) bool {
-	_, ok := fv.Addr().Interface().(Lenient)
-	return ok
-}
+// lenient reports whether a value is only informational.
+func lenient(fv reflect.Value) bool { return fv.Kind() == reflect.Struct }

@@ -17,7 +17,9 @@
 // Fields without the tag are left alone, embedded structs count as if their
 // fields stood in their place. A value is a string, an integer, or a type with
 // AppendText and UnmarshalText. Such a value that counts in an int64, as money
-// does, is never negative in a document unless its tag says signed.
+// does, is never negative in a document unless its tag says signed. One that is
+// a struct, as dates and times are, is only informational: if it cannot be read,
+// the field stays zero and the element goes to the unknown ones.
 package codec
 
 import (
