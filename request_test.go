@@ -26,7 +26,7 @@ func TestRecordedRequests(t *testing.T) {
 					set(t, tt.request, field, "")
 				}
 			}
-			req := tt.request.(ips.Request)
+			req := tt.request
 			before := offlineClient(t)
 			complete, err := before.Complete(req)
 			require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestRecordedCalls(t *testing.T) {
 			require.Equal(t, 1, r.calls, tt.op)
 			return r.request.URL.Path + string(r.sent)
 		}
-		complete, err := offlineClient(t).Complete(tt.request.(ips.Request))
+		complete, err := offlineClient(t).Complete(tt.request)
 		require.NoError(t, err)
 		data, err := ips.MarshalRequest(complete)
 		require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestRecordedCalls(t *testing.T) {
 		require.NoError(t, err)
 		byMethod := send(func(c *ips.Client) error { _, _, err := tt.send(c, tt.request); return err })
 		if tt.op == ips.OpQueryAccount { // its method has no memo
-			byMethod = send(func(c *ips.Client) error { _, err := c.Call(t.Context(), tt.request.(ips.Request)); return err })
+			byMethod = send(func(c *ips.Client) error { _, err := c.Call(t.Context(), tt.request); return err })
 		}
 		assert.Equal(t, byMethod, send(func(c *ips.Client) error { _, err := c.Call(t.Context(), back); return err }), tt.op)
 	}
@@ -105,7 +105,7 @@ func TestRecordedCalls(t *testing.T) {
 // TestUnmarshalRequestLosesNothing: what cannot be read back in full is an error.
 func TestUnmarshalRequestLosesNothing(t *testing.T) {
 	t.Parallel()
-	good, err := ips.MarshalRequest(exampleOf(t, ips.OpRecharge).request.(ips.Request))
+	good, err := ips.MarshalRequest(exampleOf(t, ips.OpRecharge).request)
 	require.NoError(t, err)
 	for name, data := range map[string]string{
 		"field of a later version": strings.Replace(string(good), "{", `{"New":"1",`, 1),
@@ -169,7 +169,7 @@ func FuzzUnmarshalRequest(f *testing.F) {
 func TestValidateBeforeRecording(t *testing.T) {
 	t.Parallel()
 	for _, tt := range operationTests() {
-		req := tt.request.(ips.Request)
+		req := tt.request
 		require.NoError(t, ips.Validate(req), tt.op)
 		require.NoError(t, ips.Validate(reflect.ValueOf(req).Elem().Interface().(ips.Request)), tt.op)
 		assert.Equal(t, tt.op, req.Name())
@@ -206,7 +206,7 @@ func TestValidateBeforeRecording(t *testing.T) {
 func TestOrderNoOfRequests(t *testing.T) {
 	t.Parallel()
 	for _, tt := range operationTests() {
-		req := tt.request.(ips.Request)
+		req := tt.request
 		no := ips.OrderNo(req)
 		changed := ips.WithOrderNo(req, "NEW1")
 		if !has(tt.request, "OrderNo") {
@@ -273,7 +273,7 @@ func echo(t testing.TB, req ips.Request, change ...string) ips.Response {
 // TestCompare holds answers against their requests.
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	recharge := func() ips.Request { return exampleOf(t, ips.OpRecharge).request.(ips.Request) }
+	recharge := func() ips.Request { return exampleOf(t, ips.OpRecharge).request }
 	bid := func() ips.Request { b := bidRequest(); return &b }
 	transfer := func() ips.Request { tr := exampleTransfer(t); return &tr }
 	none := []string(nil)
@@ -311,7 +311,7 @@ func TestCompare(t *testing.T) {
 	}
 	for _, tt := range operationTests() {
 		for _, other := range operationTests() {
-			differences := ips.Compare(tt.request.(ips.Request), other.response)
+			differences := ips.Compare(tt.request, other.response)
 			same := tt.op == other.op || reflect.TypeOf(tt.response) == reflect.TypeOf(other.response) && tt.op != ips.OpRegisterBid && tt.op != ips.OpEndBid
 			if !same {
 				assert.Equal(t, []ips.Difference{{Wire: "pReq", Asked: string(tt.op), Said: string(other.op)}}, differences)
