@@ -12,6 +12,7 @@
 //	_       struct{} `ips:"pOperationType,variant"` // the text that Marshal is told
 //	From    T        `ips:"pFAcctType,alias=pFAccType"` // another name that is read
 //	Balance N        `ips:"pBalance,signed"`        // a number that may be negative
+//	At      T        `ips:"pIpsTime,lenient"`       // left zero and counted as unknown if it cannot be read
 //	Rows    []Row    `ips:"pDetails,row=pRow"`
 //
 // Fields without the tag are left alone, embedded structs count as if their
@@ -24,6 +25,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -51,6 +53,7 @@ type Field struct {
 	end     string            // end tag
 	form    form              // how its text is read
 	appends bool              // its text is written by AppendText
+	lenient bool              // a text that cannot be read leaves it zero
 	rows    []Field           // of each row, for slices
 }
 
@@ -73,6 +76,9 @@ func Fields(t reflect.Type) []Field {
 		return f.([]Field)
 	}
 	fields := collect(t, nil, nil)
+	if len(fields) > maxFields {
+		panic(fmt.Sprintf("codec: %s has more than %d elements", t, maxFields))
+	}
 	byName := make(map[string]int, len(fields))
 	for i, f := range fields {
 		if _, twice := byName[f.Name]; twice {
@@ -124,6 +130,8 @@ func collect(t reflect.Type, path []int, fields []Field) []Field {
 				f.Variant = true
 			case "signed":
 				f.Signed = true
+			case "lenient":
+				f.lenient = true
 			default:
 				panic(fmt.Sprintf("codec: %s.%s: unknown option %q", t, sf.Name, opt))
 			}
@@ -132,11 +140,15 @@ func collect(t reflect.Type, path []int, fields []Field) []Field {
 		case f.IsConst, f.CopyOf != "", f.Variant:
 		case f.Row != "":
 			f.rows = Fields(sf.Type.Elem())
+			if slices.ContainsFunc(f.rows, func(f Field) bool { return f.Row != "" }) {
+				panic(fmt.Sprintf("codec: %s.%s: rows within rows", t, sf.Name))
+			}
 		case !isText(sf.Type):
 			panic(fmt.Sprintf("codec: %s.%s: no text form for %s", t, sf.Name, sf.Type))
 		default:
 			f.form = formOf(sf.Type, f.Signed)
 			f.appends = reflect.PointerTo(sf.Type).Implements(appender)
+			f.lenient = f.lenient || reflect.PointerTo(sf.Type).Implements(reflect.TypeFor[Lenient]())
 		}
 		f.start, f.end = "<"+f.Name+">", "</"+f.Name+">"
 		fields = append(fields, f)
@@ -150,8 +162,7 @@ var (
 )
 
 func isText(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return t.Kind() == reflect.String || t.Kind() == reflect.Int || p.Implements(appender) || p.Implements(unmarshaler)
+	return t.Kind() == reflect.String || t.Kind() == reflect.Int || reflect.PointerTo(t).Implements(appender)
 }
 
 func formOf(t reflect.Type, signed bool) form {
