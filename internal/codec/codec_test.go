@@ -235,7 +235,7 @@ func TestUnmarshalLimits(t *testing.T) {
 	_, err = Unmarshal("<pReq><pDetails>"+strings.Repeat("<pRow/>", 200_000)+"</pDetails></pReq>", new(full))
 	require.EqualError(t, err, "not XML: too many elements, on line 1")
 
-	// More rows than are believed in beforehand are read all the same.
+	// More rows than room is made for beforehand are read all the same.
 	var v full
 	_, err = Unmarshal("<pReq><pDetails>"+strings.Repeat("<pRow><pName>x</pName></pRow>", maxRows+1)+"</pDetails></pReq>", &v)
 	require.NoError(t, err)

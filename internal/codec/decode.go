@@ -41,7 +41,7 @@ type Element struct{ Name, Text string }
 const (
 	maxDepth = 4      // pReq/pDetails/pRow/field
 	maxNames = 250    // directly below the root, where each is compared with each; the longest request has 26
-	maxRows  = 10_000 // that are believed in before they are read; the contract has 3000
+	maxRows  = 10_000 // that room is made for before they are read; the contract has 3000
 )
 
 // Lenient is a value that is read as if its field's tag said lenient.
@@ -76,7 +76,7 @@ func Elements(doc string) ([]Element, error) {
 
 // decoder reads one document.
 type decoder struct {
-	xml      *xmltext.Reader
+	xml      xmltext.Reader
 	list     bool // only the elements are wanted
 	document Document
 	scratch  []byte // the text of the moment, so that not each needs a copy of its own
@@ -209,7 +209,7 @@ func (d *decoder) field(v reflect.Value, f *Field, name string) (text string, er
 
 // details reads the rows that the named element holds.
 func (d *decoder) details(to reflect.Value, f *Field, name string) error {
-	to.Set(reflect.MakeSlice(f.Type, 0, min(strings.Count(d.xml.Rest(), "<"+f.Row+">"), maxRows)))
+	to.Set(reflect.MakeSlice(f.Type, 0, 0))
 	d.rows, d.name = f, name
 	for n := 0; ; {
 		found, err := d.child()
@@ -223,6 +223,7 @@ func (d *decoder) details(to reflect.Value, f *Field, name string) error {
 			}
 			continue
 		}
+		length := len(d.xml.Rest())
 		to.Grow(1)
 		n++
 		to.SetLen(n)
@@ -231,6 +232,10 @@ func (d *decoder) details(to reflect.Value, f *Field, name string) error {
 			return err
 		}
 		d.row = 0
+		if n == 1 { // rows are alike; growing step by step would copy all of them again and again
+			rest := len(d.xml.Rest())
+			to.Grow(min(rest/max(1, length-rest)*17/16, maxRows))
+		}
 	}
 }
 

@@ -91,7 +91,7 @@ func charsetOf(contentType string) string {
 }
 
 type reader struct {
-	xml     *xmltext.Reader
+	xml     xmltext.Reader
 	op      string
 	path    []string // local names of the open elements
 	bodies  int

@@ -63,7 +63,7 @@ const (
 
 // Reader goes through a document from tag to tag.
 type Reader struct {
-	Name string // of the latest tag, without prefix
+	Name string // of the latest start tag, without prefix
 	Text string // between the tag before and this one; a part of the document where it can be
 
 	doc      string // what is being read, in UTF-8 and with line feeds only
@@ -79,53 +79,59 @@ type Reader struct {
 // is has the last word: a byte order mark before charset, which is what the
 // transport calls it ("" if nothing), before the declaration. A charset that
 // nobody knows counts as none.
-func NewReader(doc, charset string) (*Reader, error) {
-	r := &Reader{doc: doc, line: 1}
-	known := true
+func NewReader(doc, charset string) (Reader, error) {
+	r := Reader{doc: doc, line: 1}
+	return r, r.decode(charset)
+}
+
+// decode makes UTF-8 with line feeds of the document and goes past its
+// declaration.
+func (r *Reader) decode(charset string) error {
+	doc, known := r.doc, true
 	switch {
 	case strings.HasPrefix(doc, "\xEF\xBB\xBF"):
 		r.at = 3
 	case strings.HasPrefix(doc, "\xFE\xFF"), strings.HasPrefix(doc, "\xFF\xFE"):
 		var err error
 		if r.doc, err = unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM).NewDecoder().String(doc); err != nil {
-			return nil, r.wrong("unreadable encoding")
+			return r.wrong("unreadable encoding")
 		}
 	default:
 		var err error
-		if r.doc, known, err = decode(doc, charset); err != nil {
-			return nil, r.wrong("unreadable encoding")
+		if r.doc, known, err = utf8From(doc, charset); err != nil {
+			return r.wrong("unreadable encoding")
 		}
 	}
 	declared, err := r.declaration()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.line += strings.Count(r.doc[:r.at], "\n")
 	rest := r.doc[r.at:]
 	// Who can read a declaration of UTF-16 byte by byte has UTF-8 before him, in
 	// which .NET's string writers like to call themselves so.
 	if declared != "" && !strings.HasPrefix(strings.ToLower(declared), "utf-16") && !known {
-		if rest, known, err = decode(rest, declared); err != nil || !known {
-			return nil, r.wrong("unreadable encoding")
+		if rest, known, err = utf8From(rest, declared); err != nil || !known {
+			return r.wrong("unreadable encoding")
 		}
 	}
 	if strings.IndexByte(rest, '\r') >= 0 {
 		rest = lineFeeds.Replace(rest)
 	}
 	r.doc, r.at = rest, 0
-	return r, r.characters()
+	return r.characters()
 }
 
 var lineFeeds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// decode turns text of the labelled encoding into UTF-8, if the label is known.
-func decode(text, label string) (utf8 string, known bool, err error) {
+// utf8From turns text of the labelled encoding into UTF-8, if the label is known.
+func utf8From(text, label string) (_ string, known bool, err error) {
 	e, name := charset.Lookup(label)
 	if e == nil || name == "utf-8" {
 		return text, e != nil, nil
 	}
-	utf8, err = e.NewDecoder().String(text)
-	return utf8, true, err
+	text, err = e.NewDecoder().String(text)
+	return text, true, err
 }
 
 // declaration goes past the XML declaration, if there is one, and returns the
@@ -162,18 +168,28 @@ func (r *Reader) declaration() (encoding string, err error) {
 	}
 }
 
-// characters reports the first byte that no document can hold.
+// characters reports the first byte that no document can hold. Eight at a time
+// are looked at, since most are plain.
 func (r *Reader) characters() error {
-	ascii := true
-	for i := range len(r.doc) {
-		c := r.doc[i]
-		if c < ' ' && c != '\n' && c != '\t' {
+	const each = 0x0101010101010101
+	s, ascii := r.doc, true
+	for i := 0; i < len(s); i++ {
+		if i+8 <= len(s) {
+			w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+				uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+			if (w|w-each*' ')&(each*0x80) == 0 { // none beyond ASCII, none before the space
+				i += 7
+				continue
+			}
+		}
+		if c := s[i]; c < ' ' && c != '\n' && c != '\t' {
 			r.at = i
 			return r.wrong("a control character")
+		} else if c >= utf8.RuneSelf {
+			ascii = false
 		}
-		ascii = ascii && c < utf8.RuneSelf
 	}
-	if !ascii && (!utf8.ValidString(r.doc) || strings.Contains(r.doc, "\uFFFE") || strings.Contains(r.doc, "\uFFFF")) {
+	if !ascii && (!utf8.ValidString(s) || strings.Contains(s, "\uFFFE") || strings.Contains(s, "\uFFFF")) {
 		return r.wrong("bytes that are no text in UTF-8")
 	}
 	return nil
@@ -218,17 +234,17 @@ func (r *Reader) Next() (Kind, error) {
 
 func (r *Reader) startTag() error {
 	r.at++ // <
-	name, err := r.name()
+	name, prefix, err := r.name()
 	if err != nil {
 		return err
 	}
-	for r.at == len(r.doc) || r.doc[r.at] != '>' {
+	for !strings.HasPrefix(r.doc[r.at:], ">") {
 		spaced := r.space()
 		if r.skip("/") {
 			r.empty = true
 			break
 		}
-		if r.at < len(r.doc) && r.doc[r.at] == '>' {
+		if strings.HasPrefix(r.doc[r.at:], ">") {
 			break
 		}
 		if _, _, err := r.attribute(); err != nil {
@@ -251,7 +267,7 @@ func (r *Reader) startTag() error {
 	r.open[r.depth] = name
 	r.depth++
 	r.elements++
-	r.Name = local(name)
+	r.Name = name[prefix:]
 	return nil
 }
 
@@ -265,21 +281,12 @@ func (r *Reader) endTag() error {
 		}
 	}
 	r.depth--
-	r.Name = local(r.open[r.depth])
 	return nil
-}
-
-// local is the name without its prefix.
-func local(name string) string {
-	if i := strings.IndexByte(name, ':'); i > 0 && i < len(name)-1 {
-		return name[i+1:]
-	}
-	return name
 }
 
 // attribute reads a name and a quoted value, which it returns as it stands.
 func (r *Reader) attribute() (name, value string, err error) {
-	if name, err = r.name(); err != nil {
+	if name, _, err = r.name(); err != nil {
 		return "", "", err
 	}
 	r.space()
@@ -313,7 +320,13 @@ func (r *Reader) attribute() (name, value string, err error) {
 // text reads up to the next tag or the end. Most texts have one piece, and at
 // most empty ones beside it; the others must be put together.
 func (r *Reader) text() error {
-	r.Text = ""
+	begin := r.at
+	plain := r.characterData()
+	if plain && r.at+1 < len(r.doc) && r.doc[r.at] == '<' && r.doc[r.at+1] != '!' && r.doc[r.at+1] != '?' {
+		r.Text = r.doc[begin:r.at]
+		return nil
+	}
+	r.at, r.Text = begin, ""
 	var joined strings.Builder
 	for {
 		piece, more, err := r.piece()
@@ -337,19 +350,27 @@ func (r *Reader) text() error {
 	}
 }
 
+// characterData goes to the next markup. It is not ok to come to the mark that
+// belongs to CDATA.
+func (r *Reader) characterData() (ok bool) {
+	for i := r.at; ; i++ {
+		if i == len(r.doc) || r.doc[i] == '<' || r.doc[i] == '&' {
+			r.at = i
+			return true
+		}
+		if r.doc[i] == ']' && strings.HasPrefix(r.doc[i:], "]]>") {
+			r.at = i
+			return false
+		}
+	}
+}
+
 // piece reads characters, an entity, a section of CDATA, or what has no text.
 // There is no more at a tag and at the end.
 func (r *Reader) piece() (text string, more bool, err error) {
 	begin := r.at
-	for r.at < len(r.doc) {
-		c := r.doc[r.at]
-		if c == '<' || c == '&' {
-			break
-		}
-		if c == ']' && strings.HasPrefix(r.doc[r.at:], "]]>") {
-			return "", false, r.wrong("]]> within text")
-		}
-		r.at++
+	if !r.characterData() {
+		return "", false, r.wrong("]]> within text")
 	}
 	switch rest := r.doc[r.at:]; {
 	case r.at > begin:
@@ -370,7 +391,7 @@ func (r *Reader) piece() (text string, more bool, err error) {
 		}
 		return "", true, err
 	case r.skip("<?"):
-		name, err := r.name()
+		name, _, err := r.name()
 		if err == nil && name == "xml" {
 			err = r.wrong("an XML declaration that is not at the beginning")
 		}
@@ -422,29 +443,34 @@ func (r *Reader) entity() (string, error) {
 	return text, nil
 }
 
-// name reads a name.
-func (r *Reader) name() (string, error) {
-	begin := r.at
-	for r.at < len(r.doc) && nameByte[r.doc[r.at]] {
-		r.at++
+// name reads a name and tells the length of its prefix with the colon. A colon
+// with nothing before or behind it divides nothing.
+func (r *Reader) name() (name string, prefix int, err error) {
+	rest := r.doc[r.at:]
+	n, colons := 0, 0
+	for ; n < len(rest) && nameByte[rest[n]]; n++ {
+		if rest[n] == ':' {
+			colons++
+			prefix = n + 1
+		}
 	}
-	name := r.doc[begin:r.at]
+	r.at += n
+	if prefix == 1 || prefix == n {
+		prefix = 0
+	}
 	switch {
-	case name == "" || strings.IndexByte("-.0123456789", name[0]) >= 0:
-		return "", r.wrong("a name is missing or malformed")
-	case len(name) > maxName:
-		return "", r.wrong("a name that is too long")
+	case n == 0 || rest[0] <= '9' || colons > 1: // no letter is before the digits, and all that a name begins with is behind them
+		return "", 0, r.wrong("a name is missing or malformed")
+	case n > maxName:
+		return "", 0, r.wrong("a name that is too long")
 	}
-	if colon := strings.IndexByte(name, ':'); colon >= 0 && strings.IndexByte(name[colon+1:], ':') >= 0 {
-		return "", r.wrong("a name is missing or malformed")
-	}
-	return name, nil
+	return rest[:n], prefix, nil
 }
 
 // nameByte are the bytes of names.
 var nameByte = func() (set [256]bool) {
 	for c := range set {
-		set[c] = c >= utf8.RuneSelf || 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.' || c == ':'
+		set[c] = c >= utf8.RuneSelf || 'a' <= c|0x20 && c|0x20 <= 'z' || '-' <= c && c <= ':' && c != '/' || c == '_'
 	}
 	return set
 }()
