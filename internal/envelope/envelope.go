@@ -270,7 +270,7 @@ func (k *Keys) sum(parts ...string) string {
 func (k *Keys) digest(parts ...string) (sum [md5.Size]byte) {
 	hash := md5.New()
 	var chunk [1024]byte
-	for _, p := range append(parts, k.secret().cert) {
+	for _, p := range slices.Concat(parts, []string{k.secret().cert}) {
 		for len(p) > 0 {
 			n := copy(chunk[:], p)
 			hash.Write(chunk[:n])

@@ -24,6 +24,7 @@
 package xmltext
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -175,9 +176,8 @@ func (r *Reader) characters() error {
 	s, ascii := r.doc, true
 	for i := 0; i < len(s); i++ {
 		if i+8 <= len(s) {
-			w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-				uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-			if (w|w-each*' ')&(each*0x80) == 0 { // none beyond ASCII, none before the space
+			w := binary.LittleEndian.Uint64([]byte(s[i : i+8]))
+			if (w|(w-each*' '))&(each*0x80) == 0 { // none beyond ASCII, none before the space
 				i += 7
 				continue
 			}
@@ -189,8 +189,18 @@ func (r *Reader) characters() error {
 			ascii = false
 		}
 	}
-	if !ascii && (!utf8.ValidString(s) || strings.Contains(s, "\uFFFE") || strings.Contains(s, "\uFFFF")) {
+	if ascii {
+		return nil
+	}
+	if !utf8.ValidString(s) {
+		r.at = strings.IndexRune(s, utf8.RuneError)
 		return r.wrong("bytes that are no text in UTF-8")
+	}
+	for _, none := range [...]string{"\uFFFE", "\uFFFF"} {
+		if at := strings.Index(s, none); at >= 0 {
+			r.at = at
+			return r.wrong("a code of no character")
+		}
 	}
 	return nil
 }
@@ -436,7 +446,7 @@ func (r *Reader) entity() (string, error) {
 			return "", r.wrong("a reference to no character")
 		}
 		if _, bad := BadRune(text); bad {
-			return "", r.wrong("a control character")
+			return "", r.wrong("a reference to no character")
 		}
 	}
 	r.at += len(name) + len("&;")

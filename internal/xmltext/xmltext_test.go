@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -110,6 +111,7 @@ var stricter = map[string]func(doc string) bool{
 	"a < in an attribute":                             func(doc string) bool { return strings.Contains(doc, "<?xml") },
 	"unreadable encoding":                             func(doc string) bool { return strings.Contains(doc, "<?xml") },
 	"a control character":                             func(doc string) bool { return strings.Contains(doc, "<!--") || strings.Contains(doc, "<?") },
+	"a code of no character":                          func(doc string) bool { return strings.Contains(doc, "<!--") || strings.Contains(doc, "<?") },
 	"bytes that are no text in UTF-8":                 func(doc string) bool { return strings.Contains(doc, "<!--") || strings.Contains(doc, "<?") },
 }
 
@@ -201,57 +203,60 @@ func TestRefuses(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("n", maxName)
 	for doc, want := range map[string]string{
-		"":                                    "it is empty, on line 1",
-		" <!-- --> ":                          "it is empty, on line 1",
-		"text":                                "text outside the root, on line 1",
-		"<a/>&#65;":                           "text outside the root, on line 1",
-		"<a/>\n<a/>":                          "a second root, on line 2",
-		"<a>":                                 "it ends too early, on line 1",
-		"<a><![CDATA[ </a>":                   "it ends too early, on line 1",
-		"<a><!-- </a>":                        "it ends too early, on line 1",
-		"<a><?x </a>":                         "it ends too early, on line 1",
-		"<a":                                  "a name is missing or malformed, on line 1",
-		"<a/":                                 "a malformed start tag, on line 1",
-		"<a / >":                              "a malformed start tag, on line 1",
-		"< a/>":                               "a name is missing or malformed, on line 1",
-		"<1/>":                                "a name is missing or malformed, on line 1",
-		"<a:b:c/>":                            "a name is missing or malformed, on line 1",
-		"<" + long + "n/>":                    "a name that is too long, on line 1",
-		"\r\n<a>\r</b></a>":                   "a wrong end tag, on line 3",
-		"<a></ab>":                            "a wrong end tag, on line 1",
-		"<p:a></a>":                           "a wrong end tag, on line 1",
-		"<p:a></q:a>":                         "a wrong end tag, on line 1",
-		"</a>":                                "a wrong end tag, on line 1",
-		"<a></ a>":                            "a wrong end tag, on line 1",
-		"<a b/>":                              "a malformed attribute, on line 1",
-		"<a b=c/>":                            "a malformed attribute, on line 1",
-		"<a b=\"c>":                           "an attribute without end, on line 1",
-		"<a b=\"<\"/>":                        "a < in an attribute, on line 1",
-		"<a b=\"&x;\"/>":                      "an & that begins no entity, on line 1",
-		"<a b=\"\x0f\"/>":                     "a control character, on line 1",
-		"<a b=\"\"c=\"\"/>":                   "attributes without a space between them, on line 1",
-		"<a>]]></a>":                          "]]> within text, on line 1",
-		"<a><!-- -- --></a>":                  "-- within a comment, on line 1",
-		"<a>& b</a>":                          "an & that begins no entity, on line 1",
-		"<a>&amp</a>":                         "an & that begins no entity, on line 1",
-		"<a>&nbsp;</a>":                       "an & that begins no entity, on line 1",
-		"<a>&65;</a>":                         "an & that begins no entity, on line 1",
-		"<a>&#;</a>":                          "an & that begins no entity, on line 1",
-		"<a>&#X41;</a>":                       "an & that begins no entity, on line 1",
-		"<a>&#+65;</a>":                       "an & that begins no entity, on line 1",
-		"<a>&;</a>":                           "an & that begins no entity, on line 1",
-		"<a>&#0;</a>":                         "a control character, on line 1",
-		"<a>&#xFFFF;</a>":                     "a control character, on line 1",
-		"<a>&#xD800;</a>":                     "a reference to no character, on line 1",
-		"<a>&#x110000;</a>":                   "a reference to no character, on line 1",
-		"<a>\n\x01</a>":                       "a control character, on line 2",
-		"<a><!-- \x01 --></a>":                "a control character, on line 1",
-		"<a>\xff</a>":                         "bytes that are no text in UTF-8, on line 1",
-		"<a>\uFFFE</a>":                       "bytes that are no text in UTF-8, on line 1",
-		"<!DOCTYPE a><a/>":                    "a document type or other directive is refused, on line 1",
-		"<a><!ELEMENT a></a>":                 "a document type or other directive is refused, on line 1",
-		"<!-- --><?xml version=\"1.0\"?><a/>": "an XML declaration that is not at the beginning, on line 1",
-		"<?xml version=\"1.1\"?><a/>":         "a malformed XML declaration, on line 1",
+		"":                     "it is empty, on line 1",
+		" <!-- --> ":           "it is empty, on line 1",
+		"text":                 "text outside the root, on line 1",
+		"<a/>&#65;":            "text outside the root, on line 1",
+		"<a/>\n<a/>":           "a second root, on line 2",
+		"<a>":                  "it ends too early, on line 1",
+		"<a><![CDATA[ </a>":    "it ends too early, on line 1",
+		"<a><!-- </a>":         "it ends too early, on line 1",
+		"<a><?x </a>":          "it ends too early, on line 1",
+		"<a":                   "a name is missing or malformed, on line 1",
+		"<a/":                  "a malformed start tag, on line 1",
+		"<a / >":               "a malformed start tag, on line 1",
+		"< a/>":                "a name is missing or malformed, on line 1",
+		"<1/>":                 "a name is missing or malformed, on line 1",
+		"<a:b:c/>":             "a name is missing or malformed, on line 1",
+		"<" + long + "n/>":     "a name that is too long, on line 1",
+		"\r\n<a>\r</b></a>":    "a wrong end tag, on line 3",
+		"<a></ab>":             "a wrong end tag, on line 1",
+		"<p:a></a>":            "a wrong end tag, on line 1",
+		"<p:a></q:a>":          "a wrong end tag, on line 1",
+		"</a>":                 "a wrong end tag, on line 1",
+		"<a></ a>":             "a wrong end tag, on line 1",
+		"<a b/>":               "a malformed attribute, on line 1",
+		"<a b=c/>":             "a malformed attribute, on line 1",
+		"<a b=\"c>":            "an attribute without end, on line 1",
+		"<a b=\"<\"/>":         "a < in an attribute, on line 1",
+		"<a b=\"&x;\"/>":       "an & that begins no entity, on line 1",
+		"<a b=\"\x0f\"/>":      "a control character, on line 1",
+		"<a b=\"\"c=\"\"/>":    "attributes without a space between them, on line 1",
+		"<a>]]></a>":           "]]> within text, on line 1",
+		"<a><!-- -- --></a>":   "-- within a comment, on line 1",
+		"<a>& b</a>":           "an & that begins no entity, on line 1",
+		"<a>&amp</a>":          "an & that begins no entity, on line 1",
+		"<a>&nbsp;</a>":        "an & that begins no entity, on line 1",
+		"<a>&65;</a>":          "an & that begins no entity, on line 1",
+		"<a>&#;</a>":           "an & that begins no entity, on line 1",
+		"<a>&#X41;</a>":        "an & that begins no entity, on line 1",
+		"<a>&#+65;</a>":        "an & that begins no entity, on line 1",
+		"<a>&;</a>":            "an & that begins no entity, on line 1",
+		"<a>&#0;</a>":          "a reference to no character, on line 1",
+		"<a>&#xFFFF;</a>":      "a reference to no character, on line 1",
+		"<a>&#xD800;</a>":      "a reference to no character, on line 1",
+		"<a>&#x110000;</a>":    "a reference to no character, on line 1",
+		"<a>\n\x01</a>":        "a control character, on line 2",
+		"<a><!-- \x01 --></a>": "a control character, on line 1",
+		"<a>" + strings.Repeat("\x80", 20) + "</a>": "bytes that are no text in UTF-8, on line 1",
+		"<aaa>aa\x9faaaaaaa</aaa>":                  "bytes that are no text in UTF-8, on line 1",
+		"<aaa>aa\x1faaaaaaa</aaa>":                  "a control character, on line 1",
+		"<a>张\n\xff</a>":                            "bytes that are no text in UTF-8, on line 2",
+		"<a>\uFFFE</a>":                             "a code of no character, on line 1",
+		"<!DOCTYPE a><a/>":                          "a document type or other directive is refused, on line 1",
+		"<a><!ELEMENT a></a>":                       "a document type or other directive is refused, on line 1",
+		"<!-- --><?xml version=\"1.0\"?><a/>":       "an XML declaration that is not at the beginning, on line 1",
+		"<?xml version=\"1.1\"?><a/>":               "a malformed XML declaration, on line 1",
 		"<?xml encoding=\"gbk\" version=\"1.0\"?>":  "a malformed XML declaration, on line 1",
 		"<?xml version=\"1.0\"encoding=\"gbk\"?>":   "a malformed XML declaration, on line 1",
 		"<?xml version=\"1.0\" more=\"1\"?><a/>":    "a malformed XML declaration, on line 1",
@@ -315,6 +320,15 @@ func TestAppend(t *testing.T) {
 	assert.Equal(t, "x&amp;&lt;&gt;&#xD;y\n", string(Append([]byte("x"), "&<>\ry\n")))
 }
 
+// encoding/xml judges in tests; package ips has one reader.
+func TestNoSecondReader(t *testing.T) {
+	t.Parallel()
+	deps, err := exec.Command("go", "list", "-deps", "github.com/ips-p2p/ips").Output()
+	require.NoError(t, err)
+	assert.Contains(t, strings.Fields(string(deps)), "github.com/ips-p2p/ips/internal/xmltext")
+	assert.NotContains(t, strings.Fields(string(deps)), "encoding/xml")
+}
+
 // FuzzReader holds the reader to encoding/xml.
 func FuzzReader(f *testing.F) {
 	for _, doc := range []string{
@@ -325,7 +339,7 @@ func FuzzReader(f *testing.F) {
 		`<?xml version="1.0" encoding="GB18030"?><a>` + "\xd5\xc5" + `</a>`,
 		`<a><!-- - --><?x y?>&#x41;&#66;&lt;</a>`,
 		`<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`,
-		"<a:b:c></a:b:c>", "<:a></:a>", "<a b=\"\"c=''/>", "<a>\u3000</a >", "<é/>",
+		"<a:b:c></a:b:c>", "<:a></:a>", "<a b=\"\"c=''/>", "<a>aaaaa\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f</a>", "<a>\u3000</a >", "<é/>",
 	} {
 		f.Add(doc)
 	}
