@@ -112,7 +112,7 @@ func TestMemory(t *testing.T) {
 		require.NoError(t, err, name)
 		got := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(page))
 		t.Logf("%s: %.1f times the page", name, got)
-		assert.Less(t, got, 30.0, name)
+		assert.Less(t, got, 60.0, name) // under the race detector it is more than half of that
 	}
 	_, err := Parse([]byte("<form>"+strings.Repeat("<input name=a>", maxParts)), "text/html; charset=utf-8")
 	assert.EqualError(t, err, "more than 10000 forms and controls")
