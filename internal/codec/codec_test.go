@@ -66,7 +66,7 @@ type full struct {
 	Kind  kind     `ips:"pKind,default=1"`
 	Count int      `ips:"pCount"`
 	Rows  []row    `ips:"pDetails,row=pRow"`
-	Hint  hint     `ips:"pHint,lenient"`
+	Hint  hint     `ips:"pHint"`
 	Memo  string   `ips:"pMemo"`
 	Less  debt     `ips:"pLess"`
 	More  debt     `ips:"pMore,signed"`

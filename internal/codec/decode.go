@@ -44,9 +44,6 @@ const (
 	maxRows  = 10_000 // that room is made for before they are read; the contract has 3000
 )
 
-// Lenient is a value that is read as if its field's tag said lenient.
-type Lenient interface{ Lenient() }
-
 // Unmarshal reads a <pReq> document into the struct that v points to, which
 // must be zero. It takes a byte order mark, any encoding that the XML
 // declaration names (GBK and GB18030 among them), CDATA and entities, white
@@ -199,7 +196,7 @@ func (d *decoder) field(v reflect.Value, f *Field, name string) (text string, er
 	}
 	text = d.xml.Text
 	if err := d.store(v, f, text); err != nil {
-		if !f.lenient {
+		if v.Kind() != reflect.Struct { // a struct is only informational
 			return "", malformedf("%s%s: %v", d.path(), name, err)
 		}
 		d.document.Unknown = append(d.document.Unknown, Element{d.path() + name, text})

@@ -12,13 +12,14 @@
 //	_       struct{} `ips:"pOperationType,variant"` // the text that Marshal is told
 //	From    T        `ips:"pFAcctType,alias=pFAccType"` // another name that is read
 //	Balance N        `ips:"pBalance,signed"`        // a number that may be negative
-//	At      T        `ips:"pIpsTime,lenient"`       // left zero and counted as unknown if it cannot be read
 //	Rows    []Row    `ips:"pDetails,row=pRow"`
 //
 // Fields without the tag are left alone, embedded structs count as if their
 // fields stood in their place. A value is a string, an integer, or a type with
 // AppendText and UnmarshalText. Such a value that counts in an int64, as money
-// does, is never negative in a document unless its tag says signed.
+// does, is never negative in a document unless its tag says signed. One that is
+// a struct, as dates and times are, is only informational: if it cannot be read,
+// the field stays zero and the element goes to the unknown ones.
 package codec
 
 import (
@@ -53,7 +54,6 @@ type Field struct {
 	end     string            // end tag
 	form    form              // how its text is read
 	appends bool              // its text is written by AppendText
-	lenient bool              // a text that cannot be read leaves it zero
 	rows    []Field           // of each row, for slices
 }
 
@@ -130,8 +130,6 @@ func collect(t reflect.Type, path []int, fields []Field) []Field {
 				f.Variant = true
 			case "signed":
 				f.Signed = true
-			case "lenient":
-				f.lenient = true
 			default:
 				panic(fmt.Sprintf("codec: %s.%s: unknown option %q", t, sf.Name, opt))
 			}
@@ -148,7 +146,6 @@ func collect(t reflect.Type, path []int, fields []Field) []Field {
 		default:
 			f.form = formOf(sf.Type, f.Signed)
 			f.appends = reflect.PointerTo(sf.Type).Implements(appender)
-			f.lenient = f.lenient || reflect.PointerTo(sf.Type).Implements(reflect.TypeFor[Lenient]())
 		}
 		f.start, f.end = "<"+f.Name+">", "</"+f.Name+">"
 		fields = append(fields, f)

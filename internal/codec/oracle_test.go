@@ -108,7 +108,7 @@ func fill(children []node, v reflect.Value, path string, unknown *[]Element) err
 			return errors.New("elements where text belongs")
 		}
 		if err := set(fv, f, c.Text); err != nil {
-			if !f.lenient {
+			if fv.Kind() != reflect.Struct {
 				return err
 			}
 			leaves(c, path, unknown)
@@ -160,7 +160,7 @@ type transfer struct {
 	Order   string `ips:"pOriMerBillNo"`
 	From    string `ips:"pFAcctType,alias=pFAccType"`
 	Account string `ips:"pFIpsAcctNo"`
-	Time    hint   `ips:"pIpsDetailTime,lenient"`
+	Time    hint   `ips:"pIpsDetailTime"`
 	Message string `ips:"pMessage"`
 }
 
