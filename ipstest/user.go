@@ -179,7 +179,7 @@ func (s *Server) open(form *ips.Form) *browser.Page {
 // asked is what IPS asks the user about an order, nil if nothing.
 func (s *Server) asked(form *ips.Form) *engine.AskInfo {
 	views := s.sandbox.Views()
-	order, ok := views.Order(s.cfg.MerchantCode, form.OrderNo(), form.Operation() == ips.OpEndBid)
+	order, ok := views.Order(s.cfg.MerchantCode, s.wireName(form.Operation()), form.OrderNo(), form.Operation() == ips.OpEndBid)
 	if !ok || order.Ask == "" {
 		return nil
 	}

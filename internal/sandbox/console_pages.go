@@ -157,7 +157,7 @@ func (c *console) bid(w http.ResponseWriter, r *http.Request) {
 	}
 	p.Title = "标的 " + info.No
 	data := bidData{BidInfo: info}
-	_, data.Ended = c.sandbox.engine.Order(info.Merchant, info.Order, true)
+	_, data.Ended = c.sandbox.engine.Order(info.Merchant, "registerSubject", info.Order, true)
 	data.Entries, data.More = c.newestEntries(engine.JournalFilter{Merchant: info.Merchant, Bid: info.No})
 	p.Data = data
 	c.show(w, http.StatusOK, "bid", p)
@@ -192,7 +192,7 @@ type orderData struct {
 func (c *console) order(w http.ResponseWriter, r *http.Request) {
 	e := c.sandbox.engine
 	p := consolePage{Section: "orders", Live: "state messages notifications", Version: c.version()}
-	info, ok := e.Order(pathValue(r, "merchant"), pathValue(r, "order"), r.URL.Query().Get("end") == "1")
+	info, ok := e.Order(pathValue(r, "merchant"), "", pathValue(r, "order"), r.URL.Query().Get("end") == "1")
 	if !ok {
 		c.notFound(w, r)
 		return
@@ -326,7 +326,7 @@ func whole(r *http.Request) string {
 func (c *console) orderPage(merchant, order, op, xml string) string {
 	// The end of a bid repeats the number of its registration.
 	end := op == "registerSubject" && strings.Contains(xml, "<pOperationType>2</pOperationType>")
-	if info, ok := c.sandbox.engine.Order(merchant, order, end); ok && info.Op == op {
+	if info, ok := c.sandbox.engine.Order(merchant, op, order, end); ok && info.Op == op {
 		return orderURL(merchant, order, end)
 	}
 	return ""

@@ -148,9 +148,9 @@ func TestSameNumbersAtTwoMerchants(t *testing.T) {
 	}
 	for _, l := range one.sent {
 		no := l.content("pMerBillNo")
-		mine, ok := one.Views().Order(one.code(), no, false)
+		mine, ok := one.Views().Order(one.code(), "", no, false)
 		require.True(t, ok, no)
-		other, ok := two.Views().Order(two.code(), no, false)
+		other, ok := two.Views().Order(two.code(), "", no, false)
 		require.True(t, ok, no)
 		assert.Equal(t, "done", mine.State)
 		assert.Equal(t, "done", other.State)

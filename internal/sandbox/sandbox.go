@@ -576,7 +576,7 @@ type Views interface {
 	Bids(merchant string) []engine.BidInfo
 	Bid(merchant, no string) (engine.BidInfo, bool)
 	Orders(merchant string) []engine.OrderInfo
-	Order(merchant, bill string, end bool) (engine.OrderInfo, bool)
+	Order(merchant, op, bill string, end bool) (engine.OrderInfo, bool)
 	PendingAsks(merchant string) []engine.AskInfo
 	Ask(id string) (engine.AskInfo, bool)
 	Inbox(mobile string) []engine.SMS

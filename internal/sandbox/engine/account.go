@@ -62,13 +62,12 @@ func openAccountOperation() *operation {
 		date("pSmDate", "提交日期"),
 	)
 	return &operation{
-		name: "CreateNewIpsAcct", title: "开户", number: "01", redirect: true, fields: fields,
+		name: "CreateNewIpsAcct", title: "开户", number: "01", trade: "01", redirect: true, fields: fields,
 		response: response("pStatus", "pMerBillNo", "pSmDate", "pEmail", "pIdentNo", "pRealName", "pMobileNo",
 			"pBankName", "pBkAccName", "pBkAccNo", "pCardStatus", "pPhStatus", "pIpsAcctNo", "pIpsAcctDate"),
 		failed: given{"pStatus": openingFailed, "pCardStatus": "F", "pPhStatus": "F"},
 		// A user who comes back another day is sent with that day's date.
 		identity: []string{"pMerBillNo", "pIdentType", "pIdentNo", "pRealName", "pMobileNo", "pEmail"},
-		again:    true,
 		plan: func(e *Engine, s *submission) (task, *refusal) {
 			if r := checkParticulars(s, e.now); r != nil {
 				return nil, r

@@ -66,7 +66,19 @@ type Outcome struct {
 	// Taken says that a submit has become an order, rather than been refused
 	// or recognised as one that was taken before.
 	Taken bool
+	// Repeated says that Answer is the first answer of an order that was sent
+	// before, and that Notices hold its notification once more.
+	Repeated bool
+	// Decision is a fingerprint of what the command decided: its answer, its
+	// notices, what it posted and what became of the orders and bids concerned.
+	// A log that keeps it can tell on replay that it was damaged, or that it
+	// was written by other [Rules].
+	Decision string
 }
+
+// Rules is the version of the rules. It is raised with every change after
+// which the same commands may be decided otherwise.
+const Rules = 2
 
 // The kinds of Command.
 const (
@@ -81,6 +93,7 @@ const (
 	KindMandate  = "mandate"  // a withholding mandate is signed or withdrawn
 	KindFault    = "fault"    // order or lift a fault in the engine's own rules
 	KindOldBid   = "oldbid"   // seed a bid of the interface before v2.0
+	KindRelease  = "release"  // the orders that a fault holds get their final answers: of Merchant and Op, "" for all
 )
 
 // Command is one thing that happens. Which fields count depends on Kind; all
@@ -115,10 +128,24 @@ type Settings struct {
 	Auto     bool   // people confirm at once and answer texts with yes
 	// IPSFee is the platform's fee in fen for each recharge and withdrawal.
 	IPSFee int64
+	// Repeat is how a message is answered that has been decided before; ""
+	// means RepeatFirst.
+	Repeat Repeat `json:",omitempty"`
 	// NoMandate leaves withholding mandates (委托授权书) unsigned until a
 	// KindMandate command; by default opening an account signs one.
 	NoMandate bool
 }
+
+// Repeat is how the platform answers a message with the number and the content
+// of an order that it has done or is still working on. Nobody has seen what IPS
+// does, so both are to be had; it does nothing twice either way.
+type Repeat string
+
+// The answers to a repetition.
+const (
+	RepeatFirst  Repeat = "first"  // with the first answer, byte for byte, and its notification once more
+	RepeatRefuse Repeat = "refuse" // as a duplicate (订单号重复)
+)
 
 // Fault is a deviation ordered from the engine itself. The wire's faults
 // (latency, resets, lost notifications) are none of the engine's business.

@@ -95,7 +95,7 @@ func bidOperation() *operation {
 	}
 	fields = request(true, append(fields, person("pIpsAcctNo")...)...)
 	return &operation{
-		name: "registerSubject", title: "登记标的", number: bidNumber, redirect: true, fields: fields,
+		name: "registerSubject", title: "登记标的", number: bidNumber, trade: "02", redirect: true, fields: fields,
 		response: echo(fields, "pIpsBillNo", "pIpsTime", "pBidStatus", "pRealFreezenAmt"),
 		failed:   given{"pBidStatus": bidFailed, "pRealFreezenAmt": "0.00"},
 		plan: func(e *Engine, s *submission) (task, *refusal) {

@@ -242,6 +242,15 @@ func (op *operation) commonCode(n int) string {
 	return fmt.Sprintf("MG%s%03dF", op.number, n)
 }
 
+// duplicateCode refuses a number that is taken. That of the recharge was seen;
+// the others are our choice.
+func (op *operation) duplicateCode() string {
+	if op.name == "doDpTrade" {
+		return "MG18026F"
+	}
+	return op.commonCode(numberTaken)
+}
+
 // commonCodes are the codes that the operation has by the general scheme.
 func (op *operation) commonCodes() []Code {
 	codes := []Code{

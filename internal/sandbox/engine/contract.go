@@ -68,7 +68,7 @@ func autoBidOperation() *operation {
 		rates("pSIRQuota", "利率限额起"), rates("pEIRQuota", "利率限额止"),
 	)
 	return &operation{
-		name: "AutoNewSigning", title: "自动投标签约", number: "06", redirect: true, fields: request(true, fields...),
+		name: "AutoNewSigning", title: "自动投标签约", number: "06", trade: "06", redirect: true, fields: request(true, fields...),
 		response: response("pMerBillNo", "pSigningDate", "pP2PBillNo", "pIpsAuthNo", "pValidDate",
 			"pSAmtQuota", "pEAmtQuota", "pSIRQuota", "pEIRQuota", "pIpsTime"),
 		// In the answer pValidDate is a date, which a failed order has not.
@@ -117,7 +117,7 @@ func autoRepayOperation() *operation {
 		field{name: "pValidDate", label: "有效期", rule: integer(0, 365), optional: true},
 	)
 	return &operation{
-		name: "RepaymentSigning", title: "自动还款签约", number: "07", redirect: true, fields: request(true, fields...),
+		name: "RepaymentSigning", title: "自动还款签约", number: "07", trade: "07", redirect: true, fields: request(true, fields...),
 		response: response("pMerBillNo", "pSigningDate", "pIdentType", "pIdentNo", "pRealName", "pIpsAcctNo",
 			"pP2PBillNo", "pIpsAuthNo", "pIpsTime"),
 		plan: planAutoRepay,

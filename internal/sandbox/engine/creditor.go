@@ -97,7 +97,7 @@ func creditorOperation() *operation {
 	fields = append(fields, person("pAccount")...)
 	fields = append(fields, field{name: "pUse", label: "借款用途", rule: text(100)})
 	return &operation{
-		name: "registerCreditor", title: "登记投资人", number: "03", redirect: true, fields: request(true, fields...),
+		name: "registerCreditor", title: "登记投资人", number: "03", trade: "03", redirect: true, fields: request(true, fields...),
 		response: response("pMerBillNo", "pMerDate", "pBidNo", "pContractNo", "pAuthAmt", "pTrdAmt", "pFee", "pAccount",
 			"pAccountDealNo", "pBidDealNo", "pBusiType", "pTransferAmt", "pStatus", "pP2PBillNo", "pIpsTime"),
 		failed: given{"pBusiType": "1", "pTransferAmt": "0.00", "pStatus": "9"},
@@ -213,7 +213,7 @@ func (t *creditorTask) do(e *Engine, o *order) (result, *refusal) {
 	}
 	t.bid.claims = append(t.bid.claims, c)
 	t.bid.raised += t.amount
-	e.claims[o.key] = c
+	e.claims[o.number()] = c
 	o.billNo = e.bill("TND", 6)
 	return o.done(given{
 		"pAccountDealNo": e.bill("CRE", 6), "pBidDealNo": t.bid.billNo, "pBusiType": "1",

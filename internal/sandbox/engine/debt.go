@@ -84,7 +84,7 @@ func debtOperation() *operation {
 		field{name: "pCretType", label: "转让类型", rule: oneOf(wholeClaim, partClaim)},
 	)
 	return &operation{
-		name: "registerCretansfer", title: "登记债权转让", number: "05", redirect: true, fields: fields,
+		name: "registerCretansfer", title: "登记债权转让", number: "05", trade: "05", redirect: true, fields: fields,
 		response: echo(fields, "pP2PBillNo", "pIpsTime", "pBussType", "pStatus"),
 		failed:   given{"pBussType": "1", "pStatus": debtFailed},
 		plan:     planDebt,
@@ -96,7 +96,7 @@ func planDebt(e *Engine, s *submission) (task, *refusal) {
 	if b == nil {
 		return nil, s.refuse("MG05020F", "标的号", s.get("pBidNo"))
 	}
-	c := e.claims[orderKey{merchant: s.merchant.code(), bill: s.get("pCreMerBillNo")}]
+	c := e.claims[numberKey{merchant: s.merchant.code(), bill: s.get("pCreMerBillNo")}]
 	if c == nil || c.bid != b {
 		return nil, s.refuse("MG05022F", "债权人订单号", s.get("pCreMerBillNo"))
 	}
@@ -204,7 +204,7 @@ func (t *debtTask) do(e *Engine, o *order) (result, *refusal) {
 	}
 	s.reserved += d.taken
 	d.claim.bid.debts = append(d.claim.bid.debts, d)
-	e.debts[o.key] = d
+	e.debts[o.number()] = d
 	o.billNo = e.bill("CRT", 6)
 	return o.done(given{
 		"pP2PBillNo": o.billNo, "pIpsTime": wireTime(e.now), "pBussType": "1", "pStatus": debtRegistered,

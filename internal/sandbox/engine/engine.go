@@ -25,7 +25,9 @@ type Engine struct {
 	mu         sync.Mutex
 	now        time.Time
 	operations map[string]*operation
-	books      *ledger.Books
+
+	operationList []*operation // in the order of the manual
+	books         *ledger.Books
 
 	merchants    map[string]*merchant
 	merchantList []*merchant
@@ -41,10 +43,10 @@ type Engine struct {
 	bidList       []*bid
 	oldBids       map[bidKey]*oldBid // made before v2.0
 	oldBidList    []bidKey
-	claims        map[orderKey]*claim
-	guarantees    map[orderKey]*guarantee
-	debts         map[orderKey]*debt
-	compensations map[orderKey]*compensation
+	claims        map[numberKey]*claim
+	guarantees    map[numberKey]*guarantee
+	debts         map[numberKey]*debt
+	compensations map[numberKey]*compensation
 	contracts     map[string]*contract // by pIpsAuthNo
 
 	asks      map[string]*ask
@@ -56,6 +58,7 @@ type Engine struct {
 
 	numbers counters
 	notices []Notice // gathered while a command runs
+	decided []*order // likewise: those whose state it decided
 }
 
 // counters are the last numbers given.
@@ -74,15 +77,16 @@ func New() *Engine {
 		orders:        make(map[orderKey]*order),
 		bids:          make(map[bidKey]*bid),
 		oldBids:       make(map[bidKey]*oldBid),
-		claims:        make(map[orderKey]*claim),
-		guarantees:    make(map[orderKey]*guarantee),
-		debts:         make(map[orderKey]*debt),
-		compensations: make(map[orderKey]*compensation),
+		claims:        make(map[numberKey]*claim),
+		guarantees:    make(map[numberKey]*guarantee),
+		debts:         make(map[numberKey]*debt),
+		compensations: make(map[numberKey]*compensation),
 		contracts:     make(map[string]*contract),
 		asks:          make(map[string]*ask),
 		texts:         make(map[string]*sms),
 	}
-	for _, op := range operations() {
+	e.operationList = operations()
+	for _, op := range e.operationList {
 		e.operations[op.name] = op
 	}
 	// New books refuse no names, so these cannot fail.
@@ -126,15 +130,17 @@ func (e *Engine) Apply(cmd Command) (Outcome, error) {
 	if err := e.examine(&cmd); err != nil {
 		return Outcome{}, err
 	}
-	e.notices = nil
+	e.notices, e.decided = nil, nil
+	entries := e.books.Len()
 	e.passTo(cmd.At.UTC().Round(0))
 	out := e.act(&cmd)
-	// What leaves the engine is nobody's key to what stays in it.
+	// Deep copies: callers must not share state with the engine.
 	out.Answer = out.Answer.clone()
 	out.Notices, e.notices = e.notices, nil
 	for i := range out.Notices {
 		out.Notices[i].Answer = out.Notices[i].Answer.clone()
 	}
+	out.Decision = e.decision(&out, entries)
 	return out, nil
 }
 
@@ -186,7 +192,7 @@ func (e *Engine) examine(cmd *Command) error {
 		return e.examineAccount(cmd.Merchant, cmd.Account)
 	case KindDeposit:
 		if cmd.Amount <= 0 || cmd.Amount > maxDeposit {
-			return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", maxDeposit, cmd.Amount)
+			return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", int64(maxDeposit), cmd.Amount)
 		}
 		if bank, _ := e.books.Balances(bankAccount); cmd.Amount-bank.Available > maxOutside {
 			return errors.New("engine: Amount: the sandbox holds all the money that there is")
@@ -201,6 +207,14 @@ func (e *Engine) examine(cmd *Command) error {
 		return e.examineFault(cmd.Merchant, cmd.Fault)
 	case KindOldBid:
 		return e.examineOldBid(cmd.Merchant, cmd.OldBid)
+	case KindRelease:
+		if cmd.Op != "" && e.operations[cmd.Op] == nil {
+			return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
+		}
+		if cmd.Merchant == "" {
+			return nil
+		}
+		return e.examineMerchant(cmd.Merchant)
 	}
 	return fmt.Errorf("engine: Kind: unknown command %q", cmd.Kind)
 }
@@ -245,6 +259,8 @@ func (e *Engine) act(cmd *Command) Outcome {
 		e.setFault(cmd.Merchant, *cmd.Fault)
 	case KindOldBid:
 		e.seedOldBid(cmd.Merchant, cmd.OldBid)
+	case KindRelease:
+		e.releaseHeld(cmd.Merchant, cmd.Op)
 	}
 	return Outcome{}
 }

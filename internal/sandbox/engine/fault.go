@@ -117,19 +117,25 @@ func (e *Engine) setFault(merchant string, f Fault) {
 	if f.Name != faultStayPending {
 		return
 	}
+	e.releaseHeld(merchant, f.Op)
+}
+
+// releaseHeld gives the orders that are held their final answers: those of a
+// merchant and operation, "" for all. An order that still waits for a person
+// is held no more.
+func (e *Engine) releaseHeld(merchant, op string) {
+	meant := func(o *order) bool { return is(merchant, o.merchant.code()) && is(op, o.op.name) }
 	var kept []*order
-	held := e.held
-	for _, o := range held {
-		if lifted(o.hold) {
+	for _, o := range e.held {
+		if meant(o) {
 			e.release(o)
 		} else {
 			kept = append(kept, o)
 		}
 	}
 	e.held = kept
-	// An order that still waits for a person was met too; it is held no more.
 	for _, o := range e.orderList {
-		if o.state == orderWaiting && o.hold != nil && lifted(o.hold) {
+		if o.state == orderWaiting && meant(o) {
 			o.hold = nil
 		}
 	}

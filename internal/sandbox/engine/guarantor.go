@@ -36,7 +36,7 @@ type compensation struct {
 // guarantorOperation is 4.5 登记担保方.
 func guarantorOperation() *operation {
 	return &operation{
-		name: "registerGuarantor", title: "登记担保方", number: "04", redirect: true,
+		name: "registerGuarantor", title: "登记担保方", number: "04", trade: "04", redirect: true,
 		fields: request(true,
 			merBillNo(), date("pMerDate", "商户日期"), bidNo(),
 			field{name: "pAmount", label: "担保金额", rule: positive()},
@@ -131,7 +131,7 @@ func (t *guarantorTask) do(e *Engine, o *order) (result, *refusal) {
 	g.freeze = freeze
 	g.bid.guarantors[g.account] = g
 	g.bid.guarantees = append(g.bid.guarantees, g)
-	e.guarantees[o.key] = g
+	e.guarantees[o.number()] = g
 	o.billNo = e.bill("GUA", 6)
 	return o.done(given{
 		"pP2PBillNo": o.billNo, "pRealFreezeAmt": formatFen(freeze.Left()), "pCompenAmt": "0.00",

@@ -21,7 +21,7 @@ func unfreezeOperation() *operation {
 		field{name: "pIpsAcctNo", label: "托管账户号", rule: text(30)},
 	)
 	return &operation{
-		name: "GuaranteeUnfreeze", title: "解冻保证金", number: "11", fields: fields,
+		name: "GuaranteeUnfreeze", title: "解冻保证金", number: "11", trade: "10", fields: fields,
 		response: echo(fields, "pIpsBillNo", "pIpsTime"),
 		plan:     planUnfreeze,
 	}

@@ -31,6 +31,8 @@ func examineSettings(s *Settings) error {
 		return fmt.Errorf("engine: Settings.Merchant: must be 6 digits, is %q", s.Merchant)
 	case s.IPSFee < 0 || s.IPSFee > maxAmount:
 		return fmt.Errorf("engine: Settings.IPSFee: must be 0 to %d fen, is %d", int64(maxAmount), s.IPSFee)
+	case s.Repeat != "" && s.Repeat != RepeatFirst && s.Repeat != RepeatRefuse:
+		return fmt.Errorf("engine: Settings.Repeat: must be first or refuse, is %q", s.Repeat)
 	case !utf8.ValidString(s.Name):
 		return errors.New("engine: Settings.Name: not UTF-8")
 	}

@@ -200,7 +200,7 @@ func (t *oldRepaymentTask) do(e *Engine, o *order) (result, *refusal) {
 	if done == 0 {
 		answer.Code, answer.Text = "MG18044F", t.refuse("MG18044F", "订单号", o.key.bill).text
 	}
-	return result{now: answer, final: answer}, nil
+	return result{now: answer, final: answer, refused: done == 0}, nil
 }
 
 // doRow pays one investor. The borrower's fee goes with the first row that

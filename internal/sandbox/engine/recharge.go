@@ -72,7 +72,7 @@ func rechargeOperation() *operation {
 		feeTypeField(),
 	)
 	return &operation{
-		name: "doDpTrade", title: "充值申请", number: "08", redirect: true, fields: request(true, fields...),
+		name: "doDpTrade", title: "充值申请", number: "08", trade: "08", redirect: true, fields: request(true, fields...),
 		response: response("pMerBillNo", "pAcctType", "pIdentNo", "pRealName", "pIpsAcctNo", "pTrdDate", "pTrdAmt",
 			"pTrdBnkCode", "pIpsBillNo"),
 		plan: planRecharge,
@@ -94,7 +94,7 @@ func withholdingOperation() *operation {
 	}
 	fields = request(false, append(fields, person("pIpsAcctNo")...)...)
 	return &operation{
-		name: "CoDpTrade", title: "自动代扣充值", number: "12", fields: fields,
+		name: "CoDpTrade", title: "自动代扣充值", number: "12", trade: "08", fields: fields,
 		response: echo(fields, "pIpsBillNo", "pIpsTime", "pTrdRealAmt", "pIpsFee", "pTrdBnkCode"),
 		failed:   given{"pTrdRealAmt": "0.00", "pIpsFee": "0.00"},
 		plan:     planRecharge,

@@ -9,7 +9,7 @@ import (
 // repaymentOperation is 4.11 还款.
 func repaymentOperation() *operation {
 	return &operation{
-		name: "RepaymentNewTrade", title: "还款", number: "10", redirect: true, maxRows: 300,
+		name: "RepaymentNewTrade", title: "还款", number: "10", trade: "11", redirect: true, maxRows: 300,
 		fields: request(true,
 			bidNo(), date("pRepaymentDate", "还款日期"), merBillNo(),
 			field{name: "pRepayType", label: "还款类型", rule: oneOf(byHand, automatic)},
@@ -160,13 +160,13 @@ func (t *repaymentTask) do(e *Engine, o *order) (result, *refusal) {
 	if failed == len(rows) {
 		final.Code, final.Text = "MG10044F", t.refuse("MG10044F", "订单号", o.key.bill).text
 	}
-	return result{now: o.says(codeAccepted, g, nil), final: final}, nil
+	return result{now: o.says(codeAccepted, g, nil), final: final, refused: failed == len(rows)}, nil
 }
 
 // doRow pays one creditor. A row that fails leaves the others alone.
 func (t *repaymentTask) doRow(e *Engine, o *order, i int) *refusal {
 	row := &t.rows[i]
-	c := e.claims[orderKey{merchant: t.merchant.code(), bill: row.claim}]
+	c := e.claims[numberKey{merchant: t.merchant.code(), bill: row.claim}]
 	switch {
 	case o.rowFails(i + 1):
 		return t.op.refuseFor(t.op.commonCode(rowFault), "明细处理失败", "行号", fmt.Sprint(i+1))

@@ -30,7 +30,7 @@ const (
 // transferOperation is 4.10 转账.
 func transferOperation() *operation {
 	return &operation{
-		name: "Transfer", title: "转账", number: "09", maxRows: 3000,
+		name: "Transfer", title: "转账", number: "09", trade: "14", maxRows: 3000,
 		fields: request(false,
 			merBillNo(), bidNo(), date("pDate", "商户日期"),
 			field{name: "pTransferType", label: "转账类型", rule: oneOf(investment, compensating, reimbursing, debtSale, profit)},
@@ -214,7 +214,7 @@ func (t *transferTask) do(e *Engine, o *order) (result, *refusal) {
 		d.then()
 		number()
 		a := o.says(codeDone, given{"pIpsBillNo": billNo, "pIpsTime": now}, []Message{t.rowAnswer(0, nil, billNo, now)})
-		return result{a, a}, nil
+		return result{now: a, final: a}, nil
 	}
 	number()
 	refusals := t.doRows(e, o)
@@ -231,7 +231,7 @@ func (t *transferTask) do(e *Engine, o *order) (result, *refusal) {
 	if failed == len(rows) {
 		final.Code, final.Text = "MG09044F", t.refuse("MG09044F", "订单号", o.key.bill).text
 	}
-	return result{now: o.says(codeAccepted, g, nil), final: final}, nil
+	return result{now: o.says(codeAccepted, g, nil), final: final, refused: failed == len(rows)}, nil
 }
 
 func (t *transferTask) rowFault(n int) *refusal {
@@ -304,8 +304,8 @@ func (t *transferTask) doBatch(e *Engine, o *order, refusals []*refusal) {
 	}
 }
 
-func (t *transferTask) originKey(row *transferRow) orderKey {
-	return orderKey{merchant: t.merchant.code(), bill: row.origin}
+func (t *transferTask) originKey(row *transferRow) numberKey {
+	return numberKey{merchant: t.merchant.code(), bill: row.origin}
 }
 
 // invest releases an investor's frozen money to the borrower (放款). What of
@@ -388,7 +388,7 @@ func (t *transferTask) compensate(e *Engine, row *transferRow) (*deed, *refusal)
 		s.pay(row.amount)
 		t.bid.received += row.amount
 		g.compensated += row.amount
-		key := orderKey{merchant: t.merchant.code(), bill: t.get("pMerBillNo")}
+		key := numberKey{merchant: t.merchant.code(), bill: t.get("pMerBillNo")}
 		owed := e.compensations[key]
 		if owed == nil {
 			owed = &compensation{bid: t.bid, guarantee: g, order: key.bill}

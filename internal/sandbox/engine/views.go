@@ -298,16 +298,18 @@ func (e *Engine) Orders(merchant string) []OrderInfo {
 	return list
 }
 
-// Order describes one of a merchant's orders; end asks for the end of a bid
-// in place of its registration.
-func (e *Engine) Order(merchant, bill string, end bool) (info OrderInfo, ok bool) {
+// Order describes one of a merchant's orders of an operation, or with "" of the
+// first, in the order of the manual, that has the number; end asks for the end
+// of a bid in place of its registration.
+func (e *Engine) Order(merchant, op, bill string, end bool) (info OrderInfo, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	o := e.orders[orderKey{merchant, bill, end}]
-	if o == nil {
-		return OrderInfo{}, false
+	for _, known := range e.operationList {
+		if o := e.orders[orderKey{merchant, known.name, bill, end}]; o != nil && is(op, known.name) {
+			return o.info(), true
+		}
 	}
-	return o.info(), true
+	return OrderInfo{}, false
 }
 
 func (o *order) info() OrderInfo {

@@ -26,7 +26,7 @@ func withdrawalOperation() *operation {
 		feeTypeField(),
 	)
 	return &operation{
-		name: "doDwTrade", title: "提现申请", number: "19", redirect: true, fields: request(true, fields...),
+		name: "doDwTrade", title: "提现申请", number: "19", trade: "09", redirect: true, fields: request(true, fields...),
 		response: response("pMerBillNo", "pAcctType", "pOutType", "pBidNo", "pContractNo", "pDwTo", "pIdentNo",
 			"pRealName", "pIpsAcctNo", "pDwDate", "pTrdAmt", "pIpsBillNo"),
 		plan: planWithdrawal,
