@@ -131,6 +131,9 @@ type Settings struct {
 	// Repeat is how a message is answered that has been decided before; ""
 	// means RepeatFirst.
 	Repeat Repeat `json:",omitempty"`
+	// ClockSkew is by how much the times that the platform writes into its
+	// answers (pIpsTime) differ from its clock, as they did by minutes.
+	ClockSkew time.Duration `json:",omitempty"`
 	// NoMandate leaves withholding mandates (委托授权书) unsigned until a
 	// KindMandate command; by default opening an account signs one.
 	NoMandate bool

@@ -28,32 +28,6 @@ func TestCheckBooksNoticesDamage(t *testing.T) {
 	}
 }
 
-// Rate and term bound what may be repaid: principal and twice the interest,
-// rounded up to the yuan.
-func TestMostThatCanBeRepaid(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		bid  []string
-		most int64
-	}{
-		"a year at 12 %":  {nil, 124_00},
-		"half a year":     {[]string{"pTrdCycleValue", "6"}, 112_00},
-		"73 days at 10 %": {[]string{"pTrdCycleType", "1", "pTrdCycleValue", "73", "pTrdLendRate", "10.00"}, 104_00},
-		"rounded up":      {[]string{"pTrdLendRate", "12.01"}, 125_00},
-		"no interest":     {[]string{"pTrdLendRate", "0.00"}, 100_00},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newTown(t)
-			w.submit("registerSubject", with(bidding("B1", "B1", "1000.00", "0.00"), test.bid...))
-			w.submit("registerCreditor", investing("C1", "B1", li, "100.00", "0.00"))
-			w.submit("Transfer", transferring("T1", "B1", "1", transferRow("C1", "100.00", li.account, "0.00", zhang.account, "0.00")))
-			assert.Equal(t, test.most, w.bid("B1").Claims[0].Shares[0].Room)
-		})
-	}
-}
-
 func TestViews(t *testing.T) {
 	t.Parallel()
 	w := busyTown(t)

@@ -43,7 +43,8 @@ type Engine struct {
 	bidList       []*bid
 	oldBids       map[bidKey]*oldBid // made before v2.0
 	oldBidList    []bidKey
-	claims        map[numberKey]*claim
+	claims        map[numberKey]*claim // by creditor registration
+	carried       map[numberKey]*claim // by the transfer that carried out a debt transfer
 	guarantees    map[numberKey]*guarantee
 	debts         map[numberKey]*debt
 	compensations map[numberKey]*compensation
@@ -78,6 +79,7 @@ func New() *Engine {
 		bids:          make(map[bidKey]*bid),
 		oldBids:       make(map[bidKey]*oldBid),
 		claims:        make(map[numberKey]*claim),
+		carried:       make(map[numberKey]*claim),
 		guarantees:    make(map[numberKey]*guarantee),
 		debts:         make(map[numberKey]*debt),
 		compensations: make(map[numberKey]*compensation),
@@ -298,7 +300,7 @@ func (e *Engine) post(o *order, bid string, batch *ledger.Batch) *refusal {
 		At: e.now, Merchant: o.merchant.code(), Operation: o.op.name, Order: o.key.bill, Bid: bid,
 	}, batch)
 	if err != nil {
-		return o.op.refuse(codeFailed)
+		return refuse(o.op.title, codeFailed)
 	}
 	return nil
 }

@@ -165,7 +165,7 @@ func (f *fault) refusal(op *operation) *refusal {
 	if f.Text != "" {
 		return &refusal{f.Code, f.Text}
 	}
-	return op.refuse(f.Code)
+	return refuse(op.title, f.Code)
 }
 
 // ExamineFault says why a fault for an operation of the merchant, or of any

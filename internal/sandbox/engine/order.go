@@ -39,8 +39,16 @@ type submission struct {
 }
 
 // refuse words a refusal of this submission.
-func (s *submission) refuse(code string, about ...string) *refusal {
-	return s.op.refuse(code, about...)
+func (s *submission) refuse(code string, values ...string) *refusal {
+	return refuse(s.title(), code, values...)
+}
+
+// title is what the platform's texts call it.
+func (s *submission) title() string {
+	if s.key().end {
+		return "结束标的"
+	}
+	return s.op.title
 }
 
 // get, fen and number read fields that have been checked.
@@ -132,6 +140,16 @@ func (s *submission) key() orderKey {
 	return orderKey{s.merchant.code(), s.op.name, s.get("pMerBillNo"), s.op.number == bidNumber && s.get("pOperationType") == endBid}
 }
 
+// trade is the pTradeType of the order. That 代偿, 代偿还款 and 担保收益 share that of
+// the release of funds is our choice, as it is that a withholding has that of
+// any recharge.
+func (s *submission) trade() string {
+	if s.op.name == "Transfer" && s.get("pTransferType") == debtSale {
+		return "15"
+	}
+	return s.op.trade
+}
+
 // print is a digest of the content that makes an order what it is. Elements
 // that the operation does not know are no part of it.
 func (s *submission) print() [sha256.Size]byte {
@@ -188,12 +206,12 @@ func (e *Engine) submit(s *submission) Outcome {
 	if o := e.orders[s.key()]; o != nil && !o.key.end {
 		switch {
 		case o.print != s.print():
-			return e.refuse(s, s.duplicate())
+			return e.refuse(s, s.op.refuse(numberTaken))
 		case o.ask != nil:
 			return Outcome{ReturnURL: o.back, Ask: o.ask.id}
 		case o.state == orderFailed: // decided anew
 		case s.merchant.Repeat == RepeatRefuse:
-			return e.refuse(s, s.duplicate())
+			return e.refuse(s, s.op.refuse(numberTaken))
 		default:
 			return e.repeat(o)
 		}
@@ -239,11 +257,6 @@ func (e *Engine) refuseOrder(s *submission, r *refusal) Outcome {
 		})
 	}
 	return out
-}
-
-// duplicate refuses a number that is taken.
-func (s *submission) duplicate() *refusal {
-	return s.op.refuseFor(s.op.duplicateCode(), "订单号重复")
 }
 
 // repeat answers a message that has been sent before with the first answer.
@@ -304,7 +317,7 @@ func (e *Engine) execute(o *order) {
 	if o.hold != nil {
 		o.state = orderHeld
 		if o.answer.Code == o.final.Code {
-			o.answer = Answer{codeAccepted, reasonOf(codeAccepted), o.answer.Body}
+			o.answer = Answer{codeAccepted, textOf(codeAccepted), o.answer.Body}
 		}
 		o.final.Code = "" // nobody may see it yet
 		o.task = heldTask{o.task, res}
@@ -407,7 +420,7 @@ func echo(fields []field, names ...string) []string {
 
 // says is an answer about the order.
 func (o *order) says(code string, g given, rows []Message) Answer {
-	return Answer{code, reasonOf(code), o.op.body(o.msg, rows, g)}
+	return Answer{code, textOf(code), o.op.body(o.msg, rows, g)}
 }
 
 // done is the result of a task that is finished at once: caller and pS2SUrl

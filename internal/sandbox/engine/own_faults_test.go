@@ -26,8 +26,8 @@ func TestFaultsOfOneSubmission(t *testing.T) {
 		}}
 	}
 	refused := recharge("R1")
-	refused.Faults = []engine.Fault{{Name: "code", Code: "MG08099F"}}
-	out := w.ok(w.apply(refused), "MG08099F")
+	refused.Faults = []engine.Fault{{Name: "code", Code: "MG18099F"}}
+	out := w.ok(w.apply(refused), "MG18099F")
 	assert.False(t, out.Taken)
 	held := recharge("R1")
 	held.Faults = []engine.Fault{{Name: "stay-pending"}}

@@ -12,20 +12,6 @@ const (
 	TradeUnknown TradeState = "4" // 未查询到交易
 )
 
-// tradeOfSale is the pTradeType of a transfer that carries out a debt transfer.
-// All other transfers have the one that is known of the release of funds; that
-// 代偿, 代偿还款 and 担保收益 share it is our choice, as it is that a recharge by
-// withholding (代扣) has the number of any recharge.
-const tradeOfSale = "15"
-
-// trade is the pTradeType of an order.
-func (s *submission) trade() string {
-	if s.op.name == "Transfer" && s.get("pTransferType") == debtSale {
-		return tradeOfSale
-	}
-	return s.op.trade
-}
-
 // QueryTrade says how one of the merchant's orders stands, from the same books
 // as everything else, and which number the platform gave it, "" for none. The
 // end of a bid has type and number of its registration; the answer is of the

@@ -158,17 +158,16 @@ type ClaimInfo struct {
 	Fee      int64
 	Frozen   int64
 	Status   string // pStatus: 0 frozen, 1 released, 10 ended
-	Shares   []ShareInfo
+	Holdings []HoldingInfo
 }
 
-// ShareInfo describes the part of a claim that one person holds.
-type ShareInfo struct {
+// HoldingInfo describes what one person holds of a claim.
+type HoldingInfo struct {
 	Holder      string
 	Face        int64
-	Outstanding int64 // principal that is open for certain
-	Room        int64 // what may still be paid on it, interest included
+	Outstanding int64 // every payment counts as principal until this is 0
 	Received    int64
-	Reserved    int64 // part of Face that is registered for sale
+	OnSale      int64 // part of Face that is registered for sale
 }
 
 // GuarantorInfo describes a guarantor's promise.
@@ -246,8 +245,8 @@ func (b *bid) info() BidInfo {
 			Order: c.order, Contract: c.contract, Investor: c.investor.number, Amount: c.amount, Fee: c.fee,
 			Frozen: left(c.freeze), Status: c.state,
 		}
-		for _, s := range c.shares {
-			claim.Shares = append(claim.Shares, ShareInfo{s.holder.number, s.face, s.outstanding, s.room, s.received, s.reserved})
+		for _, h := range c.holdings {
+			claim.Holdings = append(claim.Holdings, HoldingInfo{h.holder.number, h.face, h.outstanding, h.received, h.onSale})
 		}
 		info.Claims = append(info.Claims, claim)
 	}
