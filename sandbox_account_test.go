@@ -56,7 +56,7 @@ func TestOpenAccountRefused(t *testing.T) {
 		{"e-mail used", func(r *ips.OpenAccountRequest) { r.Email = taken.Email }, ips.CodeEmailUsed},
 		{"e-mail used, in capitals", func(r *ips.OpenAccountRequest) { r.Email = "PERSON1@example.com" }, ips.CodeEmailUsed},
 		{"number taken by another opening", func(r *ips.OpenAccountRequest) { r.OrderNo = first.OrderNo }, "MG01090F"},
-		{"number that IPS does not take", func(r *ips.OpenAccountRequest) { r.OrderNo = "with space" }, "MG01201F"},
+		{"number that IPS does not take", func(r *ips.OpenAccountRequest) { r.OrderNo = "with space" }, "MG01200F"},
 	})
 }
 

@@ -175,7 +175,7 @@ func TestRegisterBidRefused(t *testing.T) {
 		{"another's account", func(r *ips.RegisterBidRequest) { r.Account = other.Account }, ips.CodeBidBorrower},
 		{"another's id number", func(r *ips.RegisterBidRequest) { r.IdentNo = other.IdentNo }, ips.CodeBidBorrower},
 		{"another's name", func(r *ips.RegisterBidRequest) { r.RealName = other.Name }, ips.CodeBidBorrower},
-		{"margin not there", func(r *ips.RegisterBidRequest) { r.Margin = 500*ips.Yuan + ips.Fen }, "MG02051F"},
+		{"margin not there", func(r *ips.RegisterBidRequest) { r.Margin = 500*ips.Yuan + ips.Fen }, "MG02044F"},
 		{"number taken by another bid", func(r *ips.RegisterBidRequest) { r.OrderNo = bid.OrderNo }, "MG02090F"},
 	}, borrower.Account)
 }
@@ -312,12 +312,12 @@ func TestRegisterCreditorRefused(t *testing.T) {
 	refusedForms(t, s, s.Client().RegisterCreditor, good, []refusedCase[req]{
 		{"not enough for amount and fee", func(r *req) { r.Fee += ips.Fen }, ips.CodeInvestorFunds},
 		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, ips.CodeInvestorIdentity},
-		{"another's name", func(r *req) { r.RealName = other.Name }, "MG03109F"},
+		{"another's name", func(r *req) { r.RealName = other.Name }, "MG03108F"},
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG03025F"},
-		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03020F"},
+		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03112F"},
 		{"bid ended", func(r *req) { r.BidNo = ended.BidNo }, "MG03021F"},
 		{"bid waits for the borrower", func(r *req) { r.BidNo = waiting.BidNo }, "MG03021F"},
-		{"more than is left of the bid", func(r *req) { r.Amount = 2000*ips.Yuan + ips.Fen }, "MG03022F"},
+		{"more than is left of the bid", func(r *req) { r.Amount = 2000*ips.Yuan + ips.Fen }, "MG03119F"},
 		{"the borrower himself", func(r *req) {
 			r.Account, r.IdentNo, r.RealName = borrower.Account, borrower.IdentNo, borrower.Name
 		}, "MG03024F"},
@@ -381,7 +381,7 @@ func TestRegisterCreditorTooLate(t *testing.T) {
 	s.Leave(form)
 	require.NoError(t, carry[*ips.CreditorResponse](t, s, s.Client().RegisterCreditor, investmentOf(s, bid, quick, ips.Yuan)).Err())
 	got := answerOf[*ips.CreditorResponse](t, s.Confirm(form))
-	requireRefusal(t, "MG03022F", got)
+	requireRefusal(t, "MG03119F", got)
 	sameBothWays(t, s, got)
 	s.AssertBalance(slow.Account, 10_100*ips.Yuan, 0)
 }
@@ -460,7 +460,7 @@ func TestRegisterGuarantorRefused(t *testing.T) {
 		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG04020F"},
 		{"bid ended", func(r *req) { r.BidNo = ended.BidNo }, "MG04021F"},
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG04022F"},
-		{"another's id number", func(r *req) { r.IdentNo = guarantor.IdentNo }, "MG04023F"},
+		{"another's id number", func(r *req) { r.IdentNo = guarantor.IdentNo }, "MG04022F"},
 		{"the borrower himself", as(borrower), "MG04025F"},
 		{"another organisation", func(r *req) {
 			r.AccountType, r.Account, r.IdentNo = ips.AccountOrganisation, "808899", "808899"

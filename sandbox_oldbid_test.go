@@ -51,10 +51,10 @@ func TestRepayOldBid(t *testing.T) {
 	req.Rows[0].Amount = 1 * ips.Fen
 	form, err = c.RepayOldBid(req)
 	require.NoError(t, err)
-	assert.Equal(t, ips.Code("MG18044F"), s.Carry(form).Base().Code)
+	assert.Equal(t, ips.Code("MG20044F"), s.Carry(form).Base().Code)
 
 	req.OrderNo, req.ContractNo = s.NewOrderNo(), "HT0"
 	form, err = c.RepayOldBid(req)
 	require.NoError(t, err)
-	assert.Equal(t, ips.Code("MG18021F"), s.Carry(form).Base().Code)
+	assert.Equal(t, ips.Code("MG20021F"), s.Carry(form).Base().Code)
 }

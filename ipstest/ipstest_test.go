@@ -227,7 +227,7 @@ func TestFailuresAreReported(t *testing.T) {
 		{"recharge refused", nil, func(s *ipstest.Server) {
 			s.Recharge(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan)
 		},
-			"MG08020F", true},
+			"MG18020F", true},
 		{"bid of nobody", nil, func(s *ipstest.Server) { s.Bid(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan) },
 			"MG02013F", true},
 		{"investment too large", nil, func(s *ipstest.Server) { s.Invest(s.Bid(s.Person(0), 10*ips.Yuan), s.Person(ips.Yuan), 2*ips.Yuan) },

@@ -199,7 +199,7 @@ func TestThingsGoWrong(t *testing.T) {
 			spoil: func(box *sandbox.Sandbox) error { return box.Deposit("808801", "", 100_000) },
 			want:  "platform has -3.00 available and 0.00 frozen, and should have 0.00 and 0.00\nDoes this IPS take fees"},
 		{name: "people confirm by hand", config: sandbox.Config{Manual: true}, want: "a person to confirm"},
-		{name: "no mandate", config: sandbox.Config{Merchants: []sandbox.Merchant{noMandate()}}, want: "MG08023F"},
+		{name: "no mandate", config: sandbox.Config{Merchants: []sandbox.Merchant{noMandate()}}, want: "MG18023F"},
 		{name: "wrong cert", env: map[string]string{"IPS_CERT": strings.Repeat("x", 128)}, want: "asking for the platform's balance: ips: query-balance refused: 9999"},
 		{name: "nobody there", env: map[string]string{"IPS_WS_URL": "http://127.0.0.1:1/CreditWS/Service.asmx"}, want: "Can this program reach IPS"},
 		{name: "IPS cannot call back", env: map[string]string{"IPS_NOTIFY_URL": "http://127.0.0.1:1/ips/notify"},

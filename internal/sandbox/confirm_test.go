@@ -428,7 +428,7 @@ func TestBankPage(t *testing.T) {
 		available           int64
 	}{
 		"paid":   {"支付成功", "MG00000F", "充值成功", before + 1231_00},
-		"failed": {"支付失败", "MG08026F", "充值未成功", before},
+		"failed": {"支付失败", "MG18028F", "充值未成功", before},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -697,7 +697,7 @@ func TestProgramsConfirm(t *testing.T) {
 	// What comes to more than is left is refused without a page.
 	require.NoError(t, f.SetAuto("808801", liSi, true))
 	code, text := f.submitPage("doDwTrade.aspx", "p", withdrawing("W2")...)
-	assert.Equal(t, "MG19024F", code, text)
+	assert.Equal(t, "MG19054F", code, text)
 }
 
 func TestOtherPages(t *testing.T) {

@@ -471,8 +471,8 @@ func TestConsoleActions(t *testing.T) {
 		order := func(values url.Values) reply {
 			return l.operate(l.console("/console/faults"), "/console/faults/order", values)
 		}
-		s := l.operated(order(url.Values{"name": {"code"}, "op": {"doDpTrade"}, "code": {"MG08001F"}, "text": {"<b>no</b>"}, "count": {"2"}}))
-		assert.Contains(t, s.rows()[0], "返回指定返回码 code 充值申请 doDpTrade 全部 MG08001F <b>no</b>")
+		s := l.operated(order(url.Values{"name": {"code"}, "op": {"doDpTrade"}, "code": {"MG18001F"}, "text": {"<b>no</b>"}, "count": {"2"}}))
+		assert.Contains(t, s.rows()[0], "返回指定返回码 code 充值 doDpTrade 全部 MG18001F <b>no</b>")
 		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"1"}}))
 		assert.Contains(t, s.rows()[1], "应答延迟 latency 全部 全部 1ms 概率 0.5 生效后 0 不限")
 		assert.Contains(t, l.console("/console/").text, "2 项故障生效中")

@@ -426,10 +426,10 @@ func TestChosenCode(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{})
 	account := f.investor()
-	f.order(sandbox.Fault{Name: sandbox.FaultCode, Op: "doDpTrade", Code: "MG08099F", Text: "银行系统维护中"})
+	f.order(sandbox.Fault{Name: sandbox.FaultCode, Op: "doDpTrade", Code: "MG18099F", Text: "银行系统维护中"})
 	f.order(sandbox.Fault{Name: sandbox.FaultStayPending, Op: "doDpTrade"})
 	code, text := f.recharge("R1", account, "10.00")
-	assert.Equal(t, "MG08099F", code)
+	assert.Equal(t, "MG18099F", code)
 	assert.Contains(t, text, "银行系统维护中")
 	assert.Zero(t, f.purse(account))
 	assert.Zero(t, f.Faults()[1].Met, "a refused order is no event for the next fault")
@@ -444,7 +444,7 @@ func TestPendingStaysPending(t *testing.T) {
 	f.delivered()
 	id := f.order(sandbox.Fault{Name: sandbox.FaultStayPending, Op: "doDpTrade"})
 	code, _ := f.recharge("R0", "4021000000009999", "10.00")
-	assert.Equal(t, "MG08020F", code)
+	assert.Equal(t, "MG18020F", code)
 	assert.Zero(t, f.Faults()[0].Met, "what is refused cannot be pending")
 	code, _ = f.recharge("R1", account, "10.00")
 	assert.Equal(t, "MG00008F", code)
@@ -452,14 +452,14 @@ func TestPendingStaysPending(t *testing.T) {
 	assert.Equal(t, "MG00008F", code, "and it stays so")
 	require.NoError(t, f.Advance(24*time.Hour))
 	f.delivered()
-	assert.Equal(t, []string{"A1"}, f.arrived())
+	assert.Equal(t, []string{"A1", "R0"}, f.arrived())
 	b, _ := f.Balance("808801", account)
 	assert.Equal(t, engine.Balance{Unsettled: 1000}, b)
 	code, _ = f.recharge("R2", account, "10.00")
 	assert.Equal(t, "MG00000F", code, "used up")
 	require.NoError(t, f.LiftFault(id))
 	f.delivered()
-	assert.Equal(t, []string{"A1", "R2", "R1"}, f.arrived())
+	assert.Equal(t, []string{"A1", "R0", "R2", "R1"}, f.arrived())
 	assert.Equal(t, int64(2000), f.purse(account))
 }
 
@@ -630,7 +630,7 @@ func TestParseFault(t *testing.T) {
 		"reset": {Name: "reset"},
 		"reset:op=Transfer,count=2,after,merchant=808801": {Name: "reset", Op: "Transfer", Count: 2, After: true, Merchant: "808801"},
 		"notice-delay: delay=3s, probability=0.25":        {Name: "notice-delay", Delay: 3 * time.Second, Probability: 0.25},
-		"code:op=doDpTrade,code=MG08099F,text=维护中":        {Name: "code", Op: "doDpTrade", Code: "MG08099F", Text: "维护中"},
+		"code:op=doDpTrade,code=MG18099F,text=维护中":        {Name: "code", Op: "doDpTrade", Code: "MG18099F", Text: "维护中"},
 		"oversize:size=1024":                              {Name: "oversize", Size: 1024},
 		"row:row=2,after=false":                           {Name: "row", Row: 2},
 	} {

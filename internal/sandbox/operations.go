@@ -22,7 +22,7 @@ func pageOperations() []operation {
 		{"registerCretansfer", "登记债权转让"},
 		{"AutoNewSigning", "自动投标签约"},
 		{"RepaymentSigning", "自动还款签约"},
-		{"doDpTrade", "充值申请"},
+		{"doDpTrade", "充值"},
 		{"RepaymentNewTrade", "还款"},
 		{"doDwTrade", "提现申请"},
 		{"repaymentTrade", "老版还款"}, // the one page of the interface before v2.0
