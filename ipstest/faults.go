@@ -6,6 +6,7 @@ import (
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
 
 // WireFault is something that goes wrong on the way; see [Server.BreakNext].
@@ -33,16 +34,16 @@ const (
 // order is what the sandbox calls the fault.
 func (f WireFault) order() (sandbox.Fault, bool) {
 	names := map[WireFault]sandbox.Fault{
-		BadGateway:          {Name: sandbox.FaultHTTP502},
-		ConnectionBroken:    {Name: sandbox.FaultReset, After: true},
-		AnswerTruncated:     {Name: sandbox.FaultTruncate},
-		AnswerTooLarge:      {Name: sandbox.FaultOversize, Size: 17 << 20}, // a client reads 16 MiB
-		ServerFault:         {Name: sandbox.FaultSOAPFault},
-		NoticeLost:          {Name: sandbox.FaultNoticeDrop},
-		NoticeTwice:         {Name: sandbox.FaultNoticeDouble},
-		NoticeForged:        {Name: sandbox.FaultNoticeBadSign},
-		NoticeForeign:       {Name: sandbox.FaultNoticeOtherMerchant},
-		NoticeAmountChanged: {Name: sandbox.FaultNoticeAmount},
+		BadGateway:          {Name: fault.HTTP502},
+		ConnectionBroken:    {Name: fault.Reset, After: true},
+		AnswerTruncated:     {Name: fault.Truncate},
+		AnswerTooLarge:      {Name: fault.Oversize, Size: 17 << 20}, // a client reads 16 MiB
+		ServerFault:         {Name: fault.SOAPFault},
+		NoticeLost:          {Name: fault.NoticeDrop},
+		NoticeTwice:         {Name: fault.NoticeDouble},
+		NoticeForged:        {Name: fault.NoticeBadSign},
+		NoticeForeign:       {Name: fault.NoticeOtherMerchant},
+		NoticeAmountChanged: {Name: fault.NoticeAmount},
 	}
 	order, ok := names[f]
 	return order, ok

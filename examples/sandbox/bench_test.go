@@ -20,6 +20,7 @@ import (
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
 var orders = flag.Int("orders", 100_000, "how many orders the folder of BenchmarkStart holds")
@@ -131,7 +132,7 @@ func BenchmarkStart(b *testing.B) {
 		b.ReportMetric(time.Since(started).Seconds(), "s/start")
 		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB-heap")
 		b.ReportMetric(float64(info.Size())/(1<<20), "MiB-folder")
-		require.Len(b, box.Views().Orders(""), *orders+1)
+		require.Len(b, box.Engine().Orders(""), *orders+1)
 		require.NoError(b, box.Close())
 	}
 }
@@ -169,12 +170,12 @@ func fill(b *testing.B, f *folder, n int) {
 		at = at.Add(time.Millisecond)
 		records = append(records,
 			submit("doDpTrade", message(append([]string{"pMerBillNo", fmt.Sprintf("R%09d", i)}, rechargePairs(account)...)...)),
-			sandbox.Record{Delivery: &sandbox.Delivery{Seq: int64(i + 1), State: sandbox.NoticeDelivered, Attempt: &sandbox.Attempt{At: at, Status: 200}}})
+			sandbox.Record{Delivery: &notifier.Change{Seq: int64(i + 1), State: notifier.Delivered, Attempt: &sandbox.Attempt{At: at, Status: 200}}})
 		if len(records) > 1000 {
 			require.NoError(b, f.Append(records...))
 			records = records[:0]
 		}
 	}
-	records = append(records, sandbox.Record{Delivery: &sandbox.Delivery{Seq: int64(n + 1), State: sandbox.NoticeDelivered}})
+	records = append(records, sandbox.Record{Delivery: &notifier.Change{Seq: int64(n + 1), State: notifier.Delivered}})
 	require.NoError(b, f.Append(records...))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
 func openTestFolder(t *testing.T, path string) *folder {
@@ -43,7 +44,7 @@ func TestFolderKeepsRecordsInOrder(t *testing.T) {
 			{Name: "pMemo1", Value: "<&>\u2028"}, {Name: "pDetails", Rows: []engine.Message{{{Name: "a", Value: "b"}}}},
 		}}},
 		{Advance: 90 * time.Minute},
-		{Delivery: &sandbox.Delivery{Seq: 7, State: sandbox.NoticeDelivered, Attempt: &sandbox.Attempt{At: at, Took: time.Second, Status: 200}}},
+		{Delivery: &notifier.Change{Seq: 7, State: notifier.Delivered, Attempt: &sandbox.Attempt{At: at, Took: time.Second, Status: 200}}},
 	}
 	f, err := openFolder(path)
 	require.NoError(t, err)

@@ -116,7 +116,7 @@ type belongings struct {
 
 func (p *platform) belongings() belongings {
 	own, _ := p.Balance(p.code(), p.code())
-	v := p.Views()
+	v := p.Engine()
 	return belongings{own, v.Accounts(p.code()), v.Bids(p.code()), v.Orders(p.code())}
 }
 
@@ -148,9 +148,9 @@ func TestSameNumbersAtTwoMerchants(t *testing.T) {
 	}
 	for _, l := range one.sent {
 		no := l.content("pMerBillNo")
-		mine, ok := one.Views().Order(one.code(), "", no, false)
+		mine, ok := one.Engine().Order(one.code(), "", no, false)
 		require.True(t, ok, no)
-		other, ok := two.Views().Order(two.code(), "", no, false)
+		other, ok := two.Engine().Order(two.code(), "", no, false)
 		require.True(t, ok, no)
 		assert.Equal(t, "done", mine.State)
 		assert.Equal(t, "done", other.State)
@@ -257,7 +257,7 @@ func attacks(me, other *platform, own, suffix string) []refusalCase {
 		// queries
 		{"balance", me.enquire("QueryForAccBalance", other.li.account), "9999", account("账户不存在", other.li), queried},
 		{"balance of the platform itself", me.enquire("QueryForAccBalance", other.code()), "9999", account("账户不存在", platformOf(other)), queried},
-		{"user", me.enquire("QueryMerUserInfo", other.li.account), "9999", account("账户不存在", other.li), queried},
+		{"user", me.enquire("QueryMerUserInfo", other.li.account), "02", account("账户不存在", other.li), queried},
 	}
 }
 
@@ -294,7 +294,7 @@ func TestMerchantsCannotTouchEachOther(t *testing.T) {
 		p.take(t, "MG00008F", p.transfers("T9", "B1"+suffix, "1",
 			transferRow("C1"+suffix, "600.00", p.li.account, "1.00", p.zhang.account, "18.00")))
 		p.take(t, "MG00000F", p.invests("C9", "B1"+suffix, p.li, "100.00", "0.00").with("pRegType", "2", "pAuthNo", p.bidding))
-		info, ok := p.Views().Bid(p.code(), "B1"+suffix)
+		info, ok := p.Engine().Bid(p.code(), "B1"+suffix)
 		require.True(t, ok)
 		assert.Equal(t, int64(700_00), info.Released)
 	}
