@@ -18,8 +18,8 @@ func TestExitCodes(t *testing.T) {
 func TestWithdraw(t *testing.T) {
 	t.Parallel()
 	demotest.Prints(t, run,
-		`order WD\w+: refused, MG\w+ 提现申请失败，账户余额不足，.*`,
-		`the user is told: 提现申请失败，账户余额不足，.*`,
+		`order WD\w+: refused, MG\w+ 提现申请失败，IPS账户余额不足，.*`,
+		`the user is told: 提现申请失败，IPS账户余额不足，.*`,
 		`order WD\w+: 800\.00 went to the card of 李四`,
 		`李四 has 198\.00 available`,
 	)
