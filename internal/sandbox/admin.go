@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -352,7 +353,8 @@ func getBalances(c adminCall) (any, error) {
 	if len(list) == 0 {
 		return nil, fmt.Errorf("merchant %q: %w", only, ErrNotFound)
 	}
-	for _, a := range c.sandbox.engine.Accounts(only) {
+	accounts, _ := c.sandbox.engine.NewestAccounts(engine.AccountFilter{Merchant: only}, engine.Page{})
+	for _, a := range slices.Backward(accounts) {
 		add(a.Merchant, a.Number, a.Balance)
 	}
 	return map[string]any{"unit": "fen", "balances": list}, nil

@@ -204,9 +204,9 @@ func (f *Fault) prepare() error {
 	return nil
 }
 
-// forEngine is the fault as the engine knows it, for one of its operations.
-func (f *Fault) forEngine(op string) engine.Fault {
-	return engine.Fault{Name: f.Name, Op: op, Code: f.Code, Text: f.Text, Row: f.Row}
+// forEngine is the fault as the engine knows it.
+func (f *Fault) forEngine() engine.Fault {
+	return engine.Fault{Name: f.Name, Code: f.Code, Text: f.Text, Row: f.Row}
 }
 
 // faults are those that tests have ordered. They end with the process.
@@ -368,7 +368,7 @@ func (f *faults) offer(cmd *engine.Command) []*orderedFault {
 	defer f.mu.Unlock()
 	met := f.ask(e)
 	for _, o := range met {
-		cmd.Faults = append(cmd.Faults, o.forEngine(cmd.Op))
+		cmd.Faults = append(cmd.Faults, o.forEngine())
 	}
 	return met
 }
@@ -401,7 +401,7 @@ func (s *Sandbox) OrderFault(f Fault) (id int64, err error) {
 		if op == "" {
 			op = operationsMet(kind)[0]
 		}
-		if err := s.engine.ExamineFault(f.Merchant, f.forEngine(op)); err != nil {
+		if err := s.engine.ExamineFault(op, f.forEngine()); err != nil {
 			return 0, fmt.Errorf("sandbox: fault %s: %w", f.Name, err)
 		}
 	}
@@ -442,14 +442,6 @@ func (s *Sandbox) Faults() []FaultState { return s.faults.all() }
 // a merchant and operation, or of all with "". It also works after a restart,
 // when the fault that held them is forgotten.
 func (s *Sandbox) Release(merchant, op string) error {
-	ops := []string{op}
-	if op == "" {
-		ops = operationsMet(atOrder)
-	}
-	for _, op := range ops {
-		if err := s.Fault(merchant, engine.Fault{Name: FaultStayPending, Op: op, Lift: true}); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := s.apply(engine.Command{Kind: engine.KindRelease, Merchant: merchant, Op: op})
+	return err
 }

@@ -562,27 +562,28 @@ func (s *Sandbox) ReplySMS(id string, yes bool) error {
 	return err
 }
 
-// Fault orders or lifts a fault in the engine's rules for a merchant.
-func (s *Sandbox) Fault(merchant string, fault engine.Fault) error {
-	_, err := s.apply(engine.Command{Kind: engine.KindFault, Merchant: merchant, Fault: &fault})
+// Fault orders a fault that meets a merchant, as [Sandbox.OrderFault] does.
+func (s *Sandbox) Fault(merchant string, fault Fault) error {
+	fault.Merchant = merchant
+	_, err := s.OrderFault(fault)
 	return err
 }
 
 // Views are what the engine shows of its state: copies, which change nothing.
 // A merchant of "" means all of them.
 type Views interface {
+	Now() time.Time
 	Merchants() []engine.MerchantInfo
-	Accounts(merchant string) []engine.AccountInfo
-	Bids(merchant string) []engine.BidInfo
+	NewestAccounts(engine.AccountFilter, engine.Page) ([]engine.AccountInfo, int)
+	NewestBids(engine.BidFilter, engine.Page) ([]engine.BidInfo, int)
+	NewestOrders(engine.OrderFilter, engine.Page) ([]engine.OrderInfo, int)
+	NewestEntries(engine.JournalFilter) ([]engine.JournalEntry, int)
 	Bid(merchant, no string) (engine.BidInfo, bool)
-	Orders(merchant string) []engine.OrderInfo
 	Order(merchant, op, bill string, end bool) (engine.OrderInfo, bool)
 	PendingAsks(merchant string) []engine.AskInfo
 	Ask(id string) (engine.AskInfo, bool)
 	Inbox(mobile string) []engine.SMS
-	Journal(engine.JournalFilter) []engine.JournalEntry
 	Totals() engine.Totals
-	Faults() []engine.Fault
 }
 
 // Views shows the engine's state to tests and consoles. Whatever changes it

@@ -91,7 +91,6 @@ const (
 	KindMode     = "mode"     // auto or manual, for a merchant or one account
 	KindDeposit  = "deposit"  // money from outside into a merchant's own account
 	KindMandate  = "mandate"  // a withholding mandate is signed or withdrawn
-	KindFault    = "fault"    // order or lift a fault in the engine's own rules
 	KindOldBid   = "oldbid"   // seed a bid of the interface before v2.0
 	KindRelease  = "release"  // the orders that a fault holds get their final answers: of Merchant and Op, "" for all
 )
@@ -116,9 +115,8 @@ type Command struct {
 	Auto     bool              `json:",omitempty"` // mode
 	Amount   int64             `json:",omitempty"` // deposit, in fen
 	Settings *Settings         `json:",omitempty"` // merchant
-	Fault    *Fault            `json:",omitempty"` // fault
 	OldBid   *OldBid           `json:",omitempty"` // oldbid
-	Faults   []Fault           `json:",omitempty"` // submit: faults that meet it and nothing else; Op and Count do not matter
+	Faults   []Fault           `json:",omitempty"` // submit: deviations of this order and no other
 }
 
 // Settings are a merchant's standing at the platform, without its secrets.
@@ -150,18 +148,16 @@ const (
 	RepeatRefuse Repeat = "refuse" // as a duplicate (订单号重复)
 )
 
-// Fault is a deviation ordered from the engine itself. The wire's faults
-// (latency, resets, lost notifications) are none of the engine's business.
+// Fault is a deviation of one order from what the platform would do; it comes
+// with the command that submits it. The wire's faults (latency, resets, lost
+// notifications) are none of the engine's business.
 type Fault struct {
-	// Name is one of: "code" (the next call of Op is refused with Code and
-	// nothing is done), "stay-pending" (the next call of Op is taken but its
-	// final answer is held until the fault is lifted), "row" (row number Row,
-	// from 1, of the next batch of Op fails and does nothing).
-	Name  string
-	Op    string
-	Code  string `json:",omitempty"`
-	Text  string `json:",omitempty"`
-	Row   int    `json:",omitempty"`
-	Count int    `json:",omitempty"` // how many calls it meets; 0 means 1
-	Lift  bool   `json:",omitempty"` // take the fault back
+	// Name is one of: "code" (the order is refused with Code, and with Text
+	// unless that is empty, and nothing is done), "stay-pending" (it is taken,
+	// but its final answer is held until a KindRelease command), "row" (row
+	// number Row, from 1, of the batch fails and does nothing).
+	Name string
+	Code string `json:",omitempty"`
+	Text string `json:",omitempty"`
+	Row  int    `json:",omitempty"`
 }

@@ -50,7 +50,7 @@ func (e *Engine) Digest() string {
 		put("old bid", key.merchant, e.oldBids[key].info())
 	}
 	for _, o := range e.orderList {
-		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRows, o.hold != nil)
+		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRows, o.hold)
 	}
 	for _, o := range e.held {
 		put("held", o.key, o.task.(heldTask).result)
@@ -60,9 +60,6 @@ func (e *Engine) Digest() string {
 	}
 	for _, m := range e.textList {
 		put("sms", m.id, m.mobile, m.text, stamp(m.at), stamp(m.deadline), m.state, stamp(m.answeredAt))
-	}
-	for _, f := range e.faults {
-		put("fault", f.Fault, f.merchant, f.left)
 	}
 	for _, no := range slices.Sorted(maps.Keys(e.contracts)) {
 		c := e.contracts[no]

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -24,6 +25,7 @@ const (
 type Engine struct {
 	mu         sync.Mutex
 	now        time.Time
+	kinds      map[string]commandKind
 	operations map[string]*operation
 
 	operationList []*operation // in the order of the manual
@@ -55,7 +57,6 @@ type Engine struct {
 	texts     map[string]*sms
 	textList  []*sms
 	deadlines deadlines
-	faults    []*fault
 
 	numbers counters
 	notices []Notice // gathered while a command runs
@@ -70,6 +71,7 @@ type counters struct {
 // New returns an engine that knows nobody yet.
 func New() *Engine {
 	e := &Engine{
+		kinds:         commandKinds(),
 		operations:    make(map[string]*operation),
 		books:         ledger.New(),
 		merchants:     make(map[string]*merchant),
@@ -135,7 +137,7 @@ func (e *Engine) Apply(cmd Command) (Outcome, error) {
 	e.notices, e.decided = nil, nil
 	entries := e.books.Len()
 	e.passTo(cmd.At.UTC().Round(0))
-	out := e.act(&cmd)
+	out := e.kinds[cmd.Kind].do(e, &cmd)
 	// Deep copies: callers must not share state with the engine.
 	out.Answer = out.Answer.clone()
 	out.Notices, e.notices = e.notices, nil
@@ -144,6 +146,58 @@ func (e *Engine) Apply(cmd Command) (Outcome, error) {
 	}
 	out.Decision = e.decision(&out, entries)
 	return out, nil
+}
+
+// commandKind is what a Kind of Command means.
+type commandKind struct {
+	// examine finds out whether the command makes sense, and changes nothing.
+	examine func(e *Engine, cmd *Command) error
+	// do does what an examined command says.
+	do func(e *Engine, cmd *Command) Outcome
+}
+
+// commandKinds lists them by name.
+func commandKinds() map[string]commandKind {
+	// quiet is a command that is not answered.
+	quiet := func(do func(e *Engine, cmd *Command)) func(*Engine, *Command) Outcome {
+		return func(e *Engine, cmd *Command) Outcome { do(e, cmd); return Outcome{} }
+	}
+	return map[string]commandKind{
+		KindTick: {func(*Engine, *Command) error { return nil }, quiet(func(*Engine, *Command) {})},
+		KindMerchant: {func(_ *Engine, cmd *Command) error { return examineSettings(cmd.Settings) },
+			quiet(func(e *Engine, cmd *Command) { e.setMerchant(*cmd.Settings) })},
+		KindSubmit: {(*Engine).examineSubmit, func(e *Engine, cmd *Command) Outcome {
+			return e.submit(&submission{e.operations[cmd.Op], e.merchants[cmd.Merchant], cmd.Message.clone(), slices.Clone(cmd.Faults)})
+		}},
+		KindConfirm: {(*Engine).examineAsk, func(e *Engine, cmd *Command) Outcome { return e.confirm(e.asks[cmd.ID], cmd.Input) }},
+		KindCancel:  {(*Engine).examineAsk, func(e *Engine, cmd *Command) Outcome { return e.cancel(e.asks[cmd.ID]) }},
+		KindSMS: {func(e *Engine, cmd *Command) error {
+			if e.texts[cmd.ID] == nil {
+				return fmt.Errorf("engine: ID: unknown text message %q", cmd.ID)
+			}
+			return nil
+		}, quiet(func(e *Engine, cmd *Command) { e.reply(e.texts[cmd.ID], cmd.Yes) })},
+		KindMode: {func(e *Engine, cmd *Command) error {
+			if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" {
+				return err
+			}
+			return e.examineAccount(cmd.Merchant, cmd.Account)
+		}, quiet(func(e *Engine, cmd *Command) { e.setMode(cmd.Merchant, cmd.Account, cmd.Auto) })},
+		KindDeposit: {(*Engine).examineDeposit, quiet((*Engine).deposit)},
+		KindMandate: {func(e *Engine, cmd *Command) error { return e.examineAccount(cmd.Merchant, cmd.Account) },
+			quiet(func(e *Engine, cmd *Command) { e.accounts[cmd.Account].mandate = cmd.Yes })},
+		KindOldBid: {func(e *Engine, cmd *Command) error { return e.examineOldBid(cmd.Merchant, cmd.OldBid) },
+			quiet(func(e *Engine, cmd *Command) { e.seedOldBid(cmd.Merchant, cmd.OldBid) })},
+		KindRelease: {func(e *Engine, cmd *Command) error {
+			if cmd.Op != "" && e.operations[cmd.Op] == nil {
+				return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
+			}
+			if cmd.Merchant == "" {
+				return nil
+			}
+			return e.examineMerchant(cmd.Merchant)
+		}, quiet(func(e *Engine, cmd *Command) { e.releaseHeld(cmd.Merchant, cmd.Op) })},
+	}
 }
 
 // examine finds out whether the command makes sense, and changes nothing.
@@ -156,69 +210,51 @@ func (e *Engine) examine(cmd *Command) error {
 	case cmd.At.Year() < 1970 || cmd.At.Year() > 9000:
 		return fmt.Errorf("engine: At: year %d out of range", cmd.At.Year())
 	}
-	switch cmd.Kind {
-	case KindTick:
-		return nil
-	case KindMerchant:
-		return examineSettings(cmd.Settings)
-	case KindSubmit:
-		if e.operations[cmd.Op] == nil {
-			return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
-		}
-		if !cmd.Message.valid(0) {
-			return errors.New("engine: Message: not UTF-8, or rows within rows")
-		}
-		if err := e.examineMerchant(cmd.Merchant); err != nil {
-			return err
-		}
-		return e.examineFaults(cmd.Merchant, cmd.Op, cmd.Faults)
-	case KindConfirm, KindCancel:
-		if e.asks[cmd.ID] == nil {
-			return fmt.Errorf("engine: ID: unknown confirmation %q", cmd.ID)
-		}
-		for k, v := range cmd.Input {
-			if !utf8.ValidString(k) || !utf8.ValidString(v) {
-				return errors.New("engine: Input: not UTF-8")
-			}
-		}
-		return nil
-	case KindSMS:
-		if e.texts[cmd.ID] == nil {
-			return fmt.Errorf("engine: ID: unknown text message %q", cmd.ID)
-		}
-		return nil
-	case KindMode:
-		if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" {
-			return err
-		}
-		return e.examineAccount(cmd.Merchant, cmd.Account)
-	case KindDeposit:
-		if cmd.Amount <= 0 || cmd.Amount > maxDeposit {
-			return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", int64(maxDeposit), cmd.Amount)
-		}
-		if bank, _ := e.books.Balances(bankAccount); cmd.Amount-bank.Available > maxOutside {
-			return errors.New("engine: Amount: the sandbox holds all the money that there is")
-		}
-		if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" || cmd.Account == cmd.Merchant {
-			return err
-		}
-		return e.examineAccount(cmd.Merchant, cmd.Account)
-	case KindMandate:
-		return e.examineAccount(cmd.Merchant, cmd.Account)
-	case KindFault:
-		return e.examineFault(cmd.Merchant, cmd.Fault)
-	case KindOldBid:
-		return e.examineOldBid(cmd.Merchant, cmd.OldBid)
-	case KindRelease:
-		if cmd.Op != "" && e.operations[cmd.Op] == nil {
-			return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
-		}
-		if cmd.Merchant == "" {
-			return nil
-		}
-		return e.examineMerchant(cmd.Merchant)
+	kind, ok := e.kinds[cmd.Kind]
+	if !ok {
+		return fmt.Errorf("engine: Kind: unknown command %q", cmd.Kind)
 	}
-	return fmt.Errorf("engine: Kind: unknown command %q", cmd.Kind)
+	return kind.examine(e, cmd)
+}
+
+func (e *Engine) examineSubmit(cmd *Command) error {
+	if e.operations[cmd.Op] == nil {
+		return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
+	}
+	if !cmd.Message.valid(0) {
+		return errors.New("engine: Message: not UTF-8, or rows within rows")
+	}
+	for _, f := range cmd.Faults {
+		if err := e.ExamineFault(cmd.Op, f); err != nil {
+			return err
+		}
+	}
+	return e.examineMerchant(cmd.Merchant)
+}
+
+func (e *Engine) examineAsk(cmd *Command) error {
+	if e.asks[cmd.ID] == nil {
+		return fmt.Errorf("engine: ID: unknown confirmation %q", cmd.ID)
+	}
+	for k, v := range cmd.Input {
+		if !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return errors.New("engine: Input: not UTF-8")
+		}
+	}
+	return nil
+}
+
+func (e *Engine) examineDeposit(cmd *Command) error {
+	if cmd.Amount <= 0 || cmd.Amount > maxDeposit {
+		return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", int64(maxDeposit), cmd.Amount)
+	}
+	if bank, _ := e.books.Balances(bankAccount); cmd.Amount-bank.Available > maxOutside {
+		return errors.New("engine: Amount: the sandbox holds all the money that there is")
+	}
+	if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" || cmd.Account == cmd.Merchant {
+		return err
+	}
+	return e.examineAccount(cmd.Merchant, cmd.Account)
 }
 
 func (e *Engine) examineMerchant(code string) error {
@@ -236,35 +272,6 @@ func (e *Engine) examineAccount(merchant, number string) error {
 		return fmt.Errorf("engine: Account: unknown account %q", number)
 	}
 	return nil
-}
-
-// act does what an examined command says.
-func (e *Engine) act(cmd *Command) Outcome {
-	switch cmd.Kind {
-	case KindMerchant:
-		e.setMerchant(*cmd.Settings)
-	case KindSubmit:
-		return e.submit(&submission{e.operations[cmd.Op], e.merchants[cmd.Merchant], cmd.Message.clone(), ownFaults(cmd)})
-	case KindConfirm:
-		return e.confirm(e.asks[cmd.ID], cmd.Input)
-	case KindCancel:
-		return e.cancel(e.asks[cmd.ID])
-	case KindSMS:
-		e.reply(e.texts[cmd.ID], cmd.Yes)
-	case KindMode:
-		e.setMode(cmd.Merchant, cmd.Account, cmd.Auto)
-	case KindDeposit:
-		e.deposit(cmd)
-	case KindMandate:
-		e.accounts[cmd.Account].mandate = cmd.Yes
-	case KindFault:
-		e.setFault(cmd.Merchant, *cmd.Fault)
-	case KindOldBid:
-		e.seedOldBid(cmd.Merchant, cmd.OldBid)
-	case KindRelease:
-		e.releaseHeld(cmd.Merchant, cmd.Op)
-	}
-	return Outcome{}
 }
 
 // valid says whether the message survives JSON unchanged, without which a log

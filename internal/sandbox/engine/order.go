@@ -35,7 +35,7 @@ type submission struct {
 	op       *operation
 	merchant *merchant
 	msg      Message
-	faults   []*fault // that came with it
+	faults   []Fault // that came with it
 }
 
 // refuse words a refusal of this submission.
@@ -124,8 +124,8 @@ type order struct {
 	answer   Answer // given to the caller
 	final    Answer // posted to pS2SUrl, once it is known
 
-	hold     *fault // holds the final answer back
-	failRows []int  // rows of a batch that faults make fail, from 1
+	hold     bool  // the final answer is held back
+	failRows []int // rows of a batch that faults make fail, from 1
 
 	// Dropped as soon as the order is finished.
 	msg   Message
@@ -194,11 +194,15 @@ func writeHashed(h hash.Hash, s string) {
 // (see [Repeat]). The end of a bid repeats a number by design: the state of the
 // bid answers it, and nothing else.
 func (e *Engine) submit(s *submission) Outcome {
-	if f := e.takeFault(faultCode, s); f != nil {
-		if s.op.read(s.msg) == nil && e.orders[s.key()] == nil {
-			return e.refuseOrder(s, f.refusal(s.op))
+	if f, ok := s.fault(faultCode); ok {
+		r := refuse(s.title(), f.Code)
+		if f.Text != "" {
+			r.text = f.Text
 		}
-		return e.refuse(s, f.refusal(s.op))
+		if s.op.read(s.msg) == nil && e.orders[s.key()] == nil {
+			return e.refuseOrder(s, r)
+		}
+		return e.refuse(s, r)
 	}
 	if r := s.op.read(s.msg); r != nil {
 		return e.refuse(s, r)
@@ -285,9 +289,11 @@ func (e *Engine) take(s *submission, t task) *order {
 	if s.op.redirect {
 		o.back = s.get("pWebUrl")
 	}
-	o.hold = e.takeFault(faultStayPending, s)
-	for f := e.takeFault(faultRow, s); f != nil; f = s.takeOwn(faultRow) {
-		o.failRows = append(o.failRows, f.Row)
+	_, o.hold = s.fault(faultStayPending)
+	for _, f := range s.faults {
+		if f.Name == faultRow {
+			o.failRows = append(o.failRows, f.Row)
+		}
 	}
 	e.keep(o)
 	if t, ok := t.(starter); ok {
@@ -314,7 +320,7 @@ func (e *Engine) execute(o *order) {
 	if o.answer.Code == "" {
 		o.answer = res.now
 	}
-	if o.hold != nil {
+	if o.hold {
 		o.state = orderHeld
 		if o.answer.Code == o.final.Code {
 			o.answer = Answer{codeAccepted, textOf(codeAccepted), o.answer.Body}
@@ -360,7 +366,7 @@ func (e *Engine) fail(o *order, r *refusal) {
 
 func (e *Engine) finish(o *order, state orderState) {
 	o.state = state
-	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, nil
+	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, false
 	e.decided = append(e.decided, o)
 	e.notify(o.merchant, o.op, o.key.bill, o.notify, o.final)
 }

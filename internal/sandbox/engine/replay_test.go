@@ -87,7 +87,7 @@ func (f *traffic) act() engine.Outcome {
 	case 5:
 		return f.submit("registerGuarantor", guaranteeing(f.next("G"), f.pick(f.bids), f.person(), f.fen(500_00), f.fen(100_00), "10.00"))
 	case 6, 7, 8:
-		return f.release()
+		return f.payOut()
 	case 9, 10:
 		return f.sell()
 	case 11:
@@ -115,11 +115,15 @@ func (f *traffic) act() engine.Outcome {
 		return f.apply(engine.Command{Kind: engine.KindMode, Merchant: merchant, Auto: f.rand.IntN(3) > 0})
 	default:
 		ops := []string{"Transfer", "doDpTrade", "doDwTrade", "CoDpTrade", "registerSubject", "RepaymentNewTrade"}
-		fault := engine.Fault{Name: "stay-pending", Op: ops[f.rand.IntN(len(ops))], Lift: f.rand.IntN(2) == 0}
-		if fault.Op == "Transfer" && f.rand.IntN(2) == 0 {
-			fault.Name, fault.Row = "row", 1
+		held := fault{Name: "stay-pending", Op: ops[f.rand.IntN(len(ops))]}
+		if f.rand.IntN(2) == 0 {
+			return f.world.release(held.Op)
 		}
-		return f.fault(fault)
+		if held.Op == "Transfer" && f.rand.IntN(2) == 0 {
+			held.Name, held.Row = "row", 1
+		}
+		f.fault(held)
+		return engine.Outcome{}
 	}
 }
 
@@ -135,7 +139,7 @@ func (f *traffic) live(status string) (bid engine.BidInfo, claims []engine.Claim
 	return bid, claims
 }
 
-func (f *traffic) release() engine.Outcome {
+func (f *traffic) payOut() engine.Outcome {
 	bid, claims := f.live("0")
 	var list []engine.Message
 	for _, c := range claims {
@@ -178,7 +182,7 @@ func (f *traffic) sell() engine.Outcome {
 }
 
 func (f *traffic) carry() engine.Outcome {
-	for _, bid := range f.e.Bids(merchant) {
+	for _, bid := range f.world.bids(merchant) {
 		for _, d := range bid.Transfers {
 			if d.Status == "0" && f.rand.IntN(2) == 0 {
 				return f.submit("Transfer", transferring(f.next("T"), bid.No, "4", transferRow(d.Order, yuan(d.Price), d.To, "2.00", d.From, "1.00")))
@@ -329,7 +333,6 @@ func TestDigestSeesEverySmallChange(t *testing.T) {
 			w.apply(engine.Command{Kind: engine.KindMode, Merchant: merchant, Account: li.account})
 		},
 		"settings":  func(w *world) { w.settle(engine.Settings{Merchant: merchant, Auto: true, Name: "改名"}) },
-		"fault":     func(w *world) { w.fault(engine.Fault{Name: "stay-pending", Op: "Transfer"}) },
 		"notice":    func(w *world) { w.submit("CreateNewIpsAcct", opening("A1", zhang)) },
 		"contract":  func(w *world) { w.submit("AutoNewSigning", signing("S1", li)) },
 		"text sent": func(w *world) { w.submit("registerSubject", bidding("B9", "B9", "1.00", "0.00")) },
@@ -363,7 +366,7 @@ func TestConcurrentUse(t *testing.T) {
 					break
 				}
 				w.e.Totals()
-				w.e.Bids("")
+				w.bids("")
 				w.e.NextDeadline()
 				if err = w.e.CheckBooks(); err != nil {
 					break

@@ -245,7 +245,7 @@ func TestBatchedTransfer(t *testing.T) {
 	}
 	assert.Equal(t, []string{"Y", "N", "N", "Y"}, got)
 	var borrower []int64
-	for _, e := range w.e.Journal(engine.JournalFilter{Account: zhang.account, Order: "T1"}) {
+	for _, e := range w.journal(engine.JournalFilter{Account: zhang.account, Order: "T1"}) {
 		borrower = append(borrower, e.Amount)
 	}
 	assert.Equal(t, []int64{500_00, 20_00}, borrower)
