@@ -130,6 +130,9 @@ func (t *openTask) consent() consent {
 	}}
 }
 
+func (t *openTask) fill(d *details) { t.details = d }
+func (t *openTask) late() given     { return given{"pStatus": openingTimedOut} }
+
 func (t *openTask) check(e *Engine) *refusal {
 	if e.emails[strings.ToLower(t.get("pEmail"))] != nil {
 		return t.refuse("MG01011F")

@@ -161,3 +161,44 @@ type Fault struct {
 	Text string `json:",omitempty"`
 	Row  int    `json:",omitempty"`
 }
+
+func (a Answer) clone() Answer {
+	a.Body = a.Body.clone()
+	return a
+}
+
+func (m Message) clone() Message {
+	if m == nil {
+		return nil
+	}
+	c := append(Message{}, m...)
+	for i := range c {
+		if c[i].Rows == nil {
+			continue
+		}
+		rows := make([]Message, len(c[i].Rows))
+		for j, row := range c[i].Rows {
+			rows[j] = row.clone()
+		}
+		c[i].Rows = rows
+	}
+	return c
+}
+
+// OldBid is a bid that was made through the interface before v2.0. The sandbox
+// does not play that interface but for its repayment, so an old bid does not
+// come about by a message: it is seeded, by a KindOldBid command. No operation
+// of v2.0 knows it.
+type OldBid struct {
+	BidNo      string // pBidNo
+	ContractNo string // pContractNo
+	Release    string // pMerchantBillNo: order number of the old release of funds
+	Borrower   string // custody account
+	Owed       []OldClaim
+}
+
+// OldClaim is what an investor of an old bid may still receive.
+type OldClaim struct {
+	Account string // custody account
+	Amount  int64  // in fen
+}

@@ -13,8 +13,6 @@ const (
 	endBid = "2"
 )
 
-const bidNumber = "02"
-
 // What pTrdCycleType says, and the longest terms: five years.
 const (
 	termDays   = "1"
@@ -52,9 +50,11 @@ func bidOperation() *operation {
 	}
 	fields = request(true, append(fields, person("pIpsAcctNo")...)...)
 	return &operation{
-		name: "registerSubject", title: "登记标的", number: bidNumber, trade: "02", redirect: true, fields: fields,
+		name: "registerSubject", title: "登记标的", number: "02", trade: "02", redirect: true, fields: fields,
 		response: echo(fields, "pIpsBillNo", "pIpsTime", "pBidStatus", "pRealFreezenAmt"),
+		endTitle: "结束标的",
 		failed:   given{"pBidStatus": bidFailed, "pRealFreezenAmt": "0.00"},
+		isEnd:    func(msg Message) bool { return msg.Get("pOperationType") == endBid },
 		plan: func(e *Engine, s *submission) (task, *refusal) {
 			if s.get("pOperationType") == endBid {
 				return planEnd(e, s)

@@ -255,7 +255,7 @@ func (op *operation) commonCodes() []Code {
 	var codes []Code
 	has := map[int]bool{
 		numberTaken: op.name != "doDpTrade", cancelled: op.redirect, wrongPasswords: op.redirect, unconfirmed: op.redirect,
-		rowFault: op.rows != nil, malformed: op.number != repaymentNumber,
+		rowFault: op.rows != nil, malformed: op.fieldCode == "",
 	}
 	for i := range op.fields {
 		has[notOpen] = has[notOpen] || op.fields[i].closed != ""
@@ -266,15 +266,6 @@ func (op *operation) commonCodes() []Code {
 			c.Code = op.commonCode(n)
 			codes = append(codes, c)
 		}
-	}
-	return codes
-}
-
-// Codes lists every code that the engine gives, in the order of the manual.
-func Codes() []Code {
-	codes := append([]Code(nil), codeTable[:]...)
-	for _, op := range operations() {
-		codes = append(codes, op.commonCodes()...)
 	}
 	return codes
 }

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -68,57 +70,12 @@ type counters struct {
 	Account, Bill, Contract, Ask, SMS, Notice int64
 }
 
-// New returns an engine that knows nobody yet.
-func New() *Engine {
-	e := &Engine{
-		kinds:         commandKinds(),
-		operations:    make(map[string]*operation),
-		books:         ledger.New(),
-		merchants:     make(map[string]*merchant),
-		accounts:      make(map[string]*account),
-		emails:        make(map[string]*account),
-		orders:        make(map[orderKey]*order),
-		bids:          make(map[bidKey]*bid),
-		oldBids:       make(map[bidKey]*oldBid),
-		claims:        make(map[numberKey]*claim),
-		carried:       make(map[numberKey]*claim),
-		guarantees:    make(map[numberKey]*guarantee),
-		debts:         make(map[numberKey]*debt),
-		compensations: make(map[numberKey]*compensation),
-		contracts:     make(map[string]*contract),
-		asks:          make(map[string]*ask),
-		texts:         make(map[string]*sms),
-	}
-	e.operationList = operations()
-	for _, op := range e.operationList {
-		e.operations[op.name] = op
-	}
-	// New books refuse no names, so these cannot fail.
-	_ = e.books.OpenOutside(bankAccount)
-	_ = e.books.Open(feeAccount)
-	_ = e.books.Open(transitAccount)
-	return e
-}
-
-// operations are the thirteen of the platform, in the order of the manual, and
-// what is left of the interface before it.
-func operations() []*operation {
-	return []*operation{
-		openAccountOperation(),
-		bidOperation(),
-		creditorOperation(),
-		guarantorOperation(),
-		debtOperation(),
-		autoBidOperation(),
-		autoRepayOperation(),
-		rechargeOperation(),
-		transferOperation(),
-		repaymentOperation(),
-		unfreezeOperation(),
-		withholdingOperation(),
-		withdrawalOperation(),
-		oldRepaymentOperation(),
-	}
+// commandKind is what a Kind of Command means.
+type commandKind struct {
+	// examine finds out whether the command makes sense, and changes nothing.
+	examine func(e *Engine, cmd *Command) error
+	// do does what an examined command says.
+	do func(e *Engine, cmd *Command) Outcome
 }
 
 // Apply lets one command happen. It returns an error, and nothing has
@@ -148,58 +105,6 @@ func (e *Engine) Apply(cmd Command) (Outcome, error) {
 	return out, nil
 }
 
-// commandKind is what a Kind of Command means.
-type commandKind struct {
-	// examine finds out whether the command makes sense, and changes nothing.
-	examine func(e *Engine, cmd *Command) error
-	// do does what an examined command says.
-	do func(e *Engine, cmd *Command) Outcome
-}
-
-// commandKinds lists them by name.
-func commandKinds() map[string]commandKind {
-	// quiet is a command that is not answered.
-	quiet := func(do func(e *Engine, cmd *Command)) func(*Engine, *Command) Outcome {
-		return func(e *Engine, cmd *Command) Outcome { do(e, cmd); return Outcome{} }
-	}
-	return map[string]commandKind{
-		KindTick: {func(*Engine, *Command) error { return nil }, quiet(func(*Engine, *Command) {})},
-		KindMerchant: {func(_ *Engine, cmd *Command) error { return examineSettings(cmd.Settings) },
-			quiet(func(e *Engine, cmd *Command) { e.setMerchant(*cmd.Settings) })},
-		KindSubmit: {(*Engine).examineSubmit, func(e *Engine, cmd *Command) Outcome {
-			return e.submit(&submission{e.operations[cmd.Op], e.merchants[cmd.Merchant], cmd.Message.clone(), slices.Clone(cmd.Faults)})
-		}},
-		KindConfirm: {(*Engine).examineAsk, func(e *Engine, cmd *Command) Outcome { return e.confirm(e.asks[cmd.ID], cmd.Input) }},
-		KindCancel:  {(*Engine).examineAsk, func(e *Engine, cmd *Command) Outcome { return e.cancel(e.asks[cmd.ID]) }},
-		KindSMS: {func(e *Engine, cmd *Command) error {
-			if e.texts[cmd.ID] == nil {
-				return fmt.Errorf("engine: ID: unknown text message %q", cmd.ID)
-			}
-			return nil
-		}, quiet(func(e *Engine, cmd *Command) { e.reply(e.texts[cmd.ID], cmd.Yes) })},
-		KindMode: {func(e *Engine, cmd *Command) error {
-			if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" {
-				return err
-			}
-			return e.examineAccount(cmd.Merchant, cmd.Account)
-		}, quiet(func(e *Engine, cmd *Command) { e.setMode(cmd.Merchant, cmd.Account, cmd.Auto) })},
-		KindDeposit: {(*Engine).examineDeposit, quiet((*Engine).deposit)},
-		KindMandate: {func(e *Engine, cmd *Command) error { return e.examineAccount(cmd.Merchant, cmd.Account) },
-			quiet(func(e *Engine, cmd *Command) { e.accounts[cmd.Account].mandate = cmd.Yes })},
-		KindOldBid: {func(e *Engine, cmd *Command) error { return e.examineOldBid(cmd.Merchant, cmd.OldBid) },
-			quiet(func(e *Engine, cmd *Command) { e.seedOldBid(cmd.Merchant, cmd.OldBid) })},
-		KindRelease: {func(e *Engine, cmd *Command) error {
-			if cmd.Op != "" && e.operations[cmd.Op] == nil {
-				return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
-			}
-			if cmd.Merchant == "" {
-				return nil
-			}
-			return e.examineMerchant(cmd.Merchant)
-		}, quiet(func(e *Engine, cmd *Command) { e.releaseHeld(cmd.Merchant, cmd.Op) })},
-	}
-}
-
 // examine finds out whether the command makes sense, and changes nothing.
 func (e *Engine) examine(cmd *Command) error {
 	switch {
@@ -215,46 +120,6 @@ func (e *Engine) examine(cmd *Command) error {
 		return fmt.Errorf("engine: Kind: unknown command %q", cmd.Kind)
 	}
 	return kind.examine(e, cmd)
-}
-
-func (e *Engine) examineSubmit(cmd *Command) error {
-	if e.operations[cmd.Op] == nil {
-		return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
-	}
-	if !cmd.Message.valid(0) {
-		return errors.New("engine: Message: not UTF-8, or rows within rows")
-	}
-	for _, f := range cmd.Faults {
-		if err := e.ExamineFault(cmd.Op, f); err != nil {
-			return err
-		}
-	}
-	return e.examineMerchant(cmd.Merchant)
-}
-
-func (e *Engine) examineAsk(cmd *Command) error {
-	if e.asks[cmd.ID] == nil {
-		return fmt.Errorf("engine: ID: unknown confirmation %q", cmd.ID)
-	}
-	for k, v := range cmd.Input {
-		if !utf8.ValidString(k) || !utf8.ValidString(v) {
-			return errors.New("engine: Input: not UTF-8")
-		}
-	}
-	return nil
-}
-
-func (e *Engine) examineDeposit(cmd *Command) error {
-	if cmd.Amount <= 0 || cmd.Amount > maxDeposit {
-		return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", int64(maxDeposit), cmd.Amount)
-	}
-	if bank, _ := e.books.Balances(bankAccount); cmd.Amount-bank.Available > maxOutside {
-		return errors.New("engine: Amount: the sandbox holds all the money that there is")
-	}
-	if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" || cmd.Account == cmd.Merchant {
-		return err
-	}
-	return e.examineAccount(cmd.Merchant, cmd.Account)
 }
 
 func (e *Engine) examineMerchant(code string) error {
@@ -324,3 +189,30 @@ func (e *Engine) holds(name string) int64 {
 	b, _ := e.books.Balances(name)
 	return b.Available
 }
+
+// decision is the fingerprint of what a command decided; entries is the length
+// of the books' journal before it. It costs the same however much is known.
+func (e *Engine) decision(out *Outcome, entries int) string {
+	h := sha256.New()
+	w := bufio.NewWriter(h)
+	fmt.Fprintf(w, "%d %s %+v %q\n", Rules, stamp(e.now), e.numbers, fmt.Sprint(out.Answer, out.ReturnURL, out.Ask, out.Problem, out.Taken))
+	for _, n := range out.Notices {
+		fmt.Fprintf(w, "notice %d %q\n", n.Seq, fmt.Sprint(n.Merchant, n.Op, n.Order, n.URL, stamp(n.At), n.Answer))
+	}
+	for i := entries + 1; i <= e.books.Len(); i++ {
+		entry := e.books.Entry(i)
+		fmt.Fprintf(w, "entry %s %q\n", stamp(entry.At), fmt.Sprint(entry.Seq, entry.Merchant, entry.Operation, entry.Order,
+			entry.Bid, entry.Text, entry.From, entry.To, entry.Amount, entry.Freeze))
+		if b := e.bids[bidKey{entry.Merchant, entry.Bid}]; b != nil {
+			fmt.Fprintf(w, "bid %s %d %d %d %d\n", b.status, b.raised, b.released, b.received, b.feeTaken)
+		}
+	}
+	for _, o := range e.decided {
+		fmt.Fprintf(w, "order %q %t %s %s\n", []string{o.key.merchant, o.key.op, o.key.bill}, o.key.end, o.state, o.billNo)
+	}
+	e.decided = nil
+	_ = w.Flush() // a hash takes everything
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

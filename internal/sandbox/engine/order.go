@@ -24,8 +24,17 @@ type operation struct {
 	// identity lists the fields that make two messages the same order; nil
 	// means all of them.
 	identity []string
-	// trade is the pTradeType under which a query finds its orders.
-	trade string
+	// fieldCode is the one code of whatever is wrong with a field, for an
+	// operation that does not follow the general scheme.
+	fieldCode string
+	// trade is the pTradeType under which a query finds its orders; where it
+	// depends on the message, tradeOf says it.
+	trade   string
+	tradeOf func(Message) string
+	// isEnd says whether a message ends what an earlier one began, under the
+	// same number; endTitle is what the platform's texts call it then.
+	isEnd    func(Message) bool
+	endTitle string
 	// plan turns a message whose fields are in order into something to do.
 	plan func(e *Engine, s *submission) (task, *refusal)
 }
@@ -46,7 +55,7 @@ func (s *submission) refuse(code string, values ...string) *refusal {
 // title is what the platform's texts call it.
 func (s *submission) title() string {
 	if s.key().end {
-		return "结束标的"
+		return s.op.endTitle
 	}
 	return s.op.title
 }
@@ -137,15 +146,15 @@ type order struct {
 func (o *order) number() numberKey { return numberKey{o.key.merchant, o.key.bill} }
 
 func (s *submission) key() orderKey {
-	return orderKey{s.merchant.code(), s.op.name, s.get("pMerBillNo"), s.op.number == bidNumber && s.get("pOperationType") == endBid}
+	return orderKey{s.merchant.code(), s.op.name, s.get("pMerBillNo"), s.op.isEnd != nil && s.op.isEnd(s.msg)}
 }
 
 // trade is the pTradeType of the order. That 代偿, 代偿还款 and 担保收益 share that of
 // the release of funds is our choice, as it is that a withholding has that of
 // any recharge.
 func (s *submission) trade() string {
-	if s.op.name == "Transfer" && s.get("pTransferType") == debtSale {
-		return "15"
+	if s.op.tradeOf != nil {
+		return s.op.tradeOf(s.msg)
 	}
 	return s.op.trade
 }

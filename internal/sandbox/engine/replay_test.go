@@ -399,7 +399,7 @@ func filled(b *testing.B, accounts int) *world {
 		}
 		apply(engine.Command{Kind: engine.KindSubmit, Merchant: merchant, Op: "CreateNewIpsAcct", Message: opening(fmt.Sprintf("A%d", i), p)})
 		for range 10 {
-			apply(engine.Command{Kind: engine.KindDeposit, Merchant: merchant, Account: fmt.Sprintf("402%013d", 1_000_000_000_001+i), Amount: 10_000_00})
+			apply(engine.Command{Kind: engine.KindDeposit, Merchant: merchant, Account: fmt.Sprintf("402%013d", 1_000_000_000_001+int64(i)), Amount: 10_000_00})
 		}
 	}
 	apply(engine.Command{Kind: engine.KindSubmit, Merchant: merchant, Op: "registerSubject", Message: bidding("B1", "B1", "100000000.00", "0.00")})
@@ -413,7 +413,7 @@ func BenchmarkGrowth(b *testing.B) {
 	const few, many = 1_000, 100_000
 	small, large := filled(b, few), filled(b, many)
 	someone := func(i, accounts int) person {
-		return person{"李四", "110101199001010002", "", "", fmt.Sprintf("402%013d", 1_000_000_000_002+i%(accounts-1))}
+		return person{"李四", "110101199001010002", "", "", fmt.Sprintf("402%013d", 1_000_000_000_002+int64(i%(accounts-1)))}
 	}
 	// Numbers go on from one run of a benchmark to the next.
 	count := map[string]int{}
@@ -503,6 +503,49 @@ func BenchmarkTransfer(b *testing.B) {
 		out, err := w.e.Apply(engine.Command{Kind: engine.KindSubmit, At: start, Merchant: merchant, Op: "Transfer", Message: msg})
 		if err != nil || out.Notices[0].Answer.Code != "MG00000F" {
 			b.Fatal(err, out.Answer.Text)
+		}
+	}
+}
+
+// A log that keeps what was decided notices whatever was changed in it.
+func TestDecisionsTellADamagedLog(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.fund()
+	w.submit("registerCretansfer", selling("D1", "B1", "C1", li, wang, "200.00", "200.00", "2"))
+	w.submit("doDwTrade", withdrawing("X1", li, "100.00"))
+	w.submit("doDwTrade", withdrawing("X1", li, "200.00"))
+	w.pass(time.Hour)
+	replay := func(spoil func(i int, cmd *engine.Command)) (decisions []string) {
+		e := engine.New()
+		for i, cmd := range w.log {
+			cmd.Message = with(cmd.Message)
+			spoil(i, &cmd)
+			out, err := e.Apply(cmd)
+			require.NoError(t, err)
+			decisions = append(decisions, out.Decision)
+		}
+		return decisions
+	}
+	want := replay(func(int, *engine.Command) {})
+	assert.Equal(t, want, replay(func(int, *engine.Command) {}))
+	for i, cmd := range w.log {
+		for name, spoil := range map[string]func(*engine.Command){
+			"amount":  func(c *engine.Command) { c.Amount++ },
+			"pTrdAmt": func(c *engine.Command) { c.Message = with(c.Message, "pTrdAmt", "99.00") },
+			"pMemo1":  func(c *engine.Command) { c.Message = with(c.Message, "pMemo1", "changed") },
+			"time":    func(c *engine.Command) { c.At = c.At.Add(-time.Nanosecond) },
+		} {
+			if name == "amount" && cmd.Kind != engine.KindDeposit || name != "amount" && name != "time" && cmd.Message.Get(name) == "" ||
+				name == "time" && (i == 0 || cmd.At.Equal(w.log[i-1].At)) {
+				continue
+			}
+			got := replay(func(j int, c *engine.Command) {
+				if i == j {
+					spoil(c)
+				}
+			})
+			assert.NotEqual(t, want[i], got[i], "%s of command %d, %s %s", name, i, cmd.Kind, cmd.Op)
 		}
 	}
 }

@@ -284,29 +284,6 @@ func (o *order) info() OrderInfo {
 	return info
 }
 
-func (a Answer) clone() Answer {
-	a.Body = a.Body.clone()
-	return a
-}
-
-func (m Message) clone() Message {
-	if m == nil {
-		return nil
-	}
-	c := append(Message{}, m...)
-	for i := range c {
-		if c[i].Rows == nil {
-			continue
-		}
-		rows := make([]Message, len(c[i].Rows))
-		for j, row := range c[i].Rows {
-			rows[j] = row.clone()
-		}
-		c[i].Rows = rows
-	}
-	return c
-}
-
 // AskInfo describes a confirmation for the page that asks for it.
 type AskInfo struct {
 	ID           string
@@ -551,8 +528,6 @@ func newest[T, Info any](all []T, p Page, info func(T) Info, takes func(T) bool)
 	}
 	return list, total
 }
-
-func is(want, value string) bool { return want == "" || want == value }
 
 func within(want string, values ...string) bool {
 	return want == "" || slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, want) })
