@@ -73,7 +73,7 @@ func checkParticulars(s *submission, now time.Time) *refusal {
 		return nil
 	}
 	const code = "MG01002F"
-	return &refusal{code, fmt.Sprintf(textOf(code)[1:], s.merchant.code(), shown(s.get("pMerBillNo")), strings.Join(wrong, " "))}
+	return &refusal{code: code, text: fmt.Sprintf(textOf(code)[1:], s.merchant.code(), shown(s.get("pMerBillNo")), strings.Join(wrong, " "))}
 }
 
 var (

@@ -75,7 +75,7 @@ func planBid(e *Engine, s *submission) (task, *refusal) {
 	case b.termUnit == termMonths && b.term > maxMonths:
 		return nil, s.refuse("MG02052F", s.get("pTrdCycleValue"))
 	case tooOld(s.get("pRegDate"), e.now):
-		return nil, s.refuse("MG02002F")
+		return nil, s.refuse("MG02002F").ofShape() // so its text says
 	case e.bid(s.merchant, b.no) != nil, e.oldBids[bidKey{s.merchant.code(), b.no}] != nil:
 		return nil, s.refuse("MG02008F", b.no, s.merchant.code())
 	}

@@ -282,7 +282,13 @@ var codesByName = func() map[string]string {
 func textOf(code string) string { return codesByName[code] }
 
 // refusal is why the platform does not do what it was asked.
-type refusal struct{ code, text string }
+type refusal struct {
+	code, text string
+	shape      bool // of a single field: then the order's number is not remembered
+}
+
+// ofShape marks a refusal as one of a field's shape.
+func (r *refusal) ofShape() *refusal { r.shape = true; return r }
 
 // refuse words a refusal as the platform does. Values must be fit for showing.
 func refuse(title, code string, values ...string) *refusal {
@@ -306,7 +312,7 @@ func word(title, code, pattern string, values []string) *refusal {
 		}
 		text = title + "失败，" + text + "错误码" + code
 	}
-	return &refusal{code, text}
+	return &refusal{code: code, text: text}
 }
 
 // shown makes a stranger's value fit for a text: short and on one line.

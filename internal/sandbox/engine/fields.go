@@ -201,9 +201,9 @@ func inRow(row int, name string) string {
 // for whatever is wrong with a field.
 func (op *operation) missing(name, label string) *refusal {
 	if op.fieldCode != "" {
-		return refuse(op.title, op.fieldCode, name+" 是必填项")
+		return refuse(op.title, op.fieldCode, name+" 是必填项").ofShape()
 	}
-	return refuse(op.title, codeMissing, label)
+	return refuse(op.title, codeMissing, label).ofShape()
 }
 
 func (op *operation) malformed(name, label, says, value string) *refusal {

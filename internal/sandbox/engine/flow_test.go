@@ -422,6 +422,10 @@ func TestRefusedNumberIsRemembered(t *testing.T) {
 		// A refusal of a field's shape remembers nothing.
 		w.ok(w.submit("doDwTrade", withdrawing("X2", wang, "-1.00")), "MG19200F")
 		w.ok(w.submit("doDwTrade", withdrawing("X2", wang, "1.00")), "MG00000F")
+		w.ok(w.submit("doDpTrade", with(recharging("R2", wang, "1.00"), "pTrdBnkCode", "")), "MG00006F")
+		w.ok(w.submit("doDpTrade", recharging("R2", wang, "1.00")), "MG00000F")
+		w.ok(w.submit("registerSubject", with(bidding("B7", "B7", "1.00", "0.00"), "pRegDate", "20141101")), "MG02002F")
+		w.ok(w.submit("registerSubject", bidding("B7", "B7", "1.00", "0.00")), "MG02500F")
 
 		w.deposit(li.account, 1_000_00)
 		// What was accepted and then failed in all its rows was refused.

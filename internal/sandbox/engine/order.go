@@ -196,7 +196,8 @@ func writeHashed(h hash.Hash, s string) {
 
 // submit takes a merchant's message.
 //
-// A number is remembered from the first message that is whole, refused or not:
+// A number is remembered from the first message whose fields all have the right
+// shape, refused or not:
 // other content under it is a duplicate. What was refused is decided anew when
 // it comes again as it was, and what its user has not confirmed goes on where
 // he left it. What has been decided is answered as the merchant's settings say
@@ -233,7 +234,11 @@ func (e *Engine) submit(s *submission) Outcome {
 	if r == nil {
 		r = t.check(e)
 	}
-	if r != nil {
+	switch {
+	case r == nil:
+	case r.shape:
+		return e.refuse(s, r)
+	default:
 		return e.refuseOrder(s, r)
 	}
 	o := e.take(s, t)
@@ -260,7 +265,7 @@ func (e *Engine) refuse(s *submission, r *refusal) Outcome {
 	return out
 }
 
-// refuseOrder refuses a message that is whole, and remembers its number.
+// refuseOrder refuses a message and remembers its number.
 func (e *Engine) refuseOrder(s *submission, r *refusal) Outcome {
 	out := e.refuse(s, r)
 	if key := s.key(); !key.end {
