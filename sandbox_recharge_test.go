@@ -73,7 +73,7 @@ func TestRechargePending(t *testing.T) {
 	s.HoldNext(ips.OpRecharge)
 	req := rechargeOf(s, p, 500*ips.Yuan)
 	first := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
-	want := wantRecharge(reply(ips.OpRecharge, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantRecharge(reply(ips.OpRecharge, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
 	assert.Equal(t, want, first)
 	require.NoError(t, first.Err())
@@ -101,7 +101,6 @@ func TestRechargeRefused(t *testing.T) {
 	refusedForms(t, s, s.Client().Recharge, good, []refusedCase[req]{
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG18020F"},
 		{"another's id number", func(r *req) { r.IdentNo = unsigned.IdentNo }, "MG18020F"},
-		{"no such bank", func(r *req) { r.BankCode = "99999" }, "MG18022F"},
 		{"no mandate signed", func(r *req) {
 			*r = rechargeOf(s, unsigned, ips.Yuan*3)
 			r.Channel, r.BankCode = ips.RechargeWithholding, ""
@@ -174,7 +173,7 @@ func TestWithholdingRecharge(t *testing.T) {
 	req.Fee = 3 * ips.Yuan
 	first, err := s.Client().WithholdingRecharge(t.Context(), req)
 	require.NoError(t, err)
-	want := wantWithholding(s, reply(ips.OpWithholdingRecharge, ips.Synchronous, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantWithholding(s, reply(ips.OpWithholdingRecharge, ips.Synchronous, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	takeNumber(t, `^DP\d{16}$`, &want.IPSBillNo, &first.IPSBillNo)
 	assert.Equal(t, want, first)
 	assert.Equal(t, ips.Pending, first.Outcome)

@@ -68,7 +68,7 @@ func TestWithdrawPending(t *testing.T) {
 	s.HoldNext(ips.OpWithdraw)
 	req := withdrawalOf(s, p, 400*ips.Yuan)
 	first := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
-	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
 	assert.Equal(t, want, first)
 	require.NoError(t, first.Err())

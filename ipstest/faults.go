@@ -5,7 +5,6 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
 
@@ -71,29 +70,29 @@ func (s *Server) BreakNext(op ips.Operation, fault WireFault) {
 // form of bids and repayments.
 func (s *Server) RefuseNext(op ips.Operation, code ips.Code, text string) {
 	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "code", Code: string(code), Text: text})
+	s.fault(op, sandbox.Fault{Name: "code", Code: string(code), Text: text})
 }
 
 // FailRow makes row n, counted from 1, of the next batch of an operation fail.
 func (s *Server) FailRow(op ips.Operation, n int) {
 	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "row", Row: n})
+	s.fault(op, sandbox.Fault{Name: "row", Row: n})
 }
 
 // HoldNext keeps the final answer of the next call of an operation back until
 // [Server.Release]: it stays pending.
 func (s *Server) HoldNext(op ips.Operation) {
 	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "stay-pending"})
+	s.fault(op, sandbox.Fault{Name: "stay-pending"})
 }
 
 // Release sends the answers that [Server.HoldNext] kept back.
 func (s *Server) Release(op ips.Operation) {
 	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "stay-pending", Lift: true})
+	must(s.tb, s.sandbox.Release(s.cfg.MerchantCode, s.wireName(op)))
 }
 
-func (s *Server) fault(op ips.Operation, f engine.Fault) {
+func (s *Server) fault(op ips.Operation, f sandbox.Fault) {
 	s.tb.Helper()
 	f.Op = s.wireName(op)
 	must(s.tb, s.sandbox.Fault(s.cfg.MerchantCode, f))

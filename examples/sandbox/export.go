@@ -37,15 +37,14 @@ func export(folder, file string) (err error) {
 	if _, err := journal.New(store).Replay(e); err != nil {
 		return err
 	}
-	all := engine.Page{Limit: 1 << 30}
 	b := books{
 		Format: format, Rules: engine.Rules, Program: version(),
 		Totals: e.Totals(), Merchants: e.Merchants(), OldBids: e.OldBids(""),
 	}
-	b.Accounts, _ = e.NewestAccounts(engine.AccountFilter{}, all)
-	b.Bids, _ = e.NewestBids(engine.BidFilter{}, all)
-	b.Orders, _ = e.NewestOrders(engine.OrderFilter{}, all)
-	b.Entries, _ = e.NewestEntries(engine.JournalFilter{Limit: all.Limit})
+	b.Accounts, _ = e.NewestAccounts(engine.AccountFilter{}, engine.Page{})
+	b.Bids, _ = e.NewestBids(engine.BidFilter{}, engine.Page{})
+	b.Orders, _ = e.NewestOrders(engine.OrderFilter{}, engine.Page{})
+	b.Entries, _ = e.NewestEntries(engine.JournalFilter{})
 	slices.Reverse(b.Accounts)
 	slices.Reverse(b.Bids)
 	slices.Reverse(b.Orders)

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -77,13 +79,15 @@ func openFolder(path string) (*folder, error) {
 // inspect looks at every page that a database uses, so that damage is found
 // before the database sets to work on it in goroutines of its own.
 func inspect(file string) error {
-	switch info, err := os.Stat(file); {
-	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
+	switch whole, err := bothHeads(file); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, fs.ErrPermission):
 		return errors.New("no permission")
 	case err != nil:
 		return err
+	case !whole:
+		return fmt.Errorf("%w, or is no database of a sandbox", errDamaged)
 	}
 	return intact(func() error {
 		db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: lockPatience, ReadOnly: true})
@@ -102,6 +106,41 @@ func inspect(file string) error {
 			})
 		}), db.Close())
 	})
+}
+
+// bothHeads says whether both pages at the head of a database are whole. If
+// one were not, bbolt would go on with the other, and what was kept last would
+// be lost without a word.
+func bothHeads(file string) (whole bool, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	// Behind the page's own head of 16 bytes: magic, version, page size, flags,
+	// root, free list, number of pages, transaction, and the checksum of these.
+	const head, sum = 16, 56
+	var page [head + sum + 8]byte
+	for _, at := range []int64{0, 1} {
+		pageSize := int64(binary.NativeEndian.Uint32(page[head+8:]))
+		if n, err := f.ReadAt(page[:], at*pageSize); n < len(page) {
+			return false, ignore(err, io.EOF)
+		}
+		h := fnv.New64a()
+		h.Write(page[head : head+sum])
+		if h.Sum64() != binary.NativeEndian.Uint64(page[head+sum:]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// ignore is err unless it is the one that does not matter.
+func ignore(err, which error) error {
+	if errors.Is(err, which) {
+		return nil
+	}
+	return err
 }
 
 var errDamaged = errors.New("the database is damaged")
@@ -126,7 +165,7 @@ func opening(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return errors.New("no permission")
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return fmt.Errorf("%w, or no database of a sandbox", errDamaged)
+		return fmt.Errorf("%w, or is no database of a sandbox", errDamaged)
 	}
 	return err
 }

@@ -103,22 +103,11 @@ func (s *Sandbox) OrderFault(f Fault) (id int64, err error) {
 	return s.faults.Order(f)
 }
 
-// Fault orders or lifts a fault in the platform's own rules, for a merchant.
-func (s *Sandbox) Fault(merchant string, f engine.Fault) error {
-	if !f.Lift {
-		_, err := s.OrderFault(Fault{Name: f.Name, Op: f.Op, Merchant: merchant, Code: f.Code, Text: f.Text, Row: f.Row, Count: f.Count})
-		return err
-	}
-	var errs []error
-	for _, known := range s.Faults() {
-		if known.Name == f.Name && known.Op == f.Op && known.Merchant == merchant {
-			errs = append(errs, s.LiftFault(known.ID))
-		}
-	}
-	if f.Name == fault.StayPending {
-		errs = append(errs, s.Release(merchant, f.Op))
-	}
-	return errors.Join(errs...)
+// Fault orders a fault that hits a merchant, as [Sandbox.OrderFault] does.
+func (s *Sandbox) Fault(merchant string, f Fault) error {
+	f.Merchant = merchant
+	_, err := s.OrderFault(f)
+	return err
 }
 
 // LiftFault takes a fault back. Lifting [fault.StayPending] releases the orders

@@ -334,7 +334,7 @@ func TestOpeningPage(t *testing.T) {
 	}
 	f.delivered()
 	assert.Len(t, f.shop.received(), 1, "confirming twice does it once")
-	assert.Len(t, f.Engine().Accounts(""), 1)
+	assert.Len(t, f.accounts(""), 1)
 }
 
 func TestOpeningPageSaysWhatIsWrong(t *testing.T) {
@@ -397,7 +397,7 @@ func TestOpeningPageSaysWhatIsWrong(t *testing.T) {
 			assert.NotContains(t, r.body, "abcdef", "passwords are not sent back")
 		})
 	}
-	assert.Empty(t, f.Engine().Accounts(""))
+	assert.Empty(t, f.accounts(""))
 	assert.Equal(t, "MG00000F", f.answered(f.click(s, 0, "确认开户", particulars...)).code)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -222,4 +223,16 @@ func (f *fixture) delivered() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	require.NoError(f.t, f.WaitDelivered(ctx))
+}
+
+// accounts are those of a merchant, or of all with "", newest first.
+func (f *fixture) accounts(merchant string) []engine.AccountInfo {
+	list, _ := f.Engine().NewestAccounts(engine.AccountFilter{Merchant: merchant}, engine.Page{})
+	return list
+}
+
+// orders are all that were taken, newest first.
+func (f *fixture) orders() []engine.OrderInfo {
+	list, _ := f.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{})
+	return list
 }

@@ -117,7 +117,9 @@ type belongings struct {
 func (p *platform) belongings() belongings {
 	own, _ := p.Balance(p.code(), p.code())
 	v := p.Engine()
-	return belongings{own, v.Accounts(p.code()), v.Bids(p.code()), v.Orders(p.code())}
+	bids, _ := v.NewestBids(engine.BidFilter{Merchant: p.code()}, engine.Page{})
+	orders, _ := v.NewestOrders(engine.OrderFilter{Merchant: p.code()}, engine.Page{})
+	return belongings{own, p.accounts(p.code()), bids, orders}
 }
 
 // Two merchants use the same numbers for everything, turn about. Neither

@@ -151,8 +151,6 @@ func openMarket(t *testing.T) *market {
 	return m
 }
 
-func (f *fixture) digest() string { return f.Engine().Digest() }
-
 // property is all that belongs to anybody: money, frozen money, bids, claims.
 type property struct {
 	Merchants []engine.MerchantInfo
@@ -163,7 +161,8 @@ type property struct {
 
 func (f *fixture) property() property {
 	v := f.Engine()
-	return property{v.Merchants(), v.Accounts(""), v.Bids(""), v.Totals()}
+	bids, _ := v.NewestBids(engine.BidFilter{}, engine.Page{})
+	return property{v.Merchants(), f.accounts(""), bids, v.Totals()}
 }
 
 // way is how a refusal reaches the merchant.
@@ -1094,7 +1093,7 @@ func (m *market) failsForWantOfConsent(t *testing.T, c consentCase) {
 // money is everybody's, by account.
 func (f *fixture) money() map[string]engine.Balance {
 	all := make(map[string]engine.Balance)
-	for _, a := range f.Engine().Accounts("") {
+	for _, a := range f.accounts("") {
 		all[a.Number] = a.Balance
 	}
 	for _, merchant := range f.Engine().Merchants() {

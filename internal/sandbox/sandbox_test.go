@@ -224,7 +224,7 @@ func TestProgramsAct(t *testing.T) {
 	assert.Error(t, f.ReplySMS("SMS0000000001", true))
 	assert.Error(t, f.Cancel("ASK0000000001"))
 	assert.Error(t, f.Confirm("ASK0000000001", nil))
-	assert.Error(t, f.Fault("808801", engine.Fault{Name: "unheard of"}))
+	assert.Error(t, f.Fault("808801", sandbox.Fault{Name: "unheard of"}))
 	_, ok = f.Balance("808801", "4021000000009999")
 	assert.False(t, ok)
 }

@@ -125,7 +125,7 @@ func TestStoreBringsEverythingBack(t *testing.T) {
 	assert.Equal(t, engine.Balance{Available: 700}, b)
 	assert.True(t, g.Now().Equal(now), "the clock goes on where it was: %s", g.Now())
 	assert.Equal(t, 90*time.Minute, g.Offset())
-	accounts := g.Engine().Accounts("808801")
+	accounts := g.accounts("808801")
 	require.Len(t, accounts, 1)
 	assert.False(t, accounts[0].Mandate)
 	assert.False(t, accounts[0].Auto, "a mode that was changed by hand stays")
@@ -180,7 +180,7 @@ func TestNothingIsToldBeforeItIsKept(t *testing.T) {
 	f := start(t, sandbox.Config{Store: kept})
 	answered := make(chan reply)
 	go func() { answered <- f.post(page, seal(f.keys, "arg", f.opening("A1"))) }()
-	require.Eventually(t, func() bool { return len(f.Engine().Orders("")) == 1 }, 30*time.Second, time.Millisecond,
+	require.Eventually(t, func() bool { return len(f.orders()) == 1 }, 30*time.Second, time.Millisecond,
 		"the engine is not kept waiting")
 	asked := make(chan reply)
 	balance := []string{"argMerCode", "808801", "argIpsAccount", "808801", "argSign", f.keys.SignText("808801", "808801")}

@@ -73,7 +73,7 @@ func checkParticulars(s *submission, now time.Time) *refusal {
 		return nil
 	}
 	const code = "MG01002F"
-	return &refusal{code, fmt.Sprintf(textOf(code)[1:], s.merchant.code(), shown(s.get("pMerBillNo")), strings.Join(wrong, " "))}
+	return &refusal{code: code, text: fmt.Sprintf(textOf(code)[1:], s.merchant.code(), shown(s.get("pMerBillNo")), strings.Join(wrong, " "))}
 }
 
 var (
@@ -129,6 +129,9 @@ func (t *openTask) consent() consent {
 		{Label: "登录邮箱", Value: t.get("pEmail")},
 	}}
 }
+
+func (t *openTask) fill(d *details) { t.details = d }
+func (t *openTask) late() given     { return given{"pStatus": openingTimedOut} }
 
 func (t *openTask) check(e *Engine) *refusal {
 	if e.emails[strings.ToLower(t.get("pEmail"))] != nil {

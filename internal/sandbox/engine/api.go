@@ -91,7 +91,6 @@ const (
 	KindMode     = "mode"     // auto or manual, for a merchant or one account
 	KindDeposit  = "deposit"  // money from outside into a merchant's own account
 	KindMandate  = "mandate"  // a withholding mandate is signed or withdrawn
-	KindFault    = "fault"    // order or lift a fault in the engine's own rules
 	KindOldBid   = "oldbid"   // seed a bid of the interface before v2.0
 	KindRelease  = "release"  // the orders that a fault holds get their final answers: of Merchant and Op, "" for all
 )
@@ -116,9 +115,8 @@ type Command struct {
 	Auto     bool              `json:",omitempty"` // mode
 	Amount   int64             `json:",omitempty"` // deposit, in fen
 	Settings *Settings         `json:",omitempty"` // merchant
-	Fault    *Fault            `json:",omitempty"` // fault
 	OldBid   *OldBid           `json:",omitempty"` // oldbid
-	Faults   []Fault           `json:",omitempty"` // submit: faults that meet it and nothing else; Op and Count do not matter
+	Faults   []Fault           `json:",omitempty"` // submit: deviations of this order and no other
 }
 
 // Settings are a merchant's standing at the platform, without its secrets.
@@ -150,18 +148,57 @@ const (
 	RepeatRefuse Repeat = "refuse" // as a duplicate (订单号重复)
 )
 
-// Fault is a deviation ordered from the engine itself. The wire's faults
-// (latency, resets, lost notifications) are none of the engine's business.
+// Fault is a deviation of one order from what the platform would do; it comes
+// with the command that submits it. The wire's faults (latency, resets, lost
+// notifications) are none of the engine's business.
 type Fault struct {
-	// Name is one of: "code" (the next call of Op is refused with Code and
-	// nothing is done), "stay-pending" (the next call of Op is taken but its
-	// final answer is held until the fault is lifted), "row" (row number Row,
-	// from 1, of the next batch of Op fails and does nothing).
-	Name  string
-	Op    string
-	Code  string `json:",omitempty"`
-	Text  string `json:",omitempty"`
-	Row   int    `json:",omitempty"`
-	Count int    `json:",omitempty"` // how many calls it meets; 0 means 1
-	Lift  bool   `json:",omitempty"` // take the fault back
+	// Name is one of: "code" (the order is refused with Code, and with Text
+	// unless that is empty, and nothing is done), "stay-pending" (it is taken,
+	// but its final answer is held until a KindRelease command), "row" (row
+	// number Row, from 1, of the batch fails and does nothing).
+	Name string
+	Code string `json:",omitempty"`
+	Text string `json:",omitempty"`
+	Row  int    `json:",omitempty"`
+}
+
+func (a Answer) clone() Answer {
+	a.Body = a.Body.clone()
+	return a
+}
+
+func (m Message) clone() Message {
+	if m == nil {
+		return nil
+	}
+	c := append(Message{}, m...)
+	for i := range c {
+		if c[i].Rows == nil {
+			continue
+		}
+		rows := make([]Message, len(c[i].Rows))
+		for j, row := range c[i].Rows {
+			rows[j] = row.clone()
+		}
+		c[i].Rows = rows
+	}
+	return c
+}
+
+// OldBid is a bid that was made through the interface before v2.0. The sandbox
+// does not play that interface but for its repayment, so an old bid does not
+// come about by a message: it is seeded, by a KindOldBid command. No operation
+// of v2.0 knows it.
+type OldBid struct {
+	BidNo      string // pBidNo
+	ContractNo string // pContractNo
+	Release    string // pMerchantBillNo: order number of the old release of funds
+	Borrower   string // custody account
+	Owed       []OldClaim
+}
+
+// OldClaim is what an investor of an old bid may still receive.
+type OldClaim struct {
+	Account string // custody account
+	Amount  int64  // in fen
 }

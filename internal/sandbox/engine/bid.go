@@ -13,8 +13,6 @@ const (
 	endBid = "2"
 )
 
-const bidNumber = "02"
-
 // What pTrdCycleType says, and the longest terms: five years.
 const (
 	termDays   = "1"
@@ -52,9 +50,11 @@ func bidOperation() *operation {
 	}
 	fields = request(true, append(fields, person("pIpsAcctNo")...)...)
 	return &operation{
-		name: "registerSubject", title: "登记标的", number: bidNumber, trade: "02", redirect: true, fields: fields,
+		name: "registerSubject", title: "登记标的", number: "02", trade: "02", redirect: true, fields: fields,
 		response: echo(fields, "pIpsBillNo", "pIpsTime", "pBidStatus", "pRealFreezenAmt"),
+		endTitle: "结束标的",
 		failed:   given{"pBidStatus": bidFailed, "pRealFreezenAmt": "0.00"},
+		isEnd:    func(msg Message) bool { return msg.Get("pOperationType") == endBid },
 		plan: func(e *Engine, s *submission) (task, *refusal) {
 			if s.get("pOperationType") == endBid {
 				return planEnd(e, s)
@@ -75,7 +75,7 @@ func planBid(e *Engine, s *submission) (task, *refusal) {
 	case b.termUnit == termMonths && b.term > maxMonths:
 		return nil, s.refuse("MG02052F", s.get("pTrdCycleValue"))
 	case tooOld(s.get("pRegDate"), e.now):
-		return nil, s.refuse("MG02002F")
+		return nil, s.refuse("MG02002F").ofShape() // so its text says
 	case e.bid(s.merchant, b.no) != nil, e.oldBids[bidKey{s.merchant.code(), b.no}] != nil:
 		return nil, s.refuse("MG02008F", b.no, s.merchant.code())
 	}

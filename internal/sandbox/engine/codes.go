@@ -255,7 +255,7 @@ func (op *operation) commonCodes() []Code {
 	var codes []Code
 	has := map[int]bool{
 		numberTaken: op.name != "doDpTrade", cancelled: op.redirect, wrongPasswords: op.redirect, unconfirmed: op.redirect,
-		rowFault: op.rows != nil, malformed: op.number != repaymentNumber,
+		rowFault: op.rows != nil, malformed: op.fieldCode == "",
 	}
 	for i := range op.fields {
 		has[notOpen] = has[notOpen] || op.fields[i].closed != ""
@@ -266,15 +266,6 @@ func (op *operation) commonCodes() []Code {
 			c.Code = op.commonCode(n)
 			codes = append(codes, c)
 		}
-	}
-	return codes
-}
-
-// Codes lists every code that the engine gives, in the order of the manual.
-func Codes() []Code {
-	codes := append([]Code(nil), codeTable[:]...)
-	for _, op := range operations() {
-		codes = append(codes, op.commonCodes()...)
 	}
 	return codes
 }
@@ -291,7 +282,13 @@ var codesByName = func() map[string]string {
 func textOf(code string) string { return codesByName[code] }
 
 // refusal is why the platform does not do what it was asked.
-type refusal struct{ code, text string }
+type refusal struct {
+	code, text string
+	shape      bool // of a single field: then the order's number is not remembered
+}
+
+// ofShape marks a refusal as one of a field's shape.
+func (r *refusal) ofShape() *refusal { r.shape = true; return r }
 
 // refuse words a refusal as the platform does. Values must be fit for showing.
 func refuse(title, code string, values ...string) *refusal {
@@ -315,7 +312,7 @@ func word(title, code, pattern string, values []string) *refusal {
 		}
 		text = title + "失败，" + text + "错误码" + code
 	}
-	return &refusal{code, text}
+	return &refusal{code: code, text: text}
 }
 
 // shown makes a stranger's value fit for a text: short and on one line.

@@ -199,7 +199,7 @@ func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
 		if problem != "" {
 			return again(problem)
 		}
-		o.task.(*openTask).details = details
+		o.task.(opener).fill(details)
 	case PageBank:
 		switch input["result"] {
 		case "paid":
@@ -297,7 +297,7 @@ func (e *Engine) expire(m *sms) {
 func (e *Engine) timeOut(a *ask) {
 	o := a.order
 	if a.page == PageAccount {
-		o.known = given{"pStatus": openingTimedOut}
+		o.known = o.task.(opener).late()
 	}
 	e.refuseAsk(a, unconfirmed)
 }
@@ -377,6 +377,12 @@ func hashPassword(s string) passwordHash { return sha256.Sum256([]byte(s)) }
 func (p passwordHash) matches(s string) bool {
 	h := hashPassword(s)
 	return subtle.ConstantTimeCompare(p[:], h[:]) == 1
+}
+
+// opener is the task behind a [PageAccount].
+type opener interface {
+	fill(*details)
+	late() given // what an answer says when the user did not come back
 }
 
 // details are what a new user typed on the platform's pages.

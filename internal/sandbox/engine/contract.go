@@ -21,15 +21,6 @@ func validity(now time.Time, unit string, n int64) time.Time {
 	return monthsLater(now, 0).AddDate(0, 0, int(n)+1)
 }
 
-// monthsLater is the same day some months on in China, or the last day of a
-// month that has no such day.
-func monthsLater(now time.Time, n int) time.Time {
-	local := now.In(china)
-	first := time.Date(local.Year(), local.Month()+time.Month(n), 1, 0, 0, 0, 0, china)
-	last := first.AddDate(0, 1, -1).Day()
-	return first.AddDate(0, 0, min(local.Day(), last)-1)
-}
-
 // validityOK keeps to the longest validity: 365 days or 12 months.
 func validityOK(unit string, n int64) bool {
 	return n >= 1 && (unit == inDays && n <= 365 || unit == inMonths && n <= 12)

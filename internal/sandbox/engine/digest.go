@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 )
 
 // Digest is a fingerprint of all that the engine knows. Two engines to which
@@ -50,7 +49,7 @@ func (e *Engine) Digest() string {
 		put("old bid", key.merchant, e.oldBids[key].info())
 	}
 	for _, o := range e.orderList {
-		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRows, o.hold != nil)
+		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRows, o.hold)
 	}
 	for _, o := range e.held {
 		put("held", o.key, o.task.(heldTask).result)
@@ -59,10 +58,7 @@ func (e *Engine) Digest() string {
 		put("ask", fmt.Sprintf("%+v", a.info()))
 	}
 	for _, m := range e.textList {
-		put("sms", m.id, m.mobile, m.text, stamp(m.at), stamp(m.deadline), m.state, stamp(m.answeredAt))
-	}
-	for _, f := range e.faults {
-		put("fault", f.Fault, f.merchant, f.left)
+		put("sms", m.id, m.mobile, m.text, stamp(m.at), stamp(m.deadline), m.state, stamp(m.answeredAt), m.told)
 	}
 	for _, no := range slices.Sorted(maps.Keys(e.contracts)) {
 		c := e.contracts[no]
@@ -72,30 +68,3 @@ func (e *Engine) Digest() string {
 	_ = w.Flush() // a hash takes everything
 	return hex.EncodeToString(h.Sum(nil))
 }
-
-// decision is the fingerprint of what a command decided; entries is the length
-// of the books' journal before it. It costs the same however much is known.
-func (e *Engine) decision(out *Outcome, entries int) string {
-	h := sha256.New()
-	w := bufio.NewWriter(h)
-	fmt.Fprintf(w, "%d %s %+v %q\n", Rules, stamp(e.now), e.numbers, fmt.Sprint(out.Answer, out.ReturnURL, out.Ask, out.Problem, out.Taken))
-	for _, n := range out.Notices {
-		fmt.Fprintf(w, "notice %d %q\n", n.Seq, fmt.Sprint(n.Merchant, n.Op, n.Order, n.URL, stamp(n.At), n.Answer))
-	}
-	for i := entries + 1; i <= e.books.Len(); i++ {
-		entry := e.books.Entry(i)
-		fmt.Fprintf(w, "entry %s %q\n", stamp(entry.At), fmt.Sprint(entry.Seq, entry.Merchant, entry.Operation, entry.Order,
-			entry.Bid, entry.Text, entry.From, entry.To, entry.Amount, entry.Freeze))
-		if b := e.bids[bidKey{entry.Merchant, entry.Bid}]; b != nil {
-			fmt.Fprintf(w, "bid %s %d %d %d %d\n", b.status, b.raised, b.released, b.received, b.feeTaken)
-		}
-	}
-	for _, o := range e.decided {
-		fmt.Fprintf(w, "order %q %t %s %s\n", []string{o.key.merchant, o.key.op, o.key.bill}, o.key.end, o.state, o.billNo)
-	}
-	e.decided = nil
-	_ = w.Flush() // a hash takes everything
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -200,15 +200,15 @@ func inRow(row int, name string) string {
 // missing refuses a field that is empty. Repayments have a text of their own
 // for whatever is wrong with a field.
 func (op *operation) missing(name, label string) *refusal {
-	if op.number == repaymentNumber {
-		return refuse(op.title, codeRepayField, name+" 是必填项")
+	if op.fieldCode != "" {
+		return refuse(op.title, op.fieldCode, name+" 是必填项").ofShape()
 	}
-	return refuse(op.title, codeMissing, label)
+	return refuse(op.title, codeMissing, label).ofShape()
 }
 
 func (op *operation) malformed(name, label, says, value string) *refusal {
-	if op.number == repaymentNumber {
-		return refuse(op.title, codeRepayField, name+" "+says)
+	if op.fieldCode != "" {
+		return refuse(op.title, op.fieldCode, name+" "+says)
 	}
 	return op.refuse(malformed, label, says, name, value)
 }
@@ -299,3 +299,27 @@ var china = time.FixedZone("CST", 8*60*60)
 
 func wireDate(t time.Time) string { return t.In(china).Format(dateLayout) }
 func wireTime(t time.Time) string { return t.In(china).Format(timeLayout) }
+
+// is says whether a value is the wanted one; "" wants all.
+func is(want, value string) bool { return want == "" || want == value }
+
+// monthsLater is the same day some months on in China, or the last day of a
+// month that has no such day.
+func monthsLater(now time.Time, n int) time.Time {
+	local := now.In(china)
+	first := time.Date(local.Year(), local.Month()+time.Month(n), 1, 0, 0, 0, 0, china)
+	last := first.AddDate(0, 1, -1).Day()
+	return first.AddDate(0, 0, min(local.Day(), last)-1)
+}
+
+// What an account type says.
+const (
+	organisation = "0"
+	aPerson      = "1"
+)
+
+// What a row's pStatus says.
+const (
+	rowDone   = "Y"
+	rowFailed = "N"
+)

@@ -60,7 +60,7 @@ func TestOpeningOnAPage(t *testing.T) {
 	assert.Equal(t, done.Answer, twice.Answer)
 	assert.Empty(t, twice.Notices)
 	assert.Equal(t, done.Answer, w.apply(engine.Command{Kind: engine.KindCancel, ID: out.Ask}).Answer, "too late to refuse")
-	require.Len(t, w.e.Accounts(merchant), 1)
+	require.Len(t, w.accounts(merchant), 1)
 
 	w.deposit(zhang.account, 100_00)
 	pay := w.submit("doDwTrade", withdrawing("X1", zhang, "10.00"))
@@ -422,6 +422,10 @@ func TestRefusedNumberIsRemembered(t *testing.T) {
 		// A refusal of a field's shape remembers nothing.
 		w.ok(w.submit("doDwTrade", withdrawing("X2", wang, "-1.00")), "MG19200F")
 		w.ok(w.submit("doDwTrade", withdrawing("X2", wang, "1.00")), "MG00000F")
+		w.ok(w.submit("doDpTrade", with(recharging("R2", wang, "1.00"), "pTrdBnkCode", "")), "MG00006F")
+		w.ok(w.submit("doDpTrade", recharging("R2", wang, "1.00")), "MG00000F")
+		w.ok(w.submit("registerSubject", with(bidding("B7", "B7", "1.00", "0.00"), "pRegDate", "20141101")), "MG02002F")
+		w.ok(w.submit("registerSubject", bidding("B7", "B7", "1.00", "0.00")), "MG02500F")
 
 		w.deposit(li.account, 1_000_00)
 		// What was accepted and then failed in all its rows was refused.
@@ -500,7 +504,7 @@ func TestMerchantsAreStrangers(t *testing.T) {
 	w.submit("registerGuarantor", guaranteeing("G1", "B1", wang, "100.00", "50.00", "1.00"))
 	auth := w.submit("AutoNewSigning", signing("S1", li)).Answer.Body.Get("pIpsAuthNo")
 	w.settle(engine.Settings{Merchant: other, Name: "另一平台", Auto: true})
-	digest := func() any { return w.e.Bids(merchant) }
+	digest := func() any { return w.bids(merchant) }
 	before, totals := digest(), w.e.Totals()
 	submit := func(op string, msg engine.Message) engine.Outcome {
 		return w.apply(engine.Command{Kind: engine.KindSubmit, Merchant: other, Op: op, Message: msg})
@@ -529,7 +533,7 @@ func TestMerchantsAreStrangers(t *testing.T) {
 	}
 	assert.Equal(t, before, digest())
 	assert.Equal(t, totals, w.e.Totals())
-	assert.Empty(t, w.e.Accounts(other))
+	assert.Empty(t, w.accounts(other))
 	_, ok := w.e.Balance(other, li.account)
 	assert.False(t, ok)
 	_, ok = w.e.Balance(other, merchant)
@@ -552,7 +556,7 @@ func TestMerchantsAreStrangers(t *testing.T) {
 func TestFaultCode(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	w.fault(engine.Fault{Name: "code", Op: "doDpTrade", Code: "MG99999F", Text: "系统维护", Count: 2})
+	w.fault(fault{Name: "code", Op: "doDpTrade", Code: "MG99999F", Text: "系统维护", Count: 2})
 	for range 2 {
 		out := w.ok(w.submit("doDpTrade", recharging("R1", li, "1.00")), "MG99999F")
 		assert.Equal(t, "系统维护", out.Answer.Text)
@@ -560,29 +564,12 @@ func TestFaultCode(t *testing.T) {
 		w.notice(out, "MG99999F")
 	}
 	w.ok(w.submit("doDpTrade", recharging("R1", li, "1.00")), "MG00000F")
-	w.fault(engine.Fault{Name: "code", Op: "doDwTrade", Code: "MG19054F"})
-	require.Len(t, w.e.Faults(), 1)
-	w.ok(w.submit("doDpTrade", recharging("R2", li, "1.00")), "MG00000F")
-	w.fault(engine.Fault{Name: "code", Op: "doDwTrade", Lift: true})
-	w.ok(w.submit("doDwTrade", withdrawing("X1", li, "1.00")), "MG00000F")
-	assert.Empty(t, w.e.Faults())
-}
-
-func TestFaultOfOneMerchant(t *testing.T) {
-	t.Parallel()
-	w := newTown(t)
-	w.settle(engine.Settings{Merchant: other, Auto: true})
-	w.apply(engine.Command{Kind: engine.KindFault, Merchant: other, Fault: &engine.Fault{Name: "code", Op: "doDpTrade", Code: "MG99999F"}})
-	w.ok(w.submit("doDpTrade", recharging("R1", li, "1.00")), "MG00000F")
-	assert.Len(t, w.e.Faults(), 1)
 }
 
 func TestFaultStayPending(t *testing.T) {
 	t.Parallel()
-	hold := func(w *world, op string) { w.fault(engine.Fault{Name: "stay-pending", Op: op}) }
-	lift := func(w *world, op string) engine.Outcome {
-		return w.fault(engine.Fault{Name: "stay-pending", Op: op, Lift: true})
-	}
+	hold := func(w *world, op string) { w.fault(fault{Name: "stay-pending", Op: op}) }
+	lift := func(w *world, op string) engine.Outcome { return w.release(op) }
 	t.Run("recharge", func(t *testing.T) {
 		t.Parallel()
 		w := newTown(t)
@@ -664,29 +651,29 @@ func TestFaultRow(t *testing.T) {
 		}
 		return list
 	}
-	w.fault(engine.Fault{Name: "row", Op: "Transfer", Row: 2})
+	w.fault(fault{Name: "row", Op: "Transfer", Row: 2})
 	assert.Equal(t, []string{"Y", "N"}, statuses(w.submit("Transfer", both("T1", "1"))))
-	w.fault(engine.Fault{Name: "row", Op: "Transfer", Row: 2})
+	w.fault(fault{Name: "row", Op: "Transfer", Row: 2})
 	out := w.submit("Transfer", both("T2", "2"))
 	w.notice(out, "MG09044F")
 	assert.Contains(t, rowsOf(out.Notices[0].Answer)[1].Get("pMessage"), "MG09099F")
 	assert.Equal(t, []string{"N", "Y"}, statuses(w.submit("Transfer", both("T3", "2"))))
 
 	w.submit("registerCretansfer", selling("D1", "B1", "C1", li, wang, "100.00", "100.00", "2"))
-	w.fault(engine.Fault{Name: "row", Op: "Transfer", Row: 1})
+	w.fault(fault{Name: "row", Op: "Transfer", Row: 1})
 	sale := func(no string) engine.Message {
 		return transferring(no, "B1", "4", transferRow("D1", "100.00", wang.account, "2.00", li.account, "1.00"))
 	}
 	w.ok(w.submit("Transfer", sale("T4")), "MG09099F")
 	w.ok(w.submit("Transfer", sale("T5")), "MG00000F")
 
-	w.fault(engine.Fault{Name: "row", Op: "RepaymentNewTrade", Row: 2})
+	w.fault(fault{Name: "row", Op: "RepaymentNewTrade", Row: 2})
 	pay := func(no string) engine.Message {
 		return repaying(no, "B1", "20.00", "0.00",
 			repayRow("C1", li.account, "10.00", "0.00", "0.00"), repayRow("C2", zhao.account, "10.00", "0.00", "0.00"))
 	}
 	w.ok(w.submit("RepaymentNewTrade", repaying("P0", "B1", "1.00", "0.00", repayRow("C1", li.account, "1.00", "0.00", "0.00"))), "MG00008F")
-	assert.Len(t, w.e.Faults(), 1, "a batch of one row has no second")
+	assert.Len(t, w.faults, 1, "a batch of one row has no second")
 	assert.Equal(t, []string{"Y", "N"}, statuses(w.submit("RepaymentNewTrade", pay("P1"))))
 	assert.Equal(t, []string{"Y", "Y"}, statuses(w.submit("RepaymentNewTrade", pay("P2"))))
 }
@@ -720,15 +707,8 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		"deposit too large":  {engine.Command{Kind: engine.KindDeposit, Merchant: merchant, Amount: 1 << 60}, "Amount"},
 		"deposit to nobody":  {engine.Command{Kind: engine.KindDeposit, Merchant: merchant, Account: "1", Amount: 1}, "Account"},
 		"mandate of nobody":  {engine.Command{Kind: engine.KindMandate, Account: "1"}, "Account"},
-		"no fault":           {engine.Command{Kind: engine.KindFault}, "Fault"},
-		"fault for nobody":   {engine.Command{Kind: engine.KindFault, Merchant: other, Fault: &engine.Fault{Name: "stay-pending", Op: "doDpTrade"}}, "Merchant"},
-		"unknown fault":      {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "late", Op: "doDpTrade"}}, "Name"},
-		"fault of nothing":   {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "code", Code: "MG1"}}, "Op"},
-		"fault without code": {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "code", Op: "doDpTrade"}}, "Code"},
-		"fault of success":   {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "code", Op: "doDpTrade", Code: "MG00000F"}}, "no refusal"},
-		"negative count":     {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "stay-pending", Op: "doDpTrade", Count: -1}}, "Count"},
-		"row 0":              {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "row", Op: "Transfer"}}, "Row"},
-		"rows of none":       {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "row", Op: "doDpTrade", Row: 1}}, "rows"},
+		"release nobody":     {engine.Command{Kind: engine.KindRelease, Merchant: other}, "Merchant"},
+		"release nothing":    {engine.Command{Kind: engine.KindRelease, Op: "late"}, "Op"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -756,7 +736,7 @@ func TestOutcomesAndViewsAreCopies(t *testing.T) {
 	digest := w.e.Digest()
 	msg[0].Value = "changed"
 	w.e.PendingAsks("")[0].Lines[0].Value = "changed"
-	for _, o := range w.e.Orders("") {
+	for _, o := range w.orders("") {
 		for i := range o.Final.Body {
 			o.Final.Body[i].Value = "changed"
 			for _, row := range o.Final.Body[i].Rows {
@@ -764,8 +744,8 @@ func TestOutcomesAndViewsAreCopies(t *testing.T) {
 			}
 		}
 	}
-	w.e.Bids("")[0].Claims[0].Holdings[0].Face = 0
-	w.e.Journal(engine.JournalFilter{})[0].Amount = 0
+	w.bids("")[0].Claims[0].Holdings[0].Face = 0
+	w.journal(engine.JournalFilter{})[0].Amount = 0
 	assert.Equal(t, digest, w.e.Digest())
 	done := w.confirm(out.Ask, "password", "123456")
 	assert.Equal(t, "X1", done.Answer.Body.Get("pMerBillNo"))
@@ -779,20 +759,20 @@ func TestJournal(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	w.fund()
-	all := w.e.Journal(engine.JournalFilter{})
+	all := w.journal(engine.JournalFilter{})
 	assert.Equal(t, w.e.Totals().Entries, len(all))
-	assert.Equal(t, all[3:5], w.e.Journal(engine.JournalFilter{Offset: 3, Limit: 2}))
-	byBid := w.e.Journal(engine.JournalFilter{Bid: "B1"})
+	assert.Equal(t, all[len(all)-5:len(all)-3], w.journal(engine.JournalFilter{Offset: 3, Limit: 2}))
+	byBid := w.journal(engine.JournalFilter{Bid: "B1"})
 	require.NotEmpty(t, byBid)
 	for _, e := range byBid {
 		assert.Equal(t, "B1", e.Bid)
 		assert.NotEmpty(t, e.Text)
 		assert.Equal(t, merchant, e.Merchant)
 	}
-	byOp := w.e.Journal(engine.JournalFilter{Account: li.account, Operation: "registerCreditor"})
+	byOp := w.journal(engine.JournalFilter{Account: li.account, Operation: "registerCreditor"})
 	require.Len(t, byOp, 1)
 	assert.Equal(t, int64(606_00), byOp[0].Amount)
 	assert.Equal(t, "C1", byOp[0].Order)
-	assert.Empty(t, w.e.Journal(engine.JournalFilter{Account: "nobody"}))
-	assert.Empty(t, w.e.Journal(engine.JournalFilter{Merchant: other}))
+	assert.Empty(t, w.journal(engine.JournalFilter{Account: "nobody"}))
+	assert.Empty(t, w.journal(engine.JournalFilter{Merchant: other}))
 }

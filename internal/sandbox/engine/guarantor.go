@@ -2,12 +2,6 @@ package engine
 
 import "github.com/ips-p2p/ips/internal/sandbox/ledger"
 
-// What an account type says.
-const (
-	organisation = "0"
-	aPerson      = "1"
-)
-
 // guarantorOperation is 4.5 登记担保方.
 func guarantorOperation() *operation {
 	return &operation{

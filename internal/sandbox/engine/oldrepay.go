@@ -8,32 +8,6 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 )
 
-// OldBid is a bid that was made through the interface before v2.0. The sandbox
-// does not play that interface but for its repayment, so an old bid does not
-// come about by a message: it is seeded, by a KindOldBid command. No operation
-// of v2.0 knows it.
-type OldBid struct {
-	BidNo      string // pBidNo
-	ContractNo string // pContractNo
-	Release    string // pMerchantBillNo: order number of the old release of funds
-	Borrower   string // custody account
-	Owed       []OldClaim
-}
-
-// OldClaim is what an investor of an old bid may still receive.
-type OldClaim struct {
-	Account string // custody account
-	Amount  int64  // in fen
-}
-
-// oldBid is an OldBid that lives.
-type oldBid struct {
-	no, contract, release string
-	borrower              *account
-	investors             []string // in the order of seeding
-	owed                  map[string]int64
-}
-
 func (e *Engine) examineOldBid(merchant string, b *OldBid) error {
 	if err := e.examineMerchant(merchant); err != nil {
 		return err

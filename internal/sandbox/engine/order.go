@@ -24,8 +24,17 @@ type operation struct {
 	// identity lists the fields that make two messages the same order; nil
 	// means all of them.
 	identity []string
-	// trade is the pTradeType under which a query finds its orders.
-	trade string
+	// fieldCode is the one code of whatever is wrong with a field, for an
+	// operation that does not follow the general scheme.
+	fieldCode string
+	// trade is the pTradeType under which a query finds its orders; where it
+	// depends on the message, tradeOf says it.
+	trade   string
+	tradeOf func(Message) string
+	// isEnd says whether a message ends what an earlier one began, under the
+	// same number; endTitle is what the platform's texts call it then.
+	isEnd    func(Message) bool
+	endTitle string
 	// plan turns a message whose fields are in order into something to do.
 	plan func(e *Engine, s *submission) (task, *refusal)
 }
@@ -35,7 +44,7 @@ type submission struct {
 	op       *operation
 	merchant *merchant
 	msg      Message
-	faults   []*fault // that came with it
+	faults   []Fault // that came with it
 }
 
 // refuse words a refusal of this submission.
@@ -46,7 +55,7 @@ func (s *submission) refuse(code string, values ...string) *refusal {
 // title is what the platform's texts call it.
 func (s *submission) title() string {
 	if s.key().end {
-		return "结束标的"
+		return s.op.endTitle
 	}
 	return s.op.title
 }
@@ -124,8 +133,8 @@ type order struct {
 	answer   Answer // given to the caller
 	final    Answer // posted to pS2SUrl, once it is known
 
-	hold     *fault // holds the final answer back
-	failRows []int  // rows of a batch that faults make fail, from 1
+	hold     bool  // the final answer is held back
+	failRows []int // rows of a batch that faults make fail, from 1
 
 	// Dropped as soon as the order is finished.
 	msg   Message
@@ -137,15 +146,15 @@ type order struct {
 func (o *order) number() numberKey { return numberKey{o.key.merchant, o.key.bill} }
 
 func (s *submission) key() orderKey {
-	return orderKey{s.merchant.code(), s.op.name, s.get("pMerBillNo"), s.op.number == bidNumber && s.get("pOperationType") == endBid}
+	return orderKey{s.merchant.code(), s.op.name, s.get("pMerBillNo"), s.op.isEnd != nil && s.op.isEnd(s.msg)}
 }
 
 // trade is the pTradeType of the order. That 代偿, 代偿还款 and 担保收益 share that of
 // the release of funds is our choice, as it is that a withholding has that of
 // any recharge.
 func (s *submission) trade() string {
-	if s.op.name == "Transfer" && s.get("pTransferType") == debtSale {
-		return "15"
+	if s.op.tradeOf != nil {
+		return s.op.tradeOf(s.msg)
 	}
 	return s.op.trade
 }
@@ -187,18 +196,23 @@ func writeHashed(h hash.Hash, s string) {
 
 // submit takes a merchant's message.
 //
-// A number is remembered from the first message that is whole, refused or not:
+// A number is remembered from the first message whose fields all have the right
+// shape, refused or not:
 // other content under it is a duplicate. What was refused is decided anew when
 // it comes again as it was, and what its user has not confirmed goes on where
 // he left it. What has been decided is answered as the merchant's settings say
 // (see [Repeat]). The end of a bid repeats a number by design: the state of the
 // bid answers it, and nothing else.
 func (e *Engine) submit(s *submission) Outcome {
-	if f := e.takeFault(faultCode, s); f != nil {
-		if s.op.read(s.msg) == nil && e.orders[s.key()] == nil {
-			return e.refuseOrder(s, f.refusal(s.op))
+	if f, ok := s.fault(faultCode); ok {
+		r := refuse(s.title(), f.Code)
+		if f.Text != "" {
+			r.text = f.Text
 		}
-		return e.refuse(s, f.refusal(s.op))
+		if s.op.read(s.msg) == nil && e.orders[s.key()] == nil {
+			return e.refuseOrder(s, r)
+		}
+		return e.refuse(s, r)
 	}
 	if r := s.op.read(s.msg); r != nil {
 		return e.refuse(s, r)
@@ -220,7 +234,11 @@ func (e *Engine) submit(s *submission) Outcome {
 	if r == nil {
 		r = t.check(e)
 	}
-	if r != nil {
+	switch {
+	case r == nil:
+	case r.shape:
+		return e.refuse(s, r)
+	default:
 		return e.refuseOrder(s, r)
 	}
 	o := e.take(s, t)
@@ -247,7 +265,7 @@ func (e *Engine) refuse(s *submission, r *refusal) Outcome {
 	return out
 }
 
-// refuseOrder refuses a message that is whole, and remembers its number.
+// refuseOrder refuses a message and remembers its number.
 func (e *Engine) refuseOrder(s *submission, r *refusal) Outcome {
 	out := e.refuse(s, r)
 	if key := s.key(); !key.end {
@@ -285,9 +303,11 @@ func (e *Engine) take(s *submission, t task) *order {
 	if s.op.redirect {
 		o.back = s.get("pWebUrl")
 	}
-	o.hold = e.takeFault(faultStayPending, s)
-	for f := e.takeFault(faultRow, s); f != nil; f = s.takeOwn(faultRow) {
-		o.failRows = append(o.failRows, f.Row)
+	_, o.hold = s.fault(faultStayPending)
+	for _, f := range s.faults {
+		if f.Name == faultRow {
+			o.failRows = append(o.failRows, f.Row)
+		}
 	}
 	e.keep(o)
 	if t, ok := t.(starter); ok {
@@ -314,7 +334,7 @@ func (e *Engine) execute(o *order) {
 	if o.answer.Code == "" {
 		o.answer = res.now
 	}
-	if o.hold != nil {
+	if o.hold {
 		o.state = orderHeld
 		if o.answer.Code == o.final.Code {
 			o.answer = Answer{codeAccepted, textOf(codeAccepted), o.answer.Body}
@@ -360,7 +380,7 @@ func (e *Engine) fail(o *order, r *refusal) {
 
 func (e *Engine) finish(o *order, state orderState) {
 	o.state = state
-	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, nil
+	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, false
 	e.decided = append(e.decided, o)
 	e.notify(o.merchant, o.op, o.key.bill, o.notify, o.final)
 }

@@ -98,10 +98,9 @@ func (p *play) pay(claim, account string, amount int64) {
 	p.owed[claim][account] = max(0, p.owed[claim][account]-amount)
 }
 
-func (p *play) bids(status ...string) []engine.BidInfo {
-	all, _ := p.e.NewestBids(engine.BidFilter{}, engine.Page{Limit: 1000})
+func (p *play) live(status ...string) []engine.BidInfo {
 	var list []engine.BidInfo
-	for _, b := range all {
+	for _, b := range p.world.bids("") {
 		for _, s := range status {
 			if b.Status == s {
 				list = append(list, b)
@@ -169,7 +168,7 @@ func (p *play) raiseBid() bool {
 }
 
 func (p *play) invest() bool {
-	for _, b := range p.bids("2", "3") {
+	for _, b := range p.live("2", "3") {
 		who := p.anybody(b.Borrower)
 		if room := min(b.Amount-b.Raised, p.available(who.account)-5_00); room > 0 {
 			fee := p.rand.Int64N(5_00)
@@ -181,7 +180,7 @@ func (p *play) invest() bool {
 }
 
 func (p *play) guarantee() bool {
-	for _, b := range p.bids("2", "3") {
+	for _, b := range p.live("2", "3") {
 		but := []string{b.Borrower}
 		for _, g := range b.Guarantors {
 			but = append(but, g.Account)
@@ -219,7 +218,7 @@ func (p *play) batch(out engine.Outcome, spoilt int) {
 }
 
 func (p *play) release() bool {
-	for _, b := range p.bids("2", "3") {
+	for _, b := range p.live("2", "3") {
 		var list []engine.Message
 		var released []engine.ClaimInfo
 		fees := b.Fee - b.FeeTaken
@@ -248,7 +247,7 @@ func (p *play) release() bool {
 }
 
 func (p *play) sell() bool {
-	for _, b := range p.bids("3") {
+	for _, b := range p.live("3") {
 		for _, h := range p.held(b) {
 			free := h.Face - h.OnSale
 			if h.repaid || free == 0 {
@@ -272,7 +271,7 @@ func (p *play) sell() bool {
 }
 
 func (p *play) carry() bool {
-	for _, b := range p.bids("3") {
+	for _, b := range p.live("3") {
 		for _, d := range b.Transfers {
 			if d.Status != "0" || p.chance(3) {
 				continue
@@ -292,7 +291,7 @@ func (p *play) carry() bool {
 }
 
 func (p *play) repay() bool {
-	for _, b := range p.bids("3") {
+	for _, b := range p.live("3") {
 		var list []engine.Message
 		var sum, fees int64
 		have := p.available(b.Borrower)
@@ -328,7 +327,7 @@ func (p *play) repay() bool {
 }
 
 func (p *play) compensate() bool {
-	for _, b := range p.bids("3") {
+	for _, b := range p.live("3") {
 		for _, g := range b.Guarantors {
 			left := min(g.Promised-g.Compensated, p.available(g.Account)/2)
 			var list []engine.Message
@@ -378,7 +377,7 @@ func (p *play) reimburse() bool {
 }
 
 func (p *play) profit() bool {
-	for _, b := range p.bids("3", "10") {
+	for _, b := range p.live("3", "10") {
 		for _, g := range b.Guarantors {
 			if left := min(g.Profit-g.ProfitPaid, p.available(b.Borrower)); left > 0 && b.Released > 0 {
 				p.ok(p.submit("Transfer", transferring(p.number("T"), b.No, "5",
@@ -391,7 +390,7 @@ func (p *play) profit() bool {
 }
 
 func (p *play) unfreeze() bool {
-	for _, b := range p.bids("2", "3") {
+	for _, b := range p.live("2", "3") {
 		if b.MarginFrozen > 0 && p.chance(2) {
 			p.ok(p.submit("GuaranteeUnfreeze", unfreezing(p.number("U"), b.No, "1", p.who(b.Borrower), yuan(p.upTo(b.MarginFrozen)))), "MG00000F")
 			return true
@@ -408,7 +407,7 @@ func (p *play) unfreeze() bool {
 
 // end ends a bid on which nothing is owed, and sees that no other can be ended.
 func (p *play) end() bool {
-	for _, b := range p.bids("2", "3") {
+	for _, b := range p.live("2", "3") {
 		if !p.chance(4) {
 			continue
 		}
@@ -449,7 +448,7 @@ func (p *play) finish() {
 	for _, who := range p.people[:borrowers] {
 		p.deposit(who.account, 100_000_000_00)
 	}
-	for _, b := range p.bids("2", "3") {
+	for _, b := range p.live("2", "3") {
 		var list []engine.Message
 		var sum int64
 		for claim, holders := range p.owedOn(b) {
@@ -478,7 +477,7 @@ func (p *play) owedOn(b engine.BidInfo) map[string]map[string]int64 {
 
 // check compares the engine with the second account.
 func (p *play) check() {
-	for _, b := range p.bids("2", "3", "10") {
+	for _, b := range p.live("2", "3", "10") {
 		for _, c := range b.Claims {
 			var received int64
 			for _, h := range c.Holdings {
@@ -509,7 +508,7 @@ func TestMoneyAlwaysHasAWayOut(t *testing.T) {
 		p.check()
 		p.finish()
 		p.check()
-		for _, b := range p.bids("2", "3", "10") {
+		for _, b := range p.live("2", "3", "10") {
 			require.Equal(t, "10", b.Status, "seed %d", seed)
 			for _, c := range b.Claims {
 				for _, h := range c.Holdings {

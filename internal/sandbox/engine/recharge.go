@@ -191,7 +191,7 @@ func (t *rechargeTask) check(e *Engine) *refusal {
 
 func (t *rechargeTask) do(e *Engine, o *order) (result, *refusal) {
 	user, mine := available(t.account.number), available(t.merchant.code())
-	if o.hold != nil {
+	if o.hold {
 		user = unsettled(t.account.number)
 		t.net = t.amount - t.fee - t.userFee()
 	}
@@ -316,7 +316,7 @@ func (t *withdrawalTask) check(e *Engine) *refusal {
 func (t *withdrawalTask) do(e *Engine, o *order) (result, *refusal) {
 	user, mine := available(t.account.number), available(t.merchant.code())
 	to := available(bankAccount)
-	if o.hold != nil {
+	if o.hold {
 		to = unsettled(t.account.number)
 	}
 	payer := mine

@@ -489,11 +489,11 @@ func TestRefusals(t *testing.T) {
 			if test.name == "no money for the fee" {
 				test.msg = with(test.msg, "pTrdAmt", yuan(w.balance(li.account).Available))
 			}
-			before, totals := w.e.Bids(""), w.e.Totals()
+			before, totals := w.bids(""), w.e.Totals()
 			out := w.submit(test.op, test.msg)
 			require.Equal(t, test.code, out.Answer.Code, out.Answer.Text)
 			assert.Contains(t, out.Answer.Text, test.text)
-			assert.Equal(t, before, w.e.Bids(""), "a refusal changes nothing")
+			assert.Equal(t, before, w.bids(""), "a refusal changes nothing")
 			assert.Equal(t, totals, w.e.Totals())
 			assertRefusalIsTold(t, w, out, test.op, test.msg)
 			assert.Equal(t, test.msg.Get("pWebUrl"), out.ReturnURL)

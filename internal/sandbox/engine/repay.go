@@ -9,7 +9,7 @@ import (
 // repaymentOperation is 4.11 还款.
 func repaymentOperation() *operation {
 	return &operation{
-		name: "RepaymentNewTrade", title: "还款", number: repaymentNumber, trade: "11", redirect: true, maxRows: 300,
+		name: "RepaymentNewTrade", title: "还款", number: "12", fieldCode: codeRepayField, trade: "11", redirect: true, maxRows: 300,
 		fields: request(true,
 			bidNo(), date("pRepaymentDate", "还款日期"), merBillNo(),
 			field{name: "pRepayType", label: "还款类型", rule: oneOf(byHand, automatic)},
@@ -41,8 +41,6 @@ type repayRow struct {
 	outFee int64 // of the borrower
 	msg    Message
 }
-
-const repaymentNumber = "12"
 
 func planRepayment(e *Engine, s *submission) (task, *refusal) {
 	t := &repaymentTask{submission: s}

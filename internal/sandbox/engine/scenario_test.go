@@ -245,7 +245,7 @@ func TestBatchedTransfer(t *testing.T) {
 	}
 	assert.Equal(t, []string{"Y", "N", "N", "Y"}, got)
 	var borrower []int64
-	for _, e := range w.e.Journal(engine.JournalFilter{Account: zhang.account, Order: "T1"}) {
+	for _, e := range w.journal(engine.JournalFilter{Account: zhang.account, Order: "T1"}) {
 		borrower = append(borrower, e.Amount)
 	}
 	assert.Equal(t, []int64{500_00, 20_00}, borrower)
@@ -630,4 +630,77 @@ func TestWithholding(t *testing.T) {
 	assert.Equal(t, int64(10_098_50), w.balance(zhang.account).Available)
 	assert.Equal(t, out.Answer.Body.Get("pIpsBillNo"), final.Body.Get("pIpsBillNo"))
 	w.ok(w.submit("doDpTrade", with(recharging("R1", zhang, "10.00"), "pChannelType", "2", "pTrdBnkCode", "")), "MG00000F")
+}
+
+// What earlier rows of a release take of the registered fee is gone for later
+// ones, netted or not.
+func TestFeesOfAReleaseAddUp(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"1", "2"} {
+		w := newTown(t)
+		w.raise() // with a fee of 20
+		w.submit("registerCreditor", investing("C1", "B1", li, "300.00", "0.00"))
+		w.submit("registerCreditor", investing("C2", "B1", zhao, "200.00", "0.00"))
+		w.submit("registerCreditor", investing("C3", "B1", wang, "100.00", "0.00"))
+		out := w.submit("Transfer", with(transferring("T1", "B1", "1",
+			transferRow("C1", "300.00", li.account, "0.00", zhang.account, "12.00"),
+			transferRow("C2", "200.00", zhao.account, "0.00", zhang.account, "8.01"),
+			transferRow("C3", "100.00", wang.account, "0.00", zhang.account, "8.00")), "pTransferMode", mode))
+		rows := rowsOf(w.notice(out, "MG00000F").Answer)
+		assert.Equal(t, []string{"Y", "N", "Y"}, []string{rows[0].Get("pStatus"), rows[1].Get("pStatus"), rows[2].Get("pStatus")})
+		assert.Contains(t, rows[1].Get("pMessage"), "MG09035F")
+		assert.Equal(t, int64(20_00), w.bid("B1").FeeTaken)
+	}
+}
+
+// A netted release is one principal and one fee: any row's principal is good
+// for it, and if all together is not, nothing moves.
+func TestNettedReleasePaysTheFeeOutOfAllRows(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		fee, second, mode string
+		status            []string
+	}{
+		{"5.00", "100.00", "1", []string{"N", "Y"}},
+		{"5.00", "100.00", "2", []string{"Y", "Y"}},
+		{"5.00", "4.00", "2", []string{"Y", "Y"}},
+		{"5.00", "3.99", "2", []string{"N", "N"}},
+	} {
+		w := newTown(t)
+		w.raise()
+		w.submit("doDwTrade", with(withdrawing("X1", zhang, "9900.00"), "pMerFee", "0.00"))
+		w.submit("registerCreditor", investing("C1", "B1", li, "1.00", "0.00"))
+		w.submit("registerCreditor", investing("C2", "B1", zhao, test.second, "0.00"))
+		out := w.submit("Transfer", with(transferring("T1", "B1", "1",
+			transferRow("C1", "1.00", li.account, "0.00", zhang.account, test.fee),
+			transferRow("C2", test.second, zhao.account, "0.00", zhang.account, "0.00")), "pTransferMode", test.mode))
+		var got []string
+		for _, row := range rowsOf(out.Notices[0].Answer) {
+			got = append(got, row.Get("pStatus"))
+		}
+		assert.Equal(t, test.status, got, "%+v", test)
+	}
+}
+
+// A guarantee's profit is not paid before the first release, but after the end.
+func TestProfitAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, released := range []bool{false, true} {
+		w := newTown(t)
+		w.raise()
+		w.submit("registerGuarantor", guaranteeing("G1", "B1", wang, "500.00", "0.00", "30.00"))
+		w.submit("registerCreditor", investing("C1", "B1", li, "100.00", "0.00"))
+		profit := func(no string) engine.Message {
+			return transferring(no, "B1", "5", transferRow("G1", "10.00", zhang.account, "0.00", wang.account, "0.00"))
+		}
+		w.ok(w.submit("Transfer", profit("T1")), "MG09021F")
+		want := "MG09021F"
+		if released {
+			w.submit("Transfer", transferring("T2", "B1", "1", transferRow("C1", "100.00", li.account, "0.00", zhang.account, "0.00")))
+			w.submit("RepaymentNewTrade", repaying("P1", "B1", "100.00", "0.00", repayRow("C1", li.account, "100.00", "0.00", "0.00")))
+			want = "MG00000F"
+		}
+		w.ok(w.submit("registerSubject", with(bidding("B1", "B1", "1000.00", "100.00"), "pOperationType", "2")), "MG02503F")
+		w.ok(w.submit("Transfer", profit("T3")), want)
+	}
 }

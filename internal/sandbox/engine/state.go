@@ -229,3 +229,11 @@ func (d *debt) carry() {
 	to.outstanding += outstanding
 	d.state = debtDone
 }
+
+// oldBid is an OldBid that lives.
+type oldBid struct {
+	no, contract, release string
+	borrower              *account
+	investors             []string // in the order of seeding
+	owed                  map[string]int64
+}

@@ -21,16 +21,10 @@ const (
 	batched  = "2"
 )
 
-// What a row's pStatus says.
-const (
-	rowDone   = "Y"
-	rowFailed = "N"
-)
-
 // transferOperation is 4.10 转账.
 func transferOperation() *operation {
 	return &operation{
-		name: "Transfer", title: "转账", number: "09", trade: "14", maxRows: 3000,
+		name: "Transfer", title: "转账", number: "09", maxRows: 3000,
 		fields: request(false,
 			merBillNo(), bidNo(), date("pDate", "商户日期"),
 			field{name: "pTransferType", label: "转账类型", rule: oneOf(investment, compensating, reimbursing, debtSale, profit)},
@@ -47,7 +41,13 @@ func transferOperation() *operation {
 			{name: "pTTrdFee", label: "转入方手续费", rule: notNegative()},
 		},
 		response: response("pMerBillNo", "pBidNo", "pDate", "pTransferType", "pTransferMode", "pIpsBillNo", "pIpsTime", "pDetails"),
-		plan:     planTransfer,
+		tradeOf: func(msg Message) string {
+			if msg.Get("pTransferType") == debtSale {
+				return "15"
+			}
+			return "14"
+		},
+		plan: planTransfer,
 	}
 }
 

@@ -209,15 +209,15 @@ func (f *Fault) prepare() error {
 	return nil
 }
 
-// forEngine is the fault as the engine knows it, for one of its operations.
-func (f *Fault) forEngine(op string) engine.Fault {
-	return engine.Fault{Name: f.Name, Op: op, Code: f.Code, Text: f.Text, Row: f.Row}
+// forEngine is the fault as the engine knows it.
+func (f *Fault) forEngine() engine.Fault {
+	return engine.Fault{Name: f.Name, Code: f.Code, Text: f.Text, Row: f.Row}
 }
 
 // Machine has the faults that were ordered. They end with the process.
 type Machine struct {
 	seed    uint64
-	examine func(merchant string, f engine.Fault) error
+	examine func(op string, f engine.Fault) error
 	armed   atomic.Bool // there are any: without, nothing is slowed down
 
 	mu     sync.Mutex
@@ -236,7 +236,7 @@ type Ordered struct {
 
 // New returns a machine without faults. examine says what the engine thinks of
 // one that hits orders, of a merchant or of all with "".
-func New(seed uint64, examine func(merchant string, f engine.Fault) error) *Machine {
+func New(seed uint64, examine func(op string, f engine.Fault) error) *Machine {
 	return &Machine{seed: seed, examine: examine}
 }
 
@@ -267,7 +267,7 @@ func (m *Machine) Order(f Fault) (int64, error) {
 		if op == "" {
 			op = kind.at.operations()[0]
 		}
-		if err := m.examine(f.Merchant, f.forEngine(op)); err != nil {
+		if err := m.examine(op, f.forEngine()); err != nil {
 			return 0, fmt.Errorf("sandbox: fault %s: %w", f.Name, err)
 		}
 	}
@@ -393,7 +393,7 @@ func (m *Machine) Offer(cmd *engine.Command) []*Ordered {
 	defer m.mu.Unlock()
 	offered := m.ask(e)
 	for _, o := range offered {
-		cmd.Faults = append(cmd.Faults, o.forEngine(cmd.Op))
+		cmd.Faults = append(cmd.Faults, o.forEngine())
 	}
 	return offered
 }

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -256,16 +257,12 @@ func getBalances(p Platform, query url.Values) (any, error) {
 	if len(list) == 0 {
 		return nil, &Error{http.StatusNotFound, fmt.Sprintf("merchant %q: not found", only)}
 	}
-	accounts, _ := p.Engine().NewestAccounts(engine.AccountFilter{Merchant: only}, engine.Page{Limit: maxAccounts})
-	for i := len(accounts) - 1; i >= 0; i-- {
-		a := accounts[i]
+	accounts, _ := p.Engine().NewestAccounts(engine.AccountFilter{Merchant: only}, engine.Page{})
+	for _, a := range slices.Backward(accounts) {
 		add(a.Merchant, a.Number, a.Balance)
 	}
 	return map[string]any{"unit": "fen", "balances": list}, nil
 }
-
-// maxAccounts is more than a sandbox has.
-const maxAccounts = 1 << 30
 
 // books is the verdict on the books, and their sums in fen.
 type books struct {
