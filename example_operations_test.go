@@ -638,7 +638,7 @@ func ExampleClient_QueryTrade() {
 // exampleTradeQuery is an IPS that says the same of every order.
 func exampleTradeQuery(status ips.TradeStatus) *httptest.Server {
 	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -355,7 +355,7 @@ func taggedSign(document string, without ...string) string {
 			}
 		}
 	}
-	return strings.Replace(document, "SIGN", md5Hex(signed.String()+ips.TestMerchant().Cert), 1)
+	return strings.Replace(document, "SIGN", md5Hex(signed.String()+ips.TestMerchant().Cert.Reveal()), 1)
 }
 
 // TestQuerySignatureForms: which of the known forms held is said, and only the one
