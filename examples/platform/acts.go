@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -69,7 +70,11 @@ func (d deed[Q, R]) call(ctx context.Context, c *ips.Client, request string) (ip
 	case d.viaCall == nil:
 		return nil, errors.New("orders: the user's browser carries this operation")
 	}
-	return d.viaCall(c, ctx, q)
+	r, err := d.viaCall(c, ctx, q)
+	if reflect.ValueOf(r).IsNil() {
+		return nil, err
+	}
+	return r, err
 }
 
 func (d deed[Q, R]) claims(request string, resp ips.Response) (*claims, error) {
