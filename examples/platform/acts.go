@@ -21,6 +21,7 @@ import (
 type act interface {
 	form(c *ips.Client, request string) (*ips.Form, error)
 	call(ctx context.Context, c *ips.Client, request string) (ips.Response, error)
+	keeps() bool  // a refusal undoes nothing, so a success may still come
 	called() bool // by the platform itself, so it can be repeated without the user
 	claims(request string, resp ips.Response) (*claims, error)
 	done(e *effect, resp ips.Response) error
@@ -50,6 +51,8 @@ func decode[Q any](request string) (q Q, err error) {
 }
 
 func (d deed[Q, R]) called() bool { return d.viaCall != nil }
+
+func (d deed[Q, R]) keeps() bool { return d.onRefuse == nil }
 
 func (d deed[Q, R]) form(c *ips.Client, request string) (*ips.Form, error) {
 	q, err := decode[Q](request)

@@ -252,6 +252,11 @@ func (o *Orders) settle(ctx context.Context, tx *store.Tx, resp ips.Response, vi
 	if err != nil || change == ips.Unchanged {
 		return facts, err
 	}
+	if act, err := actOf(order.Operation); err != nil {
+		return "", err
+	} else if change == ips.Late && !act.keeps() {
+		return "", contradicts("the order was refused and what it held was given up, and now it is done")
+	}
 	order.State, order.Code, order.Message, order.Via = next, base.Code, base.Message, via
 	if next.Final() {
 		order.Facts, order.SettledAt = facts, o.now()
