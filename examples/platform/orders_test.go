@@ -210,7 +210,8 @@ func copiesOf(t *testing.T, o *Orders, order store.Order) int {
 	t.Helper()
 	answers, err := o.store.Answers(t.Context(), order.OrderKey)
 	require.NoError(t, err)
-	i := slices.IndexFunc(answers, func(a store.Answer) bool { return a.Code == order.Code || string(a.Code) == map[ips.OrderState]string{ips.OrderDone: "success", ips.OrderPending: "pending"}[order.State]
+	i := slices.IndexFunc(answers, func(a store.Answer) bool {
+		return a.Code == order.Code || string(a.Code) == map[ips.OrderState]string{ips.OrderDone: "success", ips.OrderPending: "pending"}[order.State]
 	})
 	require.GreaterOrEqual(t, i, 0)
 	return answers[i].Copies
