@@ -344,7 +344,7 @@ func Example_cookbookPending() {
 	// Output:
 	// MG00008F pending true <nil>
 	// MG00008F pending false <nil>
-	// 5000.00 true
+	// 5000.00 false
 	// MG00000F done true <nil>
 	// false <nil>
 	// true

@@ -76,8 +76,8 @@ func TestSignAutoBidRefused(t *testing.T) {
 	good := func() req { return autoBidContractOf(s, p) }
 	refusedForms(t, s, s.Client().SignAutoBid, good, []refusedCase[req]{
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG06020F"},
-		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG06021F"},
-		{"another's name", func(r *req) { r.RealName = other.Name }, "MG06021F"},
+		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG06020F"},
+		{"another's name", func(r *req) { r.RealName = other.Name }, "MG06020F"},
 		{"number taken by another contract", func(r *req) { r.OrderNo = first.OrderNo; r.Valid = 1 }, "MG06090F"},
 	})
 }
@@ -170,7 +170,7 @@ func TestAutoBidRefused(t *testing.T) {
 		{"rate too high", on(dear), "MG03031F"},
 		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, ips.CodeInvestorIdentity},
 		{"not enough money", func(r *req) { r.Amount = 2000 * ips.Yuan }, ips.CodeInvestorFunds},
-		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03020F"},
+		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03112F"},
 	}, borrower.Account, investor.Account, other.Account)
 }
 
@@ -247,8 +247,8 @@ func TestSignAutoRepayRefused(t *testing.T) {
 	good := func() req { return autoRepayContractOf(s, p) }
 	refusedForms(t, s, s.Client().SignAutoRepay, good, []refusedCase[req]{
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG07020F"},
-		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG07021F"},
-		{"another's name", func(r *req) { r.RealName = other.Name }, "MG07021F"},
+		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG07020F"},
+		{"another's name", func(r *req) { r.RealName = other.Name }, "MG07020F"},
 		{"number taken by another contract", func(r *req) { r.OrderNo = first.OrderNo; r.Valid = 1 }, "MG07090F"},
 	})
 }

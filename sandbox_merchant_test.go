@@ -56,7 +56,7 @@ func TestTwoMerchants(t *testing.T) {
 	t.Run("accounts", func(t *testing.T) {
 		_, err := s.Client().QueryBalance(t.Context(), his.Account)
 		requireRefused(t, ips.CodeQueryFailed, err)
-		requireRefusal(t, "MG19020F", s.Carry(seal(t, s.Client().Withdraw, withdrawalOf(s, his, ips.Yuan))))
+		requireRefusal(t, "MG19010F", s.Carry(seal(t, s.Client().Withdraw, withdrawalOf(s, his, ips.Yuan))))
 		got, err := other.Client().QueryBalance(t.Context(), his.Account)
 		require.NoError(t, err)
 		assert.Equal(t, 700*ips.Yuan, got.Available)

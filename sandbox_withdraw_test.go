@@ -68,7 +68,7 @@ func TestWithdrawPending(t *testing.T) {
 	s.HoldNext(ips.OpWithdraw)
 	req := withdrawalOf(s, p, 400*ips.Yuan)
 	first := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
-	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
 	assertAnswer(t, want, first)
 	require.NoError(t, first.Err())
@@ -98,13 +98,13 @@ func TestWithdrawRefused(t *testing.T) {
 	type req = ips.WithdrawRequest
 	good := func() req { return withdrawalOf(s, p, 100*ips.Yuan) }
 	refusedForms(t, s, s.Client().Withdraw, good, []refusedCase[req]{
-		{"more than there is", func(r *req) { r.Amount = 1000 * ips.Yuan }, "MG19024F"},
-		{"nothing left for the fee of IPS", func(r *req) { r.Amount = 896*ips.Yuan + ips.Fen }, "MG19024F"},
-		{"nothing left for the platform's fee", func(r *req) { r.Amount, r.Fee = 896*ips.Yuan, ips.Fen }, "MG19024F"},
+		{"more than there is", func(r *req) { r.Amount = 1000 * ips.Yuan }, "MG19054F"},
+		{"nothing left for the fee of IPS", func(r *req) { r.Amount = 896*ips.Yuan + ips.Fen }, "MG19054F"},
+		{"nothing left for the platform's fee", func(r *req) { r.Amount, r.Fee = 896*ips.Yuan, ips.Fen }, "MG19054F"},
 		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG19025F"},
 		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, ips.CodeWithdrawIdentity},
 		{"another's name", func(r *req) { r.RealName = other.Name }, ips.CodeWithdrawIdentity},
-		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG19020F"},
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG19010F"},
 		{"number taken by another withdrawal", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan }, "MG19090F"},
 	}, p.Account)
 }

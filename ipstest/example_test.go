@@ -144,7 +144,8 @@ func ExampleServer_ReplySMS() {
 	// MG02501F
 }
 
-// A borrower does not answer, and 30 minutes pass.
+// A borrower does not answer in 30 minutes, and IPS tells of it with the next run
+// of a job.
 func ExampleServer_Advance() {
 	ipsrv := ipstest.Start(ipstest.Manual())
 	defer ipsrv.Close()
@@ -158,7 +159,7 @@ func ExampleServer_Advance() {
 		log.Fatal(err)
 	}
 	ipsrv.Carry(form)
-	ipsrv.Advance(30 * time.Minute)
+	ipsrv.Advance(40 * time.Minute)
 	err = ipsrv.WaitNotification(ips.OpRegisterBid, "L1").Err()
 	fmt.Println(errors.Is(err, ips.CodeBidNoReply))
 	// Output: true

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
 // Environment explains the environment variables that [Open] reads.
@@ -217,7 +218,7 @@ func (w *World) CheckBooks(ctx context.Context) error {
 		return fmt.Errorf("notifications: %w", err)
 	}
 	for _, n := range w.Sandbox.Notifications() {
-		if n.State != sandbox.NoticeDelivered {
+		if n.State != notifier.Delivered {
 			return fmt.Errorf("notification of %s %s is %s", n.Op, n.Order, n.State)
 		}
 	}
