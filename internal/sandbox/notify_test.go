@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -162,4 +163,54 @@ func TestNotificationReadsNoEndlessReply(t *testing.T) {
 	f.post(page, seal(f.keys, "arg", strings.Replace(f.opening("A1"), f.shop.URL, endless.URL, 1))).returned(t)
 	f.delivered()
 	assert.Equal(t, notifier.Delivered, f.Notifications()[0].State)
+}
+
+// The merchant has the answer in his hands before he hears of it server to
+// server, even from the longest answer, and otherwise only on demand.
+func TestNotificationComesBehindTheAnswer(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]bool{"behind": false, "on demand first": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, sandbox.Config{})
+			if first {
+				_, err := f.OrderFault(sandbox.Fault{Name: fault.NoticeFirst})
+				require.NoError(t, err)
+			}
+			_, err := f.OrderFault(sandbox.Fault{Name: fault.Latency, Delay: 300 * time.Millisecond, After: true})
+			require.NoError(t, err)
+			answered := make(chan reply)
+			go func() { answered <- f.post(page, seal(f.keys, "arg", f.opening("A1"))) }()
+			require.Eventually(t, func() bool { return len(f.Notifications()) == 1 }, 10*time.Second, time.Millisecond)
+			if first {
+				f.delivered()
+				select {
+				case <-answered:
+					assert.Fail(t, "the answer came first")
+				default:
+				}
+				<-answered
+				return
+			}
+			assert.Empty(t, f.shop.received())
+			<-answered
+			f.delivered()
+			assert.Len(t, f.shop.received(), 1)
+		})
+	}
+}
+
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	f.shop.answer(404, 404, 404, 404)
+	f.post(page, seal(f.keys, "arg", f.opening("A1"))).returned(t)
+	f.delivered()
+	list := f.GivenUp()
+	require.Len(t, list, 1)
+	assert.Equal(t, f.shop.URL+"/notify", list[0].URL)
+	assert.Equal(t, 404, list[0].Attempts[3].Status)
+	f.post(page, seal(f.keys, "arg", f.openingOf("A2", "lisi"))).returned(t)
+	f.delivered()
+	assert.Len(t, f.GivenUp(), 1)
 }
