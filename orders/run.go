@@ -228,7 +228,7 @@ func (b *Book) work(ctx context.Context, j job) error {
 		return err
 	case (o.state == StateUnknown || o.state == StatePending || o.state == StateRecorded && o.is(flagForm)) && b.askable(o, req, client):
 		return b.ask(ctx, j, o, req, client)
-	case o.state == StateUnknown && b.pace.Repeat && !o.is(flagForm) && o.now < o.madeUS+us(b.pace.Patience):
+	case b.repeatable(o):
 		if err := b.calls.pass(ctx, b.pace.PerSecond); err != nil {
 			return err
 		}

@@ -75,6 +75,10 @@ func (b *Book) send(ctx context.Context, key, held string) (Order, error) {
 	lease := held
 	if lease == "" {
 		lease = token()
+		// A locking read would wait for whoever has recorded it and not committed.
+		if _, err := b.read(ctx, key); err != nil {
+			return Order{}, err
+		}
 	}
 	var req ips.Request
 	var client *ips.Client
@@ -198,6 +202,12 @@ func (b *Book) askable(o *row, req ips.Request, client *ips.Client) bool {
 	return !none || time.Since(since.(time.Time)) > time.Hour
 }
 
+// repeatable reports whether Run may send the very same message again. After a
+// duplicate it would hear no more than that.
+func (b *Book) repeatable(o *row) bool {
+	return b.pace.Repeat && o.state == StateUnknown && !o.is(flagForm) && !o.is(flagDuplicate) && o.now < o.madeUS+us(b.pace.Patience)
+}
+
 // schedule says when Run must look at an order again.
 func (b *Book) schedule(o *row, req ips.Request, client *ips.Client) {
 	patience := o.last() + us(b.pace.Patience)
@@ -221,7 +231,7 @@ func (b *Book) schedule(o *row, req ips.Request, client *ips.Client) {
 			// The second question that may close it.
 			o.dueUS = max(o.dueUS, o.handedUS+us(max(b.pace.PageLife, againAfter)))
 		}
-	case b.pace.Repeat && !o.is(flagForm) && o.state == StateUnknown:
+	case b.repeatable(o):
 		o.dueUS = o.now + us(b.backoff(b.pace.Ask, o.tries+1))
 	case o.is(flagForm) && o.heard == 0:
 		o.dueUS = o.handedUS + us(b.pace.PageLife)
