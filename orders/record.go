@@ -101,9 +101,11 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		o.set(flagHeld, true)
 	}
 	if numbered || click != nil {
-		if err := b.notGone(ctx, tx, o.key, click); err != nil {
+		gone, err := b.gone(ctx, tx, begin, req.Name(), click)
+		if err != nil {
 			return Order{}, err
 		}
+		o.key = ordinal(begin, gone+1)
 	}
 	fresh, err := b.insert(ctx, tx, o, req, click)
 	if err != nil {
@@ -228,18 +230,23 @@ func (b *Book) one(ctx context.Context, tx Tx, where string, args ...any) (*row,
 	return &o, err
 }
 
-// notGone refuses what was recorded by an order that has moved out.
-func (b *Book) notGone(ctx context.Context, tx Tx, key string, click any) error {
-	var gone string
-	err := tx.QueryRowContext(ctx, b.query("SELECT order_key FROM ips_gone WHERE order_key = ?"), key).Scan(&gone)
+// gone refuses what was recorded by an order that has moved out, and says how many
+// refused ends of a bid have.
+func (b *Book) gone(ctx context.Context, tx Tx, begin string, op ips.Operation, click any) (ordinal int, err error) {
+	var key string
+	var state State
+	err = tx.QueryRowContext(ctx, b.query("SELECT order_key, state FROM ips_gone WHERE order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1"), begin, behind(begin)).Scan(&key, &state)
+	if err == nil && op == ips.OpEndBid && state == StateRefused {
+		ordinal, err = ordinalOf(key), sql.ErrNoRows
+	}
 	if errors.Is(err, sql.ErrNoRows) && click != nil {
-		err = tx.QueryRowContext(ctx, b.query("SELECT order_key FROM ips_gone WHERE click = ?"), click).Scan(&gone)
+		err = tx.QueryRowContext(ctx, b.query("SELECT order_key FROM ips_gone WHERE click = ?"), click).Scan(&key)
 	}
 	switch {
 	case err == nil:
-		return fmt.Errorf("orders: %.100q, which has moved out: %w", gone, ErrRecorded)
+		return 0, fmt.Errorf("orders: %.100q, which has moved out: %w", key, ErrRecorded)
 	case errors.Is(err, sql.ErrNoRows):
-		return nil
+		return ordinal, nil
 	}
-	return b.lost(err)
+	return 0, b.lost(err)
 }
