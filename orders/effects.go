@@ -128,6 +128,13 @@ func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Reques
 	o.further = nil
 	ctx = context.WithValue(ctx, inEffectKey{}, &inEffect{o})
 	defer func() {
+		// An effect that panics must not end the program that runs due orders.
+		if p := recover(); p != nil {
+			if b.hook != nil && b.hook.Step != nil {
+				panic(p) // a test kills the program
+			}
+			err = fmt.Errorf("panic: %v", p)
+		}
 		if err != nil {
 			err = &effectError{err}
 		}

@@ -25,13 +25,15 @@ import (
 
 // servers are started once and stopped by TestMain.
 var servers struct {
-	maria, postgres sync.Once
-	mariaDSN        string
-	postgresDSN     string
-	mariaErr        error
-	postgresErr     error
-	stop            []func()
-	next            atomic.Int64
+	maria, postgres, bouncer sync.Once
+	bouncerPort              string
+	bouncerErr               error
+	mariaDSN                 string
+	postgresDSN              string
+	mariaErr                 error
+	postgresErr              error
+	stop                     []func()
+	next                     atomic.Int64
 }
 
 func TestMain(m *testing.M) {
@@ -137,23 +139,43 @@ func databases() []database {
 			create(t, "mysql", "root@tcp(127.0.0.1:"+servers.mariaDSN+")/", name)
 			return "mysql", "root@tcp(127.0.0.1:" + servers.mariaDSN + ")/" + name
 		}},
-		{"PostgreSQL", orders.PostgreSQL, func(t testing.TB) (string, string) {
-			initdb, server := binary(t, "initdb"), binary(t, "postgres")
-			servers.postgres.Do(func() {
-				servers.postgresDSN, servers.postgresErr = start(func(dir string) *exec.Cmd {
-					return as(dir, initdb, "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+		{"PostgreSQL", orders.PostgreSQL, postgres},
+		{"PgBouncer", orders.PostgreSQL, func(t testing.TB) (string, string) {
+			bouncer := binary(t, "pgbouncer")
+			_, dsn := postgres(t)
+			servers.bouncer.Do(func() {
+				servers.bouncerPort, servers.bouncerErr = start(func(dir string) *exec.Cmd {
+					config := "[databases]\n* = host=127.0.0.1 port=" + servers.postgresDSN + " user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\nauth_type=any\nauth_file=" + dir + "/users\n" +
+						"pool_mode=transaction\nunix_socket_dir=\nmax_client_conn=1000\ndefault_pool_size=20\nignore_startup_parameters=extra_float_digits\nlogfile=" + dir + "/log\n"
+					return as(dir, "sh", "-c", "printf '\"postgres\" \"\"\\n' > users; cat > ini <<'E'\n"+config+"E\n")
 				}, func(dir, port string) *exec.Cmd {
-					return as(dir, server, "-D", dir+"/data", "-k", dir, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300")
+					return as(dir, "sh", "-c", "echo listen_port="+port+" >> ini; exec "+bouncer+" -q ini")
 				}, func(port string) (string, string) {
-					return "pgx", "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"
+					return "pgx", "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable&default_query_exec_mode=exec"
 				})
 			})
-			require.NoError(t, servers.postgresErr)
-			name := fmt.Sprintf("t%d", servers.next.Add(1))
-			create(t, "pgx", "postgres://postgres@127.0.0.1:"+servers.postgresDSN+"/postgres?sslmode=disable", name)
-			return "pgx", "postgres://postgres@127.0.0.1:" + servers.postgresDSN + "/" + name + "?sslmode=disable"
+			require.NoError(t, servers.bouncerErr)
+			return "pgx", strings.Replace(dsn, ":"+servers.postgresDSN+"/", ":"+servers.bouncerPort+"/", 1) + "&default_query_exec_mode=exec"
 		}},
 	}
+}
+
+// postgres makes an empty database of a PostgreSQL that it starts.
+func postgres(t testing.TB) (driver, dsn string) {
+	initdb, server := binary(t, "initdb"), binary(t, "postgres")
+	servers.postgres.Do(func() {
+		servers.postgresDSN, servers.postgresErr = start(func(dir string) *exec.Cmd {
+			return as(dir, initdb, "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+		}, func(dir, port string) *exec.Cmd {
+			return as(dir, server, "-D", dir+"/data", "-k", dir, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300")
+		}, func(port string) (string, string) {
+			return "pgx", "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"
+		})
+	})
+	require.NoError(t, servers.postgresErr)
+	name := fmt.Sprintf("t%d", servers.next.Add(1))
+	create(t, "pgx", "postgres://postgres@127.0.0.1:"+servers.postgresDSN+"/postgres?sslmode=disable", name)
+	return "pgx", "postgres://postgres@127.0.0.1:" + servers.postgresDSN + "/" + name + "?sslmode=disable"
 }
 
 func create(t testing.TB, driver, dsn, name string) {
