@@ -116,12 +116,8 @@ var openAccount = &operation{
 		Endpoint: "CreateNewIpsAcct.aspx", Transport: Redirect,
 		Scenarios: []int{1}, Success: done, Pending: pending,
 	},
-	argNames:       true,
-	mark:           "pSmDate",
-	trade:          TradeOpenAccount,
-	tradeUncertain: true,
-	request:        reflect.TypeFor[OpenAccountRequest](),
-	response:       reflect.TypeFor[OpenAccountResponse](),
+	argNames: true, mark: "pSmDate", trade: TradeOpenAccount, tradeUncertain: true,
+	request: reflect.TypeFor[OpenAccountRequest](), response: reflect.TypeFor[OpenAccountResponse](),
 }
 
 // Name is [OpOpenAccount].
@@ -167,8 +163,7 @@ var queryBalance = &operation{
 	},
 	argNames: true,
 	elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pIpsAcctNo", "pBalance", "pLock", "pNeedstl"},
-	request:  reflect.TypeFor[QueryBalanceRequest](),
-	response: reflect.TypeFor[BalanceResponse](),
+	request:  reflect.TypeFor[QueryBalanceRequest](), response: reflect.TypeFor[BalanceResponse](),
 }
 
 // Name is [OpQueryBalance].
@@ -244,11 +239,9 @@ var queryAccount = &operation{
 		Endpoint: "QueryMerUserInfo", Transport: QueryService,
 		Success: []Code{CodeQuerySuccess},
 	},
-	argNames: true,
+	argNames: true, unsigned: []string{"pErrCode", "pMemo"},
 	elements: []string{"pMerCode", "pErrCode", "pIpsAcctNo", "pEmail", "pStatus", "pUCardStatus", "pBankName", "pBankCard", "pBCardStatus", "pSignStatus", "pMemo"},
-	unsigned: []string{"pErrCode", "pMemo"},
-	request:  reflect.TypeFor[QueryAccountRequest](),
-	response: reflect.TypeFor[AccountResponse](),
+	request:  reflect.TypeFor[QueryAccountRequest](), response: reflect.TypeFor[AccountResponse](),
 }
 
 // Name is [OpQueryAccount].

@@ -127,11 +127,8 @@ var signAutoBid = &operation{
 		Endpoint: "AutoNewSigning.aspx", Transport: Redirect,
 		Scenarios: []int{16}, Success: done, Pending: pending,
 	},
-	mark:           "pSAmtQuota",
-	trade:          TradeSignAutoBid,
-	tradeUncertain: true,
-	request:        reflect.TypeFor[SignAutoBidRequest](),
-	response:       reflect.TypeFor[SignAutoBidResponse](),
+	mark: "pSAmtQuota", trade: TradeSignAutoBid, tradeUncertain: true,
+	request: reflect.TypeFor[SignAutoBidRequest](), response: reflect.TypeFor[SignAutoBidResponse](),
 }
 
 // Name is [OpSignAutoBid].
@@ -219,11 +216,8 @@ var signAutoRepay = &operation{
 		Endpoint: "RepaymentSigning.aspx", Transport: Redirect,
 		Scenarios: []int{17}, Success: done, Pending: pending,
 	},
-	mark:           "pIdentType",
-	trade:          TradeSignAutoRepay,
-	tradeUncertain: true,
-	request:        reflect.TypeFor[SignAutoRepayRequest](),
-	response:       reflect.TypeFor[SignAutoRepayResponse](),
+	mark: "pIdentType", trade: TradeSignAutoRepay, tradeUncertain: true,
+	request: reflect.TypeFor[SignAutoRepayRequest](), response: reflect.TypeFor[SignAutoRepayResponse](),
 }
 
 // Name is [OpSignAutoRepay].

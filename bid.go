@@ -183,11 +183,8 @@ var registerBid = &operation{
 		Success:   []Code{CodeBidRaising, CodeSuccess},
 		Pending:   []Code{CodeBidRegistered, CodeProcessing},
 	},
-	variant:  Element{"pOperationType", "1"},
-	mark:     "pBidStatus",
-	trade:    TradeBid,
-	request:  reflect.TypeFor[RegisterBidRequest](),
-	response: reflect.TypeFor[BidResponse](),
+	variant: Element{"pOperationType", "1"}, mark: "pBidStatus", trade: TradeBid,
+	request: reflect.TypeFor[RegisterBidRequest](), response: reflect.TypeFor[BidResponse](),
 }
 
 // Name is [OpRegisterBid].
@@ -214,10 +211,8 @@ var endBid = &operation{
 		Success:   []Code{CodeBidEnded, CodeSuccess},
 		Pending:   []Code{CodeBidEnding, CodeProcessing},
 	},
-	variant:  Element{"pOperationType", "2"},
-	mark:     "pBidStatus",
-	request:  reflect.TypeFor[EndBidRequest](),
-	response: reflect.TypeFor[BidResponse](),
+	variant: Element{"pOperationType", "2"}, mark: "pBidStatus",
+	request: reflect.TypeFor[EndBidRequest](), response: reflect.TypeFor[BidResponse](),
 }
 
 // Name is [OpEndBid].
@@ -387,10 +382,8 @@ var registerCreditor = &operation{
 		Endpoint: "registerCreditor.aspx", Transport: Redirect,
 		Scenarios: []int{4, 5}, Success: done, Pending: pending,
 	},
-	mark:     "pAccountDealNo",
-	trade:    TradeCreditor,
-	request:  reflect.TypeFor[RegisterCreditorRequest](),
-	response: reflect.TypeFor[CreditorResponse](),
+	mark: "pAccountDealNo", trade: TradeCreditor,
+	request: reflect.TypeFor[RegisterCreditorRequest](), response: reflect.TypeFor[CreditorResponse](),
 }
 
 // Name is [OpRegisterCreditor].
@@ -415,10 +408,8 @@ var autoBid = &operation{
 		Endpoint: "registerCreditor.aspx", Transport: ServerPosted,
 		Scenarios: []int{4, 5}, Success: done, Pending: pending,
 	},
-	mark:     "pAccountDealNo",
-	trade:    TradeCreditor,
-	request:  reflect.TypeFor[AutoBidRequest](),
-	response: reflect.TypeFor[CreditorResponse](),
+	mark: "pAccountDealNo", trade: TradeCreditor,
+	request: reflect.TypeFor[AutoBidRequest](), response: reflect.TypeFor[CreditorResponse](),
 }
 
 // Name is [OpAutoBid].
@@ -506,11 +497,8 @@ var registerGuarantor = &operation{
 		Endpoint: "registerGuarantor.aspx", Transport: Redirect,
 		Scenarios: []int{3}, Success: done, Pending: pending,
 	},
-	mark:           "pProFitAmt",
-	trade:          TradeGuarantor,
-	tradeUncertain: true,
-	request:        reflect.TypeFor[RegisterGuarantorRequest](),
-	response:       reflect.TypeFor[RegisterGuarantorResponse](),
+	mark: "pProFitAmt", trade: TradeGuarantor, tradeUncertain: true,
+	request: reflect.TypeFor[RegisterGuarantorRequest](), response: reflect.TypeFor[RegisterGuarantorResponse](),
 }
 
 // Name is [OpRegisterGuarantor].

@@ -57,5 +57,8 @@ func UnmarshalRequest(name Operation, data []byte) (Request, error) {
 	if err := d.Decode(req.Interface()); err != nil {
 		return nil, fmt.Errorf("ips: recorded request of %s: %w", name, err)
 	}
+	if d.More() {
+		return nil, fmt.Errorf("ips: recorded request of %s: there is more behind it", name)
+	}
 	return req.Elem().Interface().(Request), nil
 }

@@ -151,6 +151,9 @@ func (c *Client) Call(ctx context.Context, req Request) (Response, error) {
 		resp, err := send(&f)
 		if err == nil {
 			err = resp.Err()
+			if unknown := new(FateUnknownError); errors.As(err, &unknown) {
+				unknown.OrderNo = orderNo // the one that was asked for, whatever the answer names
+			}
 		} else {
 			resp, err = nil, fate(o.op, orderNo, c.env.trusted(o.op.Transport), err)
 		}
@@ -222,7 +225,11 @@ func (c *Client) sender(ctx context.Context, o own) (func(*flight) (Response, er
 		if err != nil {
 			return nil, err
 		}
-		return c.receive(op, a, orderNo)
+		resp, err := c.receive(op, a, orderNo)
+		if trade, ok := resp.(*QueryTradeResponse); ok && trade.Outcome == Success {
+			err = trade.repeats(*o.ptr.Interface().(*QueryTradeRequest))
+		}
+		return resp, err
 	}, nil
 }
 

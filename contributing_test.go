@@ -1,7 +1,6 @@
 package ips_test
 
 import (
-	"context"
 	"fmt"
 	"go/ast"
 	"go/doc"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
@@ -50,18 +50,18 @@ func TestOperationTests(t *testing.T) {
 		lacks("success", len(tt.success) == 0)
 		lacks("pending", !query && len(tt.pending) == 0)
 		lacks("requestNames", tt.requestNames == "")
-		lacks("rowNames", hasRows(i.Request) && tt.rowNames == "")
+		lacks("rowNames", hasRows(i.Request()) && tt.rowNames == "")
 		lacks("answerNames", tt.answerNames == "")
-		lacks("answerRowNames", hasRows(i.Response) && tt.answerRowNames == "")
+		lacks("answerRowNames", hasRows(i.Response()) && tt.answerRowNames == "")
 		lacks("example", tt.request == nil || tt.send == nil)
 		if tt.request != nil {
 			request := reflect.TypeOf(tt.request).Elem()
-			lacks("example of "+i.Request.Name(), !query && request != i.Request)
+			lacks("example of "+i.Request().Name(), request != i.Request())
 			lacks("required", request.NumField() > 0 && tt.required == 0)
 		}
 		lacks("response", tt.response == nil)
 		if tt.response != nil {
-			lacks("response of "+i.Response.Name(), reflect.TypeOf(tt.response).Elem() != i.Response)
+			lacks("response of "+i.Response().Name(), reflect.TypeOf(tt.response).Elem() != i.Response())
 			lacks("response with this operation", tt.response.Base().Operation != tt.op)
 		}
 		for kind, how := range map[string]string{
@@ -90,7 +90,7 @@ func hasRows(s reflect.Type) bool {
 	return has
 }
 
-// TestOperationsAreDescribed: every constant has its line in descriptions, in
+// TestOperationsAreDescribed: every constant has its place in the catalogue, in
 // the same order.
 func TestOperationsAreDescribed(t *testing.T) {
 	t.Parallel()
@@ -98,37 +98,29 @@ func TestOperationsAreDescribed(t *testing.T) {
 	for _, c := range newReference(t).values["Operation"] {
 		constants = append(constants, c.value)
 		if _, ok := ips.Operation(c.value).Info(); !ok {
-			t.Errorf("operation.go: %s is not in descriptions", c.name)
+			t.Errorf("operation.go: %s is not in the catalogue", c.name)
 		}
 	}
 	for _, i := range ips.Operations() {
 		described = append(described, string(i.Operation))
 	}
-	require.Equal(t, constants, described, "operation.go: the order of constants and descriptions")
+	require.Equal(t, constants, described, "operation.go: the order of constants and the catalogue")
 }
 
-// TestCallbacksBelong: every operation whose answer comes by itself has a field
-// of Callbacks, named as its method, and every field but Other its operation.
-// That an answer goes to the right one is TestDispatch's.
-func TestCallbacksBelong(t *testing.T) {
+// TestRequestsBelong: what is read by an operation's name is the request that
+// the examples send, both the struct and a pointer to it know the operation, and
+// what the client can send is what was kept.
+func TestRequestsBelong(t *testing.T) {
 	t.Parallel()
-	callbacks := reflect.TypeFor[ips.Callbacks]()
-	methods := []string{"Other"}
-	for _, i := range ips.Operations() {
-		if i.Transport == ips.QueryService {
-			continue
-		}
-		methods = append(methods, i.Method)
-		want := reflect.FuncOf([]reflect.Type{reflect.TypeFor[context.Context](), reflect.PointerTo(i.Response)},
-			[]reflect.Type{reflect.TypeFor[error]()}, false)
-		if f, ok := callbacks.FieldByName(i.Method); !ok || f.Type != want {
-			t.Errorf("notify.go: Callbacks has no field %s %s", i.Method, want)
-		}
-	}
-	for n := range callbacks.NumField() {
-		if name := callbacks.Field(n).Name; !slices.Contains(methods, name) {
-			t.Errorf("notify.go: Callbacks.%s is no operation's method", name)
-		}
+	for _, tt := range operationTests() {
+		assert.Equal(t, tt.op, tt.request.Name())
+		data, err := ips.MarshalRequest(tt.request)
+		require.NoError(t, err, tt.op)
+		req, err := ips.UnmarshalRequest(tt.op, data)
+		require.NoError(t, err, tt.op)
+		assert.Equal(t, tt.op, req.Name())
+		assert.Equal(t, reflect.ValueOf(tt.request).Elem().Interface(), req)
+		assert.Equal(t, tt.orderNo(), ips.OrderNo(req), tt.op)
 	}
 }
 
@@ -204,7 +196,7 @@ func TestPersonalFields(t *testing.T) {
 		}
 	}
 	for _, i := range ips.Operations() {
-		check(i.Operation, i.Request)
+		check(i.Operation, i.Request())
 	}
 }
 
@@ -215,7 +207,7 @@ func TestEnumerationsAreNamed(t *testing.T) {
 	r := newReference(t)
 	named := 0
 	for _, i := range r.ops {
-		for _, s := range []reflect.Type{i.Request, i.Response} {
+		for _, s := range []reflect.Type{i.Request(), i.Response()} {
 			r.each(s, "", func(_ reflect.Type, f *codec.Field, _ string) {
 				if f.Type.Kind() != reflect.String {
 					return

@@ -94,9 +94,14 @@ type FateUnknownError struct {
 	Err       error     // why it is unknown; an [*Error] if IPS answered
 }
 
-// Error says what happened and what to do.
+// Error says what happened and what to do. Of an answer it gives the code and not
+// IPS's text, which may name an account: such errors go into logs.
 func (e *FateUnknownError) Error() string {
-	return fmt.Sprintf("ips: %s%s: fate unknown, ask, don't resend under a new number: %v", e.Operation, order(e.OrderNo), e.Err)
+	cause := fmt.Sprint(e.Err)
+	if refusal := new(Error); errors.As(e.Err, &refusal) {
+		cause = "IPS answered " + string(refusal.Code)
+	}
+	return fmt.Sprintf("ips: %s%s: fate unknown, ask, don't resend under a new number: %s", e.Operation, order(e.OrderNo), cause)
 }
 
 // Unwrap returns the cause.
@@ -125,18 +130,40 @@ type SOAPFault struct {
 func (e *SOAPFault) Error() string { return fmt.Sprintf("SOAP fault %s: %s", e.Code, e.String) }
 
 // ValidationError lists every field of a request that breaks a rule of the
-// contract. Nothing was sealed or sent.
+// contract. Nothing was sealed or sent. errors.As finds its first [FieldError].
 type ValidationError struct {
 	Operation Operation    // what was to be asked
 	Fields    []FieldError // in wire order, those between fields last
 }
 
-// FieldError is one broken rule.
+// FieldError is one broken rule. Code and Limit are for programs, Rule and
+// Chinese for people. The codes and their limits:
+//
+//	required              must be given
+//	none                  must not be given
+//	max_length, length    at most, exactly so many characters
+//	letters_digits        a–z A–Z 0–9
+//	order_number          a–z A–Z 0–9 - _
+//	digits                0–9
+//	url                   absolute, http or https
+//	choice                one of the values in Limit, "1, 2"
+//	more, min, less, max  >, ≥, <, ≤ Limit: a number, "60 months" or another field's value
+//	range                 between the two values in Limit, "70 %, 130 %" of another field
+//	rows                  so many rows, "300" at most or "1" exactly
+//	sum                   of the rows, as Limit says
+//	date                  a day of the calendar
+//	same, other           the same account as, another account than elsewhere in the request
+//	blank                 not of blanks alone
+//	character             must not hold the character in Limit, "U+0000"
+//	utf8                  must be UTF-8
 type FieldError struct {
-	Wire  string // wire name with its path, e.g. "pDetails/pRow[3]/pTrdAmt"
-	Go    string // Go name with its path, e.g. "Rows[2].Amount"
-	Rule  string // the rule, e.g. "must be more than 0.00"
-	Value string // the value; only its length where it is personal
+	Wire    string // wire name with its path, e.g. "pDetails/pRow[3]/pTrdAmt"
+	Go      string // Go name with its path, e.g. "Rows[2].Amount"
+	Code    string // which kind of rule, e.g. "more"; it stays as it is
+	Limit   string // what the rule measures by, e.g. "0"; "" for nothing
+	Rule    string // the rule, e.g. "must be more than 0"
+	Chinese string // the rule in Chinese, e.g. "必须大于 0"
+	Value   string // the value; only its length where it is personal
 }
 
 // Error gives all broken fields.
@@ -150,6 +177,15 @@ func (e *ValidationError) Error() string {
 		b.WriteString(f.Error())
 	}
 	return b.String()
+}
+
+// Unwrap returns the broken rules.
+func (e *ValidationError) Unwrap() []error {
+	errs := make([]error, len(e.Fields))
+	for i, f := range e.Fields {
+		errs[i] = f
+	}
+	return errs
 }
 
 // Error gives field, rule and value.

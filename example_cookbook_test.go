@@ -344,7 +344,7 @@ func Example_cookbookPending() {
 	// Output:
 	// MG00008F pending true <nil>
 	// MG00008F pending false <nil>
-	// 5000.00 true
+	// 5000.00 false
 	// MG00000F done true <nil>
 	// false <nil>
 	// true
@@ -426,9 +426,9 @@ func Example_cookbookSignature() {
 	defer s.Close()
 
 	wrong := map[string]func(*ips.Config){
-		"cert":     func(c *ips.Config) { c.Cert = strings.Repeat("x", 128) },
-		"3DES key": func(c *ips.Config) { c.Key = "no-such-3des-key-at-all!" },
-		"3DES IV":  func(c *ips.Config) { c.IV = "12345678" },
+		"cert":     func(c *ips.Config) { c.Cert = ips.NewSecret(strings.Repeat("x", 128)) },
+		"3DES key": func(c *ips.Config) { c.Key = ips.NewSecret("no-such-3des-key-at-all!") },
+		"3DES IV":  func(c *ips.Config) { c.IV = ips.NewSecret("12345678") },
 		"merchant": func(c *ips.Config) { c.MerchantCode = "808899" },
 		"nothing":  func(*ips.Config) {},
 	}
@@ -553,9 +553,9 @@ func Example_cookbookStart() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	path, test := filepath.Join(dir, "ips.json"), ips.TestMerchant()
+	path := filepath.Join(dir, "ips.json")
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": test.MerchantCode, "IPS_CERT": test.Cert, "IPS_3DES_KEY": test.Key, "IPS_3DES_IV": test.IV,
+		"IPS_MERCHANT": "123456", "IPS_CERT": strings.Repeat("c", 128), "IPS_3DES_KEY": strings.Repeat("k", 24), "IPS_3DES_IV": strings.Repeat("i", 8),
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
@@ -606,7 +606,7 @@ func Example_cookbookStart() {
 	}
 
 	fmt.Println(client, server.ReadTimeout)
-	// Output: ips.Client{808801 at https://p2p.ips.com.cn} 1m0s
+	// Output: ips.Client{123456 at https://p2p.ips.com.cn} 1m0s
 }
 
 // He left the pages of the account opening, and comes back.

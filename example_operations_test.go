@@ -5,16 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
 // An example of each operation, in the order of the manual. They run on the
 // embedded sandbox, whose users agree to everything at once: where an example
 // carries a form, a handler would serve it to the user's browser with
-// form.ServeHTTP(w, r), and the answer would come to the merchant's callbacks.
+// form.ServeHTTP(w, r), and the answer would come to the merchant's Handler.
 
 // 4.2 开户
 func ExampleClient_OpenAccount() {
@@ -597,7 +600,7 @@ func ExampleClient_QueryAccount() {
 	client := ipsrv.Client()
 	user := ipsrv.Person(0)
 
-	a, err := client.QueryAccount(context.Background(), user.Account, "")
+	a, err := client.QueryAccount(context.Background(), user.Account)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -605,7 +608,47 @@ func ExampleClient_QueryAccount() {
 	// Output: active 中国工商银行 0001
 }
 
+// 交易查询: of a platform that has it, as Environment.TradeQuery says.
+func ExampleClient_QueryTrade() {
+	ipsrv := exampleTradeQuery(ips.TradeInWork)
+	defer ipsrv.Close()
+	client := exampleClientAt(ipsrv.URL)
+
+	recharge := exampleRecharge() // recorded; nothing was heard of it
+	kind, certain, _ := ips.TradeTypeOf(recharge)
+	trade, err := client.QueryTrade(context.Background(), ips.QueryTradeRequest{OrderNo: recharge.OrderNo, Type: kind})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(trade.Status, certain)
+
+	answer, err := ips.Asked(recharge, trade) // what that means for the order
+	if err != nil {
+		log.Fatal(err)
+	}
+	state, change, err := ips.OrderUnknown.Next(answer.Base())
+	fmt.Println(state, change == ips.Changed, err)
+	// Output:
+	// in work true
+	// pending true <nil>
+}
+
 // What an example needs and another one shows.
+
+// exampleTradeQuery is an IPS that says the same of every order.
+func exampleTradeQuery(status ips.TradeStatus) *httptest.Server {
+	cfg := ips.TestMerchant()
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
+	if err != nil {
+		log.Fatal(err)
+	}
+	body := keys.Encrypt([]byte(document("pMerBillNo", exampleRecharge().OrderNo, "pTradeType", string(ips.TradeRecharge), "pTradeStatue", string(status))))
+	f := fiveFields{cfg.MerchantCode, "MG00000F", "操作成功", body, keys.SignAnswer("MG00000F", "操作成功", body)}
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+		fmt.Fprint(w, soapAnswer("QueryTrade", f.result()))
+	}))
+}
 
 func signAutoBidExample(ipsrv *ipstest.Server, p ipstest.Person) (authNo string) {
 	form, err := ipsrv.Client().SignAutoBid(ips.SignAutoBidRequest{

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,16 +17,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 // The snippet of README.md; TestReadme holds the two together.
 func Example_readme() {
 	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/recharge", nil)
-	ctx, mux, myDatabase := r.Context(), http.NewServeMux(), new(ips.MemoryOnce)
-	credit := func(context.Context, string, ips.Amount) error { return nil }
+	ctx, mux, myDatabase := r.Context(), http.NewServeMux(), new(ipstest.MemoryOnce)
+	orders := readmeOrders{"R20141213000001": {exampleRecharge(), ips.OrderRecorded}}
 
-	cfg := ips.TestMerchant()                                    // the vendor's published test merchant
-	cfg.Environment = ips.EnvironmentAt("http://127.0.0.1:8808") // a sandbox; or ips.Production()
+	cfg := ips.TestMerchant()                              // the vendor's published test merchant
+	cfg.Environment = ips.Sandbox("http://127.0.0.1:8480") // or ips.Production()
 	cfg.ReturnURL = "https://p2p.example.com/ips/return"
 	cfg.NotifyURL = "https://p2p.example.com/ips/notify"
 	client, err := ips.NewClient(cfg)
@@ -41,26 +45,107 @@ func Example_readme() {
 	// A web-service operation sends at once and returns a typed answer.
 	resp, err := client.Transfer(ctx, ips.TransferRequest{ /* … */ })
 
-	// Answers that arrive later are verified and handed to your functions.
+	// Answers that arrive later are verified and handed to your function, in the
+	// transaction that myDatabase has begun for it.
+	recharged := func(ctx context.Context, a *ips.RechargeResponse) error {
+		order, err := orders.Lock(ctx, a.OrderNo) // the request that was sent, and its state
+		if err != nil {
+			return err
+		}
+		if a.Outcome == ips.Success && len(ips.Compare(order.Request, a)) > 0 {
+			return errors.New("not what was ordered") // not acknowledged: IPS comes again
+		}
+		next, change, err := order.State.Next(a.Base())
+		if err != nil || change == ips.Unchanged {
+			return err // a contradiction; or nothing new
+		}
+		return order.Save(ctx, next) // ips.OrderDone: credit what was ordered
+	}
 	mux.Handle("/ips/notify/", client.NotifyHandler(ips.Inbound{
-		Once: myDatabase, // decides "first time or not"
-		Callbacks: ips.Callbacks{
-			Recharge: func(ctx context.Context, a *ips.RechargeResponse) error {
-				if a.Outcome != ips.Success {
-					return nil // pending or refused: a.Code, a.Message
-				}
-				return credit(ctx, a.Account, a.Amount)
-			},
-		},
+		Hear: ips.Deduplicated(myDatabase, ips.On(recharged, nil)),
 	}))
 
 	fmt.Println(w.Code, form.Action())
 	var invalid *ips.ValidationError
 	fmt.Println(resp, errors.As(err, &invalid))
+	forged := sealedExample("R20141213000001", "5000.00")
+	for _, answer := range []fiveFields{forged, sealedExample("R9", "500.00"), sealedExample("R20141213000001", "500.00"), forged} {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, answer.inbound(ips.OpRecharge))
+		fmt.Println(w.Code, orders["R20141213000001"].State)
+	}
 	// Output:
-	// 200 http://127.0.0.1:8808/CreditWeb/doDpTrade.aspx
+	// 200 http://127.0.0.1:8480/CreditWeb/doDpTrade.aspx
 	// <nil> true
+	// 500 recorded
+	// 500 recorded
+	// 200 done
+	// 200 done
 }
+
+// readmeOrders is a table of orders.
+type readmeOrders map[string]*readmeOrder
+
+type readmeOrder struct {
+	Request ips.Request
+	State   ips.OrderState
+}
+
+func (o readmeOrders) Lock(_ context.Context, no string) (*readmeOrder, error) {
+	if o[no] == nil {
+		return nil, errors.New("no such order")
+	}
+	return o[no], nil
+}
+
+func (o *readmeOrder) Save(_ context.Context, next ips.OrderState) error {
+	o.State = next
+	return nil
+}
+
+// sealedExample says that a recharge has succeeded.
+func sealedExample(orderNo, amount string) fiveFields {
+	cfg := ips.TestMerchant()
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
+	if err != nil {
+		panic(err)
+	}
+	body := keys.Encrypt([]byte(document("pMerBillNo", orderNo, "pTrdAmt", amount)))
+	return fiveFields{cfg.MerchantCode, "MG00000F", "操作成功", body, keys.SignAnswer("MG00000F", "操作成功", body)}
+}
+
+// TestSandboxAddress: what is copied from the documents finds the sandbox where
+// its program listens.
+func TestSandboxAddress(t *testing.T) {
+	t.Parallel()
+	options, err := os.ReadFile("examples/sandbox/options.go")
+	require.NoError(t, err)
+	require.Contains(t, string(options), `"127.0.0.1:8480"`)
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/*.md", "examples/*/*.go", "examples/internal/*/*.go", "ipstest/*.go"} {
+		more, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		files = append(files, more...)
+	}
+	files = slices.DeleteFunc(files, func(file string) bool {
+		return strings.HasSuffix(file, "_test.go") && !strings.HasPrefix(filepath.Base(file), "example")
+	})
+	named := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range sandboxAddress.FindAllStringSubmatch(string(text), -1) {
+			named++
+			assert.Equal(t, "8480", m[1]+m[2], "%s: %s", file, m[0])
+		}
+	}
+	assert.Greater(t, named, 5)
+}
+
+// sandboxAddress is a fixed address of an IPS on this machine: given to the client,
+// or in front of one of the pages and services of IPS.
+var sandboxAddress = regexp.MustCompile(`(?:EnvironmentAt\("|Sandbox\("|IPS_BASE_URL=|IPS_\w+_URL\s+)http://(?:127\.0\.0\.1|localhost):(\d+)|http://(?:127\.0\.0\.1|localhost):(\d+)/CreditW`)
 
 var (
 	goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")

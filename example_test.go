@@ -12,6 +12,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 func ExampleAmount() {
@@ -92,9 +93,11 @@ func ExampleOperations() {
 }
 
 // exampleClient is a client of the vendor's published test merchant.
-func exampleClient() *ips.Client {
+func exampleClient() *ips.Client { return exampleClientAt("http://127.0.0.1:8480") }
+
+func exampleClientAt(base string) *ips.Client {
 	cfg := ips.TestMerchant()
-	cfg.Environment = ips.EnvironmentAt("http://127.0.0.1:8080")
+	cfg.Environment = ips.Sandbox(base)
 	cfg.ReturnURL = "https://p2p.example.com/ips/return"
 	cfg.NotifyURL = "https://p2p.example.com/ips/notify"
 	client, err := ips.NewClient(cfg)
@@ -114,11 +117,11 @@ func exampleRecharge() ips.RechargeRequest {
 
 func ExampleNewClient() {
 	cfg := ips.TestMerchant()
-	cfg.Environment = ips.EnvironmentAt("http://127.0.0.1:8080") // or ips.Production()
+	cfg.Environment = ips.Sandbox("http://127.0.0.1:8480") // or ips.Production()
 	cfg.NotifyURL = "https://p2p.example.com/ips/notify"
 	client, err := ips.NewClient(cfg, ips.WithTimeout(20*time.Second))
 	fmt.Println(client, err)
-	// Output: ips.Client{808801 at http://127.0.0.1:8080} <nil>
+	// Output: ips.Client{808801 at http://127.0.0.1:8480} <nil>
 }
 
 // A form is itself the answer to the user's click.
@@ -136,7 +139,7 @@ func ExampleForm() {
 
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/recharge", nil))
-	fmt.Println(w.Code, strings.Contains(w.Body.String(), `action="http://127.0.0.1:8080/CreditWeb/doDpTrade.aspx"`))
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), `action="http://127.0.0.1:8480/CreditWeb/doDpTrade.aspx"`))
 	// Output: 200 true
 }
 
@@ -152,7 +155,7 @@ func ExampleForm_Fields() {
 		fmt.Println(f.Name, len(f.Value))
 	}
 	// Output:
-	// http://127.0.0.1:8080/CreditWeb/doDpTrade.aspx
+	// http://127.0.0.1:8480/CreditWeb/doDpTrade.aspx
 	// pMerCode 6
 	// p3DesXmlPara 760
 	// pSign 32
@@ -173,18 +176,21 @@ func ExampleValidationError() {
 	// pTrdBnkCode BankCode must not be empty for an e-bank recharge
 }
 
-// The handler verifies, decrypts, and calls the function of the operation, once
-// for each answer however often it comes.
+// The handler verifies, decrypts, and hands the answer to the merchant's Handler,
+// once for each answer however often it comes.
 func ExampleClient_NotifyHandler() {
 	client := exampleClient()
 	handler := client.NotifyHandler(ips.Inbound{
-		Once: new(ips.MemoryOnce), // a database in earnest
-		Callbacks: ips.Callbacks{
-			Recharge: func(_ context.Context, resp *ips.RechargeResponse) error {
-				fmt.Println(resp.OrderNo, resp.Outcome, resp.Amount)
-				return nil // what was done is safe on disk
-			},
-		},
+		Hear: ips.Deduplicated(new(ipstest.MemoryOnce), // a database in earnest
+			func(_ context.Context, answer ips.Response) error {
+				switch a := answer.(type) {
+				case *ips.RechargeResponse:
+					fmt.Println(a.OrderNo, a.Outcome, a.Amount)
+					return nil // what was done is safe on disk
+				default:
+					return ips.ErrUnheard // status 501: IPS comes again
+				}
+			}),
 		OnError: func(_ *http.Request, err error) { fmt.Println(err) },
 	})
 	mux := http.NewServeMux()
@@ -206,10 +212,81 @@ func ExampleClient_NotifyHandler() {
 	// 400 refused
 }
 
+// A table of handlers, one for each type of answer.
+func ExampleOn() {
+	bid := func(_ context.Context, a *ips.BidResponse) error { fmt.Println("bid", a.BidNo); return nil }
+	recharge := func(_ context.Context, a *ips.RechargeResponse) error { fmt.Println("recharge", a.OrderNo); return nil }
+	hear := ips.On(bid, ips.On(recharge, nil))
+
+	ctx := context.Background()
+	fmt.Println(hear(ctx, &ips.RechargeResponse{Reply: ips.Reply{OrderNo: "R1"}}))
+	fmt.Println(hear(ctx, &ips.WithdrawResponse{}))
+	// Output:
+	// recharge R1
+	// <nil>
+	// ips: no handler takes this answer
+}
+
+// What an answer says otherwise than was asked.
+func ExampleCompare() {
+	req := exampleRecharge()
+	answer := &ips.RechargeResponse{
+		Reply:  ips.Reply{Operation: ips.OpRecharge, OrderNo: req.OrderNo, Outcome: ips.Success},
+		Amount: 5000 * ips.Yuan, Account: req.Account,
+	}
+	for _, d := range ips.Compare(req, answer) {
+		fmt.Println(d.Wire, d.Asked, d.Said)
+	}
+	// Output: pTrdAmt 500.00 5000.00
+}
+
+// How an order moves on.
+func ExampleOrderState_Next() {
+	state := ips.OrderUnknown // as it was written before the call left
+	for _, answer := range []ips.Reply{
+		{Operation: ips.OpTransfer, Via: ips.ServerToServer, Outcome: ips.Success},
+		{Operation: ips.OpTransfer, Via: ips.Synchronous, Outcome: ips.Pending}, // overtaken
+		{Operation: ips.OpTransfer, Via: ips.ServerToServer, Outcome: ips.Failure},
+	} {
+		next, change, err := state.Next(&answer)
+		fmt.Println(next, change != ips.Unchanged, errors.Is(err, ips.ErrContradiction))
+		state = next
+	}
+	// Output:
+	// done true false
+	// done false false
+	// done false true
+}
+
+// A recorded request is the same after a restart, whatever the configuration has
+// become.
+func ExampleMarshalRequest() {
+	client := exampleClient()
+	complete, err := client.Complete(exampleRecharge()) // with the client's addresses
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	kept, err := ips.MarshalRequest(complete) // into the order's row
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	req, err := ips.UnmarshalRequest(complete.Name(), kept)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	form, err := client.Form(req) // whatever its operation
+	fmt.Println(form.Operation(), form.OrderNo(), req.(ips.RechargeRequest).NotifyURL, err)
+	// Output: recharge R20141213000001 https://p2p.example.com/ips/notify/recharge <nil>
+}
+
 // exampleNotification is what IPS posts after a recharge.
 func exampleNotification() *http.Request {
 	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	if err != nil {
 		panic(err)
 	}
@@ -219,13 +296,14 @@ func exampleNotification() *http.Request {
 }
 
 func ExampleClient_ReturnHandler() {
+	recharged := func(context.Context, *ips.RechargeResponse) error { return nil }
 	handler := exampleClient().ReturnHandler(ips.Inbound{
-		Callbacks: ips.Callbacks{
-			Recharge: func(context.Context, *ips.RechargeResponse) error { return nil },
-		},
+		Hear: ips.On(recharged, nil),
 	}, func(w http.ResponseWriter, _ *http.Request, resp ips.Response, err error) {
 		switch {
-		case err != nil || resp.Base().Outcome == ips.Pending:
+		case resp == nil: // nothing that can be believed: a reload, a stranger
+			http.Error(w, "请到“我的订单”查看结果", http.StatusBadRequest)
+		case err != nil || resp.Base().Outcome == ips.Pending || resp.Base().Outcome == ips.Undecided:
 			_, _ = io.WriteString(w, "处理中")
 		case resp.Base().Outcome == ips.Success:
 			_, _ = io.WriteString(w, "充值成功")
@@ -241,14 +319,14 @@ func ExampleClient_ReturnHandler() {
 
 // The key of an answer fits a unique column of a database.
 func ExampleAnswerKey() {
-	key := ips.AnswerKey{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: "R20141213000001", Code: ips.CodeSuccess}
+	key := ips.AnswerKey{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: "R20141213000001", Says: "success"}
 	fmt.Println(key)
-	// Output: 808801/recharge/R20141213000001/MG00000F
+	// Output: 808801/recharge/R20141213000001/success
 }
 
 func ExampleWithWireTap() {
 	cfg := ips.TestMerchant()
-	cfg.Environment = ips.EnvironmentAt("http://127.0.0.1:8080")
+	cfg.Environment = ips.Sandbox("http://127.0.0.1:8480")
 	cfg.ReturnURL, cfg.NotifyURL = "https://p2p.example.com/ips/return", "https://p2p.example.com/ips/notify"
 	client, err := ips.NewClient(cfg, ips.WithWireTap(func(m ips.WireMessage) {
 		fmt.Println(m.Direction, m.Operation, m.OrderNo)

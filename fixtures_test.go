@@ -2,6 +2,7 @@ package ips_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"flag"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
@@ -40,7 +42,7 @@ func golden(t *testing.T, name string, got []byte) {
 // offlineConfig is the test merchant with an IPS that does not exist.
 func offlineConfig() ips.Config {
 	cfg := ips.TestMerchant()
-	cfg.Environment = ips.EnvironmentAt("https://ips.example.com")
+	cfg.Environment = ips.Sandbox("https://ips.example.com")
 	cfg.ReturnURL = "https://p2p.example.com/ips/return"
 	cfg.NotifyURL = "https://p2p.example.com/ips/notify"
 	return cfg
@@ -58,7 +60,7 @@ func offlineClient(t testing.TB, opts ...ips.Option) *ips.Client {
 func vendorKeys(t testing.TB) *envelope.Keys {
 	t.Helper()
 	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	require.NoError(t, err)
 	return keys
 }
@@ -181,6 +183,24 @@ func info(t testing.TB, op ips.Operation) ips.OperationInfo {
 	i, ok := op.Info()
 	require.True(t, ok, op)
 	return i
+}
+
+// hear is a handler that hears every answer by f.
+func hear(f func(ips.Response) error) ips.Handler {
+	return func(_ context.Context, answer ips.Response) error { return f(answer) }
+}
+
+// assertAnswer compares an answer with one that a test has written down.
+func assertAnswer(t testing.TB, want, got ips.Response) {
+	t.Helper()
+	require.IsType(t, want, got)
+	ips.ForgetDocument(got)
+	assert.Equal(t, want, got)
+}
+
+// collect is a hook that keeps the events of one goroutine.
+func collect(events *[]ips.Event) func(context.Context, ips.Event) {
+	return func(_ context.Context, e ips.Event) { *events = append(*events, e) }
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -2,6 +2,7 @@ package ips_test
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"net/http/httptest"
@@ -35,14 +36,18 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		base := resp.Base()
-		if base.Outcome != ips.Failure && base.OrderNo == "" {
-			t.Fatal("done, and no order number")
+		if base.Outcome != ips.Undecided && base.OrderNo == "" {
+			t.Fatal("decided, and no order number")
 		}
 		if base.Code != ips.Code(code) || base.Operation != ips.Operation(op) {
 			t.Fatalf("%s %s, got %s %s", op, code, base.Operation, base.Code)
 		}
-		if (base.Outcome == ips.Failure) != (resp.Err() != nil) {
+		decided := base.Outcome == ips.Success || base.Outcome == ips.Pending
+		if decided == (resp.Err() != nil) || (base.Outcome == ips.Undecided) != errors.Is(resp.Err(), ips.ErrFateUnknown) {
 			t.Fatal("outcome and error disagree")
+		}
+		if key, ok := base.Key(); ok != (base.Outcome != ips.Undecided) || ok && len(key.String()) > 80 {
+			t.Fatalf("key %q, %v", key, ok)
 		}
 	})
 }
@@ -82,13 +87,13 @@ func FuzzInbound(f *testing.F) {
 	f.Add([]byte("pMerCode=808801&pErrCode=MG00000F&pErrMsg=&p3DesXmlPara=&pSign="), form)
 	f.Add([]byte("%"), form+"; charset=utf-16")
 	f.Add([]byte(`{"a":1}`), "application/json")
-	c, keys := offlineClient(f, ips.WithLimits(1, 1<<16)), vendorKeys(f)
+	c, keys := offlineClient(f, ips.WithLimits(ips.Limits{Inbound: 1 << 16})), vendorKeys(f)
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
 		handled := 0
-		h := c.NotifyHandler(ips.Inbound{Callbacks: ips.Callbacks{Recharge: func(context.Context, *ips.RechargeResponse) error {
+		h := c.NotifyHandler(ips.Inbound{Hear: hear(func(ips.Response) error {
 			handled++
 			return nil
-		}}})
+		})})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, post(ips.OpRecharge, contentType, string(body)))
 		switch w.Code {
@@ -137,7 +142,7 @@ func FuzzReturnPage(f *testing.F) {
 
 // FuzzSOAPAnswer feeds the answer to a web service call.
 func FuzzSOAPAnswer(f *testing.F) {
-	good := sealedAnswer(f, "MG00000F", "操作成功", document("pMerBillNo", "U20141213000001"))
+	good := sealedAnswer(f, "MG00000F", "操作成功", document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1"))
 	f.Add([]byte(soapAnswer("GuaranteeUnfreeze", good.result())), "text/xml; charset=utf-8")
 	f.Add([]byte(soapAnswer("GuaranteeUnfreeze", "")), "text/xml; charset=gbk")
 	f.Add([]byte(fault("Server", "x")), "text/xml")

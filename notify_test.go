@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 func httpClient(rt http.RoundTripper) *http.Client { return &http.Client{Transport: rt} }
@@ -37,48 +36,79 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// TestDispatch sends an answer of every operation through NotifyHandler and
-// looks which callback hears it.
+// TestDispatch sends an answer of every operation through NotifyHandler: it is
+// heard as the type of its operation, by the one On that names it, and by nobody
+// where none does.
 func TestDispatch(t *testing.T) {
 	t.Parallel()
-	callbacks := reflect.TypeFor[ips.Callbacks]()
 	for _, tt := range operationTests() {
-		i := info(t, tt.op)
-		if i.Transport == ips.QueryService {
+		if info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}
 		t.Run(string(tt.op), func(t *testing.T) {
 			t.Parallel()
-			// Every callback is set; only that of the operation's method may be called.
-			var cb ips.Callbacks
-			heard := map[string]ips.Response{}
-			for n := range callbacks.NumField() {
-				f := callbacks.Field(n)
-				reflect.ValueOf(&cb).Elem().Field(n).Set(reflect.MakeFunc(f.Type, func(args []reflect.Value) []reflect.Value {
-					heard[f.Name] = args[1].Interface().(ips.Response)
-					return []reflect.Value{reflect.Zero(reflect.TypeFor[error]())}
-				}))
-			}
 			c := offlineClient(t)
 			answer := sealedAnswer(t, tt.code(), "操作成功！", responseFile(t, tt.op))
-			w := serve(c.NotifyHandler(ips.Inbound{Callbacks: cb}), answer.inbound(tt.op))
+			var heard ips.Response
+			w := serve(c.NotifyHandler(ips.Inbound{Hear: hear(func(r ips.Response) error {
+				heard = r
+				return nil
+			})}), answer.inbound(tt.op))
 			assert.Equal(t, http.StatusOK, w.Code)
 			assert.Equal(t, "OK\n", w.Body.String())
-			assert.Equal(t, map[string]ips.Response{i.Method: tt.response}, heard, "the description's callback must be cb.%s", i.Method)
+			assertAnswer(t, tt.response, heard)
 
-			// Without its callback it goes to Other, without that it is not taken.
-			var other ips.Response
-			w = serve(c.NotifyHandler(ips.Inbound{Callbacks: ips.Callbacks{Other: func(_ context.Context, r ips.Response) error {
-				other = r
+			_, isBid := tt.response.(*ips.BidResponse)
+			bids, others := 0, 0
+			table := ips.On(func(_ context.Context, r *ips.BidResponse) error {
+				bids++
 				return nil
-			}}}), answer.inbound(tt.op))
-			assert.Equal(t, http.StatusOK, w.Code)
-			assert.Equal(t, tt.response, other)
+			}, hear(func(ips.Response) error {
+				others++
+				return nil
+			}))
+			assert.Equal(t, http.StatusOK, serve(c.NotifyHandler(ips.Inbound{Hear: table}), answer.inbound(tt.op)).Code)
+			assert.Equal(t, isBid, bids == 1 && others == 0)
+			assert.Equal(t, !isBid, bids == 0 && others == 1)
+		})
+	}
+}
 
-			var reported error
-			w = serve(c.NotifyHandler(ips.Inbound{OnError: func(_ *http.Request, err error) { reported = err }}), answer.inbound(tt.op))
-			assert.Equal(t, http.StatusInternalServerError, w.Code)
-			assert.ErrorContains(t, reported, "no callback")
+// TestUnheard: an answer that nobody takes is not acknowledged, its key is not
+// kept, and OnError hears of it.
+func TestUnheard(t *testing.T) {
+	t.Parallel()
+	answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	takesBids := ips.On(func(context.Context, *ips.BidResponse) error { return nil }, nil)
+	for name, h := range map[string]ips.Handler{
+		"nil": nil, "type switch": hear(func(ips.Response) error { return ips.ErrUnheard }), "On": takesBids,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var once ipstest.MemoryOnce
+			var reported []error
+			in := ips.Inbound{OnError: func(_ *http.Request, err error) { reported = append(reported, err) }}
+			if h != nil {
+				in.Hear = ips.Deduplicated(&once, h)
+			}
+			c := offlineClient(t)
+			w := serve(c.NotifyHandler(in), answer.inbound(ips.OpRecharge))
+			assert.Equal(t, http.StatusNotImplemented, w.Code)
+			assert.Equal(t, "not heard\n", w.Body.String())
+			var shown error
+			serve(c.ReturnHandler(in, func(_ http.ResponseWriter, _ *http.Request, a ips.Response, err error) {
+				assert.NotNil(t, a)
+				shown = err
+			}), answer.inbound(ips.OpRecharge))
+			assert.ErrorIs(t, shown, ips.ErrUnheard)
+			require.Len(t, reported, 2)
+			assert.ErrorIs(t, reported[0], ips.ErrUnheard)
+
+			// A program that has learnt to take it hears it.
+			heard := false
+			in.Hear = ips.Deduplicated(&once, hear(func(ips.Response) error { heard = true; return nil }))
+			assert.Equal(t, http.StatusOK, serve(c.NotifyHandler(in), answer.inbound(ips.OpRecharge)).Code)
+			assert.True(t, heard, "the key was kept")
 		})
 	}
 }
@@ -106,9 +136,6 @@ func TestForeignAnswers(t *testing.T) {
 				assert.ErrorIs(t, err, ips.ErrOperation, "%s at %s", from, to)
 			case reflect.TypeOf(tt.response) == reflect.TypeOf(other.response):
 				assert.NoError(t, err, "%s at %s", from, to)
-			case from == ips.OpWithholdingRecharge && to == ips.OpRecharge:
-				// It has everything that a recharge has, but only IPS carries it.
-				assert.NoError(t, err)
 			default:
 				assert.Nil(t, resp)
 				if !errors.Is(err, ips.ErrOperation) {
@@ -129,49 +156,45 @@ func TestPendingWithholding(t *testing.T) {
 	assert.Equal(t, 10*ips.Yuan, resp.Amount)
 }
 
-// TestNotifyAcknowledges: 200 only after the callback, 500 when it fails, and
+// TestNotifyAcknowledges: 200 only after the handler, 500 when it fails, and
 // 200 for the repetition that succeeds.
 func TestNotifyAcknowledges(t *testing.T) {
 	t.Parallel()
-	for name, once := range map[string]ips.Once{"without Once": nil, "with Once": new(ips.MemoryOnce)} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			diskFull := errors.New("disk full")
-			calls, fail := 0, true
-			var reported []error
-			w := httptest.NewRecorder()
-			h := offlineClient(t).NotifyHandler(ips.Inbound{
-				Once: once,
-				Callbacks: ips.Callbacks{Recharge: func(_ context.Context, resp *ips.RechargeResponse) error {
-					calls++
-					assert.Equal(t, ips.ServerToServer, resp.Via)
-					assert.Empty(t, w.Body.String(), "answered before the callback was done")
-					if fail {
-						return diskFull
-					}
-					return nil
-				}},
-				OnError: func(_ *http.Request, err error) { reported = append(reported, err) },
-			})
-			answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
-			h.ServeHTTP(w, answer.inbound(ips.OpRecharge))
-			assert.Equal(t, http.StatusInternalServerError, w.Code)
-			assert.NotContains(t, w.Body.String(), "disk")
-			fail = false
-			w = httptest.NewRecorder()
-			h.ServeHTTP(w, answer.inbound(ips.OpRecharge))
-			assert.Equal(t, http.StatusOK, w.Code)
-			w = httptest.NewRecorder()
-			h.ServeHTTP(w, answer.inbound(ips.OpRecharge))
-			assert.Equal(t, http.StatusOK, w.Code)
-			if once == nil {
-				assert.Equal(t, 3, calls)
-			} else {
-				assert.Equal(t, 2, calls, "the third is a duplicate")
+	for _, deduplicated := range []bool{false, true} {
+		diskFull := errors.New("disk full")
+		calls, fail := 0, true
+		var reported []error
+		w := httptest.NewRecorder()
+		h := ips.On(func(_ context.Context, resp *ips.RechargeResponse) error {
+			calls++
+			assert.Equal(t, ips.ServerToServer, resp.Via)
+			assert.Empty(t, w.Body.String(), "answered before the handler was done")
+			if fail {
+				return diskFull
 			}
-			require.Len(t, reported, 1)
-			assert.ErrorIs(t, reported[0], diskFull)
-		})
+			return nil
+		}, nil)
+		if deduplicated {
+			h = ips.Deduplicated(new(ipstest.MemoryOnce), h)
+		}
+		notify := offlineClient(t).NotifyHandler(ips.Inbound{Hear: h, OnError: func(_ *http.Request, err error) { reported = append(reported, err) }})
+		answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+		notify.ServeHTTP(w, answer.inbound(ips.OpRecharge))
+		assert.Equal(t, http.StatusInternalServerError, w.Code)
+		assert.NotContains(t, w.Body.String(), "disk")
+		fail = false
+		for range 2 {
+			w = httptest.NewRecorder()
+			notify.ServeHTTP(w, answer.inbound(ips.OpRecharge))
+			assert.Equal(t, http.StatusOK, w.Code)
+		}
+		if deduplicated {
+			assert.Equal(t, 2, calls, "the third is a duplicate")
+		} else {
+			assert.Equal(t, 3, calls)
+		}
+		require.Len(t, reported, 1)
+		assert.ErrorIs(t, reported[0], diskFull)
 	}
 }
 
@@ -222,27 +245,36 @@ func TestRefusalsLookAlike(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, returns := range []bool{false, true} {
-				reported := 0
+				var reported []error
 				in := ips.Inbound{
-					Callbacks: ips.Callbacks{Other: func(context.Context, ips.Response) error {
+					Hear: hear(func(ips.Response) error {
 						t.Error("heard of it")
 						return nil
-					}},
+					}),
 					OnError: func(_ *http.Request, err error) {
-						reported++
-						assert.NotContains(t, err.Error(), ips.TestMerchant().Cert)
+						reported = append(reported, err)
+						assert.NotContains(t, err.Error(), ips.TestMerchant().Cert.Reveal())
 					},
 				}
 				c := offlineClient(t)
-				h := c.NotifyHandler(in)
 				if returns {
-					h = c.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) { t.Error("shown to the user") })
+					shown := 0
+					h := c.ReturnHandler(in, func(w http.ResponseWriter, _ *http.Request, answer ips.Response, err error) {
+						shown++
+						assert.True(t, answer == nil, "a nil that is not nil")
+						assert.Equal(t, reported[0], err)
+						http.Redirect(w, r, "/orders", http.StatusSeeOther)
+					})
+					w := serve(h, r.Clone(context.Background()))
+					assert.Equal(t, http.StatusSeeOther, w.Code, "the page is the merchant's own")
+					assert.Equal(t, 1, shown)
+				} else {
+					w := serve(c.NotifyHandler(in), r.Clone(context.Background()))
+					assert.Equal(t, http.StatusBadRequest, w.Code)
+					assert.Equal(t, "refused\n", w.Body.String())
+					assert.Equal(t, http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "X-Content-Type-Options": {"nosniff"}}, w.Header())
 				}
-				w := serve(h, r.Clone(context.Background()))
-				assert.Equal(t, http.StatusBadRequest, w.Code)
-				assert.Equal(t, "refused\n", w.Body.String())
-				assert.Equal(t, http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "X-Content-Type-Options": {"nosniff"}}, w.Header())
-				assert.Equal(t, 1, reported)
+				assert.Len(t, reported, 1)
 				r.Body = http.NoBody // the second handler refuses an empty one alike
 			}
 		})
@@ -322,10 +354,10 @@ func TestOperationOf(t *testing.T) {
 	heard := false
 	w := serve(offlineClient(t).NotifyHandler(ips.Inbound{
 		OperationOf: func(*http.Request) ips.Operation { return ips.OpRecharge },
-		Callbacks: ips.Callbacks{Recharge: func(context.Context, *ips.RechargeResponse) error {
+		Hear: hear(func(ips.Response) error {
 			heard = true
 			return nil
-		}},
+		}),
 	}), r)
 	assert.Equal(t, http.StatusOK, w.Code)
 	assert.True(t, heard)
@@ -339,10 +371,10 @@ func TestReturnHandler(t *testing.T) {
 		for _, callbackErr := range []error{nil, fail} {
 			var reported error
 			h := offlineClient(t).ReturnHandler(ips.Inbound{
-				Callbacks: ips.Callbacks{Recharge: func(_ context.Context, resp *ips.RechargeResponse) error {
-					assert.Equal(t, ips.WebReturn, resp.Via)
+				Hear: hear(func(resp ips.Response) error {
+					assert.Equal(t, ips.WebReturn, resp.Base().Via)
 					return callbackErr
-				}},
+				}),
 				OnError: func(_ *http.Request, err error) { reported = err },
 			}, showOutcome)
 			w := serve(h, sealedAnswer(t, code, "", rechargeDocument).inbound(ips.OpRecharge))
@@ -362,136 +394,118 @@ func TestReturnHandler(t *testing.T) {
 func TestRefusalWithoutOrderNumberIsNeverADuplicate(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	h := offlineClient(t).NotifyHandler(ips.Inbound{Once: new(ips.MemoryOnce), Callbacks: ips.Callbacks{
-		Recharge: func(context.Context, *ips.RechargeResponse) error {
-			calls++
-			return nil
-		},
-	}})
+	h := offlineClient(t).NotifyHandler(ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(resp ips.Response) error {
+		calls++
+		assert.Equal(t, ips.Undecided, resp.Base().Outcome)
+		return nil
+	}))})
 	for range 3 {
 		assert.Equal(t, http.StatusOK, serve(h, sealedAnswer(t, "MG00006F", "", "").inbound(ips.OpRecharge)).Code)
 	}
 	assert.Equal(t, 3, calls)
 }
 
-// TestPanickingCallback: net/http catches the panic, nothing is acknowledged,
-// and the repetition gets its chance.
-func TestPanickingCallback(t *testing.T) {
+// TestPanickingHandler: a panic is told to OnError and answered 500, and the
+// repetition gets its chance. Only http.ErrAbortHandler goes through.
+func TestPanickingHandler(t *testing.T) {
 	t.Parallel()
-	var calls atomic.Int32
-	s := httptest.NewUnstartedServer(offlineClient(t).NotifyHandler(ips.Inbound{
-		Once: new(ips.MemoryOnce),
-		Callbacks: ips.Callbacks{Recharge: func(context.Context, *ips.RechargeResponse) error {
-			if calls.Add(1) == 1 {
-				panic("callback went wrong")
+	calls := 0
+	var reported []error
+	in := ips.Inbound{
+		Hear: ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error {
+			if calls++; calls == 1 {
+				panic("went wrong")
 			}
 			return nil
-		}},
-	}))
-	s.Config.ErrorLog = discardLog() // where net/http writes the panic
-	s.Start()
-	defer s.Close()
-	send := func() (*http.Response, error) {
-		return http.PostForm(s.URL+"/ips/notify/recharge", sealedAnswer(t, "MG00000F", "", rechargeDocument).values())
+		})),
+		OnError: func(_ *http.Request, err error) { reported = append(reported, err) },
 	}
-	_, err := send()
-	require.Error(t, err)
+	answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	notify := offlineClient(t).NotifyHandler(in)
+	w := serve(notify, answer.inbound(ips.OpRecharge))
+	assert.Equal(t, http.StatusInternalServerError, w.Code)
+	assert.NotContains(t, w.Body.String(), "went wrong")
+	require.Len(t, reported, 1)
+	assert.ErrorContains(t, reported[0], "recharge: panic: went wrong")
 	for range 2 {
-		resp, err := send()
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		assert.Equal(t, http.StatusOK, resp.StatusCode)
+		assert.Equal(t, http.StatusOK, serve(notify, answer.inbound(ips.OpRecharge)).Code)
 	}
-	assert.EqualValues(t, 2, calls.Load())
+	assert.Equal(t, 2, calls)
+	assert.Len(t, reported, 1)
+
+	// The page of a return is shown all the same.
+	in.Hear = hear(func(ips.Response) error { panic("went wrong") })
+	serve(offlineClient(t).ReturnHandler(in, func(_ http.ResponseWriter, _ *http.Request, answer ips.Response, err error) {
+		assert.Equal(t, ips.Success, answer.Base().Outcome)
+		assert.ErrorContains(t, err, "panic")
+	}), answer.inbound(ips.OpRecharge))
+	assert.Len(t, reported, 2)
+
+	in.Hear = hear(func(ips.Response) error { panic(http.ErrAbortHandler) })
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(offlineClient(t).NotifyHandler(in), answer.inbound(ips.OpRecharge)) })
+	assert.Len(t, reported, 2)
+
+	// A panic without OnError is answered too.
+	in.Hear, in.OnError = hear(func(ips.Response) error { panic(1) }), nil
+	assert.Equal(t, http.StatusInternalServerError, serve(offlineClient(t).NotifyHandler(in), answer.inbound(ips.OpRecharge)).Code)
 }
 
-// TestMemoryOnceConcurrently sends many copies of many answers at once, of
-// which the first ones fail.
-func TestMemoryOnceConcurrently(t *testing.T) {
+// TestHandlerOutlivesTheCaller: IPS hangs up after its own time, and a
+// transaction that was cut off each time would never end. What bounds it is
+// Inbound.Timeout.
+func TestHandlerOutlivesTheCaller(t *testing.T) {
 	t.Parallel()
-	var once ips.MemoryOnce
-	const keys, copies, failures = 20, 50, 3
-	var succeeded, failed [keys]atomic.Int32
-	var running [keys]atomic.Int32
-	var wg sync.WaitGroup
-	for k := range keys {
-		key := ips.AnswerKey{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: string(rune('A' + k)), Code: "MG00000F"}
-		for range copies {
-			wg.Go(func() {
-				_ = once.Do(context.Background(), key, func(context.Context) error {
-					assert.EqualValues(t, 1, running[k].Add(1), "two at once")
-					defer running[k].Add(-1)
-					if failed[k].Load() < failures {
-						failed[k].Add(1)
-						return errors.New("not yet")
-					}
-					succeeded[k].Add(1)
-					return nil
-				})
-			})
-		}
-	}
-	wg.Wait()
-	for k := range keys {
-		assert.EqualValues(t, failures, failed[k].Load())
-		assert.EqualValues(t, 1, succeeded[k].Load())
-	}
-}
-
-// TestMemoryOnceWaits: a copy waits for the first one's end, but no longer than
-// its own context.
-func TestMemoryOnceWaits(t *testing.T) {
-	t.Parallel()
-	var once ips.MemoryOnce
-	key := ips.AnswerKey{OrderNo: "R1"}
-	started, finish := make(chan struct{}), make(chan struct{})
-	first := make(chan error)
-	go func() {
-		first <- once.Do(context.Background(), key, func(context.Context) error {
-			close(started)
-			<-finish
-			return nil
-		})
-	}()
-	<-started
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	never := func(context.Context) error {
-		t.Error("ran twice")
+	type key struct{}
+	answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	ctx, hangUp := context.WithCancel(context.WithValue(context.Background(), key{}, "trace"))
+	h := offlineClient(t).NotifyHandler(ips.Inbound{Hear: func(ctx context.Context, _ ips.Response) error {
+		hangUp()
+		assert.NoError(t, ctx.Err())
+		assert.Equal(t, "trace", ctx.Value(key{}), "what stands in the request's context is kept")
+		deadline, ok := ctx.Deadline()
+		assert.True(t, ok)
+		assert.WithinDuration(t, time.Now().Add(30*time.Second), deadline, 5*time.Second)
 		return nil
-	}
-	require.ErrorIs(t, once.Do(ctx, key, never), context.DeadlineExceeded)
-	close(finish)
-	require.NoError(t, <-first)
-	require.NoError(t, once.Do(context.Background(), key, never))
+	}})
+	assert.Equal(t, http.StatusOK, serve(h, answer.inbound(ips.OpRecharge).WithContext(ctx)).Code)
+
+	h = offlineClient(t).NotifyHandler(ips.Inbound{Timeout: time.Millisecond, Hear: func(ctx context.Context, _ ips.Response) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	assert.Equal(t, http.StatusInternalServerError, serve(h, answer.inbound(ips.OpRecharge)).Code)
 }
 
-// TestMemoryOnceKnowsWithoutContext: a copy of what is done needs no waiting, so
-// it does not matter that the one who brought it has gone.
-func TestMemoryOnceKnowsWithoutContext(t *testing.T) {
+func TestReturnHandlerNeedsAPage(t *testing.T) {
 	t.Parallel()
-	var once ips.MemoryOnce
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	for range 100 {
-		require.NoError(t, once.Do(ctx, ips.AnswerKey{OrderNo: "R1"}, func(context.Context) error { return nil }))
-	}
+	assert.Panics(t, func() { offlineClient(t).ReturnHandler(ips.Inbound{}, nil) })
 }
 
-func TestAnswerKey(t *testing.T) {
+// TestBodyReadBefore: a logger in front has drained the body. That is named, and
+// is not taken for a message without fields.
+func TestBodyReadBefore(t *testing.T) {
 	t.Parallel()
-	key := ips.AnswerKey{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: "R1", Code: "MG00000F"}
-	assert.Equal(t, "808801/recharge/R1/MG00000F", key.String())
-	seen := map[string]bool{key.String(): true}
-	for _, other := range []ips.AnswerKey{
-		{MerchantCode: "808802", Operation: ips.OpRecharge, OrderNo: "R1", Code: "MG00000F"},
-		{MerchantCode: "808801", Operation: ips.OpWithdraw, OrderNo: "R1", Code: "MG00000F"},
-		{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: "R2", Code: "MG00000F"},
-		{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: "R1", Code: "MG00008F"},
-	} {
-		assert.False(t, seen[other.String()])
-		seen[other.String()] = true
-	}
+	r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
+	_, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	_, err = offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	require.ErrorIs(t, err, ips.ErrMalformed)
+	assert.ErrorContains(t, err, "something in front has read it")
+
+	// Nobody has read what was never there.
+	_, err = offlineClient(t).ParseNotification(post(ips.OpRecharge, formType, ""), ips.OpRecharge)
+	require.ErrorIs(t, err, ips.ErrMalformed)
+	assert.ErrorContains(t, err, "pMerCode stands there 0 times")
+}
+
+// TestWrongPlaceIsNamed: whoever mounts a handler in the wrong place is told how
+// it knows the operation.
+func TestWrongPlaceIsNamed(t *testing.T) {
+	t.Parallel()
+	r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound("")
+	_, err := offlineClient(t).ParseNotification(r, "notify")
+	require.ErrorIs(t, err, ips.ErrOperation)
+	assert.ErrorContains(t, err, `"notify"; the address must end in an operation's name, or Inbound.OperationOf say it`)
 }
 
 // TestReadErrorIsRefused: the body breaks off on the way.
@@ -518,26 +532,23 @@ func TestInboundValuesAreNotForged(t *testing.T) {
 	require.ErrorIs(t, err, ips.ErrSignature)
 }
 
-// TestHandleSynchronous books the answer of a call and the notification of the
-// same order in one place, once.
-func TestHandleSynchronous(t *testing.T) {
+// TestOneDoor books the answer of a call and the notification of the same order
+// in one place, once.
+func TestOneDoor(t *testing.T) {
 	t.Parallel()
 	e := exampleOf(t, ips.OpUnfreezeMargin)
 	doc := document("pMerBillNo", e.orderNo(), "pUnfreezeAmt", "10.00")
 	a := sealedAnswer(t, ips.CodeSuccess, "操作成功", doc)
 	c, _ := recordingClient(t, soapAnswer("GuaranteeUnfreeze", a.result()), "text/xml")
 	var booked []ips.Via
-	in := ips.Inbound{Once: new(ips.MemoryOnce), Callbacks: ips.Callbacks{
-		UnfreezeMargin: func(_ context.Context, r *ips.UnfreezeMarginResponse) error {
-			booked = append(booked, r.Via)
-			return nil
-		},
-	}}
+	h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(r ips.Response) error {
+		booked = append(booked, r.Base().Via)
+		return nil
+	}))
 	_, resp, err := e.send(c, e.request)
 	require.NoError(t, err)
-	require.NoError(t, in.Handle(t.Context(), resp))
-	w := httptest.NewRecorder()
-	c.NotifyHandler(in).ServeHTTP(w, a.inbound(ips.OpUnfreezeMargin))
+	require.NoError(t, h(t.Context(), resp))
+	w := serve(c.NotifyHandler(ips.Inbound{Hear: h}), a.inbound(ips.OpUnfreezeMargin))
 	assert.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, []ips.Via{ips.Synchronous}, booked)
 }

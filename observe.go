@@ -30,9 +30,9 @@ type Event struct {
 }
 
 // LogEvents is a hook that writes to l: successes and pendings at level Info,
-// refusals at Warn, everything else at Error, but for inbound requests that are
-// no answer of IPS, which strangers can send: Warn if their signature or merchant
-// code is wrong, else Info. Of a refusal it writes the code and not IPS's text,
+// refusals and inbound answers that are undecided at Warn, everything else at
+// Error, but for inbound requests that are no answer of IPS, which strangers can
+// send: Warn if their signature or merchant code is wrong, else Info. Of a refusal it writes the code and not IPS's text,
 // which may name an account.
 //
 //	ips.NewClient(cfg, ips.WithHook(ips.LogEvents(slog.Default())))
@@ -41,9 +41,9 @@ func LogEvents(l *slog.Logger) func(context.Context, Event) {
 		level := slog.LevelInfo
 		switch {
 		case e.Err == nil:
-		case isRefusal(e.Err), e.Via != 0 && (errors.Is(e.Err, ErrSignature) || errors.Is(e.Err, ErrMerchant)):
+		case isRefusal(e.Err), e.Via != 0 && (errors.Is(e.Err, ErrSignature) || errors.Is(e.Err, ErrMerchant) || errors.Is(e.Err, ErrFateUnknown)):
 			level = slog.LevelWarn
-		case e.Via != 0 && !errors.Is(e.Err, ErrFateUnknown):
+		case e.Via != 0:
 		default:
 			level = slog.LevelError
 		}
@@ -165,7 +165,7 @@ func (o *observer) received(op *operation, via Via, document string, a answer, e
 		return
 	}
 	if err != nil { // in what is no XML the mask could miss what it is there for
-		if _, broken := codec.Unmarshal(document, new(struct{})); broken != nil {
+		if _, broken := codec.Elements(document); broken != nil {
 			document = ""
 		}
 	}
@@ -189,7 +189,8 @@ func (o *observer) asked(op *operation, params []soap.Param) {
 	o.show(WireMessage{Operation: op.Operation, Direction: Sent, Envelope: fields})
 }
 
+// isRefusal reports whether err is a refusal that says what became of the order.
 func isRefusal(err error) bool {
 	var refusal *Error
-	return errors.As(err, &refusal)
+	return errors.As(err, &refusal) && !errors.Is(err, ErrFateUnknown)
 }

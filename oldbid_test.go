@@ -1,7 +1,6 @@
 package ips_test
 
 import (
-	"context"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 // TestOldBids: every v2.0 operation on an old bid is refused before anything is
@@ -61,15 +61,13 @@ func TestOnceAcrossSiblings(t *testing.T) {
 		ips.OpRegisterCreditor: ips.OpAutoBid, ips.OpRepay: ips.OpAutoRepay,
 	} {
 		calls := 0
-		in := ips.Inbound{Once: new(ips.MemoryOnce), Callbacks: ips.Callbacks{
-			Other: func(context.Context, ips.Response) error { calls++; return nil },
-		}}
+		h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error { calls++; return nil }))
 		c := offlineClient(t)
 		a := sealedAnswer(t, ips.CodeSuccess, "", responseFile(t, op))
 		for _, at := range []ips.Operation{op, sibling, op} {
 			resp, err := c.ParseNotification(a.inbound(at), at)
 			require.NoError(t, err)
-			require.NoError(t, in.Handle(t.Context(), resp))
+			require.NoError(t, h(t.Context(), resp))
 		}
 		assert.Equal(t, 1, calls, op)
 	}

@@ -62,7 +62,7 @@ func TestOpenFailures(t *testing.T) {
 		"body emptied":                  {func(f *fiveFields) { f.body = "" }, false, ips.ErrSignature},
 		"garbage body, wrong sign":      {func(f *fiveFields) { f.body = "§§§ not Base64" }, false, ips.ErrSignature},
 		"padding oracle, wrong sign":    {func(f *fiveFields) { f.body = "AAAAAAAAAAA=" }, false, ips.ErrSignature},
-		"request's signature":           {func(f *fiveFields) { f.sign = md5Hex(f.merCode + f.body + ips.TestMerchant().Cert) }, false, ips.ErrSignature},
+		"request's signature":           {func(f *fiveFields) { f.sign = md5Hex(f.merCode + f.body + ips.TestMerchant().Cert.Reveal()) }, false, ips.ErrSignature},
 		"no code":                       {func(f *fiveFields) { f.errCode = "" }, true, ips.ErrMalformed},
 		"code is not a code":            {func(f *fiveFields) { f.errCode = "成功" }, true, ips.ErrMalformed},
 		"code too long":                 {func(f *fiveFields) { f.errCode = strings.Repeat("A", 17) }, true, ips.ErrMalformed},
@@ -92,7 +92,7 @@ func TestOpenFailures(t *testing.T) {
 				assert.Equal(t, other == tt.want, errors.Is(err, other), "%v", err)
 			}
 			cfg := ips.TestMerchant()
-			for _, secret := range []string{cfg.Cert, cfg.Key, cfg.IV, "R20141213000001"} {
+			for _, secret := range []string{cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal(), "R20141213000001"} {
 				assert.NotContains(t, err.Error(), secret)
 			}
 		})
@@ -109,17 +109,71 @@ func TestLongerCodeIsNoOtherCode(t *testing.T) {
 	require.ErrorIs(t, err, ips.ErrMalformed)
 }
 
-// TestUnknownCode: a code that nobody documented is a failure and keeps its
-// text, whatever its form.
+// TestUnknownCode: a code of the usual form that is in no list is a failure and
+// marked; one of any other form, or another operation's verdict, is none. All
+// keep code and text.
 func TestUnknownCode(t *testing.T) {
 	t.Parallel()
-	for _, code := range []ips.Code{"MG77777F", "MG00002E", "ERR01", "9999", "0000"} {
+	for code, want := range map[ips.Code]struct {
+		outcome  ips.Outcome
+		unlisted bool
+	}{
+		"MG77777F": {ips.Failure, true},
+		"MG03022F": {ips.Failure, true},
+		"MG00001F": {ips.Failure, false},
+		"MG19054F": {ips.Failure, false}, // of another operation, and a refusal all the same
+		"MG00002E": {}, "MG7777F": {}, "MG777777F": {}, "MGABCDEF": {}, "XG77777F": {}, "ERR01": {}, "F": {},
+		"9999": {}, "0000": {}, "01": {}, "02": {}, // of the queries and the old interface
+		"MG02500F": {}, "MG02501F": {}, "MG02503F": {}, "MG02505F": {}, // a bid's verdicts
+	} {
 		resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "未知错误", rechargeDocument).inbound(ips.OpRecharge), ips.OpRecharge)
 		require.NoError(t, err, code)
-		assert.Equal(t, ips.Failure, resp.Base().Outcome)
+		base := resp.Base()
+		assert.Equal(t, want.outcome, base.Outcome, code)
+		assert.Equal(t, want.unlisted, base.Unlisted, code)
+		assert.Equal(t, "R20141213000001", base.OrderNo)
+		var refusal *ips.Error
+		require.ErrorAs(t, resp.Err(), &refusal)
+		assert.Equal(t, ips.Error{Operation: ips.OpRecharge, Code: code, Message: "未知错误", OrderNo: base.OrderNo, Unlisted: want.unlisted}, *refusal)
 		assert.ErrorIs(t, resp.Err(), code)
-		assert.ErrorContains(t, resp.Err(), "未知错误")
+		assert.Equal(t, want.outcome == ips.Undecided, errors.Is(resp.Err(), ips.ErrFateUnknown), code)
 	}
+	// What a bid is told means it of a bid.
+	for op, codes := range map[ips.Operation]map[ips.Code]ips.Outcome{
+		ips.OpRegisterBid: {"MG02500F": ips.Pending, "MG02501F": ips.Success, "MG02503F": ips.Undecided, "MG02505F": ips.Undecided},
+		ips.OpEndBid:      {"MG02500F": ips.Undecided, "MG02501F": ips.Undecided, "MG02503F": ips.Pending, "MG02505F": ips.Success},
+	} {
+		for code, want := range codes {
+			i := info(t, op)
+			assert.Equal(t, want, i.Outcome(code), "%s %s", op, code)
+		}
+	}
+}
+
+// TestForeignSuccess: a success whose document has nothing of the operation is
+// not a success of it, wherever it came; a refusal needs no more than its order.
+func TestForeignSuccess(t *testing.T) {
+	t.Parallel()
+	for _, tt := range operationTests() {
+		if info(t, tt.op).Transport == ips.QueryService {
+			continue
+		}
+		bare := document("pMerBillNo", "X1", "pMemo1", "一", "pMemo2", "二", "pMemo3", "三", "pNobodyKnows", "1")
+		_, err := offlineClient(t).ParseNotification(sealedAnswer(t, ips.CodeSuccess, "", bare).inbound(tt.op), tt.op)
+		assert.ErrorIs(t, err, ips.ErrOperation, tt.op)
+		for code, want := range map[ips.Code]ips.Outcome{ips.CodeProcessing: ips.Pending, ips.CodeFailed: ips.Failure} {
+			resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "", bare).inbound(tt.op), tt.op)
+			if tt.op == ips.OpRepayOldBid {
+				continue // its codes are of another kind
+			}
+			require.NoError(t, err, tt.op)
+			assert.Equal(t, want, resp.Base().Outcome)
+		}
+	}
+	// The opening's answer at the transfer's address.
+	opened := document("pMerBillNo", "T20141213000001", "pStatus", "10", "pIpsAcctNo", "4021000000000001")
+	_, err := offlineClient(t).ParseNotification(sealedAnswer(t, ips.CodeSuccess, "", opened).inbound(ips.OpTransfer), ips.OpTransfer)
+	assert.ErrorIs(t, err, ips.ErrOperation)
 }
 
 // TestDocuments verifies what the reader of documents takes and refuses.
@@ -177,9 +231,10 @@ func TestDocuments(t *testing.T) {
 	for name, doc := range taken {
 		t.Run("taken/"+name, func(t *testing.T) {
 			t.Parallel()
-			resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(ips.OpRecharge), ips.OpRecharge)
+			resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, "MG00008F", "", doc).inbound(ips.OpRecharge), ips.OpRecharge)
 			require.NoError(t, err)
 			assert.Equal(t, "R1", resp.Base().OrderNo)
+			assert.Equal(t, ips.Pending, resp.Base().Outcome)
 		})
 	}
 }
@@ -192,9 +247,10 @@ func TestRefusalWithoutDocument(t *testing.T) {
 		f := fiveFields{merCode: "808801", errCode: "MG00006F", errMsg: "必要参数(商户订单号)不能为空！", body: body}.resigned(t)
 		resp, err := offlineClient(t).ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
 		require.NoError(t, err)
-		assert.Equal(t, ips.Failure, resp.Base().Outcome)
+		assert.Equal(t, ips.Undecided, resp.Base().Outcome, "nobody knows of which order")
 		assert.Empty(t, resp.Base().OrderNo)
 		assert.ErrorIs(t, resp.Err(), ips.CodeFieldEmpty)
+		assert.ErrorIs(t, resp.Err(), ips.ErrFateUnknown)
 	}
 }
 
@@ -203,10 +259,10 @@ func TestBodyTooLarge(t *testing.T) {
 	t.Parallel()
 	f := sealedAnswer(t, "MG00000F", "", rechargeDocument)
 	body := f.values().Encode()
-	exact := offlineClient(t, ips.WithLimits(1, int64(len(body))))
+	exact := offlineClient(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body))}))
 	_, err := exact.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
 	require.NoError(t, err)
-	less := offlineClient(t, ips.WithLimits(1, int64(len(body)-1)))
+	less := offlineClient(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body) - 1)}))
 	_, err = less.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrTooLarge)
 }
@@ -238,7 +294,7 @@ func TestRSAMode(t *testing.T) {
 	md5Sign := good.sign
 	good.sign = sign(keys, key, good)
 	require.Len(t, good.sign, 256)
-	otherCert, err := envelope.NewKeys(cfg.MerchantCode, change(cfg.Cert), cfg.Key, cfg.IV)
+	otherCert, err := envelope.NewKeys(cfg.MerchantCode, change(cfg.Cert.Reveal()), cfg.Key.Reveal(), cfg.IV.Reveal())
 	require.NoError(t, err)
 
 	resp, err := c.ParseNotification(good.inbound(ips.OpRecharge), ips.OpRecharge)

@@ -25,7 +25,7 @@ type operationTest struct {
 	action string // SOAP operation; empty for forms
 	prefix string // of the envelope's names: arg or p
 
-	success, pending []ips.Code // every other code is a failure
+	success, pending []ips.Code // no other code is one
 
 	example // a full request of fictional people
 	// The elements of the request in the order of the wire, "pDetails/pRow" once
@@ -44,8 +44,8 @@ type operationTest struct {
 }
 
 type example struct {
-	request any // pointer to the request struct
-	send    func(c *ips.Client, request any) (*ips.Form, ips.Response, error)
+	request ips.Request // pointer to the request struct
+	send    func(c *ips.Client, request ips.Request) (*ips.Form, ips.Response, error)
 }
 
 // operationTests returns fresh entries in the order of the manual.
@@ -440,36 +440,40 @@ func operationTests() []operationTest {
 			op: ips.OpQueryBalance, transport: ips.QueryService,
 			url: "/CreditWS/Service.asmx", action: "QueryForAccBalance", prefix: "arg",
 			success: []ips.Code{"0000"},
-			example: callExample(balanceQuery{"4021000000000001"}, func(c *ips.Client, ctx context.Context, q balanceQuery) (*ips.BalanceResponse, error) {
+			example: callExample(ips.QueryBalanceRequest{Account: "4021000000000001"}, func(c *ips.Client, ctx context.Context, q ips.QueryBalanceRequest) (*ips.BalanceResponse, error) {
 				return c.QueryBalance(ctx, q.Account)
 			}),
 			requestNames: `argMerCode argIpsAccount argSign`,
 			required:     1,
 			answerNames:  `pMerCode pErrCode pErrMsg pIpsAcctNo pBalance pLock pNeedstl pSign`,
 			response: &ips.BalanceResponse{
-				Reply: queryReply(ips.OpQueryBalance), Account: "4021000000000001", Available: 1_016_71, Frozen: 500_00, Unsettled: -50, Verified: true,
+				Reply: queryReply(ips.OpQueryBalance), Account: "4021000000000001", Available: 1_016_71, Frozen: 500_00, Unsettled: -50,
+				Signature: ips.SignatureTagged,
 			},
 		},
 		{
 			op: ips.OpQueryBanks, scenarios: []int{10}, transport: ips.QueryService,
 			url: "/CreditWS/Service.asmx", action: "GetBankList", prefix: "arg",
 			success: []ips.Code{"0000"},
-			example: callExample(banksQuery{}, func(c *ips.Client, ctx context.Context, _ banksQuery) (*ips.BanksResponse, error) {
+			example: callExample(ips.QueryBanksRequest{}, func(c *ips.Client, ctx context.Context, _ ips.QueryBanksRequest) (*ips.BanksResponse, error) {
 				return c.QueryBanks(ctx)
 			}),
 			requestNames: `argMerCode argSign`,
 			answerNames:  `pMerCode pErrCode pErrMsg pBankList pSign`,
 			response: &ips.BanksResponse{
 				Reply: queryReply(ips.OpQueryBanks), List: "示例银行|EXB|00004#样本 & 银行|SMP|00083",
-				Banks: []ips.Bank{{Name: "示例银行", Alias: "EXB", Code: "00004"}, {Name: "样本 & 银行", Alias: "SMP", Code: "00083"}}, Verified: true,
+				Banks:     []ips.Bank{{Name: "示例银行", Alias: "EXB", Code: "00004"}, {Name: "样本 & 银行", Alias: "SMP", Code: "00083"}},
+				Signature: ips.SignatureTagged,
 			},
 		},
 		{
 			op: ips.OpQueryAccount, transport: ips.QueryService,
 			url: "/CreditWSQuery/Service.asmx", action: "QueryMerUserInfo", prefix: "arg",
 			success: []ips.Code{"0000"},
-			example: callExample(accountQuery{"4021000000000001", "备注 & <memo>"}, func(c *ips.Client, ctx context.Context, q accountQuery) (*ips.AccountResponse, error) {
-				return c.QueryAccount(ctx, q.Account, q.Memo)
+			example: callExample(ips.QueryAccountRequest{Account: "4021000000000001", Memo: "备注 & <memo>"}, func(c *ips.Client, ctx context.Context, q ips.QueryAccountRequest) (*ips.AccountResponse, error) {
+				resp, err := c.Call(ctx, q) // the method has no memo
+				account, _ := resp.(*ips.AccountResponse)
+				return account, err
 			}),
 			requestNames: `argMerCode argIpsAccount argSign argMemo`,
 			required:     1,
@@ -477,22 +481,39 @@ func operationTests() []operationTest {
 				pBCardStatus pSignStatus pMemo pSign`,
 			response: &ips.AccountResponse{
 				Reply: queryReply(ips.OpQueryAccount), Account: "4021000000000001", Email: "zhangsan@example.com", Status: ips.AccountActive,
-				IdentStatus: "02", BankName: "示例银行", BankCard: "****0001", CardStatus: "01", SignStatus: "03", Memo: "备注", Verified: true,
+				IdentStatus: "02", BankName: "示例银行", BankCard: "****0001", CardStatus: "01", SignStatus: "03", Memo: "备注",
+				Signature: ips.SignaturePartial,
+			},
+		},
+		{
+			op: ips.OpQueryTrade, transport: ips.QueryService,
+			url: "/CreditWSQuery/Service.asmx", action: "QueryTrade", prefix: "p",
+			success:      done,
+			example:      callExample(ips.QueryTradeRequest{OrderNo: "R20141213000001", Type: ips.TradeRecharge}, (*ips.Client).QueryTrade),
+			requestNames: `pMerBillNo pTradeType`,
+			required:     2,
+			answerNames:  `pMerBillNo pTradeType pTradeStatue pIpsBillNo`,
+			response: &ips.QueryTradeResponse{
+				Reply: ips.Reply{
+					Operation: ips.OpQueryTrade, Via: ips.Synchronous, MerchantCode: "808801", Code: "MG00000F", Message: "操作成功！",
+					Outcome: ips.Success, OrderNo: "R20141213000001",
+				},
+				Type: ips.TradeRecharge, Status: ips.TradeInWork, IPSBillNo: "CZ20141213000080",
 			},
 		},
 	}
 }
 
-func formExample[Q any](req Q, method func(*ips.Client, Q) (*ips.Form, error)) example {
-	return example{&req, func(c *ips.Client, request any) (*ips.Form, ips.Response, error) {
-		form, err := method(c, *request.(*Q))
+func formExample[Q ips.Request](req Q, method func(*ips.Client, Q) (*ips.Form, error)) example {
+	return example{pointerTo(req), func(c *ips.Client, request ips.Request) (*ips.Form, ips.Response, error) {
+		form, err := method(c, *any(request).(*Q))
 		return form, nil, err
 	}}
 }
 
-func callExample[Q any, R ips.Response](req Q, method func(*ips.Client, context.Context, Q) (R, error)) example {
-	return example{&req, func(c *ips.Client, request any) (*ips.Form, ips.Response, error) {
-		resp, err := method(c, context.Background(), *request.(*Q))
+func callExample[Q ips.Request, R ips.Response](req Q, method func(*ips.Client, context.Context, Q) (R, error)) example {
+	return example{pointerTo(req), func(c *ips.Client, request ips.Request) (*ips.Form, ips.Response, error) {
+		resp, err := method(c, context.Background(), *any(request).(*Q))
 		if reflect.ValueOf(resp).IsNil() {
 			return nil, nil, err
 		}
@@ -500,12 +521,8 @@ func callExample[Q any, R ips.Response](req Q, method func(*ips.Client, context.
 	}}
 }
 
-// The parameters of the queries, as if they were requests.
-type (
-	balanceQuery struct{ Account string }
-	banksQuery   struct{}
-	accountQuery struct{ Account, Memo string }
-)
+// pointerTo is a pointer to a copy, which is a request too.
+func pointerTo[Q ips.Request](req Q) ips.Request { return any(&req).(ips.Request) }
 
 func day() ips.Date { return ips.NewDate(2014, time.December, 13) }
 
@@ -596,5 +613,8 @@ func (tt operationTest) code() ips.Code {
 
 // orderNo is the order number of the example's request.
 func (e example) orderNo() string {
-	return reflect.ValueOf(e.request).Elem().FieldByName("OrderNo").String()
+	if f := reflect.ValueOf(e.request).Elem().FieldByName("OrderNo"); f.IsValid() {
+		return f.String()
+	}
+	return ""
 }

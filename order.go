@@ -71,26 +71,33 @@ func (s OrderState) Final() bool { return s == OrderDone || s == OrderRefused }
 //
 //   - a success makes it done, after a refusal too ([Late]);
 //   - a pending answer makes a recorded or unknown order pending;
-//   - a failure makes a recorded order refused. Once the order was pending or its
-//     fate unknown, a refusal may be about a repetition of the message, so one
-//     that the call itself or the user's browser brought leaves the state as it
-//     is, and so do [CodeBidExists] and [CodeGuarantorExists]; a notification or
-//     a trade query refuses it;
+//   - a failure makes a recorded order refused. Once more was heard of the order, or
+//     its fate is unknown, a refusal may be about a repetition of the message, so
+//     one that the call itself or the user's browser brought leaves the state as
+//     it is; a notification or a trade query refuses the order;
+//   - [CodeBidExists] and [CodeGuarantorExists] never refuse one: the same form,
+//     posted before, may have made them so;
 //   - an end of a bid that is refused because the bid is over counts as done
 //     ([ErrBidOver]);
 //   - an undecided answer leaves the state as it is.
 //
-// A failure of an order that is done is an [ErrContradiction]. Before a call
-// leaves, write [OrderUnknown]: then a crash leaves the truth. Hear the answer of
+// A notification or a trade query by which an order that is done has failed is an
+// [ErrContradiction]. Before a call leaves, write [OrderUnknown]: then a crash leaves the truth. Hear the answer of
 // that first call from OrderRecorded.
 func (s OrderState) Next(answer *Reply) (next OrderState, change Change, err error) {
 	if !slices.Contains([]OrderState{OrderRecorded, OrderUnknown, OrderPending, OrderDone, OrderRefused}, s) {
 		return s, Unchanged, fmt.Errorf("ips: unknown order state %.20q", string(s))
 	}
 	outcome := answer.Outcome
-	if outcome == Failure && answer.Operation == OpEndBid && answer.Code == CodeBidOver {
+	switch {
+	case outcome != Failure:
+	case answer.Operation == OpEndBid && answer.Code == CodeBidOver:
 		outcome = Success
+	case answer.Code == CodeBidExists, answer.Code == CodeGuarantorExists:
+		outcome = Undecided
 	}
+	// Whether a failure is about the order and not about this one message.
+	settles := answer.Via == ServerToServer || answer.Via == Queried
 	switch {
 	case outcome == Success && s == OrderRefused:
 		return OrderDone, Late, nil
@@ -98,17 +105,11 @@ func (s OrderState) Next(answer *Reply) (next OrderState, change Change, err err
 		return OrderDone, Changed, nil
 	case outcome == Pending && (s == OrderRecorded || s == OrderUnknown):
 		return OrderPending, Changed, nil
-	case outcome == Failure && s == OrderDone:
+	case outcome == Failure && s == OrderDone && settles:
 		return s, Unchanged, fmt.Errorf("ips: order is %s, answer says %s: %w", s, outcome, ErrContradiction)
-	case outcome == Failure && s != OrderRefused && (s == OrderRecorded || answer.settles()):
+	case outcome == Failure && (s == OrderRecorded || settles && !s.Final()):
 		return OrderRefused, Changed, nil
 	default:
 		return s, Unchanged, nil
 	}
-}
-
-// settles reports whether a failure is about the order and not about this one
-// message.
-func (r *Reply) settles() bool {
-	return (r.Via == ServerToServer || r.Via == Queried) && r.Code != CodeBidExists && r.Code != CodeGuarantorExists
 }

@@ -1,6 +1,7 @@
 package ips_test
 
 import (
+	"fmt"
 	"regexp"
 	"sync"
 	"testing"
@@ -38,40 +39,174 @@ func TestNewOrderNo(t *testing.T) {
 	}
 }
 
+// TestOrderStateNext is the whole table: every state, every outcome, every way.
 func TestOrderStateNext(t *testing.T) {
 	t.Parallel()
-	const same = false
+	const recorded, unknown, pending, done, refused = ips.OrderRecorded, ips.OrderUnknown, ips.OrderPending, ips.OrderDone, ips.OrderRefused
+	type step struct {
+		to     ips.OrderState
+		change ips.Change
+		err    error
+	}
+	as := func(s ips.OrderState) step { return step{to: s} }
+	news := func(s ips.OrderState) step { return step{to: s, change: ips.Changed} }
+	late := step{to: done, change: ips.Late}
+	contradiction := step{to: done, err: ips.ErrContradiction}
+	message := []ips.Via{ips.Synchronous, ips.WebReturn} // answers to a message, which may be a repetition
+	order := []ips.Via{ips.ServerToServer, ips.Queried}  // words about the order
+	both := append(append([]ips.Via{}, message...), order...)
 	for _, c := range []struct {
-		from          ips.OrderState
-		answer        ips.Outcome
-		to            ips.OrderState
-		changed       bool
-		contradiction bool
+		outcome                                   ips.Outcome
+		ways                                      []ips.Via
+		recorded, unknown, pending, done, refused step
 	}{
-		{ips.OrderRecorded, ips.Pending, ips.OrderPending, true, false},
-		{ips.OrderRecorded, ips.Success, ips.OrderDone, true, false},
-		{ips.OrderRecorded, ips.Failure, ips.OrderRefused, true, false},
-		{ips.OrderPending, ips.Pending, ips.OrderPending, same, false},
-		{ips.OrderPending, ips.Success, ips.OrderDone, true, false},
-		{ips.OrderPending, ips.Failure, ips.OrderRefused, true, false},
-		{ips.OrderDone, ips.Pending, ips.OrderDone, same, false},
-		{ips.OrderDone, ips.Success, ips.OrderDone, same, false},
-		{ips.OrderDone, ips.Failure, ips.OrderDone, same, true},
-		{ips.OrderRefused, ips.Pending, ips.OrderRefused, same, false},
-		{ips.OrderRefused, ips.Failure, ips.OrderRefused, same, false},
-		{ips.OrderRefused, ips.Success, ips.OrderRefused, same, true},
+		{ips.Undecided, both, as(recorded), as(unknown), as(pending), as(done), as(refused)},
+		{ips.Pending, both, news(pending), news(pending), as(pending), as(done), as(refused)},
+		{ips.Success, both, news(done), news(done), news(done), as(done), late},
+		{ips.Failure, message, news(refused), as(unknown), as(pending), as(done), as(refused)},
+		{ips.Failure, order, news(refused), news(refused), news(refused), contradiction, as(refused)},
 	} {
-		next, changed, err := c.from.Next(c.answer)
-		assert.Equal(t, c.to, next, "%s + %s", c.from, c.answer)
-		assert.Equal(t, c.changed, changed, "%s + %s", c.from, c.answer)
-		if c.contradiction {
-			require.ErrorIs(t, err, ips.ErrContradiction, "%s + %s", c.from, c.answer)
-		} else {
-			require.NoError(t, err, "%s + %s", c.from, c.answer)
+		for _, via := range c.ways {
+			for from, want := range map[ips.OrderState]step{
+				recorded: c.recorded, unknown: c.unknown, pending: c.pending, done: c.done, refused: c.refused,
+			} {
+				answer := &ips.Reply{Operation: ips.OpRecharge, OrderNo: "R1", Via: via, Outcome: c.outcome, Code: ips.CodeFailed}
+				to, change, err := from.Next(answer)
+				name := fmt.Sprintf("%s + %s by %s", from, c.outcome, via)
+				assert.Equal(t, want.to, to, name)
+				assert.Equal(t, want.change, change, name)
+				if want.err == nil {
+					assert.NoError(t, err, name)
+				} else {
+					assert.ErrorIs(t, err, want.err, name)
+				}
+			}
 		}
 	}
-	_, _, err := ips.OrderState("lost").Next(ips.Success)
+	_, _, err := ips.OrderState("lost").Next(&ips.Reply{Outcome: ips.Success})
 	require.ErrorContains(t, err, `unknown order state "lost"`)
-	assert.True(t, ips.OrderDone.Final())
-	assert.False(t, ips.OrderPending.Final())
+	for s, final := range map[ips.OrderState]bool{recorded: false, unknown: false, pending: false, done: true, refused: true} {
+		assert.Equal(t, final, s.Final(), s)
+	}
+}
+
+// TestProofs: some refusals say how things stand, and not that nothing was done.
+func TestProofs(t *testing.T) {
+	t.Parallel()
+	states := []ips.OrderState{ips.OrderRecorded, ips.OrderUnknown, ips.OrderPending, ips.OrderDone, ips.OrderRefused}
+	for _, via := range []ips.Via{ips.Synchronous, ips.WebReturn, ips.ServerToServer, ips.Queried} {
+		for _, from := range states {
+			// The bid is over, whoever ended it.
+			over := &ips.Reply{Operation: ips.OpEndBid, OrderNo: "B1", Via: via, Outcome: ips.Failure, Code: ips.CodeBidOver}
+			to, change, err := from.Next(over)
+			require.NoError(t, err)
+			assert.Equal(t, ips.OrderDone, to, from)
+			assert.Equal(t, map[ips.OrderState]ips.Change{ips.OrderDone: ips.Unchanged, ips.OrderRefused: ips.Late}[from] == change,
+				from == ips.OrderDone || from == ips.OrderRefused, from)
+
+			// The same form, posted twice, is refused so the second time.
+			for op, code := range map[ips.Operation]ips.Code{ips.OpRegisterBid: ips.CodeBidExists, ips.OpRegisterGuarantor: ips.CodeGuarantorExists} {
+				to, change, err := from.Next(&ips.Reply{Operation: op, OrderNo: "B1", Via: via, Outcome: ips.Failure, Code: code})
+				require.NoError(t, err)
+				assert.Equal(t, from, to)
+				assert.Equal(t, ips.Unchanged, change)
+			}
+		}
+	}
+	// Of another operation the code is a refusal like any other.
+	to, _, err := ips.OrderUnknown.Next(&ips.Reply{Operation: ips.OpRegisterCreditor, OrderNo: "C1", Via: ips.ServerToServer, Outcome: ips.Failure, Code: ips.CodeBidOver})
+	require.NoError(t, err)
+	assert.Equal(t, ips.OrderRefused, to)
+}
+
+// TestBidOver brings the proof over the wire: a signed refusal of an end whose
+// first answer was lost.
+func TestBidOver(t *testing.T) {
+	t.Parallel()
+	a := sealedAnswer(t, ips.CodeBidOver, "结束标的失败，标的已结束", document("pMerBillNo", "B20141213000001", "pOperationType", "2"))
+	c, _ := recordingClient(t, a.page(), "text/html")
+	e := exampleOf(t, ips.OpEndBid)
+	_, resp, err := e.send(c, e.request)
+	require.ErrorIs(t, err, ips.ErrBidOver)
+	require.ErrorIs(t, err, ips.CodeBidOver)
+	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
+	to, change, err := ips.OrderUnknown.Next(resp.Base())
+	require.NoError(t, err)
+	assert.Equal(t, ips.OrderDone, to)
+	assert.Equal(t, ips.Changed, change)
+
+	for _, code := range []ips.Code{ips.CodeBidUnknown, ips.CodeBidNoInfo} { // prove nothing of its money
+		_, err := read1(t, ips.OpEndBid, code)
+		assert.NotErrorIs(t, err, ips.ErrBidOver)
+	}
+	_, err = read1(t, ips.OpRegisterCreditor, ips.CodeBidOver)
+	assert.NotErrorIs(t, err, ips.ErrBidOver)
+}
+
+// read1 is an answer to op that names order X1 and says the code, and its error.
+func read1(t *testing.T, op ips.Operation, code ips.Code) (*ips.Reply, error) {
+	t.Helper()
+	resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "信息", document("pMerBillNo", "X1", "pMemo1", "x")).inbound(op), op)
+	require.NoError(t, err)
+	return resp.Base(), resp.Err()
+}
+
+// TestDuplicates: that a number was used before says nothing of how that order
+// ended, by whichever code and operation IPS says it.
+func TestDuplicates(t *testing.T) {
+	t.Parallel()
+	for _, tt := range operationTests() {
+		if info(t, tt.op).Transport == ips.QueryService {
+			continue
+		}
+		for code, text := range map[ips.Code]string{
+			ips.CodeDuplicate: "充值失败", ips.CodeFailed: "失败，订单号重复，错误码MG00001F", "MG09077F": "转账失败，商户订单号重复(T1)",
+		} {
+			a := sealedAnswer(t, code, text, document("pMerBillNo", "X1"))
+			resp, err := offlineClient(t).ParseNotification(a.inbound(tt.op), tt.op)
+			require.NoError(t, err)
+			base := resp.Base()
+			assert.Equal(t, ips.Undecided, base.Outcome, "%s %s", tt.op, code)
+			for _, want := range []error{ips.ErrDuplicate, ips.ErrFateUnknown, code} {
+				assert.ErrorIs(t, resp.Err(), want)
+			}
+			_, keyed := base.Key()
+			assert.False(t, keyed, "it would be taken for a copy of the next one")
+			for _, from := range []ips.OrderState{ips.OrderRecorded, ips.OrderUnknown, ips.OrderPending, ips.OrderDone} {
+				to, change, err := from.Next(base)
+				require.NoError(t, err)
+				assert.Equal(t, from, to)
+				assert.Equal(t, ips.Unchanged, change)
+			}
+		}
+	}
+	base, err := read1(t, ips.OpRegisterBid, ips.CodeBidExists) // the bid's number, not the order's
+	assert.Equal(t, ips.Failure, base.Outcome)
+	assert.NotErrorIs(t, err, ips.ErrDuplicate)
+}
+
+// TestResumedOpening: a user whom IPS gave up goes on under the same number, as
+// the contract wants it. The account that he opens is not lost.
+func TestResumedOpening(t *testing.T) {
+	t.Parallel()
+	c := offlineClient(t)
+	at := ips.OrderRecorded
+	for _, step := range []struct {
+		code   ips.Code
+		doc    string
+		to     ips.OrderState
+		change ips.Change
+	}{
+		{"MG01093F", document("pMerBillNo", "A1", "pStatus", "5"), ips.OrderRefused, ips.Changed},
+		{"MG00000F", document("pMerBillNo", "A1", "pStatus", "10", "pIpsAcctNo", "4021000000000001"), ips.OrderDone, ips.Late},
+		{"MG00000F", document("pMerBillNo", "A1", "pStatus", "10", "pIpsAcctNo", "4021000000000001"), ips.OrderDone, ips.Unchanged},
+	} {
+		resp, err := c.ParseNotification(sealedAnswer(t, step.code, "", step.doc).inbound(ips.OpOpenAccount), ips.OpOpenAccount)
+		require.NoError(t, err)
+		var change ips.Change
+		at, change, err = at.Next(resp.Base())
+		require.NoError(t, err)
+		assert.Equal(t, step.to, at)
+		assert.Equal(t, step.change, change)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 // What the real platform was seen to send, each oddity with its test.
@@ -126,7 +127,8 @@ func TestQuirkUnknownEnumerations(t *testing.T) {
 
 func TestQuirkQueryCodes(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[string]ips.Outcome{"0000": ips.Success, "9999": ips.Failure, "MG00000F": ips.Failure, "": ips.Failure} {
+	for code, want := range map[string]ips.Outcome{"0000": ips.Success, "9999": ips.Failure, "01": ips.Failure, "02": ips.Failure, "MG77777F": ips.Failure,
+		"MG00000F": ips.Undecided, "": ips.Undecided, "busy": ips.Undecided} {
 		answer := document("pMerCode", "808801", "pErrCode", code, "pErrMsg", "信息", "pIpsAcctNo", "4021000000000001", "pBalance", "1", "pSign", "")
 		c, _ := recordingClient(t, soapAnswer("QueryForAccBalance", answer), "text/xml; charset=utf-8")
 		resp, err := c.QueryBalance(context.Background(), "4021000000000001")
@@ -146,7 +148,7 @@ func TestQuirkSOAPNamespaceIsASetting(t *testing.T) {
 	t.Parallel()
 	cfg := offlineConfig()
 	cfg.Environment.Namespace = "http://microsoft.com/webservices/"
-	answer := sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001"))
+	answer := sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1"))
 	r := &recorder{contentType: "text/xml", answer: strings.ReplaceAll(
 		soapAnswer("GuaranteeUnfreeze", answer.result()), "http://tempuri.org/", "http://microsoft.com/webservices/")}
 	c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(r)))
@@ -162,13 +164,12 @@ func TestQuirkAnswersRepeat(t *testing.T) {
 	t.Parallel()
 	credited := ips.Amount(0)
 	in := ips.Inbound{
-		Once: new(ips.MemoryOnce),
-		Callbacks: ips.Callbacks{Recharge: func(_ context.Context, resp *ips.RechargeResponse) error {
+		Hear: ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(func(_ context.Context, resp *ips.RechargeResponse) error {
 			if resp.Outcome == ips.Success {
 				credited += resp.Amount
 			}
 			return nil
-		}},
+		}, nil)),
 	}
 	c := offlineClient(t)
 	notify, back := c.NotifyHandler(in), c.ReturnHandler(in, showOutcome)

@@ -60,8 +60,8 @@ type RechargeRequest struct {
 	// Channel is how the money comes in (充值渠道 pChannelType).
 	Channel RechargeChannel `ips:"pChannelType" check:"oneof=1 2"`
 	// BankCode is the bank of an e-bank recharge (充值银行 pTrdBnkCode): 5
-	// letters and digits out of [Client.QueryBanks]; empty for withholding.
-	BankCode string `ips:"pTrdBnkCode" check:"optional,len=5,alnum"`
+	// digits out of [Client.QueryBanks]; empty for withholding.
+	BankCode string `ips:"pTrdBnkCode" check:"optional,len=5,digits"`
 	// Fee is what the platform takes from the user (平台手续费 pMerFee): at least 0.
 	Fee Amount `ips:"pMerFee" check:"ge=0"`
 	// FeePayer says who pays the fee of IPS (IPS 手续费承担方 pIpsFeeType).
@@ -114,11 +114,9 @@ var recharge = &operation{
 		Endpoint: "doDpTrade.aspx", Transport: Redirect,
 		Scenarios: []int{10, 11}, Success: done, Pending: pending,
 	},
-	mark:     "pTrdDate",
-	trade:    TradeRecharge,
-	others:   []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
-	request:  reflect.TypeFor[RechargeRequest](),
-	response: reflect.TypeFor[RechargeResponse](),
+	mark: "pTrdDate", trade: TradeRecharge,
+	others:  []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
+	request: reflect.TypeFor[RechargeRequest](), response: reflect.TypeFor[RechargeResponse](),
 }
 
 // Name is [OpRecharge].
@@ -200,12 +198,9 @@ var withholdingRecharge = &operation{
 		Endpoint: "CoDpTrade", Transport: WebService,
 		Scenarios: []int{12}, Success: done, Pending: pending,
 	},
-	argNames:       true,
-	mark:           "pMerFee", // pTrdRealAmt is not known before the debit
-	trade:          TradeRecharge,
-	tradeUncertain: true,
-	request:        reflect.TypeFor[WithholdingRechargeRequest](),
-	response:       reflect.TypeFor[WithholdingRechargeResponse](),
+	argNames: true, trade: TradeRecharge, tradeUncertain: true,
+	mark:    "pMerFee", // pTrdRealAmt is not known before the debit
+	request: reflect.TypeFor[WithholdingRechargeRequest](), response: reflect.TypeFor[WithholdingRechargeResponse](),
 }
 
 // Name is [OpWithholdingRecharge].
@@ -249,10 +244,8 @@ var queryBanks = &operation{
 		Endpoint: "GetBankList", Transport: QueryService,
 		Scenarios: []int{10}, Success: []Code{CodeQuerySuccess},
 	},
-	argNames: true,
-	elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"},
-	request:  reflect.TypeFor[QueryBanksRequest](),
-	response: reflect.TypeFor[BanksResponse](),
+	argNames: true, elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"},
+	request: reflect.TypeFor[QueryBanksRequest](), response: reflect.TypeFor[BanksResponse](),
 }
 
 // Name is [OpQueryBanks].

@@ -59,8 +59,8 @@ func TestReferenceComments(t *testing.T) {
 	r := newReference(t)
 	var missing []string
 	for _, op := range r.ops {
-		request := r.original(op.Request)
-		for _, s := range []reflect.Type{request, op.Response} {
+		request := r.original(op.Request())
+		for _, s := range []reflect.Type{request, op.Response()} {
 			r.each(s, "", func(owner reflect.Type, f *codec.Field, _ string) {
 				text := r.comment(owner, f.Index).text
 				switch {
@@ -115,7 +115,7 @@ func newReference(t *testing.T) *reference {
 		require.NoError(t, err)
 		files = append(files, f)
 	}
-	// AllDecls: the requests of queries are not exported.
+	// AllDecls: the check methods are not exported.
 	r.pkg, err = doc.NewFromFiles(r.fset, files, reflect.TypeFor[ips.Client]().PkgPath(), doc.AllDecls|doc.PreserveAST)
 	require.NoError(t, err)
 	for _, typ := range r.pkg.Types {
@@ -149,7 +149,7 @@ func constants(group *doc.Value) []constant {
 func (r *reference) collect() {
 	for _, op := range r.ops {
 		r.anchors["Client."+op.Method] = string(op.Operation)
-		for _, s := range []reflect.Type{op.Request, op.Response} {
+		for _, s := range []reflect.Type{op.Request(), op.Response()} {
 			r.anchors[s.Name()] = strings.ToLower(s.Name())
 			r.each(s, "", func(_ reflect.Type, f *codec.Field, _ string) {
 				if f.Row != "" {
@@ -450,14 +450,14 @@ func (r *reference) page() string {
 	r.printf("%s", referenceHead)
 	r.anchor("operations")
 	r.printf("## Operations 接口一览\n\n")
-	r.head("manual", "name 名称", "method", "transport", "endpoint", "envelope", "guide", "success", "pending", "repeatable")
+	r.head("manual", "name 名称", "method", "transport", "endpoint", "envelope", "guide", "success", "pending")
 	for _, op := range r.ops {
 		var guide []string
 		for _, n := range op.Scenarios {
 			guide = append(guide, strconv.Itoa(n))
 		}
 		r.row(cmp.Or(op.Section, "–"), op.Chinese, r.method(op), op.Transport.String(), "`"+op.Endpoint+"`", prefix(op),
-			cmp.Or(strings.Join(guide, ", "), "–"), r.codes(op.Success), r.codes(op.Pending), yesNo(op.Repeatable))
+			cmp.Or(strings.Join(guide, ", "), "–"), r.codes(op.Success), r.codes(op.Pending))
 	}
 	r.printf("\n")
 	for _, op := range r.ops {
@@ -484,33 +484,27 @@ the source and run ` + "`go test -run TestReference -update .`" + `
 - **Required.** *yes*: must be given. *no*: may be empty. *rule*: the rules between fields below
   the table say when. *default*: the zero value stands for the text shown. *client*: left empty, the client's own address is
   taken. *fixed*: the SDK writes it, there is no Go field.
-- **Names.** *sic*: the wire spells it so. The Go fields of queries are the parameters of the method.
+- **Names.** *sic*: the wire spells it so.
 - **Text** is counted in characters, not bytes: 张三 are 2. Control characters and blank text are refused.
 - **Amounts** are yuan with two decimals on the wire (` + "`12.00`" + `), N(9,2): at most 999999999.99, never negative. In Go an
   ` + "`Amount`" + ` counts fen 分: ` + "`12 * ips.Yuan`" + `. Answers may leave the decimals out.
 - **Rates** are percent with two decimals: ` + "`45.12`" + ` is 45.12 %, in Go ` + "`45*ips.Percent + 12*ips.BasisPoint`" + `.
 - **Dates** are ` + "`yyyyMMdd`" + `, times ` + "`yyyyMMddHHmmss`" + `, China Standard Time (UTC+8).
 - **Envelope.** The document is encrypted and signed. Its three fields are called ` + "`argMerCode`, `arg3DesXmlPara`, `argSign`" + `
-  (*arg…* in the table) or ` + "`pMerCode`, `p3DesXmlPara`, `pSign`" + ` (*p…*). Queries are not encrypted: their elements stand between
-  ` + "`argMerCode` and `argSign`" + `, the memo behind.
+  (*arg…* in the table) or ` + "`pMerCode`, `p3DesXmlPara`, `pSign`" + ` (*p…*). The queries of balance, banks and
+  account are not encrypted: their elements stand between ` + "`argMerCode` and `argSign`" + `, the memo behind.
 - **Answers** have five fields: ` + "`pMerCode`, `pErrCode`, `pErrMsg`, `p3DesXmlPara`, `pSign`" + `. Any element of an answer may be
   missing or empty, then its Go field is the zero value; unknown ones are kept in ` + "`Reply.Extra`" + `.
-  Answers to queries are not encrypted either.
-- **Repeatable.** Sending the same order number with the same content again does nothing twice; IPS answers with the
-  first result.
+  The answers to these three queries are not encrypted either.
+- **Repetition.** What IPS does with the very same message sent twice is not known, but for an account opening (it is
+  resumed) and the end of a bid (it is answered by the state of the bid). Whatever a repetition is told, a refusal says
+  nothing of the first sending.
 
 `
 
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
 func prefix(op ips.OperationInfo) string {
 	switch {
-	case op.ArgNames:
+	case op.ArgNames():
 		return "arg…"
 	default:
 		return "p…"
@@ -547,7 +541,6 @@ func (r *reference) operation(op ips.OperationInfo) {
 	}
 	r.row("success 成功", r.codes(op.Success))
 	r.row("pending 处理中", r.codes(op.Pending))
-	r.row("repeatable 可重发", yesNo(op.Repeatable))
 	r.printf("\n")
 
 	r.request(op)
@@ -604,8 +597,8 @@ func (r *reference) typeDoc(name string) (blocks []string, rules string) {
 // that repeats another one does not repeat all of its comments.
 func (r *reference) original(s reflect.Type) reflect.Type {
 	for _, op := range r.ops {
-		if s.NumField() > 0 && s.ConvertibleTo(op.Request) {
-			return op.Request
+		if s.NumField() > 0 && s.ConvertibleTo(op.Request()) {
+			return op.Request()
 		}
 	}
 	return s
@@ -618,23 +611,19 @@ func (r *reference) rules(s reflect.Type) string {
 }
 
 func (r *reference) request(op ips.OperationInfo) {
-	r.anchor(r.anchors[op.Request.Name()])
-	if token.IsExported(op.Request.Name()) {
-		r.printf("### Request 请求 `%s`\n\n", op.Request.Name())
-		blocks, _ := r.typeDoc(op.Request.Name())
-		for _, b := range blocks {
-			r.printf("%s\n\n", b)
-		}
-	} else {
-		r.printf("### Request 请求\n\n")
+	r.anchor(r.anchors[op.Request().Name()])
+	r.printf("### Request 请求 `%s`\n\n", op.Request().Name())
+	blocks, _ := r.typeDoc(op.Request().Name())
+	for _, b := range blocks {
+		r.printf("%s\n\n", b)
 	}
-	if len(codec.Fields(op.Request)) == 0 {
+	if len(codec.Fields(op.Request())) == 0 {
 		r.printf("It has no elements besides the envelope's.\n\n")
 		return
 	}
-	rules := r.rules(op.Request)
-	r.requestTable(op, op.Request, rules)
-	for _, f := range codec.Fields(op.Request) {
+	rules := r.rules(op.Request())
+	r.requestTable(op, op.Request(), rules)
+	for _, f := range codec.Fields(op.Request()) {
 		if f.Row != "" {
 			row := f.Type.Elem()
 			r.rowHead(&f, row)
@@ -664,26 +653,12 @@ func (r *reference) requestTable(op ips.OperationInfo, s reflect.Type, rules str
 		n := r.comment(s, f.Index)
 		goField, goType := "–", "–"
 		if f.GoName != "_" {
-			goField, goType = "`"+r.goName(op, &f)+"`", r.goType(f.Type)
+			goField, goType = "`"+f.GoName+"`", r.goType(f.Type)
 		}
 		required, limit := r.limits(op, &f, n.text, rules)
 		r.row(strconv.Itoa(i+1), n.wire(&f), goField, goType, required, limit, r.meaning(n, f.GoName, term(n.text, f.Name)))
 	}
 	r.printf("\n")
-}
-
-// goName is the name by which a caller gives the field: queries take parameters.
-func (r *reference) goName(op ips.OperationInfo, f *codec.Field) string {
-	if !token.IsExported(op.Request.Name()) {
-		for _, p := range r.clientMethod(op.Method).Decl.Type.Params.List {
-			for _, name := range p.Names {
-				if strings.EqualFold(name.Name, f.GoName) {
-					return name.Name
-				}
-			}
-		}
-	}
-	return f.GoName
 }
 
 func (r *reference) goType(t reflect.Type) string {
@@ -710,7 +685,7 @@ func (r *reference) limits(op ips.OperationInfo, f *codec.Field, text, rules str
 	case f.CopyOf != "":
 		return "fixed", "the same as `" + f.CopyOf + "`"
 	case f.Variant:
-		return "fixed", "always " + quoted(op.Variant.Text)
+		return "fixed", "always " + quoted(op.Variant().Text)
 	}
 	check := map[string]string{}
 	var keys []string
@@ -827,7 +802,7 @@ func (r *reference) value(t reflect.Type, v string) string {
 }
 
 func (r *reference) answer(op ips.OperationInfo) {
-	name := op.Response.Name()
+	name := op.Response().Name()
 	if !strings.Contains(r.out.String(), `<a id="`+r.anchors[name]+`">`) {
 		r.anchor(r.anchors[name])
 	}
@@ -839,17 +814,16 @@ func (r *reference) answer(op ips.OperationInfo) {
 	case ips.QueryService:
 		way = "The method returns it; there is no notification"
 	}
-	if f, ok := reflect.TypeFor[ips.Callbacks]().FieldByName(op.Method); ok {
-		require.Equal(r.t, op.Response, f.Type.In(1).Elem(), "the callback's type")
-		way += ", to `Callbacks." + f.Name + "`"
+	if op.Transport != ips.QueryService {
+		way += ", to your `Handler`"
 	}
 	r.printf("%s %s.\n\n", r.inline(r.types[name].Doc), way)
 	request := map[string]string{}
-	r.each(op.Request, "", func(owner reflect.Type, f *codec.Field, path string) {
+	r.each(op.Request(), "", func(owner reflect.Type, f *codec.Field, path string) {
 		request[path+f.Name] = term(r.comment(owner, f.Index).text, f.Name)
 	})
-	r.answerTable(op.Response, request, "")
-	for _, f := range codec.Fields(op.Response) {
+	r.answerTable(op.Response(), request, "")
+	for _, f := range codec.Fields(op.Response()) {
 		if f.Row != "" {
 			r.rowHead(&f, f.Type.Elem())
 			r.answerTable(f.Type.Elem(), request, f.Name+"/"+f.Row+"/")
@@ -886,7 +860,7 @@ var codeComment = regexp.MustCompile(`^\w+(?: \(([^()]*)\))?: (.*)$`)
 func (r *reference) codeTable() {
 	r.anchor("codes")
 	r.printf("## Codes 返回码\n\n%s\n\n", r.inline(r.pkg.Synopsis(r.types["Code"].Doc)))
-	r.printf("What an answer means depends on the operation; a code that is neither a success nor pending for it is a failure:\n\n")
+	r.printf("What an answer means depends on the operation:\n\n")
 	for _, c := range r.values["Outcome"] {
 		means, _ := strings.CutPrefix(unwrap(c.comment), c.name+": ")
 		r.printf("- `%s`: %s\n", c.name, r.inline(means))
@@ -957,10 +931,10 @@ func (r *reference) index() {
 		}
 	}
 	for _, op := range r.ops {
-		for _, s := range []reflect.Type{op.Request, op.Response} {
+		for _, s := range []reflect.Type{op.Request(), op.Response()} {
 			r.each(s, "", func(owner reflect.Type, f *codec.Field, path string) {
 				list := &at(f.Name).answer
-				if s == op.Request {
+				if s == op.Request() {
 					list = &at(f.Name).request
 				}
 				n := r.comment(owner, f.Index)
@@ -973,8 +947,6 @@ func (r *reference) index() {
 				case f.GoName == "_":
 					_, limit := r.limits(op, f, n.text, "")
 					place += link(owner.Name()) + " (" + limit + ")"
-				case s == op.Request && !token.IsExported(owner.Name()):
-					place += link(op.Method) + " parameter `" + r.goName(op, f) + "`"
 				case len(f.Index) > 1:
 					place += "every answer: `" + n.owner + "." + f.GoName + "`"
 				default:
@@ -986,7 +958,7 @@ func (r *reference) index() {
 				add(list, place)
 				if f.Row != "" {
 					row := &at(f.Row).answer
-					if s == op.Request {
+					if s == op.Request() {
 						row = &at(f.Row).request
 					}
 					elem := f.Type.Elem().Name()

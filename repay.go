@@ -97,9 +97,8 @@ type AutoRepayRequest struct {
 
 // RepayRow pays one creditor (pRow).
 type RepayRow struct {
-	// CreditorOrderNo names the claim (pCreMerBillNo): 1–30 characters. It is the
-	// order number of the creditor registration that made it (登记债权人时提交的
-	// 订单号). For a claim that was bought give the number of the transfer of
+	// CreditorOrderNo names the claim (登记债权人时提交的订单号 pCreMerBillNo): 1–30
+	// characters. It is the order number of the creditor registration that made it. For a claim that was bought give the number of the transfer of
 	// [TransferDebt] that brought it: IPS took that, and merchants send it. Others
 	// send the number of the debt-transfer registration; that IPS takes it, or
 	// still the first number, was never seen.
@@ -164,23 +163,18 @@ type RepayResponse struct {
 }
 
 // Failed returns those of the asked rows that were not carried out, each at most
-// once: a row is known by its claim, its account and its fee; the answer has no
-// amount. Carry them into a new order, under a new number.
+// once: a row is known by its claim, its account and its fee, because the answer
+// has no amount, and rows that are alike in these by their order. Carry them into a
+// new order, under a new number.
 func (r *RepayResponse) Failed(asked []RepayRow) []RepayRow {
 	type key struct {
 		claim, account string
 		fee            Amount
 	}
-	failed := make(map[key]int)
-	for i := range r.Rows {
-		if row := &r.Rows[i]; row.Status == RowFailed {
-			failed[key{row.CreditorOrderNo, row.Account, row.Fee}]++
-		}
-	}
-	return taken(asked, func(row *RepayRow) bool {
-		k := key{row.CreditorOrderNo, row.Account, row.Fee}
-		failed[k]--
-		return failed[k] >= 0
+	return failedRows(asked, r.Rows, func(row *RepayRow) key {
+		return key{row.CreditorOrderNo, row.Account, row.Fee}
+	}, func(row *RepayRowResult) (key, RowStatus) {
+		return key{row.CreditorOrderNo, row.Account, row.Fee}, row.Status
 	})
 }
 
@@ -201,11 +195,9 @@ var repay = &operation{
 		Endpoint: "RepaymentNewTrade.aspx", Transport: Redirect,
 		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
-	mark:     "pRepaymentDate",
-	others:   []string{"pMerchantBillNo"}, // only the old repayment has it
-	trade:    TradeRepay,
-	request:  reflect.TypeFor[RepayRequest](),
-	response: reflect.TypeFor[RepayResponse](),
+	mark: "pRepaymentDate", trade: TradeRepay,
+	others:  []string{"pMerchantBillNo"}, // only the old repayment has it
+	request: reflect.TypeFor[RepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
 
 // Name is [OpRepay].
@@ -227,11 +219,9 @@ var autoRepay = &operation{
 		Endpoint: "RepaymentNewTrade.aspx", Transport: ServerPosted,
 		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
-	mark:     "pRepaymentDate",
-	others:   []string{"pMerchantBillNo"}, // only the old repayment has it
-	trade:    TradeRepay,
-	request:  reflect.TypeFor[AutoRepayRequest](),
-	response: reflect.TypeFor[RepayResponse](),
+	mark: "pRepaymentDate", trade: TradeRepay,
+	others:  []string{"pMerchantBillNo"}, // only the old repayment has it
+	request: reflect.TypeFor[AutoRepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
 
 // Name is [OpAutoRepay].

@@ -56,11 +56,11 @@ func TestSignAutoBid(t *testing.T) {
 			}
 			takeNumber(t, `^ANS\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
 			takeNumber(t, `^[0-9A-Za-z]{1,30}$`, &want.AuthNo, &got.AuthNo)
-			assert.Equal(t, want, got)
+			assertAnswer(t, want, got)
 			sameBothWays(t, s, got)
 
 			again := carry[*ips.SignAutoBidResponse](t, s, s.Client().SignAutoBid, req)
-			assert.Equal(t, got, again)
+			assertAnswer(t, got, again)
 		})
 	}
 }
@@ -76,8 +76,8 @@ func TestSignAutoBidRefused(t *testing.T) {
 	good := func() req { return autoBidContractOf(s, p) }
 	refusedForms(t, s, s.Client().SignAutoBid, good, []refusedCase[req]{
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG06020F"},
-		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG06021F"},
-		{"another's name", func(r *req) { r.RealName = other.Name }, "MG06021F"},
+		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG06020F"},
+		{"another's name", func(r *req) { r.RealName = other.Name }, "MG06020F"},
 		{"number taken by another contract", func(r *req) { r.OrderNo = first.OrderNo; r.Valid = 1 }, "MG06090F"},
 	})
 }
@@ -123,13 +123,13 @@ func TestAutoBid(t *testing.T) {
 	takeNumber(t, `^CRE\d{14}$`, &want.InvestorNo, &got.InvestorNo)
 	takeNumber(t, `^BID\d{14}$`, &want.IPSBidNo, &got.IPSBidNo)
 	takeNumber(t, `^TND\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
-	assert.Equal(t, want, got)
+	assertAnswer(t, want, got)
 	sameBothWays(t, s, got)
 	s.AssertBalance(investor.Account, 980*ips.Yuan, 2020*ips.Yuan)
 
 	again, err := s.Client().AutoBid(t.Context(), req)
 	require.NoError(t, err)
-	assert.Equal(t, got, again)
+	assertAnswer(t, got, again)
 	s.AssertBalance(investor.Account, 980*ips.Yuan, 2020*ips.Yuan)
 }
 
@@ -170,7 +170,7 @@ func TestAutoBidRefused(t *testing.T) {
 		{"rate too high", on(dear), "MG03031F"},
 		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, ips.CodeInvestorIdentity},
 		{"not enough money", func(r *req) { r.Amount = 2000 * ips.Yuan }, ips.CodeInvestorFunds},
-		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03020F"},
+		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03112F"},
 	}, borrower.Account, investor.Account, other.Account)
 }
 
@@ -227,11 +227,11 @@ func TestSignAutoRepay(t *testing.T) {
 			}
 			takeNumber(t, `^RPS\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
 			takeNumber(t, `^[0-9A-Za-z]{1,30}$`, &want.AuthNo, &got.AuthNo)
-			assert.Equal(t, want, got)
+			assertAnswer(t, want, got)
 			sameBothWays(t, s, got)
 
 			again := carry[*ips.SignAutoRepayResponse](t, s, s.Client().SignAutoRepay, req)
-			assert.Equal(t, got, again)
+			assertAnswer(t, got, again)
 		})
 	}
 }
@@ -247,8 +247,8 @@ func TestSignAutoRepayRefused(t *testing.T) {
 	good := func() req { return autoRepayContractOf(s, p) }
 	refusedForms(t, s, s.Client().SignAutoRepay, good, []refusedCase[req]{
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG07020F"},
-		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG07021F"},
-		{"another's name", func(r *req) { r.RealName = other.Name }, "MG07021F"},
+		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG07020F"},
+		{"another's name", func(r *req) { r.RealName = other.Name }, "MG07020F"},
 		{"number taken by another contract", func(r *req) { r.OrderNo = first.OrderNo; r.Valid = 1 }, "MG07090F"},
 	})
 }

@@ -56,7 +56,7 @@ func TestTwoMerchants(t *testing.T) {
 	t.Run("accounts", func(t *testing.T) {
 		_, err := s.Client().QueryBalance(t.Context(), his.Account)
 		requireRefused(t, ips.CodeQueryFailed, err)
-		requireRefusal(t, "MG19020F", s.Carry(seal(t, s.Client().Withdraw, withdrawalOf(s, his, ips.Yuan))))
+		requireRefusal(t, "MG19010F", s.Carry(seal(t, s.Client().Withdraw, withdrawalOf(s, his, ips.Yuan))))
 		got, err := other.Client().QueryBalance(t.Context(), his.Account)
 		require.NoError(t, err)
 		assert.Equal(t, 700*ips.Yuan, got.Available)
@@ -104,6 +104,9 @@ func (l *ledger) credit(_ context.Context, a *ips.RechargeResponse) error {
 	return nil
 }
 
+// ignore acknowledges what a test is not about.
+func ignore(context.Context, ips.Response) error { return nil }
+
 func (l *ledger) of(account string) ips.Amount {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,13 +120,7 @@ func TestHandlersCreditOnce(t *testing.T) {
 	books := &ledger{credited: make(map[string]ips.Amount)}
 	mux := http.NewServeMux()
 	s := startIPS(t, ipstest.Handler(mux))
-	inbound := ips.Inbound{
-		Once: new(ips.MemoryOnce),
-		Callbacks: ips.Callbacks{
-			Recharge: books.credit,
-			Other:    func(context.Context, ips.Response) error { return nil },
-		},
-	}
+	inbound := ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(books.credit, ignore))}
 	mux.Handle("/notify/", s.Client().NotifyHandler(inbound))
 	mux.Handle("/return/", s.Client().ReturnHandler(inbound, func(w http.ResponseWriter, _ *http.Request, _ ips.Response, err error) {
 		if err != nil {

@@ -54,13 +54,13 @@ func TestRecharge(t *testing.T) {
 
 			want := wantRecharge(done(ips.OpRecharge, ips.WebReturn, req.OrderNo), req)
 			takeNumber(t, `^NT\d{16}$`, &want.IPSBillNo, &got.IPSBillNo)
-			assert.Equal(t, want, got)
+			assertAnswer(t, want, got)
 			sameBothWays(t, s, got)
 			s.AssertBalance(p.Account, tt.user, 0)
 			s.AssertBalance(merchantCode, tt.merchant, 0)
 
 			again := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
-			assert.Equal(t, got, again)
+			assertAnswer(t, got, again)
 			s.AssertBalance(p.Account, tt.user, 0)
 		})
 	}
@@ -73,9 +73,9 @@ func TestRechargePending(t *testing.T) {
 	s.HoldNext(ips.OpRecharge)
 	req := rechargeOf(s, p, 500*ips.Yuan)
 	first := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
-	want := wantRecharge(reply(ips.OpRecharge, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantRecharge(reply(ips.OpRecharge, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
-	assert.Equal(t, want, first)
+	assertAnswer(t, want, first)
 	require.NoError(t, first.Err())
 	assert.Equal(t, ips.Pending, first.Outcome)
 	s.AssertBalance(p.Account, 0, 0)
@@ -99,16 +99,15 @@ func TestRechargeRefused(t *testing.T) {
 	type req = ips.RechargeRequest
 	good := func() req { return rechargeOf(s, p, 100*ips.Yuan) }
 	refusedForms(t, s, s.Client().Recharge, good, []refusedCase[req]{
-		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG08020F"},
-		{"another's id number", func(r *req) { r.IdentNo = unsigned.IdentNo }, "MG08021F"},
-		{"no such bank", func(r *req) { r.BankCode = "99999" }, "MG08022F"},
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG18020F"},
+		{"another's id number", func(r *req) { r.IdentNo = unsigned.IdentNo }, "MG18020F"},
 		{"no mandate signed", func(r *req) {
 			*r = rechargeOf(s, unsigned, ips.Yuan*3)
 			r.Channel, r.BankCode = ips.RechargeWithholding, ""
-		}, "MG08023F"},
-		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG08024F"},
-		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG08025F"},
-		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG08090F"},
+		}, "MG18023F"},
+		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG18024F"},
+		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG18025F"},
+		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG18026F"},
 	}, p.Account, unsigned.Account)
 }
 
@@ -128,10 +127,10 @@ func TestRechargePage(t *testing.T) {
 		resp ips.Response
 		code ips.Code
 	}{
-		{"not paid at the bank", s.PayAtBank(ebank(), false), "MG08026F"},
-		{"bank's page cancelled", s.Cancel(ebank()), "MG08091F"},
-		{"withholding cancelled", s.Cancel(debit()), "MG08091F"},
-		{"three wrong passwords", s.Confirm(debit(), "0", "1", "2"), "MG08092F"},
+		{"not paid at the bank", s.PayAtBank(ebank(), false), "MG18028F"},
+		{"bank's page cancelled", s.Cancel(ebank()), "MG18091F"},
+		{"withholding cancelled", s.Cancel(debit()), "MG18091F"},
+		{"three wrong passwords", s.Confirm(debit(), "0", "1", "2"), "MG18092F"},
 	} {
 		requireRefusal(t, tt.code, tt.resp)
 		sameBothWays(t, s, answerOf[*ips.RechargeResponse](t, tt.resp))
@@ -141,7 +140,7 @@ func TestRechargePage(t *testing.T) {
 	left := ebank()
 	s.Leave(left)
 	s.Advance(30 * time.Minute)
-	requireRefusal(t, "MG08093F", s.WaitNotification(ips.OpRecharge, left.OrderNo()))
+	requireRefusal(t, "MG18093F", s.WaitNotification(ips.OpRecharge, left.OrderNo()))
 	s.AssertBalance(p.Account, 0, 0)
 
 	require.NoError(t, s.PayAtBank(ebank(), true).Err())
@@ -174,21 +173,21 @@ func TestWithholdingRecharge(t *testing.T) {
 	req.Fee = 3 * ips.Yuan
 	first, err := s.Client().WithholdingRecharge(t.Context(), req)
 	require.NoError(t, err)
-	want := wantWithholding(s, reply(ips.OpWithholdingRecharge, ips.Synchronous, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantWithholding(s, reply(ips.OpWithholdingRecharge, ips.Synchronous, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	takeNumber(t, `^DP\d{16}$`, &want.IPSBillNo, &first.IPSBillNo)
-	assert.Equal(t, want, first)
+	assertAnswer(t, want, first)
 	assert.Equal(t, ips.Pending, first.Outcome)
 
 	final := notified(t, s, first)
 	want = wantWithholding(s, done(ips.OpWithholdingRecharge, ips.ServerToServer, req.OrderNo), req)
 	want.IPSBillNo, want.Credited, want.IPSFee, want.BankCode = first.IPSBillNo, 495*ips.Yuan, 2*ips.Yuan, "00004"
-	assert.Equal(t, want, final)
+	assertAnswer(t, want, final)
 	s.AssertBalance(p.Account, 495*ips.Yuan, 0)
 	s.AssertBalance(merchantCode, 3*ips.Yuan, 0)
 
 	again, err := s.Client().WithholdingRecharge(t.Context(), req)
 	require.NoError(t, err)
-	assert.Equal(t, first, again)
+	assertAnswer(t, first, again)
 	s.AssertBalance(p.Account, 495*ips.Yuan, 0)
 }
 
@@ -202,12 +201,12 @@ func TestWithholdingRechargeText(t *testing.T) {
 		amount ips.Amount
 	}{
 		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, true) }, ips.CodeSuccess, 500 * ips.Yuan},
-		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, false) }, "MG12046F", 0},
-		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(30 * time.Minute) }, "MG12047F", 0},
+		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, false) }, "MG13046F", 0},
+		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(30 * time.Minute) }, "MG13047F", 0},
 		{"mandate withdrawn meanwhile", func(s *ipstest.Server, p ipstest.Person) {
 			s.Mandate(p.Account, false)
 			s.ReplySMS(p.Mobile, true)
-		}, "MG12023F", 0},
+		}, "MG13023F", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -239,11 +238,11 @@ func TestWithholdingRechargeRefused(t *testing.T) {
 	type req = ips.WithholdingRechargeRequest
 	good := func() req { return withholdingOf(s, p, 100*ips.Yuan) }
 	refusedCalls(t, s, call(t, s.Client().WithholdingRecharge), good, []refusedCase[req]{
-		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG12020F"},
-		{"another's name", func(r *req) { r.RealName = unsigned.Name }, "MG12021F"},
-		{"no mandate signed", func(r *req) { *r = withholdingOf(s, unsigned, 100*ips.Yuan) }, "MG12023F"},
-		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG12024F"},
-		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG12025F"},
-		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG12090F"},
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG13020F"},
+		{"another's name", func(r *req) { r.RealName = unsigned.Name }, "MG13020F"},
+		{"no mandate signed", func(r *req) { *r = withholdingOf(s, unsigned, 100*ips.Yuan) }, "MG13023F"},
+		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG13024F"},
+		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG13025F"},
+		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG13090F"},
 	}, p.Account, unsigned.Account)
 }

@@ -48,13 +48,13 @@ func TestWithdraw(t *testing.T) {
 
 			want := wantWithdrawal(done(ips.OpWithdraw, ips.WebReturn, req.OrderNo), req)
 			takeNumber(t, `^WD\d{16}$`, &want.IPSBillNo, &got.IPSBillNo)
-			assert.Equal(t, want, got)
+			assertAnswer(t, want, got)
 			sameBothWays(t, s, got)
 			s.AssertBalance(p.Account, tt.user, 0)
 			s.AssertBalance(merchantCode, tt.merchant, 0)
 
 			again := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
-			assert.Equal(t, got, again)
+			assertAnswer(t, got, again)
 			s.AssertBalance(p.Account, tt.user, 0)
 		})
 	}
@@ -68,9 +68,9 @@ func TestWithdrawPending(t *testing.T) {
 	s.HoldNext(ips.OpWithdraw)
 	req := withdrawalOf(s, p, 400*ips.Yuan)
 	first := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
-	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
-	assert.Equal(t, want, first)
+	assertAnswer(t, want, first)
 	require.NoError(t, first.Err())
 	assert.Equal(t, ips.Pending, first.Outcome)
 	b, err := s.Client().QueryBalance(t.Context(), p.Account)
@@ -82,7 +82,7 @@ func TestWithdrawPending(t *testing.T) {
 	final := notified(t, s, first)
 	want = wantWithdrawal(done(ips.OpWithdraw, ips.ServerToServer, req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
-	assert.Equal(t, want, final)
+	assertAnswer(t, want, final)
 	b, err = s.Client().QueryBalance(t.Context(), p.Account)
 	require.NoError(t, err)
 	assert.Equal(t, [3]ips.Amount{600 * ips.Yuan, 0, 0}, [3]ips.Amount{b.Available, b.Frozen, b.Unsettled})
@@ -98,13 +98,13 @@ func TestWithdrawRefused(t *testing.T) {
 	type req = ips.WithdrawRequest
 	good := func() req { return withdrawalOf(s, p, 100*ips.Yuan) }
 	refusedForms(t, s, s.Client().Withdraw, good, []refusedCase[req]{
-		{"more than there is", func(r *req) { r.Amount = 1000 * ips.Yuan }, "MG19024F"},
-		{"nothing left for the fee of IPS", func(r *req) { r.Amount = 896*ips.Yuan + ips.Fen }, "MG19024F"},
-		{"nothing left for the platform's fee", func(r *req) { r.Amount, r.Fee = 896*ips.Yuan, ips.Fen }, "MG19024F"},
+		{"more than there is", func(r *req) { r.Amount = 1000 * ips.Yuan }, "MG19054F"},
+		{"nothing left for the fee of IPS", func(r *req) { r.Amount = 896*ips.Yuan + ips.Fen }, "MG19054F"},
+		{"nothing left for the platform's fee", func(r *req) { r.Amount, r.Fee = 896*ips.Yuan, ips.Fen }, "MG19054F"},
 		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG19025F"},
 		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, ips.CodeWithdrawIdentity},
 		{"another's name", func(r *req) { r.RealName = other.Name }, ips.CodeWithdrawIdentity},
-		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG19020F"},
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG19010F"},
 		{"number taken by another withdrawal", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan }, "MG19090F"},
 	}, p.Account)
 }

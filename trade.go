@@ -48,9 +48,8 @@ var queryTrade = &operation{
 		Operation: OpQueryTrade, Chinese: "交易查询", Method: "QueryTrade",
 		Endpoint: "QueryTrade", Transport: QueryService, Success: done,
 	},
-	sealed:   true,
-	request:  reflect.TypeFor[QueryTradeRequest](),
-	response: reflect.TypeFor[QueryTradeResponse](),
+	sealed:  true,
+	request: reflect.TypeFor[QueryTradeRequest](), response: reflect.TypeFor[QueryTradeResponse](),
 }
 
 // Name is [OpQueryTrade].
@@ -66,19 +65,12 @@ func (QueryTradeRequest) describe() *operation { return queryTrade }
 // [TradeNotFound] is evidence only where [TradeTypeOf] is certain, and then only
 // when it is said again an hour after the last sending.
 func (c *Client) QueryTrade(ctx context.Context, req QueryTradeRequest) (*QueryTradeResponse, error) {
-	resp, err := call[*QueryTradeResponse](ctx, c, req)
-	if err == nil {
-		err = resp.repeats(req)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return resp, nil
+	return call[*QueryTradeResponse](ctx, c, req)
 }
 
 func (r *QueryTradeResponse) repeats(req QueryTradeRequest) error {
 	if r.OrderNo != req.OrderNo || r.Type != req.Type {
-		return fmt.Errorf("ips: %s%s: %w: it does not repeat number and type", OpQueryTrade, order(req.OrderNo), ErrOperation)
+		return fmt.Errorf("%w: it does not repeat number and type", ErrOperation)
 	}
 	return nil
 }
@@ -103,16 +95,16 @@ func TradeTypeOf(req Request) (t TradeType, certain, ok bool) {
 // Asked makes the answer that a trade query stands for: of the request's
 // operation, with the fields that only repeat the request, without rows and
 // numbers of IPS, and [Queried] as its way. TradeDone is a [Success], TradeFailed
-// a [Failure], TradeInWork a [Pending], and TradeNotFound is [Undecided]. The
-// error says that the query's answer is about another order, or that the
+// a [Failure], TradeInWork a [Pending], and TradeNotFound is [Undecided], and so is
+// TradeFailed where the type is not certain ([TradeTypeOf]). The error says that the query's answer is about another order, or that the
 // operation cannot be asked for.
 func Asked(req Request, answer *QueryTradeResponse) (Response, error) {
-	t, _, ok := TradeTypeOf(req)
+	t, certain, ok := TradeTypeOf(req)
 	if !ok {
 		return nil, fmt.Errorf("ips: a trade query cannot tell of this request")
 	}
 	if err := answer.repeats(QueryTradeRequest{OrderNo: OrderNo(req), Type: t}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ips: %s%s: %w", OpQueryTrade, order(OrderNo(req)), err)
 	}
 	o, _ := ownOf(req)
 	resp := o.op.newResponse()
@@ -128,5 +120,8 @@ func Asked(req Request, answer *QueryTradeResponse) (Response, error) {
 	base := resp.Base()
 	base.Operation, base.Via, base.MerchantCode, base.Message = o.op.Operation, Queried, answer.MerchantCode, answer.Status.String()
 	base.Outcome = map[TradeStatus]Outcome{TradeDone: Success, TradeFailed: Failure, TradeInWork: Pending}[answer.Status]
+	if base.Outcome == Failure && !certain {
+		base.Outcome = Undecided // it may be about another kind of order
+	}
 	return resp, nil
 }

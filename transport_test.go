@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -137,7 +138,7 @@ func TestFates(t *testing.T) {
 				requests.Add(1)
 				assert.Equal(t, "/CreditWS/Service.asmx", r.URL.Path, "a redirect was followed")
 				tt.answer(w, r)
-			}, ips.WithLimits(65_536, 1))
+			}, ips.WithLimits(ips.Limits{Answer: 65_536}))
 			e := exampleOf(t, ips.OpTransfer)
 			_, resp, err := e.send(c, e.request)
 			require.Error(t, err)
@@ -198,18 +199,6 @@ func TestCallOutcomes(t *testing.T) {
 		assert.ErrorIs(t, err, ips.CodeInvestorFunds)
 		assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 	}
-}
-
-// TestRefusedBeforeReading: IPS refuses without a document; the order number is
-// the request's.
-func TestRefusedBeforeReading(t *testing.T) {
-	t.Parallel()
-	c, _ := recordingClient(t, soapAnswer("Transfer", sealedAnswer(t, "MG00006F", "必要参数不能为空！", "").result()), "text/xml")
-	e := exampleOf(t, ips.OpTransfer)
-	_, resp, err := e.send(c, e.request)
-	require.ErrorIs(t, err, ips.CodeFieldEmpty)
-	assert.Equal(t, "T20141213000001", resp.Base().OrderNo)
-	assert.ErrorContains(t, err, `order "T20141213000001"`)
 }
 
 // TestServerPosted reads the answers out of pages.
@@ -342,7 +331,7 @@ func TestNotSent(t *testing.T) {
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)
 	_, err = c.Transfer(context.Background(), e)
-	require.Error(t, err)
+	require.ErrorIs(t, err, ips.ErrNotSent)
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 	assert.ErrorContains(t, err, "T20141213000001")
 	assert.NotContains(t, err.Error(), "Post ", "net/http's own prefix says nothing")
@@ -353,6 +342,7 @@ func TestNotSent(t *testing.T) {
 	never := serverClient(t, func(http.ResponseWriter, *http.Request) { t.Error("sent") })
 	_, err = never.Transfer(ctx, e)
 	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, ips.ErrNotSent)
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 
 	// TLS with a certificate that nobody trusts.
@@ -364,7 +354,7 @@ func TestNotSent(t *testing.T) {
 	c, err = ips.NewClient(cfg)
 	require.NoError(t, err)
 	_, err = c.Transfer(context.Background(), e)
-	require.Error(t, err)
+	require.ErrorIs(t, err, ips.ErrNotSent)
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 }
 
@@ -381,7 +371,7 @@ func TestForeignRoundTripper(t *testing.T) {
 // TestConnectionReuse sends many calls over one connection.
 func TestConnectionReuse(t *testing.T) {
 	t.Parallel()
-	answer := soapAnswer("GuaranteeUnfreeze", sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001")).result())
+	answer := soapAnswer("GuaranteeUnfreeze", sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1")).result())
 	var connections atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Header.Get("SOAPAction") {
@@ -424,11 +414,12 @@ func TestQueries(t *testing.T) {
 	balance := func(sign string) string {
 		return soapAnswer("QueryForAccBalance", strings.Replace(signQuery(t, responseFile(t, ips.OpQueryBalance)), "<pSign>", "<pSign>"+sign, 1))
 	}
-	for sign, verified := range map[string]bool{"": true, "0": false} {
+	for sign, form := range map[string]ips.Signature{"": ips.SignaturePlain, "0": ips.SignatureNone} {
 		c, _ := recordingClient(t, balance(sign), "text/xml")
 		resp, err := c.QueryBalance(ctx, "4021000000000001")
 		require.NoError(t, err, "the signature is reported and not insisted on")
-		assert.Equal(t, verified, resp.Verified)
+		assert.Equal(t, form, resp.Signature)
+		assert.False(t, resp.Signature.Verified(), "the borders are not signed")
 		assert.Equal(t, -50*ips.Fen, resp.Unsettled)
 	}
 
@@ -438,22 +429,22 @@ func TestQueries(t *testing.T) {
 		"示例银行|EXB|00004":       {{Name: "示例银行", Alias: "EXB", Code: "00004"}},
 		"示例银行|EXB|00004#":      {{Name: "示例银行", Alias: "EXB", Code: "00004"}},
 		" 甲 | A | 00001 #乙||2": {{Name: "甲", Alias: "A", Code: "00001"}, {Name: "乙", Code: "2"}},
+		// An odd entry loses only itself.
+		"示例银行":                         nil,
+		"甲|A|1#示例银行|00004#乙|B|2":       {{Name: "甲", Alias: "A", Code: "1"}, {Name: "乙", Alias: "B", Code: "2"}},
+		"a|b|c|d#甲|A|1#丙|C|#x#乙|B|2##": {{Name: "甲", Alias: "A", Code: "1"}, {Name: "乙", Alias: "B", Code: "2"}},
 	} {
 		c, _ := recordingClient(t, soapAnswer("GetBankList", document("pMerCode", "808801", "pErrCode", "0000", "pBankList", list)), "text/xml")
 		resp, err := c.QueryBanks(ctx)
 		require.NoError(t, err, list)
 		assert.Equal(t, want, resp.Banks, list)
-		assert.False(t, resp.Verified)
-	}
-	for _, list := range []string{"示例银行", "示例银行|00004", "a|b|c|d", "a|b|c#x"} {
-		c, _ := recordingClient(t, soapAnswer("GetBankList", document("pMerCode", "808801", "pErrCode", "0000", "pBankList", list)), "text/xml")
-		_, err := c.QueryBanks(ctx)
-		require.ErrorIs(t, err, ips.ErrMalformed, list)
+		assert.Equal(t, list, resp.List)
+		assert.Equal(t, ips.SignatureNone, resp.Signature)
 	}
 
 	// Refused: an *Error and never a fate.
 	c, _ := recordingClient(t, soapAnswer("QueryMerUserInfo", document("pMerCode", "808801", "pErrCode", "9999", "pErrMsg", "账户不存在")), "text/xml")
-	resp, err := c.QueryAccount(ctx, "4021000000000001", "")
+	resp, err := c.QueryAccount(ctx, "4021000000000001")
 	var refused *ips.Error
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, &ips.Error{Operation: ips.OpQueryAccount, Code: ips.CodeQueryFailed, Message: "账户不存在"}, refused)
@@ -485,26 +476,16 @@ func TestQueries(t *testing.T) {
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
 }
 
-// TestRefusalThatNamesNoOrder: over plain HTTP anybody on the way can answer a
-// call with an old refusal that names no order. It proves nothing.
+// TestRefusalThatNamesNoOrder: a refusal that names no order settles none. Over
+// plain HTTP anybody on the way can answer with an old one, and over TLS it may be
+// about a repetition. Nobody fills the number in on its behalf.
 func TestRefusalThatNamesNoOrder(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		base   string
-		proves bool
-	}{
-		{"https://ips.example.com", true},
-		{"http://127.0.0.1:8808", true},
-		{"http://[::1]:8808", true},
-		{"http://localhost:8808", true},
-		{"http://ips.example.com", false},
-		{"http://192.0.2.1", false},
-		{"http://localhost.example.com", false},
-	} {
+	for _, base := range []string{"https://ips.example.com", "http://127.0.0.1:8480", "http://ips.example.com"} {
 		for _, doc := range []string{"", document("pMerBillNo", "", "pBidNo", "BID20141213000001")} {
 			answer := sealedAnswer(t, "MG00006F", "必要参数不能为空！", doc)
 			cfg := offlineConfig()
-			cfg.Environment = ips.EnvironmentAt(tt.base)
+			cfg.Environment = ips.EnvironmentAt(base)
 			r := &recorder{}
 			c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: r}))
 			require.NoError(t, err)
@@ -515,15 +496,21 @@ func TestRefusalThatNamesNoOrder(t *testing.T) {
 				r.answer, r.contentType = text[0], text[1]
 				e := exampleOf(t, op)
 				_, resp, err := e.send(c, e.request)
-				if tt.proves {
-					require.ErrorIs(t, err, ips.CodeFieldEmpty, "%s %s", tt.base, op)
-					continue
-				}
-				require.ErrorIs(t, err, ips.ErrFateUnknown, "%s %s", tt.base, op)
+				var unknown *ips.FateUnknownError
+				require.ErrorAs(t, err, &unknown, "%s %s", base, op)
+				assert.Equal(t, e.orderNo(), unknown.OrderNo, "the error is about the order that was asked for")
+				require.ErrorIs(t, err, ips.CodeFieldEmpty)
 				require.ErrorContains(t, err, "MG00006F")
 				assert.NotContains(t, err.Error(), "必要参数不能为空", "IPS's text may name an account, and such an error goes into logs")
-				assert.NotErrorIs(t, err, ips.CodeFieldEmpty)
-				assert.Nil(t, resp)
+				require.NotNil(t, resp, "the answer comes with it")
+				assert.Equal(t, ips.Undecided, resp.Base().Outcome)
+				assert.Empty(t, resp.Base().OrderNo)
+				for _, from := range []ips.OrderState{ips.OrderRecorded, ips.OrderUnknown, ips.OrderPending} {
+					next, change, err := from.Next(resp.Base())
+					require.NoError(t, err)
+					assert.Equal(t, from, next)
+					assert.Equal(t, ips.Unchanged, change)
+				}
 			}
 		}
 	}
@@ -537,10 +524,10 @@ func TestReflectedRequest(t *testing.T) {
 	cfg := offlineConfig()
 	cut := 0
 	for n := range 36 { // an IV under which the body can begin a code
-		cfg.IV = fmt.Sprintf("2EDxsE%02d", n)
+		cfg.IV = ips.NewSecret(fmt.Sprintf("2EDxsE%02d", n))
 		c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: new(recorder)}))
 		require.NoError(t, err)
-		form, err := c.Recharge(exampleRecharge())
+		form, err := c.Recharge(*exampleOf(t, ips.OpRecharge).request.(*ips.RechargeRequest))
 		require.NoError(t, err)
 		body, sign := form.Fields()[1].Value, form.Fields()[2].Value
 		if strings.Trim(body[:1], "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
@@ -573,3 +560,127 @@ func TestReflectedRequest(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestUnsignedWords: that a request got no further than the door is believed where
+// nobody stands between. Over plain HTTP anybody on the way can forward a request
+// and answer so himself.
+func TestUnsignedWords(t *testing.T) {
+	t.Parallel()
+	words := map[string]func() *http.Response{}
+	for _, status := range []int{400, 403, 404, 413} {
+		words[fmt.Sprint(status)] = func() *http.Response { return httpAnswer(status, "text/html", "no") }
+	}
+	for _, code := range []string{"Client", "VersionMismatch", "MustUnderstand"} {
+		words["soap:"+code] = func() *http.Response { return httpAnswer(500, "text/xml", fault(code, "x")) }
+	}
+	for base, believed := range map[string]bool{
+		"https://ips.example.com": true, "http://127.0.0.1:8480": true, "http://[::1]:8480": true, "http://localhost:8480": true,
+		"http://ips.example.com": false, "http://192.0.2.1": false, "http://localhost.example.com": false, "http://127.0.0.1.example.com": false,
+	} {
+		for word, answer := range words {
+			for _, op := range []ips.Operation{ips.OpTransfer, ips.OpEndBid} {
+				if op == ips.OpEndBid && strings.HasPrefix(word, "soap") {
+					continue // a page knows no faults
+				}
+				cfg := offlineConfig()
+				cfg.Environment = ips.EnvironmentAt(base)
+				c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) { return answer(), nil }))))
+				require.NoError(t, err)
+				e := exampleOf(t, op)
+				_, _, err = e.send(c, e.request)
+				require.Error(t, err)
+				assert.Equal(t, !believed, errors.Is(err, ips.ErrFateUnknown), "%s %s %s: %v", base, word, op, err)
+				assert.NotErrorIs(t, err, ips.ErrNotSent, "something was sent")
+			}
+		}
+	}
+
+	// Each service is judged by its own address.
+	cfg := offlineConfig()
+	cfg.Environment.PostBase = "http://ips.example.com/"
+	c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
+		return httpAnswer(404, "text/html", "no"), nil
+	}))))
+	require.NoError(t, err)
+	for op, believed := range map[ips.Operation]bool{ips.OpTransfer: true, ips.OpEndBid: false} {
+		e := exampleOf(t, op)
+		_, _, err := e.send(c, e.request)
+		assert.Equal(t, !believed, errors.Is(err, ips.ErrFateUnknown), op)
+	}
+}
+
+// TestLimits: no limit is so large that it overflows, and no header makes the
+// client take memory for what is not there.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, l := range []ips.Limits{{Answer: -1}, {Inbound: -1}, {Answer: ips.MaxLimit + 1}, {Inbound: math.MaxInt64}, {Answer: math.MaxInt64}, {Answer: math.MinInt64}} {
+		_, err := ips.NewClient(offlineConfig(), ips.WithLimits(l))
+		require.ErrorContains(t, err, "WithLimits", "%+v", l)
+	}
+	result := transferResult(t, ips.CodeProcessing)
+	for _, l := range []ips.Limits{{}, {Answer: ips.MaxLimit, Inbound: ips.MaxLimit}, {Answer: int64(len(result))}} {
+		for _, length := range []int64{int64(len(result)), -1, 0, 1 << 40, 1 << 62, math.MaxInt64} {
+			answer := httpAnswer(200, "text/xml", result)
+			answer.ContentLength = length
+			c := offlineClient(t, ips.WithLimits(l), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) { return answer, nil }))))
+			_, err := c.Transfer(t.Context(), exampleTransfer(t))
+			require.NoError(t, err, "%+v, length %d", l, length)
+		}
+		r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
+		r.ContentLength = -1
+		_, err := offlineClient(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
+		require.NoError(t, err)
+		r = sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
+		r.ContentLength = 1 << 62
+		_, err = offlineClient(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
+		require.ErrorIs(t, err, ips.ErrTooLarge)
+	}
+	_, err := offlineClient(t, ips.WithLimits(ips.Limits{Answer: int64(len(result)) - 1}), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
+		return httpAnswer(200, "text/xml", result), nil
+	})))).Transfer(t.Context(), exampleTransfer(t))
+	require.ErrorIs(t, err, ips.ErrTooLarge)
+	require.ErrorIs(t, err, ips.ErrFateUnknown, "it was sent")
+
+	// The length of a server is a word, too.
+	c := serverClient(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, buf, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 1))
+		_, _ = buf.WriteString("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 4611686018427387904\r\n\r\n" + result)
+		_ = buf.Flush()
+		_ = conn.Close()
+	}, ips.WithLimits(ips.Limits{Answer: ips.MaxLimit}))
+	_, err = c.Transfer(t.Context(), exampleTransfer(t))
+	require.ErrorIs(t, err, ips.ErrFateUnknown)
+}
+
+// TestSharedTransport: clients that were given one http.Client share its
+// connections, and none of them follows a redirect or changes it.
+func TestSharedTransport(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		answerSOAP(w, 200, transferResult(t, ips.CodeProcessing))
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	hc := httpClient(http.DefaultTransport.(*http.Transport).Clone())
+	for range 50 {
+		cfg := offlineConfig()
+		cfg.Environment = ips.EnvironmentAt(s.URL)
+		c, err := ips.NewClient(cfg, ips.WithHTTPClient(hc))
+		require.NoError(t, err)
+		_, err = c.Transfer(t.Context(), exampleTransfer(t))
+		require.NoError(t, err)
+	}
+	assert.EqualValues(t, 1, connections.Load())
+	assert.Nil(t, hc.CheckRedirect)
+}

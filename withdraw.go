@@ -77,10 +77,8 @@ var withdraw = &operation{
 		Endpoint: "doDwTrade.aspx", Transport: Redirect,
 		Scenarios: []int{13}, Success: done, Pending: pending,
 	},
-	mark:     "pDwDate",
-	trade:    TradeWithdraw,
-	request:  reflect.TypeFor[WithdrawRequest](),
-	response: reflect.TypeFor[WithdrawResponse](),
+	mark: "pDwDate", trade: TradeWithdraw,
+	request: reflect.TypeFor[WithdrawRequest](), response: reflect.TypeFor[WithdrawResponse](),
 }
 
 // Name is [OpWithdraw].

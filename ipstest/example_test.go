@@ -49,14 +49,19 @@ func ExampleHandler() {
 	ipsrv := ipstest.Start(ipstest.Handler(mux))
 	defer ipsrv.Close()
 	inbound := ips.Inbound{
-		Once: new(ips.MemoryOnce),
-		Callbacks: ips.Callbacks{
-			Recharge: func(_ context.Context, a *ips.RechargeResponse) error {
-				fmt.Println("credit", a.Amount)
+		Hear: ips.Deduplicated(new(ipstest.MemoryOnce), func(_ context.Context, answer ips.Response) error {
+			switch a := answer.(type) {
+			case *ips.RechargeResponse:
+				if a.Outcome == ips.Success {
+					fmt.Println("credit", a.Amount)
+				}
 				return nil
-			},
-			Other: func(context.Context, ips.Response) error { return nil },
-		},
+			case *ips.OpenAccountResponse:
+				return nil
+			default:
+				return ips.ErrUnheard
+			}
+		}),
 	}
 	mux.Handle("/notify/", ipsrv.Client().NotifyHandler(inbound))
 	mux.Handle("/return/", ipsrv.Client().ReturnHandler(inbound,
@@ -144,7 +149,8 @@ func ExampleServer_ReplySMS() {
 	// MG02501F
 }
 
-// A borrower does not answer, and 30 minutes pass.
+// A borrower does not answer in 30 minutes, and IPS tells of it with the next run
+// of a job.
 func ExampleServer_Advance() {
 	ipsrv := ipstest.Start(ipstest.Manual())
 	defer ipsrv.Close()
@@ -158,7 +164,7 @@ func ExampleServer_Advance() {
 		log.Fatal(err)
 	}
 	ipsrv.Carry(form)
-	ipsrv.Advance(30 * time.Minute)
+	ipsrv.Advance(40 * time.Minute)
 	err = ipsrv.WaitNotification(ips.OpRegisterBid, "L1").Err()
 	fmt.Println(errors.Is(err, ips.CodeBidNoReply))
 	// Output: true
@@ -210,8 +216,9 @@ func ExampleServer_FailRow() {
 	// 2000.00 failed
 }
 
-// The connection breaks after IPS has done what it was asked: the same request
-// again settles it.
+// The connection breaks after IPS has done what it was asked. The very same request
+// again settles it here, because the answer is a success or a pending; a refusal
+// would not.
 func ExampleServer_BreakNext() {
 	ipsrv := ipstest.Start()
 	defer ipsrv.Close()

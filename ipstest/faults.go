@@ -5,7 +5,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
 
 // WireFault is something that goes wrong on the way; see [Server.BreakNext].
@@ -33,16 +33,16 @@ const (
 // order is what the sandbox calls the fault.
 func (f WireFault) order() (sandbox.Fault, bool) {
 	names := map[WireFault]sandbox.Fault{
-		BadGateway:          {Name: sandbox.FaultHTTP502},
-		ConnectionBroken:    {Name: sandbox.FaultReset, After: true},
-		AnswerTruncated:     {Name: sandbox.FaultTruncate},
-		AnswerTooLarge:      {Name: sandbox.FaultOversize, Size: 17 << 20}, // a client reads 16 MiB
-		ServerFault:         {Name: sandbox.FaultSOAPFault},
-		NoticeLost:          {Name: sandbox.FaultNoticeDrop},
-		NoticeTwice:         {Name: sandbox.FaultNoticeDouble},
-		NoticeForged:        {Name: sandbox.FaultNoticeBadSign},
-		NoticeForeign:       {Name: sandbox.FaultNoticeOtherMerchant},
-		NoticeAmountChanged: {Name: sandbox.FaultNoticeAmount},
+		BadGateway:          {Name: fault.HTTP502},
+		ConnectionBroken:    {Name: fault.Reset, After: true},
+		AnswerTruncated:     {Name: fault.Truncate},
+		AnswerTooLarge:      {Name: fault.Oversize, Size: 17 << 20}, // a client reads 16 MiB
+		ServerFault:         {Name: fault.SOAPFault},
+		NoticeLost:          {Name: fault.NoticeDrop},
+		NoticeTwice:         {Name: fault.NoticeDouble},
+		NoticeForged:        {Name: fault.NoticeBadSign},
+		NoticeForeign:       {Name: fault.NoticeOtherMerchant},
+		NoticeAmountChanged: {Name: fault.NoticeAmount},
 	}
 	order, ok := names[f]
 	return order, ok
@@ -70,29 +70,29 @@ func (s *Server) BreakNext(op ips.Operation, fault WireFault) {
 // form of bids and repayments.
 func (s *Server) RefuseNext(op ips.Operation, code ips.Code, text string) {
 	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "code", Code: string(code), Text: text})
+	s.fault(op, sandbox.Fault{Name: "code", Code: string(code), Text: text})
 }
 
 // FailRow makes row n, counted from 1, of the next batch of an operation fail.
 func (s *Server) FailRow(op ips.Operation, n int) {
 	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "row", Row: n})
+	s.fault(op, sandbox.Fault{Name: "row", Row: n})
 }
 
 // HoldNext keeps the final answer of the next call of an operation back until
 // [Server.Release]: it stays pending.
 func (s *Server) HoldNext(op ips.Operation) {
 	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "stay-pending"})
+	s.fault(op, sandbox.Fault{Name: "stay-pending"})
 }
 
 // Release sends the answers that [Server.HoldNext] kept back.
 func (s *Server) Release(op ips.Operation) {
 	s.tb.Helper()
-	s.fault(op, engine.Fault{Name: "stay-pending", Lift: true})
+	must(s.tb, s.sandbox.Release(s.cfg.MerchantCode, s.wireName(op)))
 }
 
-func (s *Server) fault(op ips.Operation, f engine.Fault) {
+func (s *Server) fault(op ips.Operation, f sandbox.Fault) {
 	s.tb.Helper()
 	f.Op = s.wireName(op)
 	must(s.tb, s.sandbox.Fault(s.cfg.MerchantCode, f))

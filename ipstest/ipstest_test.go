@@ -87,7 +87,7 @@ func TestDepositAndMandate(t *testing.T) {
 	p := s.Person(0)
 	for status, signed := range map[string]bool{"01": false, "02": true} {
 		s.Mandate(p.Account, signed)
-		a, err := s.Client().QueryAccount(t.Context(), p.Account, "")
+		a, err := s.Client().QueryAccount(t.Context(), p.Account)
 		require.NoError(t, err)
 		assert.Equal(t, status, a.SignStatus)
 	}
@@ -207,13 +207,13 @@ func TestFailuresAreReported(t *testing.T) {
 			`no account "4021000000009999"`, true},
 		{"no such operation", nil, func(s *ipstest.Server) { s.HoldNext("nothing") }, `no operation "nothing"`, true},
 		{"query cannot be refused", nil, func(s *ipstest.Server) { s.RefuseNext(ips.OpQueryBalance, ips.CodeFailed, "") },
-			`unknown operation "QueryForAccBalance"`, true},
+			"want one of CreateNewIpsAcct", true},
 		{"no refusal", nil, func(s *ipstest.Server) { s.RefuseNext(ips.OpRecharge, ips.CodeSuccess, "") },
 			"MG00000F is no refusal", true},
 		{"rows count from 1", nil, func(s *ipstest.Server) { s.FailRow(ips.OpTransfer, 0) }, "rows count from 1", true},
 		{"no such fault", nil, func(s *ipstest.Server) { s.BreakNext(ips.OpRecharge, 0) }, "no fault 0", true},
 		{"no web service", nil, func(s *ipstest.Server) { s.BreakNext(ips.OpRecharge, ipstest.ServerFault) }, "soap-fault", true},
-		{"no rows", nil, func(s *ipstest.Server) { s.FailRow(ips.OpRecharge, 1) }, "has no rows", true},
+		{"no rows", nil, func(s *ipstest.Server) { s.FailRow(ips.OpRecharge, 1) }, "want one of Transfer", true},
 		{"time does not go back", nil, func(s *ipstest.Server) { s.Advance(-time.Second) }, "Advance: want a duration", true},
 		{"no text message", nil, func(s *ipstest.Server) { s.ReplySMS("13800000001", true) },
 			"no text message waits for an answer at 13800000001", true},
@@ -227,7 +227,7 @@ func TestFailuresAreReported(t *testing.T) {
 		{"recharge refused", nil, func(s *ipstest.Server) {
 			s.Recharge(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan)
 		},
-			"MG08020F", true},
+			"MG18020F", true},
 		{"bid of nobody", nil, func(s *ipstest.Server) { s.Bid(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan) },
 			"MG02013F", true},
 		{"investment too large", nil, func(s *ipstest.Server) { s.Invest(s.Bid(s.Person(0), 10*ips.Yuan), s.Person(ips.Yuan), 2*ips.Yuan) },

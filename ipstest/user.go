@@ -111,7 +111,7 @@ func (s *Server) ReplySMS(mobile string, yes bool) {
 
 // waitingText finds the oldest text message that waits at a mobile number.
 func (s *Server) waitingText(mobile string) (id string, ok bool) {
-	for _, m := range s.sandbox.Views().Inbox(mobile) {
+	for _, m := range s.sandbox.Engine().Inbox(mobile) {
 		if m.Merchant == s.cfg.MerchantCode && m.State == engine.SMSOpen {
 			return m.ID, true
 		}
@@ -178,8 +178,8 @@ func (s *Server) open(form *ips.Form) *browser.Page {
 
 // asked is what IPS asks the user about an order, nil if nothing.
 func (s *Server) asked(form *ips.Form) *engine.AskInfo {
-	views := s.sandbox.Views()
-	order, ok := views.Order(s.cfg.MerchantCode, form.OrderNo(), form.Operation() == ips.OpEndBid)
+	views := s.sandbox.Engine()
+	order, ok := views.Order(s.cfg.MerchantCode, s.wireName(form.Operation()), form.OrderNo(), form.Operation() == ips.OpEndBid)
 	if !ok || order.Ask == "" {
 		return nil
 	}

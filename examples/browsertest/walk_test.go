@@ -359,6 +359,7 @@ func answerNothing(t *testing.T, browser *chromium) {
 	u.clicks("刷新")
 	u.fate("已过期，未回复")
 	u.seesIPS("138****0001的短信", "too-late")
+	platform.Advance(10 * time.Minute) // a job of IPS tells of it
 	u.hears(platform, shop, "借款失败")
 	assert.Equal(t, ips.CodeBidNoReply, shop.order("L1").Reply.Code)
 	platform.AssertBalance("4021000000000001", 200*ips.Yuan, 0)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestMain(m *testing.M) { demotest.Main(m, main) }
@@ -29,11 +28,11 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		fault engine.Fault
+		fault sandbox.Fault
 		want  string
 	}{
-		{"guarantor", engine.Fault{Name: "code", Op: "registerGuarantor", Code: "MG04003F"}, "MG04003F"},
-		{"a row of the compensation", engine.Fault{Name: "row", Op: "Transfer", Row: 2}, "row 2: 转账失败"},
+		{"guarantor", sandbox.Fault{Name: "code", Op: "registerGuarantor", Code: "MG04003F"}, "MG04003F"},
+		{"a row of the compensation", sandbox.Fault{Name: "row", Op: "Transfer", Row: 2}, "row 2: 转账失败"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

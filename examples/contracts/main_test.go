@@ -5,7 +5,6 @@ import (
 
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestMain(m *testing.M) { demotest.Main(m, main) }
@@ -29,13 +28,13 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		fault engine.Fault
+		fault sandbox.Fault
 		want  string
 	}{
-		{"auto-bid contract", engine.Fault{Name: "code", Op: "AutoNewSigning", Code: "MG00001F"}, "sign-auto-bid"},
-		{"automatic bid", engine.Fault{Name: "code", Op: "registerCreditor", Code: "MG03011F"}, "MG03011F"},
-		{"auto-repay contract", engine.Fault{Name: "code", Op: "RepaymentSigning", Code: "MG00001F"}, "sign-auto-repay"},
-		{"a row of the automatic repayment", engine.Fault{Name: "row", Op: "RepaymentNewTrade", Row: 1}, "row 1: 还款失败"},
+		{"auto-bid contract", sandbox.Fault{Name: "code", Op: "AutoNewSigning", Code: "MG00001F"}, "sign-auto-bid"},
+		{"automatic bid", sandbox.Fault{Name: "code", Op: "registerCreditor", Code: "MG03011F"}, "MG03011F"},
+		{"auto-repay contract", sandbox.Fault{Name: "code", Op: "RepaymentSigning", Code: "MG00001F"}, "sign-auto-repay"},
+		{"a row of the automatic repayment", sandbox.Fault{Name: "row", Op: "RepaymentNewTrade", Row: 1}, "row 1: 还款失败"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -7,15 +7,16 @@
 //	go run ./examples/diagnose -test-merchant message.txt
 //	go run ./examples/diagnose -keys keys.json message.txt
 //
-// A message is what a log, a browser's developer tools, curl -v or Wireshark
-// show: a form post with its headers or without, a page with the hidden form, a
-// SOAP request or answer, the result document inside, a URL, JSON, or lines of
-// name=value. A decrypted document alone is checked too.
+// A message is what a log, a browser's developer tools or Wireshark show: a form
+// post with its headers or without, a page with the hidden form, a SOAP request
+// or answer, the result document inside, a URL, or lines of name=value. A
+// decrypted document alone is checked too. At most 8 MiB are read.
 //
 // The keys come from the variables of [ips.ConfigFromEnv] (IPS_MERCHANT,
-// IPS_CERT, IPS_3DES_KEY, IPS_3DES_IV, IPS_PUBLIC_KEY) or from a file as
-// [ips.ConfigFromFile] reads it, never from the command line, where other users
-// of the machine see them. No address is needed: nothing is sent anywhere.
+// IPS_CERT, IPS_3DES_KEY, IPS_3DES_IV, IPS_PUBLIC_KEY, and IPS_FORMER_… after a
+// rotation) or from a file as [ips.ConfigFromFile] reads it, never from the
+// command line, where other users of the machine see them. No address is needed:
+// nothing is sent anywhere.
 //
 // If the message is healthy and your own program refuses it, put the hash that
 // your program computes in the place of the signature: the report then says what
@@ -25,10 +26,14 @@
 // elements, so that it can go into a ticket.
 //
 // The exit code is 0 if everything holds, 1 if something is wrong, and 2 if the
-// program was called wrongly.
+// program was called wrongly. Under go run it is 0 or 1, because go run makes a 1
+// of every other code; a script builds the program first:
+//
+//	go build -o /tmp/diagnose ./examples/diagnose && /tmp/diagnose message.txt
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -78,61 +83,78 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(s
 	if err != nil {
 		return fail(err)
 	}
-	report := diagnose.Message(message, keys)
+	report := diagnose.Message(message, keys[0], keys[1:]...)
 	if _, err := io.WriteString(stdout, report.String()); err != nil {
 		return fail(err)
 	}
-	if report.Wrong() {
+	if _, wrong := report.First(); wrong {
 		return 1
 	}
 	return 0
 }
 
-func readKeys(file string, test bool, getenv func(string) string) (diagnose.Keys, error) {
-	keys := diagnose.KeysFromEnv(getenv)
-	none := empty(keys)
+// testKeys are the published test merchant's. They also explain a message of
+// another merchant that was made with them.
+func testKeys() diagnose.Keys {
+	c := ips.TestMerchant()
+	return diagnose.Keys{MerchantCode: c.MerchantCode, Cert: c.Cert.Reveal(), Key: c.Key.Reveal(), IV: c.IV.Reveal()}
+}
+
+// readKeys gives the configured keys, and behind them others that may explain a
+// message.
+func readKeys(file string, test bool, getenv func(string) string) ([]diagnose.Keys, error) {
+	isSet := func(getenv func(string) string) bool {
+		return getenv("IPS_MERCHANT")+getenv("IPS_CERT")+getenv("IPS_3DES_KEY")+getenv("IPS_3DES_IV") != ""
+	}
 	switch {
 	case file != "" && test:
-		return keys, errors.New("-keys and -test-merchant exclude each other")
+		return nil, errors.New("-keys and -test-merchant exclude each other")
 	case file != "":
-		return keysFromFile(file)
-	case test && !none:
-		return keys, errors.New("-test-merchant, and keys in the environment too: unset IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY and IPS_3DES_IV, or leave the flag out")
-	case test:
-		public := keys.PublicKey
-		keys = diagnose.TestKeys()
-		keys.PublicKey = public
-	case none:
-		return keys, errors.New("no keys: set IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY and IPS_3DES_IV, or give -keys FILE or -test-merchant")
+		vars, err := readFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if getenv = func(name string) string { return vars[name] }; !isSet(getenv) {
+			return nil, fmt.Errorf("key file %s: has none of IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY and IPS_3DES_IV", file)
+		}
+	case test && isSet(getenv):
+		return nil, errors.New("-test-merchant, and keys in the environment too: unset IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY and IPS_3DES_IV, or leave the flag out")
+	case !test && !isSet(getenv):
+		return nil, errors.New("no keys: set IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY and IPS_3DES_IV, or give -keys FILE or -test-merchant")
 	}
-	return keys, nil
+	own := diagnose.Keys{MerchantCode: getenv("IPS_MERCHANT"), Cert: getenv("IPS_CERT"), Key: getenv("IPS_3DES_KEY"), IV: getenv("IPS_3DES_IV")}
+	if test {
+		own = testKeys()
+	}
+	if text := getenv("IPS_PUBLIC_KEY"); text != "" {
+		var err error
+		if own.PublicKey, err = ips.ParsePublicKey(text); err != nil {
+			return nil, fmt.Errorf("IPS_PUBLIC_KEY: %w", err)
+		}
+	}
+	former := own
+	for name, value := range map[string]*string{"IPS_FORMER_CERT": &former.Cert, "IPS_FORMER_3DES_KEY": &former.Key, "IPS_FORMER_3DES_IV": &former.IV} {
+		*value = cmp.Or(getenv(name), *value)
+	}
+	return []diagnose.Keys{own, former, testKeys()}, nil
 }
 
-func empty(k diagnose.Keys) bool {
-	return k.MerchantCode == "" && k.Cert == "" && k.Key == "" && k.IV == ""
-}
-
-// keysFromFile reads the values as they stand in the file, since a wrong one is
-// what is looked for. That nobody else may read it is checked by the SDK.
-func keysFromFile(path string) (diagnose.Keys, error) {
+// readFile reads the values as they stand in the file, since a wrong one is what
+// is looked for. That nobody else may read it is checked by the SDK.
+func readFile(path string) (vars map[string]string, err error) {
 	if _, err := ips.ConfigFromFile(path); errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
-		return diagnose.Keys{}, err
+		return nil, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return diagnose.Keys{}, fmt.Errorf("key file: %w", err)
+		return nil, fmt.Errorf("key file: %w", err)
 	}
 	defer f.Close()
 	const most = 64 << 10 // a real one has about a kilobyte
-	var vars map[string]string
 	if err := json.NewDecoder(io.LimitReader(f, most)).Decode(&vars); err != nil {
-		return diagnose.Keys{}, fmt.Errorf("key file %s: not a JSON object of texts", path) // the decoder may quote a secret
+		return nil, fmt.Errorf("key file %s: not a JSON object of texts", path) // the decoder may quote a secret
 	}
-	keys := diagnose.KeysFromEnv(func(name string) string { return vars[name] })
-	if empty(keys) {
-		return keys, fmt.Errorf("key file %s: has none of IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY and IPS_3DES_IV", path)
-	}
-	return keys, nil
+	return vars, nil
 }
 
 func readMessage(path string, stdin io.Reader) ([]byte, error) {

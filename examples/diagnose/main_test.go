@@ -22,7 +22,7 @@ const (
 // environment are the test merchant's variables.
 func environment() map[string]string {
 	c := ips.TestMerchant()
-	return map[string]string{"IPS_MERCHANT": c.MerchantCode, "IPS_CERT": c.Cert, "IPS_3DES_KEY": c.Key, "IPS_3DES_IV": c.IV}
+	return map[string]string{"IPS_MERCHANT": c.MerchantCode, "IPS_CERT": c.Cert.Reveal(), "IPS_3DES_KEY": c.Key.Reveal(), "IPS_3DES_IV": c.IV.Reveal()}
 }
 
 type outcome struct {
@@ -79,8 +79,9 @@ func TestBroken(t *testing.T) {
 		"key file":    call("", nil, "-keys", keyFile(t, env, 0o600), page),
 	} {
 		assert.Equal(t, 1, o.code, name)
-		assert.Contains(t, strings.Join(strings.Fields(o.stdout), " "),
-			"cert-space: IPS_CERT has 129 characters instead of 128, the last is a line feed; trimmed, the signature holds.", name)
+		assert.Contains(t, o.stdout, "key-space: IPS_CERT should have 128 characters and has 129", name)
+		assert.Contains(t, o.stdout, "IPS_CERT 应为 128 个字符，现为 129 个", name)
+		assert.Contains(t, o.stdout, "sign-ok", name)
 		for _, secret := range []string{env["IPS_CERT"][:128], env["IPS_3DES_KEY"], env["IPS_3DES_IV"], "110101199001010001", "张三"} {
 			assert.NotContains(t, o.stdout+o.stderr, secret, name)
 		}
@@ -93,12 +94,36 @@ func TestBroken(t *testing.T) {
 	assert.Contains(t, o.stdout, "no-message")
 }
 
-// TestPublicKey: the test merchant's answers may be signed in MD5withRSA mode.
+// TestOtherKeys: the former keys and the test merchant's explain a message that
+// the configured ones do not.
+func TestOtherKeys(t *testing.T) {
+	t.Parallel()
+	env := environment()
+	env["IPS_FORMER_CERT"], env["IPS_CERT"] = env["IPS_CERT"], strings.Repeat("Qx7z", 32)
+	o := call("", env, page)
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.stdout, "cert-other")
+	env = map[string]string{"IPS_MERCHANT": "123456", "IPS_CERT": env["IPS_CERT"], "IPS_3DES_KEY": "abcdefghijklmnopqrstuvwx", "IPS_3DES_IV": "abcdefgh"}
+	o = call("", env, page)
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.stdout, "Begin with merchant-differs")
+	assert.Contains(t, o.stdout, "cert-other")
+	assert.Contains(t, o.stdout, "keys-other")
+}
+
+// TestPublicKey: the test merchant's answers may be signed in MD5withRSA mode,
+// requests are MD5 always.
 func TestPublicKey(t *testing.T) {
 	t.Parallel()
-	o := call(read(t, page), map[string]string{"IPS_PUBLIC_KEY": "none"}, "-test-merchant")
+	const published = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCMWwKD0u90z1K8WvtG6cZ3SXHLUqmQCWxbT6JURy5BVwgsTdsaGmr22HT4jfEBQHEjmTtyUWC5Ag9Cwgef0VFrDB7TqyhWfVA7n8SvV6b1eDbQlY/qhUb50+3SCpN7HxdPzdMDkJjy6i6syh7RtH0QfoApHS6TLY4DjPvbGgdXhwIDAQAB"
+	o := call("", map[string]string{"IPS_PUBLIC_KEY": published}, "-test-merchant", page)
+	assert.Zero(t, o.code, o.stdout)
+	o = call("pMerCode=808801\npErrCode=MG00000F\npErrMsg=x\np3DesXmlPara=\npSign="+strings.Repeat("0", 32), map[string]string{"IPS_PUBLIC_KEY": published}, "-test-merchant")
 	assert.Equal(t, 1, o.code)
-	assert.Contains(t, o.stdout, "public-key")
+	assert.Contains(t, o.stdout, "sign-form")
+	o = call("", map[string]string{"IPS_PUBLIC_KEY": "none"}, "-test-merchant", page)
+	assert.Equal(t, 2, o.code)
+	assert.Contains(t, o.stderr, "IPS_PUBLIC_KEY")
 }
 
 func TestUsage(t *testing.T) {

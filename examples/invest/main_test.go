@@ -5,7 +5,6 @@ import (
 
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestMain(m *testing.M) { demotest.Main(m, main) }
@@ -36,13 +35,13 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		fault engine.Fault
+		fault sandbox.Fault
 		want  string
 	}{
-		{"bid", engine.Fault{Name: "code", Op: "registerSubject", Code: "MG02044F"}, "MG02044F"},
-		{"investor", engine.Fault{Name: "code", Op: "registerCreditor", Code: "MG03108F"}, "MG03108F"},
-		{"release", engine.Fault{Name: "code", Op: "Transfer", Code: "MG00001F"}, "MG00001F"},
-		{"a row of the release", engine.Fault{Name: "row", Op: "Transfer", Row: 2}, "row 2: 转账失败"},
+		{"bid", sandbox.Fault{Name: "code", Op: "registerSubject", Code: "MG02044F"}, "MG02044F"},
+		{"investor", sandbox.Fault{Name: "code", Op: "registerCreditor", Code: "MG03108F"}, "MG03108F"},
+		{"release", sandbox.Fault{Name: "code", Op: "Transfer", Code: "MG00001F"}, "MG00001F"},
+		{"a row of the release", sandbox.Fault{Name: "row", Op: "Transfer", Row: 2}, "row 2: 转账失败"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

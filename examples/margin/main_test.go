@@ -5,7 +5,6 @@ import (
 
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestMain(m *testing.M) { demotest.Main(m, main) }
@@ -31,6 +30,6 @@ func TestMargin(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	demotest.Fails(t, run, func(box *sandbox.Sandbox) error {
-		return box.Fault("808801", engine.Fault{Name: "code", Op: "GuaranteeUnfreeze", Code: "MG00001F"})
+		return box.Fault("808801", sandbox.Fault{Name: "code", Op: "GuaranteeUnfreeze", Code: "MG00001F"})
 	}, "unfreeze-margin")
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestMain(m *testing.M) { demotest.Main(m, main) }
@@ -42,7 +41,7 @@ func TestOpenAccount(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	demotest.Fails(t, once, func(box *sandbox.Sandbox) error {
-		return box.Fault("808801", engine.Fault{Name: "code", Op: "CreateNewIpsAcct", Code: "MG01011F"})
+		return box.Fault("808801", sandbox.Fault{Name: "code", Op: "CreateNewIpsAcct", Code: "MG01011F"})
 	}, "no account was opened")
 }
 

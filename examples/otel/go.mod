@@ -3,7 +3,7 @@ module github.com/ips-p2p/ips/examples/otel
 go 1.26.0
 
 require (
-	github.com/ips-p2p/ips v0.0.0
+	github.com/ips-p2p/ips v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/exporters/stdout/stdoutmetric v1.47.0
@@ -27,5 +27,3 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
-
-replace github.com/ips-p2p/ips => ../..

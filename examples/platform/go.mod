@@ -3,7 +3,7 @@ module github.com/ips-p2p/ips/examples/platform
 go 1.26.0
 
 require (
-	github.com/ips-p2p/ips v0.0.0
+	github.com/ips-p2p/ips v0.1.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/pressly/goose/v3 v3.29.0
 	github.com/stretchr/testify v1.12.1
@@ -33,5 +33,3 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
-
-replace github.com/ips-p2p/ips => ../..

@@ -61,7 +61,7 @@ Environment variables:
 
   DATABASE_URL             postgres://… for PostgreSQL; without it SQLite is used
   PLATFORM_ADMIN_PASSWORD  of the user admin, when he is made; without it one is made up and printed
-  IPS_URL                  base of another IPS, e.g. http://127.0.0.1:8808
+  IPS_URL                  base of another IPS, e.g. http://127.0.0.1:8480
   IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY, IPS_3DES_IV
                            the merchant there; without them the vendor's published test merchant
   IPS_PUBLIC_KEY           RSA key of IPS, only for merchants in MD5withRSA mode
@@ -216,9 +216,10 @@ func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Confi
 // no value.
 func configFrom(getenv func(string) string) (ips.Config, error) {
 	cfg := ips.Config{
-		MerchantCode: getenv("IPS_MERCHANT"), Cert: getenv("IPS_CERT"), Key: getenv("IPS_3DES_KEY"), IV: getenv("IPS_3DES_IV"),
+		MerchantCode: getenv("IPS_MERCHANT"), Cert: ips.NewSecret(getenv("IPS_CERT")),
+		Key: ips.NewSecret(getenv("IPS_3DES_KEY")), IV: ips.NewSecret(getenv("IPS_3DES_IV")),
 	}
-	if cfg.MerchantCode+cfg.Cert+cfg.Key+cfg.IV == "" {
+	if cfg == (ips.Config{}) {
 		cfg = ips.TestMerchant()
 	}
 	var err error

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestMain(m *testing.M) { demotest.Main(m, main) }
@@ -30,11 +29,11 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		fault engine.Fault
+		fault sandbox.Fault
 		want  string
 	}{
-		{"at the bank", engine.Fault{Name: "code", Op: "doDpTrade", Code: "MG00001F"}, "MG00001F"},
-		{"by the merchant", engine.Fault{Name: "code", Op: "CoDpTrade", Code: "MG00001F"}, "withholding-recharge"},
+		{"at the bank", sandbox.Fault{Name: "code", Op: "doDpTrade", Code: "MG00001F"}, "MG00001F"},
+		{"by the merchant", sandbox.Fault{Name: "code", Op: "CoDpTrade", Code: "MG00001F"}, "withholding-recharge"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestMain(m *testing.M) { demotest.Main(m, main) }
@@ -31,11 +30,11 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		fault engine.Fault
+		fault sandbox.Fault
 		want  string
 	}{
-		{"repayment", engine.Fault{Name: "code", Op: "RepaymentNewTrade", Code: "MG00001F"}, "MG00001F"},
-		{"a row of it", engine.Fault{Name: "row", Op: "RepaymentNewTrade", Row: 2}, "row 2: 还款失败"},
+		{"repayment", sandbox.Fault{Name: "code", Op: "RepaymentNewTrade", Code: "MG00001F"}, "MG00001F"},
+		{"a row of it", sandbox.Fault{Name: "row", Op: "RepaymentNewTrade", Row: 2}, "row 2: 还款失败"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

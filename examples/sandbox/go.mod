@@ -3,7 +3,7 @@ module github.com/ips-p2p/ips/examples/sandbox
 go 1.26.0
 
 require (
-	github.com/ips-p2p/ips v0.0.0
+	github.com/ips-p2p/ips v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.etcd.io/bbolt v1.5.0
 )
@@ -15,5 +15,3 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
-
-replace github.com/ips-p2p/ips => ../..

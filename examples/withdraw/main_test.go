@@ -5,7 +5,6 @@ import (
 
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestMain(m *testing.M) { demotest.Main(m, main) }
@@ -18,8 +17,8 @@ func TestExitCodes(t *testing.T) {
 func TestWithdraw(t *testing.T) {
 	t.Parallel()
 	demotest.Prints(t, run,
-		`order WD\w+: refused, MG\w+ 提现申请失败，账户余额不足，.*`,
-		`the user is told: 提现申请失败，账户余额不足，.*`,
+		`order WD\w+: refused, MG\w+ 提现申请失败，IPS账户余额不足，.*`,
+		`the user is told: 提现申请失败，IPS账户余额不足，.*`,
 		`order WD\w+: 800\.00 went to the card of 李四`,
 		`李四 has 198\.00 available`,
 	)
@@ -29,6 +28,6 @@ func TestWithdraw(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	demotest.Fails(t, run, func(box *sandbox.Sandbox) error {
-		return box.Fault("808801", engine.Fault{Name: "code", Op: "doDwTrade", Code: "MG19010F", Count: 2})
+		return box.Fault("808801", sandbox.Fault{Name: "code", Op: "doDwTrade", Code: "MG19010F", Count: 2})
 	}, "MG19010F")
 }

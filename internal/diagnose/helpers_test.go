@@ -2,7 +2,6 @@ package diagnose_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/cipher"
 	"crypto/des"
 	"crypto/md5"
@@ -10,9 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
-	"errors"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,18 +18,21 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
-	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/diagnose"
 )
 
 // The test merchant's secrets, which the vendor published.
-var (
-	testKeys = diagnose.TestKeys()
-	mer      = testKeys.MerchantCode
-	cert     = testKeys.Cert
-	key      = testKeys.Key
-	iv       = testKeys.IV
+const (
+	mer  = "808801"
+	cert = "GPhKt7sh4dxQQZZkINGFtefRKNPyAj8S00cgAwtRyy0ufD7alNC28xCBKpa6IU7u54zzWSAv4PqUDKMgpOnM7fucO1wuwMi4RgPAnietmqYIhHXZ3TqTGKNzkxA55qYH"
+	key  = "ICHuQplJ0YR9l7XeVNKi6FMn"
+	iv   = "2EDxsEfp"
 )
+
+var testKeys = diagnose.Keys{MerchantCode: mer, Cert: cert, Key: key, IV: iv}
+
+// other are well-formed keys, and nobody's.
+var other = diagnose.Keys{MerchantCode: "123456", Cert: otherCert, Key: "abcdefghijklmnopqrstuvwx", IV: "abcdefgh"}
 
 // otherCert is well-formed and nobody's.
 var otherCert = strings.Repeat("Qx7", 42) + "Zz"
@@ -51,28 +50,6 @@ func pkcs5(doc string) string {
 // encrypt is 3DES-CBC without padding, so that a test can pad as it likes.
 func encrypt(padded, key, iv string) []byte {
 	block, err := des.NewTripleDESCipher([]byte(key))
-	if err != nil {
-		panic(err)
-	}
-	out := []byte(padded)
-	cipher.NewCBCEncrypter(block, []byte(iv)).CryptBlocks(out, out)
-	return out
-}
-
-func encryptECB(padded, key string) []byte {
-	block, err := des.NewTripleDESCipher([]byte(key))
-	if err != nil {
-		panic(err)
-	}
-	out := []byte(padded)
-	for i := 0; i < len(out); i += 8 {
-		block.Encrypt(out[i:], out[i:])
-	}
-	return out
-}
-
-func encryptDES(padded, key, iv string) []byte {
-	block, err := des.NewCipher([]byte(key[:8]))
 	if err != nil {
 		panic(err)
 	}
@@ -149,60 +126,6 @@ func vectors(t testing.TB) []vector {
 		out = append(out, vector{s("name"), s("merCode"), s("key"), s("iv"), s("cert"), s("plaintext"), s("ciphertext"),
 			s("requestSign"), s("errCode"), s("errMsg"), s("responseSign")})
 	}
-	return out
-}
-
-// recorder keeps what a client sends and lets nothing out.
-type recorder struct{ sent string }
-
-func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, err
-	}
-	var b strings.Builder
-	b.WriteString("POST " + req.URL.Path + " HTTP/1.1\r\nHost: " + req.URL.Host + "\r\n")
-	_ = req.Header.Write(&b)
-	r.sent = b.String() + "\r\n" + string(body)
-	return nil, errors.New("nothing leaves this test")
-}
-
-// captured are messages of the SDK's client, one of each transport.
-func captured(t testing.TB) map[string]string {
-	t.Helper()
-	cfg := ips.TestMerchant()
-	cfg.Environment = ips.EnvironmentAt("https://ips.example.com")
-	cfg.ReturnURL, cfg.NotifyURL = "https://p2p.example.com/ips/return?a=1&b=2", "https://p2p.example.com/ips/notify"
-	r := &recorder{}
-	c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: r}))
-	require.NoError(t, err)
-	out := map[string]string{}
-
-	form, err := c.OpenAccount(ips.OpenAccountRequest{OrderNo: "A1", IdentNo: "110101199001010001", RealName: "张三",
-		Mobile: "13800000000", Email: "zhangsan@example.com", Date: ips.Today()})
-	require.NoError(t, err)
-	var page bytes.Buffer
-	require.NoError(t, form.Render(&page, ""))
-	out["page"], out["form"] = page.String(), form.Values().Encode()
-
-	bid := ips.RegisterBidRequest{OrderNo: "B1", BidNo: "BID1", Date: ips.Today(), Amount: 500 * ips.Yuan, Rate: 10 * ips.Percent,
-		TermUnit: ips.TermDays, Term: 30, Purpose: "购房", RepayMode: ips.RepayOther, AccountType: ips.AccountPerson,
-		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001"}
-	_, err = c.EndBid(context.Background(), ips.EndBidRequest(bid))
-	require.Error(t, err)
-	out["http"] = r.sent
-
-	_, err = c.Transfer(context.Background(), ips.TransferRequest{OrderNo: "T1", BidNo: "BID1", Date: ips.Today(), Type: ips.TransferInvestment,
-		Rows: []ips.TransferRow{{OriginalOrderNo: "C1", Amount: 1 * ips.Yuan, FromAccount: "4021000000000002", ToAccount: "4021000000000001"}}})
-	require.Error(t, err)
-	out["soap"] = r.sent
-
-	_, err = c.QueryAccount(context.Background(), "4021000000000001", "memo")
-	require.Error(t, err)
-	out["query"] = r.sent
-	_, err = c.QueryBanks(context.Background())
-	require.Error(t, err)
-	out["banks"] = r.sent
 	return out
 }
 

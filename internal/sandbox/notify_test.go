@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -17,14 +18,14 @@ func TestNotificationsAreRepeatedUntilTheMerchantAnswers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		statuses []int
-		state    sandbox.NoticeState
+		state    notifier.State
 		attempts int
 	}{
-		"at once":            {nil, sandbox.NoticeDelivered, 1},
-		"second time":        {[]int{500}, sandbox.NoticeDelivered, 2},
-		"created is not OK":  {[]int{201, 204}, sandbox.NoticeDelivered, 3},
-		"redirect is not OK": {[]int{302, 307, 301}, sandbox.NoticeDelivered, 4},
-		"ceiling":            {[]int{500, 502, 404, 503, 500}, sandbox.NoticeAbandoned, 4},
+		"at once":            {nil, notifier.Delivered, 1},
+		"second time":        {[]int{500}, notifier.Delivered, 2},
+		"created is not OK":  {[]int{201, 204}, notifier.Delivered, 3},
+		"redirect is not OK": {[]int{302, 307, 301}, notifier.Delivered, 4},
+		"ceiling":            {[]int{500, 502, 404, 503, 500}, notifier.Abandoned, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,7 +63,7 @@ func TestNotificationToNobody(t *testing.T) {
 	f.post(page, seal(f.keys, "arg", f.opening("A1"))).returned(t)
 	f.delivered()
 	n := f.Notifications()[0]
-	assert.Equal(t, sandbox.NoticeAbandoned, n.State)
+	assert.Equal(t, notifier.Abandoned, n.State)
 	require.Len(t, n.Attempts, 1)
 	assert.Zero(t, n.Attempts[0].Status)
 	assert.Contains(t, n.Attempts[0].Err, "refused")
@@ -77,7 +78,7 @@ func TestResend(t *testing.T) {
 	seq := f.Notifications()[0].Seq
 	require.NoError(t, f.Resend(seq))
 	f.delivered()
-	assert.Equal(t, sandbox.NoticeDelivered, f.Notifications()[0].State)
+	assert.Equal(t, notifier.Delivered, f.Notifications()[0].State)
 	require.NoError(t, f.Resend(seq), "what was delivered can be repeated, as the platform did")
 	f.delivered()
 	assert.Len(t, f.Notifications()[0].Attempts, 3)
@@ -114,7 +115,7 @@ func TestWaitDeliveredEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	assert.ErrorIs(t, f.WaitDelivered(ctx), context.DeadlineExceeded)
 	assert.ErrorIs(t, f.Shutdown(ctx), context.DeadlineExceeded)
-	assert.Equal(t, sandbox.NoticeQueued, f.Notifications()[0].State)
+	assert.Equal(t, notifier.Queued, f.Notifications()[0].State)
 	assert.Equal(t, http.StatusServiceUnavailable, f.post(page, seal(f.keys, "arg", f.opening("A2"))).status)
 	assert.ErrorIs(t, f.Resend(f.Notifications()[0].Seq), sandbox.ErrClosed)
 }
@@ -160,5 +161,5 @@ func TestNotificationReadsNoEndlessReply(t *testing.T) {
 	f := start(t, sandbox.Config{})
 	f.post(page, seal(f.keys, "arg", strings.Replace(f.opening("A1"), f.shop.URL, endless.URL, 1))).returned(t)
 	f.delivered()
-	assert.Equal(t, sandbox.NoticeDelivered, f.Notifications()[0].State)
+	assert.Equal(t, notifier.Delivered, f.Notifications()[0].State)
 }

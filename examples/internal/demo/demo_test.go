@@ -18,7 +18,6 @@ import (
 	"github.com/ips-p2p/ips/examples/internal/demo"
 	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func TestPathsOfHandlers(t *testing.T) {
@@ -97,7 +96,7 @@ func TestVisitWaitsForTheFinalAnswer(t *testing.T) {
 	require.NoError(t, err)
 	assert.ElementsMatch(t, []ips.Outcome{ips.Pending, ips.Success}, []ips.Outcome{<-outcomes, <-outcomes})
 
-	require.NoError(t, box.Fault("808801", engine.Fault{Name: "stay-pending", Op: "registerSubject"}))
+	require.NoError(t, box.Fault("808801", sandbox.Fault{Name: "stay-pending", Op: "registerSubject"}))
 	_, err = m.Bid(t.Context(), borrower, 1000*ips.Yuan)
 	var silence *demo.SilenceError
 	require.ErrorAs(t, err, &silence)
@@ -112,7 +111,7 @@ func TestVisitWaitsForTheFinalAnswer(t *testing.T) {
 func TestVisitFails(t *testing.T) {
 	t.Parallel()
 	box, m := start(t, sandbox.Config{}, time.Second, ips.Callbacks{})
-	require.NoError(t, box.Fault("808801", engine.Fault{Name: "code", Op: "CreateNewIpsAcct", Code: "MG01011F"}))
+	require.NoError(t, box.Fault("808801", sandbox.Fault{Name: "code", Op: "CreateNewIpsAcct", Code: "MG01011F"}))
 	_, err := m.Person(t.Context(), "张三", 0)
 	require.ErrorIs(t, err, ips.CodeEmailUsed)
 

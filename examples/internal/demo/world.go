@@ -15,6 +15,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
 // Environment explains the environment variables that [Open] reads.
@@ -22,9 +23,9 @@ const Environment = `
 To talk to another IPS, set these environment variables. Its users must confirm by
 themselves, as in a sandbox in auto mode, and it must take no fees of its own.
 
-  IPS_POST_URL    base of the pages, e.g. http://127.0.0.1:8808/CreditWeb/
-  IPS_WS_URL      web service, e.g. http://127.0.0.1:8808/CreditWS/Service.asmx
-  IPS_QUERY_URL   query web service, e.g. http://127.0.0.1:8808/CreditWSQuery/Service.asmx
+  IPS_POST_URL    base of the pages, e.g. http://127.0.0.1:8480/CreditWeb/
+  IPS_WS_URL      web service, e.g. http://127.0.0.1:8480/CreditWS/Service.asmx
+  IPS_QUERY_URL   query web service, e.g. http://127.0.0.1:8480/CreditWSQuery/Service.asmx
   IPS_NAMESPACE   of both services; http://tempuri.org/ if empty
   IPS_MERCHANT    merchant code
   IPS_CERT        MD5 证书
@@ -217,7 +218,7 @@ func (w *World) CheckBooks(ctx context.Context) error {
 		return fmt.Errorf("notifications: %w", err)
 	}
 	for _, n := range w.Sandbox.Notifications() {
-		if n.State != sandbox.NoticeDelivered {
+		if n.State != notifier.Delivered {
 			return fmt.Errorf("notification of %s %s is %s", n.Op, n.Order, n.State)
 		}
 	}

@@ -1,0 +1,300 @@
+package ips_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ips-p2p/ips"
+)
+
+func TestHookSeesCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var events []ips.Event
+		type key struct{}
+		ctx := context.WithValue(t.Context(), key{}, "trace")
+		s := &script{answer: failing(1, ips.ErrNotSent, transferResult(t, ips.CodeProcessing))}
+		_, err := s.client(t, ips.WithRetry(quick), ips.WithHook(collect(&events)), ips.WithHook(func(ctx context.Context, _ ips.Event) {
+			assert.Equal(t, "trace", ctx.Value(key{}))
+		})).Transfer(ctx, exampleTransfer(t))
+		require.NoError(t, err)
+		require.Len(t, events, 2)
+
+		first, second := events[0], events[1]
+		assert.Equal(t, 1, first.Attempt)
+		require.ErrorIs(t, first.Err, ips.ErrNotSent)
+		assert.Empty(t, first.Code)
+		assert.Equal(t, ips.Undecided, first.Outcome)
+		assert.Zero(t, first.Received)
+		assert.Equal(t, 2, second.Attempt)
+		require.NoError(t, second.Err)
+		assert.Equal(t, ips.OpTransfer, second.Operation)
+		assert.Equal(t, ips.WebService, second.Transport)
+		assert.Equal(t, "T20141213000001", second.OrderNo)
+		assert.Equal(t, ips.CodeProcessing, second.Code)
+		assert.Equal(t, ips.Pending, second.Outcome)
+		assert.Equal(t, len(s.bodies[1]), second.Sent)
+		assert.Equal(t, len(transferResult(t, ips.CodeProcessing)), second.Received)
+		assert.Equal(t, s.start.Add(s.at[1]), second.Start)
+	})
+}
+
+func TestHookSeesFormsAndInbound(t *testing.T) {
+	t.Parallel()
+	var events []ips.Event
+	c := offlineClient(t, ips.WithHook(collect(&events)))
+	e := exampleOf(t, ips.OpRecharge)
+	_, _, err := e.send(c, e.request)
+	require.NoError(t, err)
+
+	handler := c.NotifyHandler(ips.Inbound{Hear: hear(func(ips.Response) error { return nil })})
+	good := sealedAnswer(t, ips.CodeFailed, "失败", document("pMerBillNo", "R1"))
+	bad := good
+	bad.sign = "0" + bad.sign[1:]
+	for _, f := range []fiveFields{good, bad, sealedAnswer(t, ips.CodeDuplicate, "", document("pMerBillNo", "R1"))} {
+		handler.ServeHTTP(httptest.NewRecorder(), f.inbound(ips.OpRecharge))
+	}
+	require.Len(t, events, 4)
+	assert.Equal(t, ips.Redirect, events[0].Transport)
+	assert.Equal(t, e.orderNo(), events[0].OrderNo)
+	require.NoError(t, events[0].Err)
+	assert.Equal(t, ips.ServerToServer, events[1].Via)
+	assert.Equal(t, "R1", events[1].OrderNo)
+	assert.Equal(t, ips.Failure, events[1].Outcome)
+	assert.Equal(t, len(good.errMsg)+len(good.body)+len(good.sign), events[1].Received)
+	require.ErrorIs(t, events[1].Err, ips.CodeFailed)
+	require.ErrorIs(t, events[2].Err, ips.ErrSignature)
+	assert.Empty(t, events[2].OrderNo, "nothing of an answer that did not verify")
+	require.ErrorIs(t, events[3].Err, ips.ErrFateUnknown)
+	assert.Equal(t, ips.Undecided, events[3].Outcome)
+}
+
+// TestHooksAddUp: a second hook, or tap, does not silence the first.
+func TestHooksAddUp(t *testing.T) {
+	t.Parallel()
+	var order []string
+	hook := func(name string) ips.Option {
+		return ips.WithHook(func(context.Context, ips.Event) { order = append(order, name) })
+	}
+	var masked, raw []ips.WireMessage
+	c := offlineClient(t, hook("a"), hook("b"), hook("c"),
+		ips.WithUnmaskedWireTap(func(m ips.WireMessage) { raw = append(raw, m) }),
+		ips.WithWireTap(func(m ips.WireMessage) { masked = append(masked, m) }))
+	form, err := c.Form(exampleOf(t, ips.OpRecharge).request)
+	require.NoError(t, err)
+	require.NotNil(t, form)
+	assert.Equal(t, []string{"a", "b", "c"}, order)
+	require.Len(t, masked, 1)
+	require.Len(t, raw, 1)
+	assert.Contains(t, masked[0].Document, "<pIdentNo>***</pIdentNo>", "an unmasked tap beside it lifts no mask")
+	assert.Contains(t, raw[0].Document, "<pIdentNo>110101199001010002</pIdentNo>")
+}
+
+// TestHookHearsOfRefusedRequests: what never left is an event too, once.
+func TestHookHearsOfRefusedRequests(t *testing.T) {
+	t.Parallel()
+	var events []ips.Event
+	c, r := recordingClient(t, "", "", ips.WithHook(collect(&events)))
+	last := func() ips.Event {
+		require.Len(t, events, 1)
+		e := events[0]
+		events = nil
+		return e
+	}
+	var invalid *ips.ValidationError
+	_, err := c.Recharge(ips.RechargeRequest{OrderNo: "R1"})
+	require.ErrorAs(t, err, &invalid)
+	e := last()
+	assert.Equal(t, err, e.Err)
+	assert.Equal(t, ips.OpRecharge, e.Operation)
+	assert.Equal(t, ips.Redirect, e.Transport)
+	assert.Equal(t, "R1", e.OrderNo)
+	assert.Zero(t, e.Attempt)
+	assert.WithinDuration(t, time.Now(), e.Start, time.Minute)
+
+	_, err = c.Transfer(t.Context(), ips.TransferRequest{})
+	require.ErrorAs(t, err, &invalid)
+	assert.Equal(t, ips.OpTransfer, last().Operation)
+	_, err = c.QueryBalance(t.Context(), "")
+	require.ErrorAs(t, err, &invalid)
+	assert.Equal(t, ips.OpQueryBalance, last().Operation)
+
+	old := *exampleOf(t, ips.OpEndBid).request.(*ips.EndBidRequest)
+	old.BidNo = "OLD1"
+	_, err = c.EndBid(t.Context(), old)
+	require.ErrorIs(t, err, ips.ErrOldBid)
+	assert.Equal(t, err, last().Err)
+
+	_, err = tradeClient(t, ips.NoTradeQuery, r, ips.WithHook(collect(&events))).QueryTrade(t.Context(), rechargeQuestion)
+	require.ErrorIs(t, err, ips.ErrNoTradeQuery)
+	require.ErrorIs(t, last().Err, ips.ErrNoTradeQuery)
+
+	// No request is an event as well, of no operation.
+	for _, nothing := range []ips.Request{nil, (*ips.RechargeRequest)(nil)} {
+		_, err = c.Call(t.Context(), nothing)
+		require.Error(t, err)
+		assert.Empty(t, last().Operation)
+		_, err = c.Form(nothing)
+		require.Error(t, err)
+		assert.Empty(t, last().Operation)
+	}
+	assert.Zero(t, r.calls)
+}
+
+// TestHookGetsTheContextOfAForm: a form is made for somebody's click, and the
+// trace of that goes on.
+func TestHookGetsTheContextOfAForm(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	seen := 0
+	c := offlineClient(t, ips.WithHook(func(ctx context.Context, _ ips.Event) {
+		assert.Equal(t, "trace", ctx.Value(key{}))
+		seen++
+	}))
+	ctx := context.WithValue(t.Context(), key{}, "trace")
+	_, err := c.FormContext(ctx, exampleOf(t, ips.OpRecharge).request)
+	require.NoError(t, err)
+	_, err = c.FormContext(ctx, ips.RechargeRequest{})
+	require.Error(t, err)
+	assert.Equal(t, 2, seen)
+}
+
+// TestWrongDoor: a form in Call, or a call in Form, is refused before anything is
+// sealed or sent, and observed.
+func TestWrongDoor(t *testing.T) {
+	t.Parallel()
+	for _, tt := range operationTests() {
+		var events []ips.Event
+		c, r := recordingClient(t, "", "", ips.WithHook(collect(&events)), ips.WithWireTap(func(ips.WireMessage) {
+			if tt.transport != ips.ServerPosted && tt.transport != ips.Redirect {
+				t.Errorf("%s: sealed", tt.op)
+			}
+		}))
+		req := tt.request
+		form, err := c.Form(req)
+		if tt.transport == ips.Redirect || tt.transport == ips.ServerPosted {
+			require.NoError(t, err, tt.op)
+			assert.Equal(t, tt.op, form.Operation())
+		} else {
+			require.ErrorContains(t, err, "use Call", tt.op)
+			assert.Nil(t, form)
+		}
+		require.Len(t, events, 1)
+		assert.Equal(t, err, events[0].Err)
+		assert.Equal(t, tt.op, events[0].Operation)
+		if tt.transport == ips.Redirect {
+			events = nil
+			resp, err := c.Call(t.Context(), req)
+			require.ErrorContains(t, err, "use Form", tt.op)
+			assert.Nil(t, resp)
+			require.Len(t, events, 1)
+			assert.Equal(t, err, events[0].Err)
+		}
+		assert.Zero(t, r.calls)
+	}
+}
+
+// TestEventOperationIsKnown: a stranger's address is not an operation, however
+// many he tries; a hook can count by it.
+func TestEventOperationIsKnown(t *testing.T) {
+	t.Parallel()
+	var events []ips.Event
+	var out bytes.Buffer
+	c := offlineClient(t, ips.WithHook(collect(&events)), ips.WithHook(ips.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))))
+	good := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	for _, name := range []string{"no-such", "RECHARGE", strings.Repeat("A\n", 300_000), "", "recharge ", string(ips.OpQueryBalance)} {
+		events = nil
+		out.Reset()
+		_, err := c.ParseNotification(good.inbound("x"), ips.Operation(name))
+		require.ErrorIs(t, err, ips.ErrOperation)
+		require.Len(t, events, 1)
+		assert.Empty(t, events[0].Operation)
+		assert.Less(t, out.Len(), 600)
+		assert.Equal(t, 1, strings.Count(out.String(), "\n"))
+	}
+}
+
+func TestLogEvents(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&out, nil))
+	logged := func(answer func(int) (*http.Response, error), opts ...ips.Option) string {
+		out.Reset()
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{answer: answer}
+			_, _ = s.client(t, append(opts, ips.WithHook(ips.LogEvents(logger)))...).Transfer(t.Context(), exampleTransfer(t))
+		})
+		for _, secret := range []string{ips.TestMerchant().Cert.Reveal(), ips.TestMerchant().Key.Reveal(), "110101199001010001", "4021000000000001", "说明"} {
+			assert.NotContains(t, out.String(), secret, "the text of IPS may name an account")
+		}
+		return out.String()
+	}
+	text := logged(failing(1, ips.ErrNotSent, transferResult(t, ips.CodeFailed)), ips.WithRetry(quick))
+	assert.Contains(t, text, "level=ERROR msg=ips operation=transfer order=T20141213000001")
+	assert.Contains(t, text, "not sent")
+	assert.Contains(t, text, "level=WARN")
+	assert.Contains(t, text, "code=MG00001F outcome=failure attempt=2")
+	text = logged(failing(0, nil, transferResult(t, ips.CodeProcessing)))
+	assert.Contains(t, text, "level=INFO")
+	assert.Contains(t, text, "outcome=pending")
+	text = logged(failing(9, errors.New("reset"), ""))
+	assert.Contains(t, text, "level=ERROR")
+	assert.Contains(t, text, "fate unknown")
+	text = logged(failing(0, nil, transferResult(t, ips.CodeDuplicate)))
+	assert.Contains(t, text, "level=ERROR", "a call whose fate is unknown, though IPS has answered")
+	assert.Contains(t, text, "code=MG18026F outcome=undecided")
+	assert.Contains(t, text, "fate unknown")
+
+	out.Reset()
+	off := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelError + 1}))
+	ips.LogEvents(off)(t.Context(), ips.Event{Operation: ips.OpRecharge})
+	assert.Empty(t, out.String())
+}
+
+// TestLogLevelsOfInbound: nobody but IPS, and who breaks the merchant's own
+// program, can write an ERROR.
+func TestLogLevelsOfInbound(t *testing.T) {
+	t.Parallel()
+	good := sealedAnswer(t, "MG00000F", "操作成功", rechargeDocument)
+	spoilt, foreign := good, good
+	spoilt.sign, foreign.merCode = change(spoilt.sign), "808802"
+	for name, tt := range map[string]struct {
+		request *http.Request
+		level   string
+	}{
+		"success":          {good.inbound(ips.OpRecharge), "INFO"},
+		"refusal":          {sealedAnswer(t, "MG00001F", "", rechargeDocument).inbound(ips.OpRecharge), "WARN"},
+		"duplicate":        {sealedAnswer(t, "MG18026F", "", rechargeDocument).inbound(ips.OpRecharge), "WARN"},
+		"garbage":          {post(ips.OpRecharge, formType, "x"), "INFO"},
+		"a browser's GET":  {withMethod(good.inbound(ips.OpRecharge), http.MethodGet), "INFO"},
+		"no operation":     {good.inbound("wp-login.php"), "INFO"},
+		"too large":        {post(ips.OpRecharge, formType, strings.Repeat("x", 9<<20)), "INFO"},
+		"bad signature":    {spoilt.inbound(ips.OpRecharge), "WARN"},
+		"another merchant": {foreign.inbound(ips.OpRecharge), "WARN"},
+	} {
+		var out bytes.Buffer
+		c := offlineClient(t, ips.WithHook(ips.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))))
+		serve(c.NotifyHandler(ips.Inbound{Hear: hear(func(ips.Response) error { return nil })}), tt.request)
+		assert.Contains(t, out.String(), "level="+tt.level+" ", name)
+		assert.Equal(t, 1, strings.Count(out.String(), "level="), name)
+	}
+}
+
+func TestHookRefusesNil(t *testing.T) {
+	t.Parallel()
+	_, err := ips.NewClient(offlineConfig(), ips.WithHook(nil))
+	require.ErrorContains(t, err, "WithHook")
+	_, err = ips.NewClient(offlineConfig(), nil)
+	require.ErrorContains(t, err, "option 1 is nil")
+}
