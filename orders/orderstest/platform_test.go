@@ -64,7 +64,7 @@ type platform struct {
 
 func newPlatform(t testing.TB) *platform {
 	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	require.NoError(t, err)
 	p := &platform{t: t, keys: keys, deals: make(map[string]*deal), queries: make(map[string]int), failRow: make(map[string]int),
 		fates: func(string, string, int) fate { return fine }}
