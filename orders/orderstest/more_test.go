@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -305,4 +307,108 @@ func TestCommitInDoubt(t *testing.T) {
 			}
 		}
 	})
+}
+
+// One book, two merchants with the same order number.
+func TestTwoMerchants(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		second := s.ips.client(t, func(c *ips.Config) { c.MerchantCode = "808802" })
+		clients := func(_ context.Context, code string) (*ips.Client, error) {
+			switch code {
+			case "808801":
+				return s.client, nil
+			case "808802":
+				return second, nil
+			}
+			return nil, errors.New("no such merchant")
+		}
+		b, err := orders.Open(pool(t, s.driver, s.dsn), s.kind.dialect, clients)
+		require.NoError(t, err)
+		q := recharge(10 * ips.Yuan)
+		q.OrderNo = "SAME"
+		one := s.record(b, q, orders.For("808801"), orders.Click("c"))
+		two := s.record(b, q, orders.For("808802"), orders.Click("c"))
+		assert.NotEqual(t, one.Key, two.Key)
+		assert.True(t, strings.HasPrefix(two.Key, "808802/"))
+		form, err := b.Form(bg(), two)
+		require.NoError(t, err)
+		assert.Equal(t, "808802", form.Fields()[0].Value)
+		require.NoError(t, inTx(bg(), s.db, func(tx *sql.Tx) error {
+			_, err := b.Record(bg(), tx, q)
+			assert.ErrorContains(t, err, "no such merchant")
+			return nil
+		}))
+	})
+}
+
+// A platform that turns out not to know the trade query is not asked again soon;
+// its orders are a person's.
+func TestPlatformWithoutTradeQuery(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		var asked atomic.Int64
+		fault := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.Contains(r.Header.Get("SOAPAction"), "QueryTrade") {
+				s.ips.ServeHTTP(w, r)
+				return
+			}
+			asked.Add(1)
+			w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = w.Write([]byte(`<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault><faultcode>soap:Client</faultcode><faultstring>no such operation</faultstring></soap:Fault></soap:Body></soap:Envelope>`))
+		}))
+		defer fault.Close()
+		s.client = s.ips.client(t, func(c *ips.Config) {
+			c.Environment = ips.EnvironmentAt(fault.URL)
+			c.Environment.TradeQuery = ips.TradeQueryAtService
+		})
+		b := s.effects(s.open(pool(t, s.driver, s.dsn), nil))
+		s.ips.fates = func(string, string, int) fate { return answerLost }
+		var all []orders.Order
+		for range 3 {
+			all = append(all, s.record(b, autoBid(ips.Yuan)))
+		}
+		for range 12 {
+			s.advance(4 * time.Hour)
+			s.do(b)
+		}
+		assert.LessOrEqual(t, asked.Load(), int64(3))
+		for _, o := range all {
+			s.is(o, orders.StateUnknown)
+		}
+		assert.Equal(t, []string{"unknown", "unknown", "unknown"}, s.kinds())
+	})
+}
+
+// The recipe for pgx: one pool, opened for database/sql.
+func TestRecipePgx(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs PostgreSQL")
+	}
+	for _, d := range databases() {
+		if d.name != "PostgreSQL" {
+			continue
+		}
+		_, dsn := d.open(t)
+		pool, err := pgxpool.New(bg(), dsn)
+		require.NoError(t, err)
+		defer pool.Close()
+		db := stdlib.OpenDBFromPool(pool)
+		defer db.Close()
+		p := newPlatform(t)
+		client := p.client(t)
+		b, err := orders.Open(db, orders.PostgreSQL, orders.One(client))
+		require.NoError(t, err)
+		require.NoError(t, b.Migrate(bg()))
+		var o orders.Order
+		require.NoError(t, inTx(bg(), db, func(tx *sql.Tx) error {
+			o, err = b.Record(bg(), tx, autoBid(ips.Yuan))
+			return err
+		}))
+		o, err = b.Send(bg(), o)
+		require.NoError(t, err)
+		assert.Equal(t, orders.StateDone, o.State)
+		var n int
+		require.NoError(t, pool.QueryRow(bg(), "SELECT count(*) FROM ips_answer").Scan(&n))
+		assert.Equal(t, 1, n)
+	}
 }

@@ -37,12 +37,12 @@ const (
 
 // deal is an order as the platform has it.
 type deal struct {
-	op, endpoint, no, doc string
-	account               string
-	fen                   ips.Amount
-	state                 ips.TradeStatus
-	code                  string
-	messages, carried     int
+	endpoint, no, doc string
+	account           string
+	fen               ips.Amount
+	state             ips.TradeStatus
+	code              string
+	messages, carried int
 }
 
 // platform is a double of IPS that keeps books and does as it is told.
@@ -88,8 +88,7 @@ func (p *platform) client(t testing.TB, change ...func(*ips.Config)) *ips.Client
 }
 
 var (
-	soapBody = regexp.MustCompile(`<(?:\w+:)?(\w+) xmlns="[^"]*"><(?:arg|p)MerCode>`)
-	element  = func(doc, name string) string {
+	element = func(doc, name string) string {
 		_, rest, ok := strings.Cut(doc, "<"+name+">")
 		if !ok {
 			return ""

@@ -26,7 +26,6 @@ type shop struct {
 	client      *ips.Client
 	book        *orders.Book
 	skew        atomic.Int64 // added to the database's clock
-	lastErr     error
 }
 
 func newShop(t *testing.T, d database) *shop {
