@@ -90,10 +90,11 @@ func (s *shop) effects(b *orders.Book) *orders.Book {
 	return b
 }
 
-func (s *shop) balance(account string) (fen ips.Amount) {
+func (s *shop) balance(account string) ips.Amount {
+	var fen int64 // a sum is a DECIMAL in MySQL
 	err := s.db.QueryRow(bind(s.kind.dialect, "SELECT COALESCE(SUM(fen), 0) FROM account WHERE name = ?"), account).Scan(&fen)
 	require.NoError(s.t, err)
-	return fen
+	return ips.Amount(fen)
 }
 
 // record records in a transaction of its own.
