@@ -168,8 +168,7 @@ func (b *Book) lookUpWith(ctx context.Context, prefix, begin, digest string) (*r
 // a moment ago. Elsewhere it is a second look.
 func (b *Book) lookAgain(ctx context.Context, begin, digest string) (*row, verdict, error) {
 	if b.dialect == MySQL {
-		// MariaDB only; MySQL does not know the statement.
-		if o, known, err := b.lookUpWith(ctx, "SET STATEMENT wsrep_sync_wait=7 FOR ", begin, digest); err == nil {
+		if o, known, err := b.lookUpWith(ctx, causally, begin, digest); err == nil {
 			return o, known, nil
 		}
 	}

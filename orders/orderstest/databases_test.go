@@ -106,6 +106,9 @@ func binary(t testing.TB, name string) string {
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name); len(found) > 0 {
 		return found[len(found)-1] // a wrapper in PATH may want another user
 	}
+	if err != nil && os.Getenv("IPS_REQUIRE_DATABASES") != "" {
+		t.Fatalf("%s is not installed", name)
+	}
 	if err != nil {
 		t.Skipf("SKIPPED ON THIS DATABASE: %s is not installed", name)
 	}
