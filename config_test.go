@@ -156,7 +156,7 @@ func TestRotationOfTheCipher(t *testing.T) {
 			// under the other key.
 			for n := range 300 {
 				no := fmt.Sprintf("R%d", n)
-				body := keys.Encrypt([]byte(document("pMerBillNo", no)))
+				body := keys.Encrypt([]byte(document("pMerBillNo", no, "pTrdAmt", "1.00")))
 				f := fiveFields{cfg.MerchantCode, "MG00000F", "ok", body, keys.SignAnswer("MG00000F", "ok", body)}
 				resp, err := open.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
 				require.NoError(t, err, name)

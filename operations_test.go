@@ -477,10 +477,10 @@ func operationTests() []operationTest {
 			}),
 			requestNames: `argMerCode argIpsAccount argSign argMemo`,
 			required:     1,
-			answerNames: `pMerCode pErrCode pErrMsg pIpsAcctNo pEmail pStatus pUCardStatus pBankName pBankCard
+			answerNames: `pMerCode pErrCode pIpsAcctNo pEmail pStatus pUCardStatus pBankName pBankCard
 				pBCardStatus pSignStatus pMemo pSign`,
 			response: &ips.AccountResponse{
-				Reply: queryReply(ips.OpQueryAccount), Account: "4021000000000001", Email: "zhangsan@example.com", Status: ips.AccountActive,
+				Reply: ips.Reply{Operation: ips.OpQueryAccount, Via: ips.Synchronous, MerchantCode: "808801", Code: "0000", Outcome: ips.Success}, Account: "4021000000000001", Email: "zhangsan@example.com", Status: ips.AccountActive,
 				IdentStatus: "02", BankName: "示例银行", BankCard: "****0001", CardStatus: "01", SignStatus: "03", Memo: "备注",
 				Signature: ips.SignaturePartial,
 			},

@@ -2,6 +2,7 @@ package ips_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -102,12 +103,18 @@ func takeNumber(t *testing.T, form string, want, got *string) {
 	*want = *got
 }
 
-// requireRefusal asserts that IPS refused an order with the code, in words.
+// requireRefusal asserts that IPS refused an order with the code, in words. Of a
+// number that was used before that is no verdict on the order.
 func requireRefusal(t *testing.T, want ips.Code, resp ips.Response) {
 	t.Helper()
 	b := resp.Base()
 	require.Equal(t, want, b.Code, b.Message)
-	require.Equal(t, ips.Failure, b.Outcome)
+	if err := resp.Err(); errors.Is(err, ips.ErrDuplicate) {
+		require.Equal(t, ips.Undecided, b.Outcome)
+		require.ErrorIs(t, err, ips.ErrFateUnknown)
+	} else {
+		require.Equal(t, ips.Failure, b.Outcome)
+	}
 	requireRefused(t, want, resp.Err())
 }
 

@@ -197,7 +197,7 @@ func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Confi
 		if err != nil {
 			return ips.Config{}, nil, err
 		}
-		cfg.Environment = ips.EnvironmentAt(address)
+		cfg.Environment = ips.Sandbox(address)
 		return cfg, nil, refuseProduction(address)
 	}
 	box, err := sandbox.New(sandbox.Config{Manual: f.manual, Logger: log})
@@ -208,7 +208,7 @@ func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Confi
 		return ips.Config{}, nil, errors.Join(err, box.Close())
 	}
 	cfg := ips.TestMerchant()
-	cfg.Environment = ips.EnvironmentAt(address)
+	cfg.Environment = ips.Sandbox(address)
 	return cfg, box, nil
 }
 

@@ -63,7 +63,7 @@ func newWorld(t *testing.T, address string) *world {
 	})
 	base, err := box.Start("")
 	require.NoError(t, err)
-	w := &world{t: t, box: box, address: address, ips: ips.EnvironmentAt(base)}
+	w := &world{t: t, box: box, address: address, ips: ips.Sandbox(base)}
 	w.app, w.site = w.instance("")
 	made, err := w.app.ensureAdmin(context.Background(), password)
 	require.NoError(t, err)
