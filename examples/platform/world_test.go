@@ -26,12 +26,7 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox"
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv(beThePlatform) != "" {
-		os.Exit(platformProcess())
-	}
-	os.Exit(storetest.Main(m))
-}
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 const (
 	patience = 30 * time.Second
