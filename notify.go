@@ -191,7 +191,7 @@ func (in *Inbound) hear(r *http.Request, answer Response) (err error) {
 	defer cancel()
 	defer func() {
 		p := recover()
-		if p == http.ErrAbortHandler {
+		if abort, ok := p.(error); ok && errors.Is(abort, http.ErrAbortHandler) {
 			panic(p)
 		}
 		if p != nil {

@@ -226,10 +226,10 @@ func (p *Page) ReturnForm() (*htmlform.Form, error) {
 	}
 	forms = slices.DeleteFunc(forms, func(f htmlform.Form) bool { return f.Method != http.MethodPost })
 	form, err := htmlform.Only(forms, "pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign")
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return form, nil
-	case htmlform.ErrSeveral:
+	case errors.Is(err, htmlform.ErrSeveral):
 		err = ErrAmbiguous
 	default:
 		err = ErrNoReturn
