@@ -237,14 +237,14 @@ func TestUsage(t *testing.T) {
 		env  []string
 		want string
 	}{
-		"repeat":          {[]string{"-repeat", "maybe"}, `-repeat: want first or refuse, got "maybe"`},
-		"trade query":     {[]string{"-trade-query", "there"}, `-trade-query: want query, service, both or none, got "there"`},
-		"notice after":    {[]string{"-notice-after", "-1s"}, "-notice-after: want 0 or more"},
-		"notice again":    {[]string{"-notice-again", "5"}, "-notice-again: want 0 to 4, got 5"},
-		"old bid":         {[]string{"-old-bid", "bid=1"}, "-old-bid: sandbox: old bid: owed: nobody is owed anything"},
-		"old bid, word":   {[]string{"-old-bid", "colour=red"}, "unknown name"},
-		"base":            {[]string{"-base", "sandbox"}, `-base: want a URL, got "sandbox"`},
-		"export":          {[]string{"-export", "books.json"}, "-export: want -data as well"},
+		"repeat":          {[]string{"-repeat", "maybe"}, nil, `-repeat: want first or refuse, got "maybe"`},
+		"trade query":     {[]string{"-trade-query", "there"}, nil, `-trade-query: want query, service, both or none, got "there"`},
+		"notice after":    {[]string{"-notice-after", "-1s"}, nil, "-notice-after: want 0 or more"},
+		"notice again":    {[]string{"-notice-again", "5"}, nil, "-notice-again: want 0 to 4, got 5"},
+		"old bid":         {[]string{"-old-bid", "bid=1"}, nil, "-old-bid: sandbox: old bid: owed: nobody is owed anything"},
+		"old bid, word":   {[]string{"-old-bid", "colour=red"}, nil, "unknown name"},
+		"base":            {[]string{"-base", "sandbox"}, nil, `-base: want a URL, got "sandbox"`},
+		"export":          {[]string{"-export", "books.json"}, nil, "-export: want -data as well"},
 		"unknown flag":    {[]string{"-colour"}, nil, "-colour"},
 		"argument":        {[]string{"now"}, nil, `"now" is no flag`},
 		"mode":            {[]string{"-mode", "maybe"}, nil, "-mode: want auto or manual"},
