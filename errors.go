@@ -118,7 +118,7 @@ type HTTPError struct {
 }
 
 // Error gives the status.
-func (e *HTTPError) Error() string { return "HTTP status " + e.Status }
+func (e *HTTPError) Error() string { return "HTTP status " + oneLine(e.Status) }
 
 // SOAPFault is a soap:Fault of the web service.
 type SOAPFault struct {
@@ -127,7 +127,15 @@ type SOAPFault struct {
 }
 
 // Error gives code and text.
-func (e *SOAPFault) Error() string { return fmt.Sprintf("SOAP fault %s: %s", e.Code, e.String) }
+func (e *SOAPFault) Error() string {
+	return "SOAP fault " + oneLine(e.Code) + ": " + oneLine(e.String)
+}
+
+// oneLine is the beginning of a text that nobody signed, fit for a log.
+func oneLine(text string) string {
+	quoted := fmt.Sprintf("%.200q", text)
+	return quoted[1 : len(quoted)-1]
+}
 
 // ValidationError lists every field of a request that breaks a rule of the
 // contract. Nothing was sealed or sent. errors.As finds its first [FieldError].

@@ -106,6 +106,8 @@ func (w *wire) send(ctx context.Context, f *flight, r httpCall) (body []byte, co
 	body, err = readAll(io.LimitReader(resp.Body, w.maxAnswer+1), resp.ContentLength)
 	f.received = len(body)
 	switch {
+	case errors.Is(err, ErrNotSent): // the cause of a context, or a transport's body: but somebody has answered
+		return nil, "", fmt.Errorf("in the middle of an answer: %v", err)
 	case err != nil:
 		return nil, "", err
 	case int64(len(body)) > w.maxAnswer:
