@@ -198,6 +198,86 @@ func TestClosing(t *testing.T) {
 	}
 }
 
+// A success after a refusal runs Done, unless what the order was for was given
+// away.
+func TestLateSuccess(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		register bool
+		after    orders.After
+		want     orders.State
+	}{{"no effect", false, 0, orders.StateDone}, {"kept", true, orders.Kept, orders.StateDone}, {"released", true, orders.Released, orders.StateRefused}} {
+		t.Run(c.name, func(t *testing.T) {
+			each(t, func(t *testing.T, s *shop) {
+				b := s.effects(s.book)
+				var said *ips.Error
+				if c.register {
+					orders.Refused(b, func(_ context.Context, _ *sql.Tx, o orders.Order, q ips.RechargeRequest, refusal *ips.Error) (orders.After, error) {
+						said = refusal
+						return c.after, nil
+					})
+				}
+				s.ips.fates = func(string, string, int) fate { return refused }
+				o := s.record(b, recharge(10*ips.Yuan))
+				form, err := b.Form(bg(), o)
+				require.NoError(t, err)
+				require.NoError(t, bring(s.client, b.Hear, ips.OpRecharge, s.ips.carry(form)))
+				s.is(o, orders.StateRefused)
+				if c.register {
+					assert.Equal(t, ips.CodeWithdrawFunds, said.Code)
+				}
+				s.ips.finish(o.OrderNo, ips.TradeDone)
+				for range 2 {
+					assert.Equal(t, http.StatusOK, post(s.client, b.Hear, ips.OpRecharge, s.ips.notice(o.OrderNo)))
+				}
+				s.is(o, c.want)
+				if c.want == orders.StateDone {
+					assert.Equal(t, 10*ips.Yuan, s.balance(account))
+					assert.Empty(t, s.matters())
+					return
+				}
+				assert.Zero(t, s.balance(account))
+				assert.Equal(t, []string{"late"}, s.kinds())
+			})
+		})
+	}
+}
+
+// A refusal that a user brings of a form that was shown twice may be about the
+// second carrying: the query says what became of the order.
+func TestRefusalOfAFormShownTwice(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.effects(s.book)
+		o := s.record(b, recharge(10*ips.Yuan))
+		_, err := b.Form(bg(), o)
+		require.NoError(t, err)
+		form, err := b.Form(bg(), o)
+		require.NoError(t, err)
+		s.ips.carry(form) // done, and nothing of it is heard
+		d := s.ips.deal(o.OrderNo)
+		second := s.ips.seal("MG19054F", "失败，余额不足", d.answer(s.ips, ""))
+		require.NoError(t, bring(s.client, b.Hear, ips.OpRecharge, second))
+		s.is(o, orders.StateRecorded)
+		s.advance(2 * time.Hour)
+		s.do(b)
+		s.is(o, orders.StateDone)
+		assert.Equal(t, 10*ips.Yuan, s.balance(account))
+	})
+}
+
+func TestHold(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.effects(s.book)
+		o := s.record(b, autoBid(10*ips.Yuan), orders.Hold())
+		s.advance(48 * time.Hour)
+		s.do(b)
+		s.is(o, orders.StateRecorded)
+		o, err := b.Send(bg(), o)
+		require.NoError(t, err)
+		assert.Equal(t, orders.StateDone, o.State)
+	})
+}
+
 func TestDecide(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		b := s.effects(s.book)
@@ -394,6 +474,10 @@ func TestCrashPoints(t *testing.T) {
 		if testing.Short() {
 			fates = []fate{fine, answerLost, unlisted}
 		}
+		rounds := 8
+		if testing.Short() {
+			rounds = 4
+		}
 		seen := make(map[string]bool)
 		s.effects(s.book)
 		expect := ips.Amount(0)
@@ -437,7 +521,7 @@ func TestCrashPoints(t *testing.T) {
 						require.NoError(t, err)
 						answer = s.ips.carry(shown)
 					}
-					for range 8 {
+					for range rounds {
 						s.advance(2 * time.Hour)
 						s.do(s.book)
 					}
@@ -468,5 +552,39 @@ func TestCrashPoints(t *testing.T) {
 		for _, step := range []string{"recorded", "send", "send:locked", "leased", "called", "kept", "effect", "effected", "commit", "committed", "form:locked", "claimed", "ask", "asked"} {
 			assert.True(t, seen[step], "never killed at %s", step)
 		}
+	})
+}
+
+// A person decides, and the program is killed between any two steps of it: the
+// decision has been carried out or has not, never in part, and can be made again.
+func TestCrashPointsOfDecisions(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		s.effects(s.book)
+		s.ips.fates = func(string, string, int) fate { return answerLost }
+		sum := ips.Amount(0)
+		for n := 1; n < 30; n++ {
+			fen := ips.Amount(n)
+			o, err := s.book.Send(bg(), s.record(s.book, withholding(fen)))
+			require.NoError(t, err)
+			for range 3 {
+				s.advance(13 * time.Hour)
+				s.do(s.book)
+			}
+			require.Equal(t, []string{"unknown"}, s.kinds())
+			decision := orders.Decision{Verdict: orders.IsDone, Who: "王五", Why: "对账单"}
+			matter := s.matters()[0].Key
+			step := s.until(n, func(b *orders.Book) { assert.NoError(t, b.Decide(bg(), matter, decision)) })
+			if len(s.matters()) > 0 {
+				require.NotEqual(t, orders.StateDone, s.state(o), "killed at %q", step)
+				require.NoError(t, s.book.Decide(bg(), matter, decision))
+			}
+			sum += fen
+			s.is(o, orders.StateDone)
+			require.Equal(t, sum, s.balance(account), "killed at %q", step)
+			if step == "" {
+				return
+			}
+		}
+		t.Error("it never came through")
 	})
 }
