@@ -188,16 +188,10 @@ func (b *Book) consoleOrder(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	all, err := b.Matters(ctx, Matter{}, 1000)
+	own, err := b.mattersBy(ctx, "order_key = ? AND closed_us = 0 ORDER BY opened_us, matter_key", o.Key)
 	if err != nil {
 		b.consoleError(w, err)
 		return
-	}
-	var own []Matter
-	for _, m := range all {
-		if m.Order.Key == o.Key {
-			own = append(own, m)
-		}
 	}
 	view["Matters"] = own
 	show(w, "order", view)

@@ -93,8 +93,11 @@ func (b *Book) Matters(ctx context.Context, after Matter, limit int) ([]Matter, 
 	if after.Key == "" {
 		from = 0
 	}
-	rows, err := b.db.QueryContext(ctx, b.query("SELECT m.matter_key, m.order_key, m.kind, m.opened_us, m.detail FROM ips_matter m "+
-		"WHERE m.closed_us = 0 AND (m.opened_us > ? OR m.opened_us = ? AND m.matter_key > ?) ORDER BY m.opened_us, m.matter_key LIMIT ?"), from, from, after.Key, limit)
+	return b.mattersBy(ctx, "closed_us = 0 AND (opened_us > ? OR opened_us = ? AND matter_key > ?) ORDER BY opened_us, matter_key LIMIT ?", from, from, after.Key, limit)
+}
+
+func (b *Book) mattersBy(ctx context.Context, where string, args ...any) ([]Matter, error) {
+	rows, err := b.db.QueryContext(ctx, b.query("SELECT matter_key, order_key, kind, opened_us, detail FROM ips_matter WHERE "+where), args...)
 	if err != nil {
 		return nil, err
 	}

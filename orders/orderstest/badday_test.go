@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -31,6 +33,9 @@ func TestBadDay(t *testing.T) {
 	many, seeds := 400, []uint64{7, 77, 777}
 	if testing.Short() {
 		many, seeds = 60, []uint64{7}
+	}
+	if n, err := strconv.Atoi(os.Getenv("IPS_BADDAY")); err == nil {
+		many = n // orders of each day
 	}
 	for _, mode := range []struct {
 		name         string

@@ -54,6 +54,7 @@ type platform struct {
 
 	mu      sync.Mutex
 	deals   map[string]*deal // by endpoint and number
+	byNo    map[string]*deal
 	fates   func(endpoint, no string, message int) fate
 	resume  bool // a repetition gets the first result; else it is refused as a duplicate
 	lies    bool // the trade query says "not found" of everything
@@ -66,7 +67,7 @@ func newPlatform(t testing.TB) *platform {
 	cfg := ips.TestMerchant()
 	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	require.NoError(t, err)
-	p := &platform{t: t, keys: keys, deals: make(map[string]*deal), queries: make(map[string]int), failRow: make(map[string]int),
+	p := &platform{t: t, keys: keys, deals: make(map[string]*deal), byNo: make(map[string]*deal), queries: make(map[string]int), failRow: make(map[string]int),
 		fates: func(string, string, int) fate { return fine }}
 	p.server = httptest.NewServer(p)
 	t.Cleanup(p.server.Close)
@@ -191,7 +192,7 @@ func (p *platform) take(endpoint, doc string) (code, message, answer string, dro
 	d.messages++
 	f := p.fates(endpoint, no, d.messages)
 	if f == messageLost {
-		p.deals[key] = d
+		p.deals[key], p.byNo[no] = d, d
 		return "", "", "", true
 	}
 	if d.state != "" { // a repetition
@@ -203,7 +204,7 @@ func (p *platform) take(endpoint, doc string) (code, message, answer string, dro
 		}
 		return d.code, "操作成功", d.answer(p, ""), f == answerLost || f == slowNoAnswer
 	}
-	p.deals[key] = d
+	p.deals[key], p.byNo[no] = d, d
 	d.state, d.code, message = ips.TradeDone, "MG00000F", "操作成功"
 	switch f {
 	case slow, slowNoAnswer:
@@ -251,10 +252,8 @@ func (p *platform) query(no, trade, doc string) (string, string, string, bool) {
 	defer p.mu.Unlock()
 	p.queries[no]++
 	state := ips.TradeNotFound
-	for _, d := range p.deals {
-		if d.no == no && d.state != "" && !p.lies {
-			state = d.state
-		}
+	if d := p.byNo[no]; d != nil && d.state != "" && !p.lies {
+		state = d.state
 	}
 	return "MG00000F", "操作成功", "<pReq><pMerBillNo>" + no + "</pMerBillNo><pTradeType>" + trade + "</pTradeType><pTradeStatue>" + string(state) + "</pTradeStatue></pReq>", false
 }
@@ -276,12 +275,7 @@ func (p *platform) carry(form *ips.Form) url.Values {
 func (p *platform) deal(no string) *deal {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, d := range p.deals {
-		if d.no == no {
-			return d
-		}
-	}
-	return nil
+	return p.byNo[no]
 }
 
 // finish ends a pending deal.

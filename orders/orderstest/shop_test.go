@@ -122,9 +122,16 @@ func (s *shop) is(o orders.Order, want orders.State) {
 
 func (s *shop) matters() []orders.Matter {
 	s.t.Helper()
-	all, err := s.book.Matters(bg(), orders.Matter{}, 1000)
-	require.NoError(s.t, err)
-	return all
+	var all []orders.Matter
+	for after := (orders.Matter{}); ; {
+		page, err := s.book.Matters(bg(), after, 500)
+		require.NoError(s.t, err)
+		all = append(all, page...)
+		if len(page) < 500 {
+			return all
+		}
+		after = page[len(page)-1]
+	}
 }
 
 // kinds are the kinds of the open matters.
