@@ -2,6 +2,7 @@ package ips_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -102,12 +103,17 @@ func takeNumber(t *testing.T, form string, want, got *string) {
 	*want = *got
 }
 
-// requireRefusal asserts that IPS refused an order with the code, in words.
+// requireRefusal asserts that IPS refused an order with the code, in words; of a
+// duplicate that it says nothing of the order.
 func requireRefusal(t *testing.T, want ips.Code, resp ips.Response) {
 	t.Helper()
 	b := resp.Base()
 	require.Equal(t, want, b.Code, b.Message)
-	require.Equal(t, ips.Failure, b.Outcome)
+	duplicate := strings.Contains(b.Message, "订单号重复")
+	require.Equal(t, duplicate, errors.Is(resp.Err(), ips.ErrDuplicate), b.Message)
+	require.Equal(t, duplicate, errors.Is(resp.Err(), ips.ErrFateUnknown), b.Message)
+	require.Equal(t, duplicate, b.Outcome == ips.Undecided, b.Outcome)
+	require.Equal(t, !duplicate, b.Outcome == ips.Failure, b.Outcome)
 	requireRefused(t, want, resp.Err())
 }
 
@@ -146,7 +152,7 @@ func refusedCalls[Q any, R ips.Response](t *testing.T, s *ipstest.Server, method
 		t.Helper()
 		resp, err := method(req)
 		require.Error(t, err)
-		require.Equal(t, resp.Err(), err)
+		require.EqualError(t, err, resp.Err().Error())
 		return resp
 	})
 }
