@@ -49,14 +49,19 @@ func ExampleHandler() {
 	ipsrv := ipstest.Start(ipstest.Handler(mux))
 	defer ipsrv.Close()
 	inbound := ips.Inbound{
-		Once: new(ips.MemoryOnce),
-		Callbacks: ips.Callbacks{
-			Recharge: func(_ context.Context, a *ips.RechargeResponse) error {
-				fmt.Println("credit", a.Amount)
+		Hear: ips.Deduplicated(new(ipstest.MemoryOnce), func(_ context.Context, answer ips.Response) error {
+			switch a := answer.(type) {
+			case *ips.RechargeResponse:
+				if a.Outcome == ips.Success {
+					fmt.Println("credit", a.Amount)
+				}
 				return nil
-			},
-			Other: func(context.Context, ips.Response) error { return nil },
-		},
+			case *ips.OpenAccountResponse:
+				return nil
+			default:
+				return ips.ErrUnheard
+			}
+		}),
 	}
 	mux.Handle("/notify/", ipsrv.Client().NotifyHandler(inbound))
 	mux.Handle("/return/", ipsrv.Client().ReturnHandler(inbound,
@@ -211,8 +216,9 @@ func ExampleServer_FailRow() {
 	// 2000.00 failed
 }
 
-// The connection breaks after IPS has done what it was asked: the same request
-// again settles it.
+// The connection breaks after IPS has done what it was asked. The very same request
+// again settles it here, because the answer is a success or a pending; a refusal
+// would not.
 func ExampleServer_BreakNext() {
 	ipsrv := ipstest.Start()
 	defer ipsrv.Close()

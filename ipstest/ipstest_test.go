@@ -87,7 +87,7 @@ func TestDepositAndMandate(t *testing.T) {
 	p := s.Person(0)
 	for status, signed := range map[string]bool{"01": false, "02": true} {
 		s.Mandate(p.Account, signed)
-		a, err := s.Client().QueryAccount(t.Context(), p.Account, "")
+		a, err := s.Client().QueryAccount(t.Context(), p.Account)
 		require.NoError(t, err)
 		assert.Equal(t, status, a.SignStatus)
 	}
