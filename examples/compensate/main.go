@@ -24,13 +24,18 @@ import (
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
-	m, err := demo.Start(getenv, out, ips.Callbacks{
-		RegisterGuarantor: func(_ context.Context, a *ips.RegisterGuarantorResponse) error {
+	orders := new(demo.Orders)
+	m, err := demo.Start(getenv, out, orders, func(_ context.Context, answer ips.Response) error {
+		// Known, as ordered, and news? A platform asks in the transaction that also
+		// books what the answer means.
+		if news, err := orders.Hear(answer); err != nil || !news {
+			return err
+		}
+		switch a := answer.(type) {
+		case *ips.RegisterGuarantorResponse:
 			out.Printf("guarantee: %s, margin frozen %s", a.Outcome, a.FrozenMargin)
-			return nil
-		},
 		// All transfers of a platform come here, whatever they are for.
-		Transfer: func(_ context.Context, a *ips.TransferResponse) error {
+		case *ips.TransferResponse:
 			if a.Outcome != ips.Success {
 				out.Printf("%s: %s, %s %s", a.Type, a.Outcome, a.Code, a.Message)
 				return nil
@@ -42,8 +47,8 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 				}
 				out.Printf("%s of %s: paid", a.Type, row.Amount)
 			}
-			return nil
-		},
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -70,7 +75,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		AccountName: guarantor.Name,
 		Account:     guarantor.Account,
 	}
-	form, err := m.Client.RegisterGuarantor(guarantee)
+	form, err := m.Client.RegisterGuarantor(demo.Recorded(m.Orders, guarantee))
 	if err != nil {
 		return err
 	}
@@ -124,7 +129,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 // transfer waits for the result where IPS does not answer at once, as it does
 // not for compensations.
 func transfer(ctx context.Context, m *demo.Merchant, req ips.TransferRequest) error {
-	resp, err := m.Client.Transfer(ctx, req)
+	resp, err := m.Client.Transfer(ctx, demo.Recorded(m.Orders, req))
 	switch {
 	case err != nil:
 		return err

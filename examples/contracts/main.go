@@ -24,24 +24,27 @@ func main() { demo.Main(run) }
 func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
 	// What a platform keeps of the contracts with its users.
 	var bidAuth, repayAuth string
-	m, err := demo.Start(getenv, out, ips.Callbacks{
-		SignAutoBid: func(_ context.Context, a *ips.SignAutoBidResponse) error {
+	orders := new(demo.Orders)
+	m, err := demo.Start(getenv, out, orders, func(_ context.Context, answer ips.Response) error {
+		// Known, as ordered, and news? A platform asks in the transaction that also
+		// books what the answer means.
+		if news, err := orders.Hear(answer); err != nil || !news {
+			return err
+		}
+		switch a := answer.(type) {
+		case *ips.SignAutoBidResponse:
 			if a.Outcome == ips.Success {
 				bidAuth = a.AuthNo
 				// The investor may have changed the rules on the page of IPS.
 				out.Printf("auto-bid contract until %s: loans of %s to %s at %s %% to %s %%",
 					a.ValidUntil, a.AmountFrom, a.AmountTo, a.RateFrom, a.RateTo)
 			}
-			return nil
-		},
-		SignAutoRepay: func(_ context.Context, a *ips.SignAutoRepayResponse) error {
+		case *ips.SignAutoRepayResponse:
 			if a.Outcome == ips.Success {
 				repayAuth = a.AuthNo
 				out.Printf("auto-repay contract of %s", a.RealName)
 			}
-			return nil
-		},
-		AutoRepay: func(_ context.Context, a *ips.RepayResponse) error {
+		case *ips.RepayResponse:
 			if a.Outcome != ips.Success {
 				out.Printf("automatic repayment: %s, %s %s", a.Outcome, a.Code, a.Message)
 				return nil
@@ -53,8 +56,8 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 				}
 				out.Printf("claim %s: repaid", row.CreditorOrderNo)
 			}
-			return nil
-		},
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 	}
 
 	// 16: within these rules the platform may bid for him.
-	form, err := m.Client.SignAutoBid(ips.SignAutoBidRequest{
+	form, err := m.Client.SignAutoBid(demo.Recorded(m.Orders, ips.SignAutoBidRequest{
 		OrderNo:    ips.NewOrderNo("AB"),
 		Date:       ips.Today(),
 		IdentNo:    wang.IdentNo,
@@ -86,7 +89,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		AmountTo:   10000 * ips.Yuan,
 		RateFrom:   8 * ips.Percent,
 		RateTo:     15 * ips.Percent,
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -106,7 +109,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		Purpose:    bid.Purpose,
 	}
 	// No page is shown: the platform's server sends it and gets the answer.
-	placed, err := m.Client.AutoBid(ctx, claim)
+	placed, err := m.Client.AutoBid(ctx, demo.Recorded(m.Orders, claim))
 	if err != nil {
 		return err
 	}
@@ -116,14 +119,14 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 	}
 
 	// 17: valid until it is revoked.
-	form, err = m.Client.SignAutoRepay(ips.SignAutoRepayRequest{
+	form, err = m.Client.SignAutoRepay(demo.Recorded(m.Orders, ips.SignAutoRepayRequest{
 		OrderNo:   ips.NewOrderNo("AR"),
 		Date:      ips.Today(),
 		IdentNo:   zhang.IdentNo,
 		RealName:  zhang.Name,
 		Account:   zhang.Account,
 		ValidUnit: ips.PeriodUnlimited,
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		Fee:     fee,
 		Rows:    rows,
 	}
-	if _, err := m.Client.AutoRepay(ctx, repayment); err != nil && !errors.Is(err, ips.ErrFateUnknown) {
+	if _, err := m.Client.AutoRepay(ctx, demo.Recorded(m.Orders, repayment)); err != nil && !errors.Is(err, ips.ErrFateUnknown) {
 		return err
 	}
 	// Accepted, or sent and not answered: the notification decides.

@@ -23,15 +23,22 @@ import (
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
-	m, err := demo.Start(getenv, out, ips.Callbacks{
-		RegisterDebtTransfer: func(_ context.Context, a *ips.RegisterDebtTransferResponse) error {
+	orders := new(demo.Orders)
+	m, err := demo.Start(getenv, out, orders, func(_ context.Context, answer ips.Response) error {
+		// Known, as ordered, and news? A platform asks in the transaction that also
+		// books what the answer means.
+		if news, err := orders.Hear(answer); err != nil || !news {
+			return err
+		}
+		switch a := answer.(type) {
+		case *ips.RegisterDebtTransferResponse:
 			if a.Outcome != ips.Success {
 				out.Printf("sale %s: %s, %s %s", a.OrderNo, a.Outcome, a.Code, a.Message)
 				return nil
 			}
 			out.Printf("sale of %s for %s: confirmed, the buyer's money is frozen", a.FaceAmount, a.Price)
-			return nil
-		},
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -67,7 +74,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		ToFee:           5 * ips.Yuan,
 		Kind:            ips.TransferPartClaim,
 	}
-	form, err := m.Client.RegisterDebtTransfer(sale)
+	form, err := m.Client.RegisterDebtTransfer(demo.Recorded(m.Orders, sale))
 	if err != nil {
 		return err
 	}
@@ -92,7 +99,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 			ToFee:           sale.FromFee,
 		}},
 	}
-	paid, err := m.Client.Transfer(ctx, payment)
+	paid, err := m.Client.Transfer(ctx, demo.Recorded(m.Orders, payment))
 	switch {
 	case errors.Is(err, ips.ErrFateUnknown), err == nil && paid.Outcome == ips.Pending:
 		err = m.Wait(ctx, ips.OpTransfer, payment.OrderNo)

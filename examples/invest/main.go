@@ -24,7 +24,8 @@ import (
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
-	m, err := demo.Start(getenv, out, callbacks(out))
+	orders := new(demo.Orders)
+	m, err := demo.Start(getenv, out, orders, hear(orders, out))
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func registerBid(ctx context.Context, m *demo.Merchant, borrower demo.Person, pu
 		RealName:  borrower.Name,
 		Account:   borrower.Account,
 	}
-	form, err := m.Client.RegisterBid(bid)
+	form, err := m.Client.RegisterBid(demo.Recorded(m.Orders, bid))
 	if err != nil {
 		return bid, err
 	}
@@ -116,7 +117,7 @@ func invest(ctx context.Context, m *demo.Merchant, bid ips.RegisterBidRequest, i
 		Account:    investor.Account,
 		Purpose:    bid.Purpose,
 	}
-	form, err := m.Client.RegisterCreditor(claim)
+	form, err := m.Client.RegisterCreditor(demo.Recorded(m.Orders, claim))
 	if err != nil {
 		return claim, err
 	}
@@ -142,7 +143,7 @@ func release(ctx context.Context, m *demo.Merchant, bid ips.RegisterBidRequest, 
 			ToFee:           claim.Amount / 100,
 		})
 	}
-	_, err := m.Client.Transfer(ctx, batch)
+	_, err := m.Client.Transfer(ctx, demo.Recorded(m.Orders, batch))
 	if err != nil && !errors.Is(err, ips.ErrFateUnknown) {
 		return err // refused, or never sent: nothing was done
 	}
@@ -152,26 +153,23 @@ func release(ctx context.Context, m *demo.Merchant, bid ips.RegisterBidRequest, 
 }
 
 // callbacks are where a platform updates its database.
-func callbacks(out *log.Logger) ips.Callbacks {
-	var orders demo.Orders
-	return ips.Callbacks{
-		RegisterBid: func(_ context.Context, a *ips.BidResponse) error {
-			// The answer that the browser brings is pending. The notification,
-			// which tells of the borrower's yes, may come before it.
-			if news, err := orders.Advance(a.Base()); err != nil || !news {
-				return err
-			}
+func hear(orders *demo.Orders, out *log.Logger) ips.Handler {
+	return func(_ context.Context, answer ips.Response) error {
+		// Known, as ordered, and news? The answer to a bid that the browser brings is
+		// pending; the notification, which tells of the borrower's yes, may come
+		// before it.
+		if news, err := orders.Hear(answer); err != nil || !news {
+			return err
+		}
+		switch a := answer.(type) {
+		case *ips.BidResponse:
 			out.Printf("bid for %s: %s, %s", a.Purpose, a.Outcome, a.Message)
-			return nil
-		},
-		RegisterCreditor: func(_ context.Context, a *ips.CreditorResponse) error {
+		case *ips.CreditorResponse:
 			out.Printf("claim %s: %s, %s frozen", a.OrderNo, a.Outcome, a.Frozen)
-			return nil
-		},
-		Transfer: func(_ context.Context, a *ips.TransferResponse) error {
+		case *ips.TransferResponse:
 			if a.Outcome != ips.Success {
 				out.Printf("batch %s: %s, %s %s", a.OrderNo, a.Outcome, a.Code, a.Message)
-				return nil
+				break
 			}
 			for _, row := range a.Rows { // a batch can succeed in part
 				if row.Status != ips.RowDone {
@@ -180,7 +178,7 @@ func callbacks(out *log.Logger) ips.Callbacks {
 				}
 				out.Printf("claim %s: %s paid out", row.OriginalOrderNo, row.Amount)
 			}
-			return nil
-		},
+		}
+		return nil
 	}
 }

@@ -26,7 +26,7 @@ func main() { demo.Main(run) }
 func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
 	// The answers come at once; the notifications that repeat them need no
 	// callback of their own here.
-	m, err := demo.Start(getenv, out, ips.Callbacks{})
+	m, err := demo.Start(getenv, out, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 	if err != nil {
 		return err
 	}
-	form, err := m.Client.RegisterGuarantor(ips.RegisterGuarantorRequest{
+	form, err := m.Client.RegisterGuarantor(demo.Recorded(m.Orders, ips.RegisterGuarantorRequest{
 		OrderNo:     ips.NewOrderNo("GU"),
 		Date:        ips.Today(),
 		BidNo:       loan.Bid.BidNo,
@@ -49,7 +49,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		IdentNo:     zhao.IdentNo,
 		AccountName: zhao.Name,
 		Account:     zhao.Account,
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func unfreeze(ctx context.Context, m *demo.Merchant, bidNo string, owner ips.Mar
 		RealName: p.Name,
 		Account:  p.Account,
 	}
-	resp, err := m.Client.UnfreezeMargin(ctx, req)
+	resp, err := m.Client.UnfreezeMargin(ctx, demo.Recorded(m.Orders, req))
 	switch {
 	case errors.Is(err, ips.ErrFateUnknown):
 		// Sent, and not answered: the notification says what became of it.

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"html/template"
 	"log"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/examples/internal/demo"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 func main() {
@@ -46,7 +48,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger, serve
 	if err != nil {
 		return err
 	}
-	s := &site{client: client, out: out, orders: make(map[string]ips.OpenAccountRequest), accounts: make(map[string]string)}
+	s := &site{client: client, out: out, orders: make(map[string]*opening), last: make(map[string]*opening), accounts: make(map[string]string)}
 	stop := w.Serve(s.handler(w.ReturnPath, w.NotifyPath)) // an http.Server
 	defer stop()
 	if serve {
@@ -73,15 +75,22 @@ type site struct {
 	out    *log.Logger
 
 	mu       sync.Mutex
-	orders   map[string]ips.OpenAccountRequest // the last one of each e-mail address
-	accounts map[string]string                 // custody accounts by e-mail address
+	orders   map[string]*opening // by number
+	last     map[string]*opening // the last one of each e-mail address
+	accounts map[string]string   // custody accounts by the e-mail address of the order
+}
+
+// opening is an order: what was asked, and how far it has come.
+type opening struct {
+	request ips.OpenAccountRequest
+	state   ips.OrderState
 }
 
 func (s *site) handler(returns, notifications string) http.Handler {
 	inbound := ips.Inbound{
-		Callbacks: ips.Callbacks{OpenAccount: s.opened},
-		Once:      new(ips.MemoryOnce), // a platform's database decides that
-		OnError:   func(_ *http.Request, err error) { s.out.Printf("refused: %v", err) },
+		// A platform's database decides what was heard before.
+		Hear:    ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(s.opened, nil)),
+		OnError: func(_ *http.Request, err error) { s.out.Printf("refused: %v", err) },
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { s.show(w, http.StatusOK, page{Title: "开户"}) })
@@ -121,23 +130,42 @@ func (s *site) open(w http.ResponseWriter, r *http.Request) {
 func (s *site) order(req ips.OpenAccountRequest) ips.OpenAccountRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if last, ok := s.orders[req.Email]; ok && last.RealName == req.RealName && last.IdentNo == req.IdentNo && last.Mobile == req.Mobile {
-		return last
+	if last := s.last[req.Email]; last != nil && last.request.RealName == req.RealName && last.request.IdentNo == req.IdentNo && last.request.Mobile == req.Mobile {
+		return last.request
 	}
 	req.OrderNo, req.Date = ips.NewOrderNo("OA"), ips.Today()
-	s.orders[req.Email] = req
+	o := &opening{request: req, state: ips.OrderRecorded}
+	s.orders[req.OrderNo], s.last[req.Email] = o, o
 	return req
 }
 
-// opened hears of every answer once, whichever way it comes first.
+// opened hears of every answer once, whichever way it comes first. The account
+// belongs to whoever ordered it, whatever the answer says of him.
 func (s *site) opened(_ context.Context, a *ips.OpenAccountResponse) error {
-	switch a.Outcome {
-	case ips.Success:
-		s.mu.Lock()
-		s.accounts[a.Email] = a.Account
-		s.mu.Unlock()
+	if a.Outcome == ips.Undecided {
+		s.out.Printf("an answer that decides nothing: %s %s", a.Code, a.Message)
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	order := s.orders[a.OrderNo]
+	if order == nil {
+		return fmt.Errorf("order %s: not known here", a.OrderNo)
+	}
+	if asked := order.request; a.Outcome == ips.Success &&
+		(len(ips.Compare(asked, a)) > 0 || a.IdentNo != asked.IdentNo || a.Email != asked.Email) {
+		return fmt.Errorf("order %s: not what was ordered", a.OrderNo)
+	}
+	next, change, err := order.state.Next(a.Base())
+	if err != nil || change == ips.Unchanged {
+		return err
+	}
+	order.state = next
+	switch next {
+	case ips.OrderDone: // also if it comes late: an opening is resumed under its number
+		s.accounts[order.request.Email] = a.Account
 		s.out.Printf("order %s: account %s opened at %s", a.OrderNo, a.Account, a.BankName)
-	case ips.Pending:
+	case ips.OrderPending:
 		s.out.Printf("order %s: accepted, not opened yet", a.OrderNo)
 	default:
 		s.out.Printf("order %s: refused, %s %s", a.OrderNo, a.Code, a.Message)
@@ -151,11 +179,16 @@ func (s *site) account(email string) string {
 	return s.accounts[email]
 }
 
-// comeBack shows the user what became of his order. The callback has run before.
+// comeBack shows the user what became of his order, of which opened has heard
+// before.
 func (s *site) comeBack(w http.ResponseWriter, _ *http.Request, resp ips.Response, err error) {
+	if resp == nil { // a reload, or nothing of IPS
+		s.show(w, http.StatusBadRequest, page{Title: "无法识别的结果，请到首页查看"})
+		return
+	}
 	a := resp.Base()
 	switch {
-	case err != nil, a.Outcome == ips.Pending:
+	case err != nil, a.Outcome == ips.Pending, a.Outcome == ips.Undecided:
 		s.show(w, http.StatusOK, page{Title: "处理中，请稍候", Message: a.Message})
 	case a.Outcome == ips.Success:
 		s.show(w, http.StatusOK, page{Title: "开户成功", Message: a.Message})

@@ -66,9 +66,9 @@ func story(ctx context.Context, tp trace.TracerProvider, mp metric.MeterProvider
 	if err != nil {
 		return err
 	}
-	in := ips.Inbound{Once: new(ips.MemoryOnce), Callbacks: ips.Callbacks{
-		Other: func(context.Context, ips.Response) error { return nil }, // a platform books it here
-	}}
+	in := ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce),
+		func(context.Context, ips.Response) error { return nil }, // a platform looks its order up here, and books it
+	)}
 	mux.Handle("/notify/", client.NotifyHandler(in))
 	mux.Handle("/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
 	user := box.Person(0)

@@ -19,9 +19,9 @@ type merchant struct {
 }
 
 func newMerchant(w *demo.World, patience time.Duration, out *printer, opts ...ips.Option) (*merchant, error) {
-	// A platform sets the callback of each operation, e.g. Callbacks.Recharge
-	// to credit a user in its database. To this program all operations are
-	// alike: it waits for each answer.
+	// A platform's handler books what each answer means in its database. To this
+	// program all operations are alike: it looks the order up, compares, and waits
+	// for each answer.
 	m, err := w.NewMerchant(demo.Settings{Patience: patience, OnError: out.refused, Options: opts})
 	if err != nil {
 		return nil, err
@@ -35,9 +35,9 @@ func (m *merchant) close() { m.demo.Close() }
 // result: for all methods of the client that return a form.
 //
 // A merchant's handler would serve the form, form.ServeHTTP(w, r), and be done.
-func redirect[R ips.Response, Q any](ctx context.Context, m *merchant, about string, method func(Q) (*ips.Form, error), req Q) (R, error) {
+func redirect[R ips.Response, Q ips.Request](ctx context.Context, m *merchant, about string, method func(Q) (*ips.Form, error), req Q) (R, error) {
 	var none R
-	form, err := method(req)
+	form, err := method(demo.Recorded(m.demo.Orders, req))
 	if err != nil {
 		return none, err
 	}
@@ -50,8 +50,8 @@ func redirect[R ips.Response, Q any](ctx context.Context, m *merchant, about str
 
 // call sends an operation from the merchant's server and waits for its result:
 // for all methods of the client that take a context.
-func call[R ips.Response, Q any](ctx context.Context, m *merchant, about string, method func(context.Context, Q) (R, error), req Q) (R, error) {
-	first, err := method(ctx, req)
+func call[R ips.Response, Q ips.Request](ctx context.Context, m *merchant, about string, method func(context.Context, Q) (R, error), req Q) (R, error) {
+	first, err := method(ctx, demo.Recorded(m.demo.Orders, req))
 	if refusal := (*ips.Error)(nil); err != nil && !errors.As(err, &refusal) {
 		return first, err
 	}

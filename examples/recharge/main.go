@@ -25,15 +25,20 @@ import (
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
-	m, err := demo.Start(getenv, out, ips.Callbacks{
-		Recharge: func(_ context.Context, a *ips.RechargeResponse) error {
+	orders := new(demo.Orders)
+	m, err := demo.Start(getenv, out, orders, func(_ context.Context, answer ips.Response) error {
+		// Known, as ordered, and news? A platform asks in the transaction that also
+		// books what the answer means.
+		if news, err := orders.Hear(answer); err != nil || !news {
+			return err
+		}
+		switch a := answer.(type) {
+		case *ips.RechargeResponse:
 			credit(out, a.Base(), a.Amount)
-			return nil
-		},
-		WithholdingRecharge: func(_ context.Context, a *ips.WithholdingRechargeResponse) error {
+		case *ips.WithholdingRechargeResponse:
 			credit(out, a.Base(), a.Credited)
-			return nil
-		},
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -65,7 +70,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		BankCode: bank.Code,
 		FeePayer: ips.PlatformPaysFee,
 	}
-	form, err := m.Client.Recharge(atBank)
+	form, err := m.Client.Recharge(demo.Recorded(m.Orders, atBank))
 	if err != nil {
 		return err
 	}
@@ -78,7 +83,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 	byCard.OrderNo = ips.NewOrderNo("RC")
 	byCard.Amount = 1000 * ips.Yuan
 	byCard.Channel, byCard.BankCode = ips.RechargeWithholding, ""
-	if form, err = m.Client.Recharge(byCard); err != nil {
+	if form, err = m.Client.Recharge(demo.Recorded(m.Orders, byCard)); err != nil {
 		return err
 	}
 	if err := m.Visit(ctx, form); err != nil {
@@ -96,7 +101,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		RealName: user.Name,
 		Account:  user.Account,
 	}
-	if _, err := m.Client.WithholdingRecharge(ctx, debit); err != nil && !errors.Is(err, ips.ErrFateUnknown) {
+	if _, err := m.Client.WithholdingRecharge(ctx, demo.Recorded(m.Orders, debit)); err != nil && !errors.Is(err, ips.ErrFateUnknown) {
 		return err // refused, or never sent
 	}
 	// Accepted, or sent and not answered: the notification decides, and the

@@ -26,14 +26,15 @@ import (
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
-	var orders demo.Orders
-	m, err := demo.Start(getenv, out, ips.Callbacks{
-		Repay: func(_ context.Context, a *ips.RepayResponse) error {
-			// The web return is pending. The notification, which tells of the
-			// rows, may come before it.
-			if news, err := orders.Advance(a.Base()); err != nil || !news {
-				return err
-			}
+	orders := new(demo.Orders)
+	m, err := demo.Start(getenv, out, orders, func(_ context.Context, answer ips.Response) error {
+		// Known, as ordered, and news? A platform asks in the transaction that also
+		// books what the answer means.
+		if news, err := orders.Hear(answer); err != nil || !news {
+			return err
+		}
+		switch a := answer.(type) {
+		case *ips.RepayResponse:
 			if a.Outcome != ips.Success {
 				out.Printf("repayment %s: %s, %s %s", a.OrderNo, a.Outcome, a.Code, a.Message)
 				return nil
@@ -45,14 +46,12 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 				}
 				out.Printf("claim %s: repaid", row.CreditorOrderNo)
 			}
-			return nil
-		},
-		EndBid: func(_ context.Context, a *ips.BidResponse) error {
+		case *ips.BidResponse:
 			if a.Outcome != ips.Pending {
 				out.Printf("bid %s: %s, %s", a.BidNo, a.Status, a.Message)
 			}
-			return nil
-		},
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -77,7 +76,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		})
 	}
 	amount, fee := ips.RepayTotals(rows)
-	form, err := m.Client.Repay(ips.RepayRequest{
+	form, err := m.Client.Repay(demo.Recorded(m.Orders, ips.RepayRequest{
 		BidNo:   loan.Bid.BidNo,
 		Date:    ips.Today(),
 		OrderNo: ips.NewOrderNo("RP"),
@@ -85,7 +84,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		Amount:  amount,
 		Fee:     fee,
 		Rows:    rows,
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -95,7 +94,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 
 	// The end repeats the registration. It gives the borrower his margin back.
 	end := ips.EndBidRequest(loan.Bid)
-	if _, err := m.Client.EndBid(ctx, end); err != nil && !errors.Is(err, ips.ErrFateUnknown) {
+	if _, err := m.Client.EndBid(ctx, demo.Recorded(m.Orders, end)); err != nil && !errors.Is(err, ips.ErrFateUnknown) {
 		return err
 	}
 	if err := m.Wait(ctx, ips.OpEndBid, end.OrderNo); err != nil {

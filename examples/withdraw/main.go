@@ -23,8 +23,15 @@ import (
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
-	m, err := demo.Start(getenv, out, ips.Callbacks{
-		Withdraw: func(_ context.Context, a *ips.WithdrawResponse) error {
+	orders := new(demo.Orders)
+	m, err := demo.Start(getenv, out, orders, func(_ context.Context, answer ips.Response) error {
+		// Known, as ordered, and news? A platform asks in the transaction that also
+		// books what the answer means.
+		if news, err := orders.Hear(answer); err != nil || !news {
+			return err
+		}
+		switch a := answer.(type) {
+		case *ips.WithdrawResponse:
 			switch a.Outcome {
 			case ips.Success:
 				out.Printf("order %s: %s went to the card of %s", a.OrderNo, a.Amount, a.RealName)
@@ -35,8 +42,8 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 				// A platform makes the amount available to the user again.
 				out.Printf("order %s: refused, %s %s", a.OrderNo, a.Code, a.Message)
 			}
-			return nil
-		},
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -73,7 +80,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 // withdraw is one order, with a number of its own: after a refusal the number is
 // used up.
 func withdraw(ctx context.Context, m *demo.Merchant, user demo.Person, amount ips.Amount) error {
-	form, err := m.Client.Withdraw(ips.WithdrawRequest{
+	form, err := m.Client.Withdraw(demo.Recorded(m.Orders, ips.WithdrawRequest{
 		OrderNo:  ips.NewOrderNo("WD"),
 		IdentNo:  user.IdentNo,
 		RealName: user.Name,
@@ -82,7 +89,7 @@ func withdraw(ctx context.Context, m *demo.Merchant, user demo.Person, amount ip
 		Amount:   amount,
 		Fee:      2 * ips.Yuan,
 		FeePayer: ips.PlatformPaysFee,
-	})
+	}))
 	if err != nil {
 		return err
 	}

@@ -27,44 +27,21 @@ func newAnswers() *answers {
 	return &answers{returns: make(map[orderKey]ips.Response), finals: make(map[orderKey]chan ips.Response)}
 }
 
-// around returns the callbacks with the recording of each answer behind them.
-func (a *answers) around(cb ips.Callbacks) ips.Callbacks {
-	return ips.Callbacks{
-		OpenAccount:          recorded(a, cb.OpenAccount),
-		RegisterBid:          recorded(a, cb.RegisterBid),
-		EndBid:               recorded(a, cb.EndBid),
-		RegisterCreditor:     recorded(a, cb.RegisterCreditor),
-		AutoBid:              recorded(a, cb.AutoBid),
-		RegisterGuarantor:    recorded(a, cb.RegisterGuarantor),
-		RegisterDebtTransfer: recorded(a, cb.RegisterDebtTransfer),
-		SignAutoBid:          recorded(a, cb.SignAutoBid),
-		SignAutoRepay:        recorded(a, cb.SignAutoRepay),
-		Recharge:             recorded(a, cb.Recharge),
-		Transfer:             recorded(a, cb.Transfer),
-		Repay:                recorded(a, cb.Repay),
-		AutoRepay:            recorded(a, cb.AutoRepay),
-		UnfreezeMargin:       recorded(a, cb.UnfreezeMargin),
-		WithholdingRecharge:  recorded(a, cb.WithholdingRecharge),
-		Withdraw:             recorded(a, cb.Withdraw),
-	}
-}
-
-func recorded[R ips.Response](a *answers, callback func(context.Context, R) error) func(context.Context, R) error {
-	return func(ctx context.Context, resp R) error {
-		if callback != nil {
-			if err := callback(ctx, resp); err != nil {
-				return err
-			}
+// around returns the handler with the recording of each answer behind it.
+func (a *answers) around(hear ips.Handler) ips.Handler {
+	return func(ctx context.Context, resp ips.Response) error {
+		if err := hear(ctx, resp); err != nil {
+			return err
 		}
 		return a.record(resp)
 	}
 }
 
-// record hears of every answer once. A pending one it leaves alone: its result
+// record hears of every answer once. One that is no result it leaves alone: that
 // is to come.
 func (a *answers) record(resp ips.Response) error {
 	b := resp.Base()
-	if b.Outcome == ips.Pending {
+	if b.Outcome != ips.Success && b.Outcome != ips.Failure {
 		return nil
 	}
 	select {

@@ -53,13 +53,13 @@ func TestPathsOfHandlers(t *testing.T) {
 }
 
 // start starts a merchant who talks to a sandbox that the test can spoil.
-func start(t *testing.T, cfg sandbox.Config, patience time.Duration, cb ips.Callbacks) (*sandbox.Sandbox, *demo.Merchant) {
+func start(t *testing.T, cfg sandbox.Config, patience time.Duration, hear ips.Handler) (*sandbox.Sandbox, *demo.Merchant) {
 	t.Helper()
 	box, env := demotest.Elsewhere(t, cfg, nil)
 	w, err := demo.Open(env.Get)
 	require.NoError(t, err)
 	t.Cleanup(w.Close)
-	m, err := w.NewMerchant(demo.Settings{Callbacks: cb, Patience: patience, OnError: func(err error) { t.Log(err) }})
+	m, err := w.NewMerchant(demo.Settings{Hear: hear, Patience: patience, OnError: func(err error) { t.Log(err) }})
 	require.NoError(t, err)
 	t.Cleanup(m.Close)
 	return box, m
@@ -67,7 +67,7 @@ func start(t *testing.T, cfg sandbox.Config, patience time.Duration, cb ips.Call
 
 func TestLoan(t *testing.T) {
 	t.Parallel()
-	_, m := start(t, sandbox.Config{}, 10*time.Second, ips.Callbacks{})
+	_, m := start(t, sandbox.Config{}, 10*time.Second, nil)
 	loan, err := m.Loan(t.Context())
 	require.NoError(t, err)
 	for account, want := range map[string][2]ips.Amount{
@@ -84,11 +84,11 @@ func TestLoan(t *testing.T) {
 func TestVisitWaitsForTheFinalAnswer(t *testing.T) {
 	t.Parallel()
 	outcomes := make(chan ips.Outcome, 10)
-	box, m := start(t, sandbox.Config{}, 300*time.Millisecond, ips.Callbacks{
-		RegisterBid: func(_ context.Context, a *ips.BidResponse) error {
+	box, m := start(t, sandbox.Config{}, 300*time.Millisecond, func(_ context.Context, answer ips.Response) error {
+		if a, ok := answer.(*ips.BidResponse); ok {
 			outcomes <- a.Outcome
-			return nil
-		},
+		}
+		return nil
 	})
 	borrower, err := m.Person(t.Context(), "张三", 1000*ips.Yuan)
 	require.NoError(t, err)
@@ -110,12 +110,12 @@ func TestVisitWaitsForTheFinalAnswer(t *testing.T) {
 
 func TestVisitFails(t *testing.T) {
 	t.Parallel()
-	box, m := start(t, sandbox.Config{}, time.Second, ips.Callbacks{})
+	box, m := start(t, sandbox.Config{}, time.Second, nil)
 	require.NoError(t, box.Fault("808801", sandbox.Fault{Name: "code", Op: "CreateNewIpsAcct", Code: "MG01011F"}))
 	_, err := m.Person(t.Context(), "张三", 0)
 	require.ErrorIs(t, err, ips.CodeEmailUsed)
 
-	_, m = start(t, sandbox.Config{Manual: true}, time.Second, ips.Callbacks{})
+	_, m = start(t, sandbox.Config{Manual: true}, time.Second, nil)
 	_, err = m.Person(t.Context(), "张三", 0)
 	var page *demo.PageError
 	require.ErrorAs(t, err, &page)
@@ -138,20 +138,32 @@ func TestOrders(t *testing.T) {
 		{"pending first", []step{{ips.Pending, true, nil}, {ips.Pending, false, nil}, {ips.Success, true, nil}}},
 		{"pending overtaken", []step{{ips.Success, true, nil}, {ips.Pending, false, nil}}},
 		{"refused", []step{{ips.Pending, true, nil}, {ips.Failure, true, nil}, {ips.Failure, false, nil}}},
-		{"contradiction", []step{{ips.Failure, true, nil}, {ips.Success, false, ips.ErrContradiction}, {ips.Failure, false, nil}}},
+		{"late", []step{{ips.Failure, true, nil}, {ips.Success, true, nil}, {ips.Success, false, nil}}},
+		{"contradiction", []step{{ips.Success, true, nil}, {ips.Failure, false, ips.ErrContradiction}, {ips.Success, false, nil}}},
+		{"says nothing", []step{{ips.Undecided, false, nil}, {ips.Success, true, nil}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var orders demo.Orders
+			req := demo.Recorded(&orders, ips.WithdrawRequest{OrderNo: "R1", Amount: 100 * ips.Yuan, Account: "4021000000000001"})
+			answer := func(outcome ips.Outcome) *ips.WithdrawResponse {
+				return &ips.WithdrawResponse{
+					Reply:  ips.Reply{Operation: ips.OpWithdraw, Via: ips.ServerToServer, OrderNo: "R1", Outcome: outcome},
+					Amount: req.Amount, Account: req.Account,
+				}
+			}
+			wrong := answer(ips.Success)
+			wrong.Amount++
+			_, err := orders.Hear(wrong)
+			require.ErrorContains(t, err, "not what was ordered")
+			wrong.Operation = ips.OpRecharge // another order with the same number
+			_, err = orders.Hear(wrong)
+			require.ErrorContains(t, err, "no such order")
 			for i, s := range tt.steps {
-				news, err := orders.Advance(&ips.Reply{Operation: ips.OpRepay, OrderNo: "R1", Outcome: s.outcome})
+				news, err := orders.Hear(answer(s.outcome))
 				require.ErrorIs(t, err, s.err, "step %d", i)
 				assert.Equal(t, s.news, news, "step %d", i)
 			}
-			// The same number means another order to another operation.
-			news, err := orders.Advance(&ips.Reply{Operation: ips.OpEndBid, OrderNo: "R1", Outcome: ips.Pending})
-			require.NoError(t, err)
-			assert.True(t, news)
 		})
 	}
 }

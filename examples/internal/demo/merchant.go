@@ -11,12 +11,14 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/browser"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 // Merchant is the P2P platform's side of a program: the client, the server that
 // IPS calls back, and, since there is nobody else here, the users' browser.
 type Merchant struct {
 	Client *ips.Client
+	Orders *Orders
 
 	browser  *browser.Browser
 	answers  *answers
@@ -25,18 +27,18 @@ type Merchant struct {
 	world    *World // if it goes with the merchant
 }
 
-// Start opens a [World] and a [Merchant] in it, whose callbacks hear every
-// answer of IPS once, and says on out where it is. Answers without a callback of
-// their own are acknowledged; Callbacks.Other is not used.
-func Start(getenv func(string) string, out *log.Logger, callbacks ips.Callbacks) (*Merchant, error) {
+// Start opens a [World] and a [Merchant] in it, who keeps his orders in the table
+// and whose handler hears every answer of IPS once, and says on out where it is.
+func Start(getenv func(string) string, out *log.Logger, orders *Orders, hear ips.Handler) (*Merchant, error) {
 	w, err := Open(getenv)
 	if err != nil {
 		return nil, err
 	}
 	m, err := w.NewMerchant(Settings{
-		Callbacks: callbacks,
-		Patience:  patience,
-		OnError:   func(err error) { out.Printf("refused: %v", err) },
+		Orders:   orders,
+		Hear:     hear,
+		Patience: patience,
+		OnError:  func(err error) { out.Printf("refused: %v", err) },
 	})
 	if err != nil {
 		w.Close()
@@ -52,10 +54,11 @@ const patience = 30 * time.Second
 
 // Settings set up a [Merchant].
 type Settings struct {
-	Callbacks ips.Callbacks
-	Patience  time.Duration // with notifications
-	OnError   func(error)   // hears of answers that were not taken
-	Options   []ips.Option
+	Orders   *Orders       // nil for a new table
+	Hear     ips.Handler   // nil for Orders.Hear
+	Patience time.Duration // with notifications
+	OnError  func(error)   // hears of answers that were not taken
+	Options  []ips.Option
 }
 
 // NewMerchant starts the callback server on the listener. The World must be
@@ -65,7 +68,16 @@ func (w *World) NewMerchant(s Settings) (*Merchant, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Merchant{Client: client, browser: browser.New(nil), answers: newAnswers(), patience: s.Patience}
+	if s.Orders == nil {
+		s.Orders = new(Orders)
+	}
+	if s.Hear == nil {
+		s.Hear = func(_ context.Context, answer ips.Response) error {
+			_, err := s.Orders.Hear(answer)
+			return err
+		}
+	}
+	m := &Merchant{Client: client, Orders: s.Orders, browser: browser.New(nil), answers: newAnswers(), patience: s.Patience}
 	m.stop = w.Serve(m.handler(w, s))
 	return m, nil
 }
@@ -82,10 +94,9 @@ func (m *Merchant) Close() {
 // handler mounts the two handlers that every merchant needs.
 func (m *Merchant) handler(w *World, s Settings) http.Handler {
 	inbound := ips.Inbound{
-		Callbacks: m.answers.around(s.Callbacks),
 		// The web return and the notification say the same; only the first of
-		// them reaches the callback. Platforms implement Once in their database.
-		Once:    new(ips.MemoryOnce),
+		// them is heard. Platforms implement Once in their database.
+		Hear:    ips.Deduplicated(new(ipstest.MemoryOnce), m.answers.around(s.Hear)),
 		OnError: func(_ *http.Request, err error) { s.OnError(err) },
 	}
 	mux := http.NewServeMux()
@@ -99,7 +110,11 @@ var returnPage = template.Must(template.New("return").Parse(
 
 // showReturn is what the user sees when IPS has sent him back.
 func (m *Merchant) showReturn(w http.ResponseWriter, _ *http.Request, resp ips.Response, err error) {
-	if err != nil {
+	switch {
+	case resp == nil:
+		http.Error(w, "请到“我的订单”查看结果", http.StatusBadRequest)
+		return
+	case err != nil:
 		http.Error(w, "not recorded yet", http.StatusInternalServerError)
 		return
 	}
@@ -109,7 +124,7 @@ func (m *Merchant) showReturn(w http.ResponseWriter, _ *http.Request, resp ips.R
 }
 
 // Visit sends the user's browser to IPS with a form, where he confirms, and
-// waits until the order is decided and the callbacks have heard of it. Its error
+// waits until the order is decided and the handler has heard of it. Its error
 // is an *ips.Error if IPS refused, a *[RowsError] if it refused a part.
 //
 // In a platform a handler answers the user's click with the form,
@@ -133,7 +148,7 @@ func (m *Merchant) decided(ctx context.Context, form *ips.Form) (ips.Response, e
 	return resp, errors.Join(resp.Err(), FailedRows(resp))
 }
 
-// Wait waits until an order is decided and the callbacks have heard of it. Its
+// Wait waits until an order is decided and the handler has heard of it. Its
 // errors are those of Visit.
 func (m *Merchant) Wait(ctx context.Context, op ips.Operation, orderNo string) error {
 	final, err := m.Final(ctx, op, orderNo)
@@ -160,7 +175,7 @@ func (m *Merchant) Carry(ctx context.Context, form *ips.Form) (ips.Response, err
 }
 
 // Final waits for the answer that decides an order, and returns it once the
-// callbacks have heard of it. It may be a refusal, which is no error.
+// handler has heard of it. It may be a refusal, which is no error.
 func (m *Merchant) Final(ctx context.Context, op ips.Operation, orderNo string) (ips.Response, error) {
 	return m.answers.wait(ctx, orderKey{op, orderNo}, m.patience)
 }

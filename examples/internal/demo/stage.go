@@ -36,14 +36,14 @@ func NewPerson(name string) Person {
 // and has him pay the funds in through a bank. They may be 0.
 func (m *Merchant) Person(ctx context.Context, name string, funds ips.Amount) (Person, error) {
 	p := NewPerson(name)
-	form, err := m.Client.OpenAccount(ips.OpenAccountRequest{
+	form, err := m.Client.OpenAccount(Recorded(m.Orders, ips.OpenAccountRequest{
 		OrderNo:  ips.NewOrderNo("OA"),
 		IdentNo:  p.IdentNo,
 		RealName: p.Name,
 		Mobile:   p.Mobile,
 		Email:    p.Email,
 		Date:     ips.Today(),
-	})
+	}))
 	if err != nil {
 		return p, err
 	}
@@ -66,7 +66,7 @@ func (m *Merchant) payIn(ctx context.Context, p Person, funds ips.Amount) error 
 	if len(banks.Banks) == 0 {
 		return errors.New("IPS knows no bank to recharge from")
 	}
-	form, err := m.Client.Recharge(ips.RechargeRequest{
+	form, err := m.Client.Recharge(Recorded(m.Orders, ips.RechargeRequest{
 		OrderNo:  ips.NewOrderNo("RC"),
 		IdentNo:  p.IdentNo,
 		RealName: p.Name,
@@ -76,7 +76,7 @@ func (m *Merchant) payIn(ctx context.Context, p Person, funds ips.Amount) error 
 		Channel:  ips.RechargeEBank,
 		BankCode: banks.Banks[0].Code,
 		FeePayer: ips.PlatformPaysFee,
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (m *Merchant) Bid(ctx context.Context, borrower Person, amount ips.Amount) 
 		RealName:  borrower.Name,
 		Account:   borrower.Account,
 	}
-	form, err := m.Client.RegisterBid(bid)
+	form, err := m.Client.RegisterBid(Recorded(m.Orders, bid))
 	if err != nil {
 		return bid, err
 	}
@@ -157,7 +157,7 @@ func (m *Merchant) lend(ctx context.Context, bid ips.RegisterBidRequest, name st
 		Account:    p.Account,
 		Purpose:    bid.Purpose,
 	}}
-	form, err := m.Client.RegisterCreditor(claim.RegisterCreditorRequest)
+	form, err := m.Client.RegisterCreditor(Recorded(m.Orders, claim.RegisterCreditorRequest))
 	if err != nil {
 		return claim, err
 	}
@@ -178,7 +178,7 @@ func (m *Merchant) Release(ctx context.Context, bid ips.RegisterBidRequest, orde
 		Mode:    ips.TransferRowByRow,
 		Rows:    []ips.TransferRow{{OriginalOrderNo: orderNo, Amount: amount, FromAccount: account, ToAccount: bid.Account}},
 	}
-	if _, err := m.Client.Transfer(ctx, req); err != nil {
+	if _, err := m.Client.Transfer(ctx, Recorded(m.Orders, req)); err != nil {
 		return err
 	}
 	return m.Wait(ctx, ips.OpTransfer, req.OrderNo)
