@@ -242,7 +242,7 @@ func TestUsage(t *testing.T) {
 		"notice after":    {[]string{"-notice-after", "-1s"}, nil, "-notice-after: want 0 or more"},
 		"notice again":    {[]string{"-notice-again", "5"}, nil, "-notice-again: want 0 to 4, got 5"},
 		"old bid":         {[]string{"-old-bid", "bid=1"}, nil, "-old-bid: sandbox: old bid: owed: nobody is owed anything"},
-		"old bid, word":   {[]string{"-old-bid", "colour=red"}, nil, "unknown name"},
+		"old bid, word":   {[]string{"-old-bid", "colour=red"}, nil, "colour: unknown key"},
 		"base":            {[]string{"-base", "sandbox"}, nil, `-base: want a URL, got "sandbox"`},
 		"export":          {[]string{"-export", "books.json"}, nil, "-export: want -data as well"},
 		"unknown flag":    {[]string{"-colour"}, nil, "-colour"},
