@@ -435,9 +435,9 @@ func Example_cookbookSignature() {
 	defer s.Close()
 
 	wrong := map[string]func(*ips.Config){
-		"cert":     func(c *ips.Config) { c.Cert = strings.Repeat("x", 128) },
-		"3DES key": func(c *ips.Config) { c.Key = "no-such-3des-key-at-all!" },
-		"3DES IV":  func(c *ips.Config) { c.IV = "12345678" },
+		"cert":     func(c *ips.Config) { c.Cert = ips.NewSecret(strings.Repeat("x", 128)) },
+		"3DES key": func(c *ips.Config) { c.Key = ips.NewSecret("no-such-3des-key-at-all!") },
+		"3DES IV":  func(c *ips.Config) { c.IV = ips.NewSecret("12345678") },
 		"merchant": func(c *ips.Config) { c.MerchantCode = "808899" },
 		"nothing":  func(*ips.Config) {},
 	}

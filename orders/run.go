@@ -281,6 +281,11 @@ func (b *Book) ask(ctx context.Context, j job, o *row, req ips.Request, client *
 		if err != nil {
 			return err
 		}
+		if answer.Status == ips.TradeDone {
+			// Asked says pending where results are still to come; the book has a state
+			// of its own for that.
+			said.Base().Outcome = ips.Success
+		}
 		h, err := hearing(said)
 		if err != nil {
 			return err
