@@ -44,7 +44,7 @@ func Compare(req Request, answer Response) []Difference {
 		switch {
 		case i < 0:
 		case f.Row != "":
-			if base.Outcome == Success {
+			if base.Outcome == Success && base.Via != Queried {
 				all = append(all, compareRows(&f, asked.FieldByIndex(fields[i].Index), said.FieldByIndex(f.Index))...)
 			}
 		case f.Type == amountType || slices.Contains(compared, f.Name):

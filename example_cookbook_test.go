@@ -564,7 +564,7 @@ func Example_cookbookStart() {
 	defer os.RemoveAll(dir)
 	path, test := filepath.Join(dir, "ips.json"), ips.TestMerchant()
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": "900001", "IPS_CERT": test.Cert, "IPS_3DES_KEY": test.Key, "IPS_3DES_IV": test.IV,
+		"IPS_MERCHANT": "900001", "IPS_CERT": test.Cert.Reveal(), "IPS_3DES_KEY": test.Key.Reveal(), "IPS_3DES_IV": test.IV.Reveal(),
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
