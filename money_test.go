@@ -180,6 +180,20 @@ func TestCompareWithNothing(t *testing.T) {
 	assert.NotEmpty(t, ips.Compare(req, &ips.WithdrawResponse{Reply: ips.Reply{Operation: ips.OpRecharge}}))
 }
 
+// TestCompareSeesNoMoney: an amount of 0 is said, by either name.
+func TestCompareSeesNoMoney(t *testing.T) {
+	t.Parallel()
+	req := exampleOf(t, ips.OpRegisterBid).request
+	for _, name := range []string{"pLendAmt", "pTrdAmt"} {
+		for said, want := range map[string]int{"0": 1, "0.00": 1, "": 0} {
+			a := sealedAnswer(t, ips.CodeBidRaising, "", document("pMerBillNo", ips.OrderNo(req), "pBidStatus", "2", name, said))
+			resp, err := offlineClient(t).ParseNotification(a.inbound(ips.OpRegisterBid), ips.OpRegisterBid)
+			require.NoError(t, err)
+			assert.Len(t, ips.Compare(req, resp), want, "%s %q", name, said)
+		}
+	}
+}
+
 // wrapped is a request inside a struct of the merchant's own: it has the methods
 // of a request and not its shape.
 type wrapped struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -196,6 +197,16 @@ func TestWaitsAreDrawn(t *testing.T) {
 		})
 	}
 	assert.Greater(t, len(seen), 10)
+
+	// From half of the wait to all of it.
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: failing(999, ips.ErrNotSent, "")}
+		_, err := s.client(t, ips.WithRetry(ips.RetryPolicy{Attempts: 300, Wait: time.Second, MaxWait: time.Second, Tokens: 300})).Transfer(t.Context(), exampleTransfer(t))
+		require.ErrorIs(t, err, ips.ErrNotSent)
+		waits := s.waits()
+		assert.InDelta(t, 500*time.Millisecond, slices.Min(waits), float64(50*time.Millisecond))
+		assert.InDelta(t, time.Second, slices.Max(waits), float64(50*time.Millisecond))
+	})
 }
 
 // TestTokens: in an outage all calls of a client together repeat no more than the
@@ -278,8 +289,10 @@ func TestRetryHonoursContext(t *testing.T) {
 		defer cancel()
 		s := &script{answer: failing(99, ips.ErrNotSent, "")}
 		start := time.Now()
-		_, err := s.client(t, ips.WithRetry(ips.RetryPolicy{Attempts: 5, Wait: time.Hour, MaxWait: time.Hour})).Transfer(ctx, exampleTransfer(t))
+		var events []ips.Event
+		_, err := s.client(t, ips.WithRetry(ips.RetryPolicy{Attempts: 5, Wait: time.Hour, MaxWait: time.Hour}), ips.WithHook(collect(&events))).Transfer(ctx, exampleTransfer(t))
 		require.ErrorIs(t, err, ips.ErrNotSent)
+		assert.Len(t, events, 1, "there is no second attempt, not even one that ends at once")
 		assert.Equal(t, time.Minute, time.Since(start))
 		assert.Len(t, s.at, 1)
 	})
