@@ -253,3 +253,14 @@ func TestFaultInALog(t *testing.T) {
 		assert.NotContains(t, err.Error(), "\x1b")
 	}
 }
+
+// TestInboundWithoutBody: a request that was made by hand has none.
+func TestInboundWithoutBody(t *testing.T) {
+	t.Parallel()
+	r, err := http.NewRequest(http.MethodPost, "https://p2p.example.com/ips/notify/recharge", nil)
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	require.Nil(t, r.Body)
+	_, err = offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	require.ErrorIs(t, err, ips.ErrMalformed)
+}

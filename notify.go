@@ -87,7 +87,7 @@ func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
 		return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxInbound)
 	}
 	form := r.PostForm // set if somebody in front has read the body
-	if form == nil {
+	if form == nil && r.Body != nil {
 		// A stranger's word on the length is good for no more than a little memory.
 		body, err := readAll(http.MaxBytesReader(nil, r.Body, c.maxInbound), min(r.ContentLength, 64<<10))
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
