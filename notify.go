@@ -38,9 +38,7 @@ func (c *Client) ParseReturn(r *http.Request, op Operation) (Response, error) {
 
 func (c *Client) parseInbound(r *http.Request, name Operation, via Via) (resp Response, err error) {
 	e := Event{Via: via, Start: time.Now()}
-	if resp, err = c.readInbound(r, name, via, &e); err != nil {
-		resp = nil
-	}
+	resp, err = c.readInbound(r, name, via, &e)
 	if e.Duration, e.Err = time.Since(e.Start), err; resp != nil {
 		base := resp.Base()
 		e.OrderNo, e.Code, e.Outcome, e.Err = base.OrderNo, base.Code, base.Outcome, resp.Err()

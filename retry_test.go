@@ -244,7 +244,7 @@ func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]time.Duration{
 		"7": 7 * time.Second, "3600": 20 * time.Second, "date": 9 * time.Second,
-		"0": -1, "-5": -1, "soon": -1, "18446744073709551616": -1, "": -1, // nothing of the kind: 0.5 to 1 s
+		"0": -1, "-5": -1, "soon": -1, "18446744073709551616": -1, "4294967296": -1, "": -1, // nothing of the kind: 0.5 to 1 s
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			if header == "date" {
@@ -269,13 +269,15 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
-	var status *ips.HTTPError
-	s := &script{answer: func(int) (*http.Response, error) {
-		return httpAnswer(http.StatusServiceUnavailable, "text/plain", "", "Retry-After", "60"), nil
-	}}
-	_, err := s.client(t).Transfer(t.Context(), exampleTransfer(t))
-	require.ErrorAs(t, err, &status)
-	assert.Equal(t, time.Minute, status.RetryAfter)
+	for header, want := range map[string]time.Duration{"60": time.Minute, "Mon, 01 Jan 2024 00:00:00 GMT": 0, "4294967296": 0} {
+		var status *ips.HTTPError
+		s := &script{answer: func(int) (*http.Response, error) {
+			return httpAnswer(http.StatusServiceUnavailable, "text/plain", "", "Retry-After", header), nil
+		}}
+		_, err := s.client(t).Transfer(t.Context(), exampleTransfer(t))
+		require.ErrorAs(t, err, &status)
+		assert.Equal(t, want, status.RetryAfter, header)
+	}
 }
 
 func balanceResult(amount string) string {
