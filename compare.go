@@ -61,7 +61,7 @@ func Compare(req Request, answer Response) []Difference {
 func (r *Reply) says(f *codec.Field, answer reflect.Value) bool {
 	return !answer.FieldByIndex(f.Index).IsZero() ||
 		slices.ContainsFunc(r.said, func(e codec.Element) bool {
-			return e.Text != "" && (e.Name == f.Name || f.Alias != "" && e.Name == f.Alias)
+			return e.Text != "" && (e.Name == f.Name || e.Name == f.Alias)
 		})
 }
 

@@ -180,6 +180,20 @@ func TestCompareWithNothing(t *testing.T) {
 	assert.NotEmpty(t, ips.Compare(req, &ips.WithdrawResponse{Reply: ips.Reply{Operation: ips.OpRecharge}}))
 }
 
+// TestCompareSeesNoMoney: an amount of 0 is said, by either name.
+func TestCompareSeesNoMoney(t *testing.T) {
+	t.Parallel()
+	req := exampleOf(t, ips.OpRegisterBid).request
+	for _, name := range []string{"pLendAmt", "pTrdAmt"} {
+		for said, want := range map[string]int{"0": 1, "0.00": 1, "": 0} {
+			a := sealedAnswer(t, ips.CodeBidRaising, "", document("pMerBillNo", ips.OrderNo(req), "pBidStatus", "2", name, said))
+			resp, err := offlineClient(t).ParseNotification(a.inbound(ips.OpRegisterBid), ips.OpRegisterBid)
+			require.NoError(t, err)
+			assert.Len(t, ips.Compare(req, resp), want, "%s %q", name, said)
+		}
+	}
+}
+
 // wrapped is a request inside a struct of the merchant's own: it has the methods
 // of a request and not its shape.
 type wrapped struct {
@@ -237,5 +251,89 @@ func TestFaultInALog(t *testing.T) {
 		assert.Less(t, len(err.Error()), 1000)
 		assert.NotContains(t, err.Error(), "\n")
 		assert.NotContains(t, err.Error(), "\x1b")
+	}
+}
+
+// TestInboundWithoutBody: a request that was made by hand has none.
+func TestInboundWithoutBody(t *testing.T) {
+	t.Parallel()
+	r, err := http.NewRequest(http.MethodPost, "https://p2p.example.com/ips/notify/recharge", nil)
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	require.Nil(t, r.Body)
+	_, err = offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	require.ErrorIs(t, err, ips.ErrMalformed)
+}
+
+// TestCallbackAddresses: an operation is the last segment of the path, whatever
+// stands around it.
+func TestCallbackAddresses(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"https://p2p.example.com":                "https://p2p.example.com/recharge",
+		"https://p2p.example.com/ips/":           "https://p2p.example.com/ips/recharge",
+		"https://p2p.example.com/ips?tenant=7":   "https://p2p.example.com/ips/recharge?tenant=7",
+		"https://p2p.example.com/a%2Fb?tenant=7": "https://p2p.example.com/a%2Fb/recharge?tenant=7",
+	} {
+		cfg := offlineConfig()
+		cfg.NotifyURL = base
+		c, err := ips.NewClient(cfg)
+		require.NoError(t, err, base)
+		req := *exampleOf(t, ips.OpRecharge).request.(*ips.RechargeRequest)
+		req.NotifyURL = ""
+		complete, err := c.Complete(req)
+		require.NoError(t, err, base)
+		assert.Equal(t, want, complete.(ips.RechargeRequest).NotifyURL)
+	}
+}
+
+// TestInboundEvents: a hook hears which operation an answer is of and what it
+// says, and of a stranger's nothing that he made up.
+func TestInboundEvents(t *testing.T) {
+	t.Parallel()
+	for _, op := range ips.Operations() {
+		if op.Transport == ips.QueryService {
+			continue
+		}
+		var events []ips.Event
+		c := offlineClient(t, ips.WithHook(collect(&events)))
+		resp, err := c.ParseNotification(sealedAnswer(t, op.Success[0], "", responseFile(t, op.Operation)).inbound(op.Operation), op.Operation)
+		require.NoError(t, err)
+		_, err = c.ParseReturn(post(op.Operation, "text/plain", ""), op.Operation)
+		require.Error(t, err)
+		_, err = c.ParseReturn(post("no-operation", "text/plain", ""), "no-operation")
+		require.Error(t, err)
+		require.Len(t, events, 3)
+		assert.Equal(t, op.Operation, events[0].Operation)
+		assert.Equal(t, op.Transport, events[0].Transport)
+		assert.Equal(t, ips.ServerToServer, events[0].Via)
+		assert.Equal(t, resp.Base().OrderNo, events[0].OrderNo)
+		assert.Equal(t, op.Success[0], events[0].Code)
+		assert.Equal(t, ips.Success, events[0].Outcome)
+		assert.NoError(t, events[0].Err)
+		assert.Positive(t, events[0].Received)
+		assert.Equal(t, op.Operation, events[1].Operation)
+		assert.Equal(t, ips.WebReturn, events[1].Via)
+		assert.Error(t, events[1].Err)
+		assert.Empty(t, events[2].Operation)
+		assert.Zero(t, events[2].Transport)
+	}
+}
+
+// TestInboundBodies: two content types are none, and a body that was cut short is
+// called something else than one that somebody in front has read.
+func TestInboundBodies(t *testing.T) {
+	t.Parallel()
+	whole := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	r := whole.inbound(ips.OpRecharge)
+	r.Header.Add("Content-Type", "application/x-www-form-urlencoded")
+	_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	require.ErrorContains(t, err, "content type stands there 2 times")
+	for text, want := range map[string]string{"": "something in front has read it", "p": "ends too early", whole.values().Encode(): "ends too early"} {
+		r := whole.inbound(ips.OpRecharge)
+		r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(text), failingBody{io.ErrUnexpectedEOF})), 9999
+		_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+		require.ErrorIs(t, err, ips.ErrMalformed)
+		require.ErrorContains(t, err, want)
 	}
 }
