@@ -356,7 +356,7 @@ var invalid = []struct {
 	{ips.OpQueryAccount, with{"Account", ""}, "argIpsAccount", "Account", empty, false},
 	{ips.OpQueryAccount, with{"Memo", zi(101)}, "argMemo", "Memo", most100, false},
 	{ips.OpQueryTrade, with{"OrderNo", ""}, "pMerBillNo", "OrderNo", empty, false},
-	{ips.OpQueryTrade, with{"Type", "8"}, "pTradeType", "Type", "must have 2 digits", false},
+	{ips.OpQueryTrade, with{"Type", "8"}, "pTradeType", "Type", "must have exactly 2 characters", false},
 }
 
 // personalNames are the Go names of fields whose values no error may show.
