@@ -436,9 +436,9 @@ func Example_cookbookSignature() {
 	defer s.Close()
 
 	wrong := map[string]func(*ips.Config){
-		"cert":     func(c *ips.Config) { c.Cert = strings.Repeat("x", 128) },
-		"3DES key": func(c *ips.Config) { c.Key = "no-such-3des-key-at-all!" },
-		"3DES IV":  func(c *ips.Config) { c.IV = "12345678" },
+		"cert":     func(c *ips.Config) { c.Cert = ips.NewSecret(strings.Repeat("x", 128)) },
+		"3DES key": func(c *ips.Config) { c.Key = ips.NewSecret("no-such-3des-key-at-all!") },
+		"3DES IV":  func(c *ips.Config) { c.IV = ips.NewSecret("12345678") },
 		"merchant": func(c *ips.Config) { c.MerchantCode = "808899" },
 		"nothing":  func(*ips.Config) {},
 	}
@@ -565,7 +565,7 @@ func Example_cookbookStart() {
 	defer os.RemoveAll(dir)
 	path, test := filepath.Join(dir, "ips.json"), ips.TestMerchant()
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": "900001", "IPS_CERT": test.Cert, "IPS_3DES_KEY": test.Key, "IPS_3DES_IV": test.IV,
+		"IPS_MERCHANT": "900001", "IPS_CERT": test.Cert.Reveal(), "IPS_3DES_KEY": test.Key.Reveal(), "IPS_3DES_IV": test.IV.Reveal(),
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",

@@ -284,7 +284,7 @@ func ExampleMarshalRequest() {
 // exampleNotification is what IPS posts after a recharge.
 func exampleNotification() *http.Request {
 	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	if err != nil {
 		panic(err)
 	}

@@ -196,7 +196,7 @@ func (p *platform) newServer(address string, m sandbox.Merchant, handler http.Ha
 	s := &Server{URL: address, platform: p, inbox: newInbox(handler)}
 	p.inboxes = append(p.inboxes, s.inbox)
 	s.cfg = ips.Config{
-		MerchantCode: m.Code, Cert: m.Cert, Key: m.Key, IV: m.IV,
+		MerchantCode: m.Code, Cert: ips.NewSecret(m.Cert), Key: ips.NewSecret(m.Key), IV: ips.NewSecret(m.IV),
 		Environment: ips.Sandbox(address),
 		ReturnURL:   s.inbox.server.URL + "/return",
 		NotifyURL:   s.inbox.server.URL + "/notify",
