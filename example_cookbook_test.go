@@ -105,7 +105,8 @@ func Example_cookbookWireName() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		for _, field := range reflect.VisibleFields(reflect.TypeOf(req)) {
+		for i := range reflect.TypeOf(req).NumField() {
+			field := reflect.TypeOf(req).Field(i)
 			if name, _, _ := strings.Cut(field.Tag.Get("ips"), ","); name == "pTrdAmt" {
 				fmt.Println(op.Endpoint, op.Method, field.Name)
 			}
@@ -261,7 +262,7 @@ func Example_cookbookFaults() {
 	// Output:
 	// inbound: ips: inbound recharge: signature does not hold
 	// R0 done
-	// inbound: ips: inbound recharge: answer for another merchant
+	// inbound: ips: inbound recharge: answer for another merchant: "808802"
 	// R1 done
 	// inbound: recharge R2: not what was ordered
 	// R2 done

@@ -52,7 +52,7 @@ func newSite(t *testing.T) *site {
 	cfg.ReturnURL, cfg.NotifyURL = "http://p2p.example.com/ips/return", "http://p2p.example.com/ips/notify"
 	client, err := ips.NewClient(cfg)
 	require.NoError(t, err)
-	return &site{client: client, out: log.New(io.Discard, "", 0), orders: make(map[string]ips.OpenAccountRequest), accounts: make(map[string]string)}
+	return &site{client: client, out: log.New(io.Discard, "", 0), orders: make(map[string]*opening), last: make(map[string]*opening), accounts: make(map[string]string)}
 }
 
 func TestPages(t *testing.T) {
@@ -74,7 +74,7 @@ func TestPages(t *testing.T) {
 		{"nothing filled in", "POST", "/", url.Values{}, 422, []string{"姓名填写有误", "邮箱填写有误"}, nil},
 		{"too much filled in", "POST", "/", url.Values{"name": {strings.Repeat("x", 100_000)}}, 422, []string{"姓名填写有误"}, nil},
 		{"no page", "GET", "/nothing", nil, 404, nil, nil},
-		{"a return that is none", "POST", "/ips/return/open-account", good, 400, []string{"refused"}, nil},
+		{"a return that is none", "POST", "/ips/return/open-account", good, 400, []string{"无法识别的结果"}, nil},
 		{"a notification that is none", "POST", "/ips/notify/open-account", good, 400, []string{"refused"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,4 +134,34 @@ func TestServe(t *testing.T) {
 
 	cancel()
 	assert.NoError(t, <-done, "it was asked to stop")
+}
+
+// An account belongs to whoever ordered it: not to whoever the answer names, and
+// not to an order that nobody placed.
+func TestOpened(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	asked := s.order(ips.OpenAccountRequest{RealName: "张三", IdentNo: "110101199001010001", Mobile: "13800000000", Email: "zhangsan@example.com"})
+	answer := func(change func(*ips.OpenAccountResponse)) error {
+		a := &ips.OpenAccountResponse{
+			Reply:   ips.Reply{Operation: ips.OpOpenAccount, Via: ips.ServerToServer, OrderNo: asked.OrderNo, Outcome: ips.Success},
+			Account: "4021000000000001", IdentNo: asked.IdentNo, Email: asked.Email,
+		}
+		change(a)
+		return s.opened(t.Context(), a)
+	}
+	for name, change := range map[string]func(*ips.OpenAccountResponse){
+		"another's e-mail":   func(a *ips.OpenAccountResponse) { a.Email = "lisi@example.com" },
+		"another's identity": func(a *ips.OpenAccountResponse) { a.IdentNo = "110101199001010002" },
+		"no such order":      func(a *ips.OpenAccountResponse) { a.OrderNo = "OA1" },
+	} {
+		assert.Error(t, answer(change), name)
+	}
+	assert.Empty(t, s.accounts)
+	require.NoError(t, answer(func(a *ips.OpenAccountResponse) { a.Outcome = ips.Failure }))
+	require.NoError(t, answer(func(a *ips.OpenAccountResponse) { a.Outcome, a.OrderNo = ips.Undecided, "" }))
+	assert.Empty(t, s.accounts)
+	// He came back, and IPS let him go on where he was.
+	require.NoError(t, answer(func(*ips.OpenAccountResponse) {}))
+	assert.Equal(t, map[string]string{"zhangsan@example.com": "4021000000000001"}, s.accounts)
 }

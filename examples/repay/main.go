@@ -47,7 +47,7 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 				out.Printf("claim %s: repaid", row.CreditorOrderNo)
 			}
 		case *ips.BidResponse:
-			if a.Outcome != ips.Pending {
+			if a.Operation == ips.OpEndBid && a.Outcome != ips.Pending {
 				out.Printf("bid %s: %s, %s", a.BidNo, a.Status, a.Message)
 			}
 		}
@@ -92,8 +92,8 @@ func run(ctx context.Context, getenv func(string) string, out *log.Logger) error
 		return err
 	}
 
-	// The end repeats the registration. It gives the borrower his margin back.
-	end := ips.EndBidRequest(loan.Bid)
+	// The end repeats the registration, but for the day. It gives the borrower his margin back.
+	end := loan.Bid.End(ips.Today())
 	if _, err := m.Client.EndBid(ctx, demo.Recorded(m.Orders, end)); err != nil && !errors.Is(err, ips.ErrFateUnknown) {
 		return err
 	}
