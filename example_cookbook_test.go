@@ -563,9 +563,9 @@ func Example_cookbookStart() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	path, test := filepath.Join(dir, "ips.json"), ips.TestMerchant()
+	path := filepath.Join(dir, "ips.json")
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": "900001", "IPS_CERT": test.Cert.Reveal(), "IPS_3DES_KEY": test.Key.Reveal(), "IPS_3DES_IV": test.IV.Reveal(),
+		"IPS_MERCHANT": "900001", "IPS_CERT": strings.Repeat("c", 128), "IPS_3DES_KEY": "a-key-of-24-characters!!", "IPS_3DES_IV": "8-chars-",
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
