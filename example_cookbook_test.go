@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -85,12 +86,12 @@ func Example_cookbookSOAP() {
 	})
 	var refusal *ips.Error
 	switch {
-	case errors.As(err, &refusal): // IPS said no; nothing was done
+	case errors.Is(err, ips.ErrFateUnknown): // sent, and nothing says what became of it
+		fmt.Println("unknown: the order stays open")
+	case errors.As(err, &refusal): // IPS said no to this message
 		fmt.Println("refused:", refusal.Code, refusal.Message)
-	case errors.Is(err, ips.ErrFateUnknown): // sent, no answer that can be believed
-		fmt.Println("unknown: the same request again, later")
-	case err != nil: // never reached IPS
-		fmt.Println("not sent:", err)
+	case err != nil: // not sent, or turned away at the door
+		fmt.Println("not done:", err)
 	default: // success or pending
 		fmt.Println(answer.Outcome, answer.Code)
 	}
@@ -100,8 +101,11 @@ func Example_cookbookSOAP() {
 // Which field of which method is pTrdAmt?
 func Example_cookbookWireName() {
 	for _, op := range ips.Operations() {
-		for i := range op.Request.NumField() {
-			field := op.Request.Field(i)
+		req, err := ips.UnmarshalRequest(op.Operation, []byte("{}")) // an empty one
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(req)) {
 			if name, _, _ := strings.Cut(field.Tag.Get("ips"), ","); name == "pTrdAmt" {
 				fmt.Println(op.Endpoint, op.Method, field.Name)
 			}
@@ -121,9 +125,11 @@ func Example_cookbookCodes() {
 	recharge, _ := ips.OpRecharge.Info()
 	fmt.Println(bid.Outcome("MG02500F"), bid.Outcome("MG02501F"), bid.Outcome("MG02008F"))
 	fmt.Println(recharge.Outcome("MG00008F"), recharge.Outcome("MG00000F"), recharge.Outcome("MG99999F"))
+	fmt.Println(recharge.Outcome("MG02501F"), recharge.Outcome("0000"), recharge.Outcome(""))
 	// Output:
 	// pending success failure
 	// pending success failure
+	// undecided undecided undecided
 }
 
 // books is a platform in memory: its orders, and what it has credited.
@@ -134,8 +140,7 @@ type books struct {
 }
 
 type bookedOrder struct {
-	account string
-	amount  ips.Amount
+	request ips.RechargeRequest
 	state   ips.OrderState
 }
 
@@ -143,38 +148,42 @@ func newBooks() *books {
 	return &books{orders: map[string]*bookedOrder{}, credited: map[string]ips.Amount{}}
 }
 
-func (b *books) record(orderNo, account string, amount ips.Amount) {
+func (b *books) record(req ips.RechargeRequest) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.orders[orderNo] = &bookedOrder{account: account, amount: amount, state: ips.OrderRecorded}
+	b.orders[req.OrderNo] = &bookedOrder{request: req, state: ips.OrderRecorded}
 }
 
-// recharged is the callback: for the web return, the notification, and every
-// copy of either.
+// recharged hears the web return, the notification, and every copy of either.
 func (b *books) recharged(_ context.Context, a *ips.RechargeResponse) error {
+	if a.Outcome == ips.Undecided {
+		return nil // it does not say what became of the order, which stays open
+	}
 	b.mu.Lock() // in earnest: lock the order's row, in the transaction that Once began
 	defer b.mu.Unlock()
 	order, ok := b.orders[a.OrderNo]
 	if !ok {
 		return fmt.Errorf("recharge %s: no such order", a.OrderNo)
 	}
-	if a.Outcome == ips.Success && (a.Account != order.account || a.Amount != order.amount) {
+	if a.Outcome == ips.Success && len(ips.Compare(order.request, a)) > 0 {
 		return fmt.Errorf("recharge %s: not what was ordered", a.OrderNo)
 	}
-	next, changed, err := order.state.Next(a.Outcome)
-	if err != nil || !changed {
+	next, change, err := order.state.Next(a.Base())
+	if err != nil || change == ips.Unchanged {
 		return err // a contradiction; or nothing new
 	}
 	order.state = next
-	if next == ips.OrderDone {
-		b.credited[a.Account] += a.Amount
+	if next == ips.OrderDone { // what was ordered: an answer may leave elements out
+		b.credited[order.request.Account] += order.request.Amount
 	}
 	return nil
 }
 
 func (b *books) page(w http.ResponseWriter, _ *http.Request, resp ips.Response, err error) {
 	switch {
-	case err != nil || resp.Base().Outcome == ips.Pending:
+	case resp == nil: // no answer of IPS: a reload, or a stranger
+		http.Error(w, "请到“我的订单”查看结果", http.StatusBadRequest)
+	case err != nil || resp.Base().Outcome == ips.Pending || resp.Base().Outcome == ips.Undecided:
 		fmt.Fprintln(w, "处理中，请稍后查看订单")
 	case resp.Base().Outcome == ips.Success:
 		fmt.Fprintln(w, "充值成功")
@@ -185,22 +194,19 @@ func (b *books) page(w http.ResponseWriter, _ *http.Request, resp ips.Response, 
 
 func (b *books) inbound() ips.Inbound {
 	return ips.Inbound{
-		Once: new(ips.MemoryOnce), // in earnest: your database, see "What do I store"
-		Callbacks: ips.Callbacks{
-			Recharge: b.recharged,
-			Other:    func(context.Context, ips.Response) error { return nil },
-		},
+		Hear:    ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(b.recharged, ignore)),
 		OnError: func(_ *http.Request, err error) { fmt.Println("inbound:", err) },
 	}
 }
 
 // rechargeForm is a recharge of 500.00 that the platform has recorded.
 func (b *books) rechargeForm(s *ipstest.Server, p ipstest.Person, orderNo string) *ips.Form {
-	b.record(orderNo, p.Account, 500*ips.Yuan)
-	form, err := s.Client().Recharge(ips.RechargeRequest{
+	req := ips.RechargeRequest{
 		OrderNo: orderNo, Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 		Amount: 500 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.PlatformPaysFee,
-	})
+	}
+	b.record(req)
+	form, err := s.Client().Recharge(req)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -212,13 +218,8 @@ func TestCookbookCreditedOnce(t *testing.T) {
 	mux := http.NewServeMux()
 	s := ipstest.NewServer(t, ipstest.Handler(mux)) // IPS, in this process
 	b := newBooks()                                 // the platform under test
-	in := ips.Inbound{
-		Once: new(ips.MemoryOnce), // or the real one, on a test database
-		Callbacks: ips.Callbacks{
-			Recharge: b.recharged,
-			Other:    func(context.Context, ips.Response) error { return nil },
-		},
-	}
+	once := new(ipstest.MemoryOnce)                 // or the real one, on a test database
+	in := ips.Inbound{Hear: ips.Deduplicated(once, ips.On(b.recharged, ignore))}
 	mux.Handle("/notify/", s.Client().NotifyHandler(in))
 	mux.Handle("/return/", s.Client().ReturnHandler(in, b.page))
 
@@ -308,42 +309,52 @@ func Example_cookbookPending() {
 	}
 	s.HoldNext(ips.OpTransfer)
 
-	state := ips.OrderRecorded // saved, together with req, before the call
+	state := ips.OrderRecorded // saved, together with req; as OrderUnknown just before the call
 	answer, err := client.Transfer(ctx, req)
 	if err != nil {
 		log.Fatal(err)
 	}
-	state, changed, err := state.Next(answer.Outcome)
-	fmt.Println(answer.Code, state, changed, err)
+	state, change, err := state.Next(answer.Base())
+	fmt.Println(answer.Code, state, change == ips.Changed, err)
 
-	// No notification has come. Ask: the very same request, the same number.
-	answer, err = client.Transfer(ctx, req)
+	// No notification has come. Ask, if your platform has the trade query.
+	kind, certain, ok := ips.TradeTypeOf(req)
+	if !ok || !certain {
+		log.Fatal("only its notification tells, or a person")
+	}
+	trade, err := client.QueryTrade(ctx, ips.QueryTradeRequest{OrderNo: req.OrderNo, Type: kind})
 	if err != nil {
 		log.Fatal(err)
 	}
-	state, changed, err = state.Next(answer.Outcome)
-	fmt.Println(answer.Code, state, changed, err)
+	asked, err := ips.Asked(req, trade) // the answer that it stands for
+	if err != nil {
+		log.Fatal(err)
+	}
+	state, change, err = state.Next(asked.Base())
+	fmt.Println(trade.Status, state, change == ips.Changed, err)
 
-	// Evidence, no proof: has the money arrived?
+	// Shown to people, no proof: has the money arrived?
 	balance, err := client.QueryBalance(ctx, borrower.Account)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(balance.Available, balance.Verified)
+	fmt.Println(balance.Available, balance.Signature.Verified())
 
 	s.Release(ips.OpTransfer)
 	final := s.WaitNotification(ips.OpTransfer, req.OrderNo)
-	state, changed, err = state.Next(final.Base().Outcome)
-	fmt.Println(final.Base().Code, state, changed, err)
+	state, change, err = state.Next(final.Base())
+	fmt.Println(final.Base().Code, state, change == ips.Changed, err)
 
 	// A pending that was overtaken changes nothing; the opposite is an error.
-	_, changed, err = state.Next(ips.Pending)
-	fmt.Println(changed, err)
-	_, _, err = state.Next(ips.Failure)
+	_, change, err = state.Next(answer.Base())
+	fmt.Println(change == ips.Changed, err)
+	opposite := *final.Base()
+	opposite.Outcome = ips.Failure
+	_, _, err = state.Next(&opposite)
 	fmt.Println(errors.Is(err, ips.ErrContradiction))
 	// Output:
 	// MG00008F pending true <nil>
-	// MG00008F pending false <nil>
+	// in work pending false <nil>
 	// 5000.00 true
 	// MG00000F done true <nil>
 	// false <nil>
@@ -355,15 +366,15 @@ func Example_cookbookHandle() {
 	s := ipstest.Start()
 	defer s.Close()
 	client, ctx := s.Client(), context.Background()
-	in := ips.Inbound{
-		Once: new(ips.MemoryOnce),
-		Callbacks: ips.Callbacks{
-			UnfreezeMargin: func(_ context.Context, a *ips.UnfreezeMarginResponse) error {
-				fmt.Println(a.OrderNo, a.Via, a.Outcome, a.Code)
-				return nil
-			},
-		},
-	}
+	hear := ips.Deduplicated(new(ipstest.MemoryOnce), func(_ context.Context, answer ips.Response) error {
+		switch a := answer.(type) {
+		case *ips.UnfreezeMarginResponse:
+			fmt.Println(a.OrderNo, a.Via, a.Outcome, a.Code)
+			return nil
+		default:
+			return ips.ErrUnheard
+		}
+	})
 	req := ips.UnfreezeMarginRequest{
 		OrderNo: "U1", BidNo: "B1", Date: s.Today(), Amount: ips.Yuan, Owner: ips.BorrowerMargin,
 		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
@@ -371,11 +382,10 @@ func Example_cookbookHandle() {
 	s.RefuseNext(ips.OpUnfreezeMargin, ips.CodeFailed, "系统维护中")
 
 	answer, err := client.UnfreezeMargin(ctx, req)
-	var refusal *ips.Error
-	if err == nil || errors.As(err, &refusal) { // IPS has answered: yes, not yet, or no
-		err = in.Handle(ctx, answer) // the same callback, the same Once
+	if answer != nil { // IPS has answered: yes, not yet, no, or nothing to go by
+		err = hear(ctx, answer) // the handler of notifications, with the same Once
 	}
-	// Any other error: the order stays open.
+	// Any other error: the order stays open, unless it is ErrNotSent.
 
 	fmt.Println(err)
 	// Output:
@@ -383,7 +393,7 @@ func Example_cookbookHandle() {
 	// <nil>
 }
 
-// The answer was lost on the way: the money moved, and moves no second time.
+// The answer was lost on the way, and the money moved.
 func Example_cookbookFateUnknown() {
 	s := ipstest.Start()
 	defer s.Close()
@@ -404,18 +414,17 @@ func Example_cookbookFateUnknown() {
 	}
 	s.BreakNext(ips.OpUnfreezeMargin, ipstest.ConnectionBroken)
 
+	state := ips.OrderUnknown // written before the call left
 	_, err = client.UnfreezeMargin(ctx, req)
-	if errors.Is(err, ips.ErrFateUnknown) {
-		// The order stays open. Later, by a job of yours, not in a loop here:
-		answer, err := client.UnfreezeMargin(ctx, req)
-		if err != nil {
-			log.Fatal(err) // refused; or still unknown, and still open
-		}
-		fmt.Println(answer.Outcome)
+	switch {
+	case errors.Is(err, ips.ErrNotSent): // certainly nothing left this machine
+		state = ips.OrderRecorded
+	case errors.Is(err, ips.ErrFateUnknown): // it may have been carried out: it was
+		fmt.Println(state)
 	}
 	fmt.Println(s.Balance(guarantor.Account))
 	// Output:
-	// success
+	// unknown
 	// 400.00 600.00
 }
 
@@ -555,7 +564,7 @@ func Example_cookbookStart() {
 	defer os.RemoveAll(dir)
 	path, test := filepath.Join(dir, "ips.json"), ips.TestMerchant()
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": test.MerchantCode, "IPS_CERT": test.Cert, "IPS_3DES_KEY": test.Key, "IPS_3DES_IV": test.IV,
+		"IPS_MERCHANT": "900001", "IPS_CERT": test.Cert, "IPS_3DES_KEY": test.Key, "IPS_3DES_IV": test.IV,
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
@@ -567,7 +576,7 @@ func Example_cookbookStart() {
 		log.Fatal(err)
 	}
 	alert := func(string, error) {}
-	mux, callbacks, once := http.NewServeMux(), ips.Callbacks{}, new(ips.MemoryOnce)
+	mux, hear, once := http.NewServeMux(), ips.Handler(nil), new(ipstest.MemoryOnce)
 
 	cfg, err := ips.ConfigFromFile(path) // refuses a file that others can read
 	if err != nil {
@@ -589,7 +598,7 @@ func Example_cookbookStart() {
 		log.Fatal(err)
 	}
 	mux.Handle("/ips/notify/", client.NotifyHandler(ips.Inbound{
-		Once: once, Callbacks: callbacks,
+		Hear: ips.Deduplicated(once, hear),
 		OnError: func(_ *http.Request, err error) {
 			if errors.Is(err, ips.ErrContradiction) {
 				alert("IPS says the opposite of what it said", err)
@@ -606,7 +615,7 @@ func Example_cookbookStart() {
 	}
 
 	fmt.Println(client, server.ReadTimeout)
-	// Output: ips.Client{808801 at https://p2p.ips.com.cn} 1m0s
+	// Output: ips.Client{900001 at https://p2p.ips.com.cn} 1m0s
 }
 
 // He left the pages of the account opening, and comes back.
@@ -657,17 +666,8 @@ func Example_cookbookPart() {
 	final := s.WaitNotification(ips.OpTransfer, req.OrderNo).(*ips.TransferResponse)
 
 	rest := req
-	rest.OrderNo, rest.Rows = ips.NewOrderNo("T"), nil // a new order, of what failed for certain
-	for _, row := range final.Rows {
-		if row.Status != ips.RowFailed {
-			continue
-		}
-		for _, asked := range req.Rows {
-			if asked.OriginalOrderNo == row.OriginalOrderNo {
-				rest.Rows = append(rest.Rows, asked)
-			}
-		}
-	}
+	rest.OrderNo = ips.NewOrderNo("T") // a new order
+	rest.Rows = final.Failed(req.Rows) // of what failed for certain
 	fmt.Println(final.Outcome, len(final.Rows), len(rest.Rows))
 
 	if _, err := client.Transfer(ctx, rest); err != nil {
@@ -688,19 +688,18 @@ func Example_cookbookTwoMerchants() {
 	site := httptest.NewServer(mux)
 	defer site.Close()
 	in := func(code string) ips.Inbound {
-		return ips.Inbound{Callbacks: ips.Callbacks{
-			Other: func(_ context.Context, resp ips.Response) error {
-				fmt.Println(code, resp.Base().MerchantCode, resp.Base().Operation)
-				return nil
-			},
+		return ips.Inbound{Hear: func(_ context.Context, resp ips.Response) error {
+			fmt.Println(code, resp.Base().MerchantCode, resp.Base().Operation)
+			return nil
 		}}
 	}
 
+	shared := &http.Client{Transport: http.DefaultTransport} // their connections; the transport of your own
 	clients := map[string]*ips.Client{}
 	for _, cfg := range []ips.Config{s.Config(), s.Second().Config()} {
 		path := "/ips/" + cfg.MerchantCode + "/notify"
 		cfg.NotifyURL = site.URL + path
-		client, err := ips.NewClient(cfg)
+		client, err := ips.NewClient(cfg, ips.WithHTTPClient(shared))
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -729,7 +728,6 @@ func Example_cookbookOldAddresses() {
 	mux := http.NewServeMux()
 	site := httptest.NewServer(mux)
 	defer site.Close()
-	b.record("R1", p.Account, 500*ips.Yuan)
 
 	in := b.inbound()
 	in.OperationOf = func(r *http.Request) ips.Operation {
@@ -739,12 +737,14 @@ func Example_cookbookOldAddresses() {
 		}[r.URL.Path]
 	}
 	mux.Handle("/pay/", client.NotifyHandler(in))
-	form, err := client.Recharge(ips.RechargeRequest{
+	req := ips.RechargeRequest{
 		NotifyURL: site.URL + "/pay/recharge_notify.php", // pS2SUrl, goes before Config.NotifyURL
 		OrderNo:   "R1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 		Amount: 500 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.PlatformPaysFee,
-	})
+	}
+	form, err := client.Recharge(req)
 
+	b.record(req)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -758,7 +758,7 @@ type sqlOnce struct{ db *sql.DB }
 
 type txKey struct{}
 
-// Do makes the answer's key and all that the callback writes one transaction.
+// Do makes the answer's key and all that the handler writes one transaction.
 func (o sqlOnce) Do(ctx context.Context, key ips.AnswerKey, fn func(context.Context) error) error {
 	tx, err := o.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -778,7 +778,7 @@ func (o sqlOnce) Do(ctx context.Context, key ips.AnswerKey, fn func(context.Cont
 	return tx.Commit()
 }
 
-// The callback finds the transaction in its context.
+// The handler finds the transaction in its context.
 func Example_cookbookOnce() {
 	mux := http.NewServeMux()
 	s := ipstest.Start(ipstest.Handler(mux))
@@ -788,17 +788,14 @@ func Example_cookbookOnce() {
 	fails := 1
 
 	mux.Handle("/notify/", s.Client().NotifyHandler(ips.Inbound{
-		Once: sqlOnce{db},
-		Callbacks: ips.Callbacks{
-			OpenAccount: func(ctx context.Context, a *ips.OpenAccountResponse) error {
-				tx := ctx.Value(txKey{}).(*sql.Tx)
-				if fails--; fails == 0 { // the database had to give up: IPS says it again
-					return errors.New("deadlock")
-				}
-				_, err := tx.ExecContext(ctx, "UPDATE users SET account = $1 WHERE opening = $2", a.Account, a.OrderNo)
-				return err
-			},
-		},
+		Hear: ips.Deduplicated(sqlOnce{db}, ips.On(func(ctx context.Context, a *ips.OpenAccountResponse) error {
+			tx := ctx.Value(txKey{}).(*sql.Tx)
+			if fails--; fails == 0 { // the database had to give up: IPS says it again
+				return errors.New("deadlock")
+			}
+			_, err := tx.ExecContext(ctx, "UPDATE users SET account = $1 WHERE opening = $2", a.Account, a.OrderNo)
+			return err
+		}, nil)),
 		OnError: func(_ *http.Request, err error) { fmt.Println(err) },
 	}))
 	p := s.NewPerson()

@@ -194,6 +194,7 @@ func hear(f func(ips.Response) error) ips.Handler {
 func assertAnswer(t testing.TB, want, got ips.Response) {
 	t.Helper()
 	require.IsType(t, want, got)
+	ips.ForgetDocument(want) // which may be an answer too
 	ips.ForgetDocument(got)
 	assert.Equal(t, want, got)
 }

@@ -2,6 +2,7 @@ package ips_test
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"net/http/httptest"
@@ -35,14 +36,18 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		base := resp.Base()
-		if base.Outcome != ips.Failure && base.OrderNo == "" {
-			t.Fatal("done, and no order number")
+		if base.Outcome != ips.Undecided && base.OrderNo == "" {
+			t.Fatal("decided, and no order number")
 		}
 		if base.Code != ips.Code(code) || base.Operation != ips.Operation(op) {
 			t.Fatalf("%s %s, got %s %s", op, code, base.Operation, base.Code)
 		}
-		if (base.Outcome == ips.Failure) != (resp.Err() != nil) {
+		decided := base.Outcome == ips.Success || base.Outcome == ips.Pending
+		if decided == (resp.Err() != nil) || (base.Outcome == ips.Undecided) != errors.Is(resp.Err(), ips.ErrFateUnknown) {
 			t.Fatal("outcome and error disagree")
+		}
+		if key, ok := base.Key(); ok != (base.Outcome != ips.Undecided) || ok && len(key.String()) > 80 {
+			t.Fatalf("key %q, %v", key, ok)
 		}
 	})
 }

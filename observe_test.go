@@ -91,7 +91,7 @@ func TestHooksAddUp(t *testing.T) {
 	c := offlineClient(t, hook("a"), hook("b"), hook("c"),
 		ips.WithUnmaskedWireTap(func(m ips.WireMessage) { raw = append(raw, m) }),
 		ips.WithWireTap(func(m ips.WireMessage) { masked = append(masked, m) }))
-	form, err := c.Form(exampleOf(t, ips.OpRecharge).request.(ips.Request))
+	form, err := c.Form(exampleOf(t, ips.OpRecharge).request)
 	require.NoError(t, err)
 	require.NotNil(t, form)
 	assert.Equal(t, []string{"a", "b", "c"}, order)
@@ -136,7 +136,7 @@ func TestHookHearsOfRefusedRequests(t *testing.T) {
 	require.ErrorIs(t, err, ips.ErrOldBid)
 	assert.Equal(t, err, last().Err)
 
-	_, err = c.QueryTrade(t.Context(), ips.QueryTradeRequest{OrderNo: "R1", Type: ips.TradeRecharge})
+	_, err = tradeClient(t, ips.NoTradeQuery, r, ips.WithHook(collect(&events))).QueryTrade(t.Context(), rechargeQuestion)
 	require.ErrorIs(t, err, ips.ErrNoTradeQuery)
 	require.ErrorIs(t, last().Err, ips.ErrNoTradeQuery)
 
@@ -163,7 +163,7 @@ func TestHookGetsTheContextOfAForm(t *testing.T) {
 		seen++
 	}))
 	ctx := context.WithValue(t.Context(), key{}, "trace")
-	_, err := c.FormContext(ctx, exampleOf(t, ips.OpRecharge).request.(ips.Request))
+	_, err := c.FormContext(ctx, exampleOf(t, ips.OpRecharge).request)
 	require.NoError(t, err)
 	_, err = c.FormContext(ctx, ips.RechargeRequest{})
 	require.Error(t, err)
@@ -181,8 +181,7 @@ func TestWrongDoor(t *testing.T) {
 				t.Errorf("%s: sealed", tt.op)
 			}
 		}))
-		req, ok := tt.request.(ips.Request)
-		require.True(t, ok, "%s: %T is no Request", tt.op, tt.request)
+		req := tt.request
 		form, err := c.Form(req)
 		if tt.transport == ips.Redirect || tt.transport == ips.ServerPosted {
 			require.NoError(t, err, tt.op)

@@ -144,16 +144,10 @@ func (r *RepayOldBidResponse) Failed(asked []RepayOldBidRow) []RepayOldBidRow {
 		account     string
 		fee, amount Amount
 	}
-	failed := make(map[key]int)
-	for i := range r.Rows {
-		if row := &r.Rows[i]; row.Status == RowFailed {
-			failed[key{row.Account, row.Fee, row.Amount}]++
-		}
-	}
-	return taken(asked, func(row *RepayOldBidRow) bool {
-		k := key{row.Account, row.Fee, row.Amount}
-		failed[k]--
-		return failed[k] >= 0
+	return failedRows(asked, r.Rows, func(row *RepayOldBidRow) key {
+		return key{row.Account, row.Fee, row.Amount}
+	}, func(row *RepayOldBidRowResult) (key, RowStatus) {
+		return key{row.Account, row.Fee, row.Amount}, row.Status
 	})
 }
 

@@ -163,23 +163,18 @@ type RepayResponse struct {
 }
 
 // Failed returns those of the asked rows that were not carried out, each at most
-// once: a row is known by its claim, its account and its fee; the answer has no
-// amount. Carry them into a new order, under a new number.
+// once: a row is known by its claim, its account and its fee, because the answer
+// has no amount, and rows that are alike in these by their order. Carry them into a
+// new order, under a new number.
 func (r *RepayResponse) Failed(asked []RepayRow) []RepayRow {
 	type key struct {
 		claim, account string
 		fee            Amount
 	}
-	failed := make(map[key]int)
-	for i := range r.Rows {
-		if row := &r.Rows[i]; row.Status == RowFailed {
-			failed[key{row.CreditorOrderNo, row.Account, row.Fee}]++
-		}
-	}
-	return taken(asked, func(row *RepayRow) bool {
-		k := key{row.CreditorOrderNo, row.Account, row.Fee}
-		failed[k]--
-		return failed[k] >= 0
+	return failedRows(asked, r.Rows, func(row *RepayRow) key {
+		return key{row.CreditorOrderNo, row.Account, row.Fee}
+	}, func(row *RepayRowResult) (key, RowStatus) {
+		return key{row.CreditorOrderNo, row.Account, row.Fee}, row.Status
 	})
 }
 

@@ -76,15 +76,15 @@ func TestSignAutoBidRefused(t *testing.T) {
 	good := func() req { return autoBidContractOf(s, p) }
 	refusedForms(t, s, s.Client().SignAutoBid, good, []refusedCase[req]{
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG06020F"},
-		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG06021F"},
-		{"another's name", func(r *req) { r.RealName = other.Name }, "MG06021F"},
+		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG06020F"},
+		{"another's name", func(r *req) { r.RealName = other.Name }, "MG06020F"},
 		{"number taken by another contract", func(r *req) { r.OrderNo = first.OrderNo; r.Valid = 1 }, "MG06090F"},
 	})
 }
 
 func TestSignAutoBidPage(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(0)
 	got := answerOf[*ips.SignAutoBidResponse](t, s.Cancel(seal(t, s.Client().SignAutoBid, autoBidContractOf(s, p))))
 	requireRefusal(t, "MG06091F", got)
@@ -108,7 +108,7 @@ func TestAutoBid(t *testing.T) {
 	bid := openBid(t, s, s.Person(500*ips.Yuan))
 	investor := s.Person(3000 * ips.Yuan)
 	authNo := signAutoBid(t, s, autoBidContractOf(s, investor))
-	s.SetManual(investor.Account, true) // he is not asked
+	s.SetManual(investor.Account) // he is not asked
 
 	req := autoInvestmentOf(s, bid, investor, authNo, 2000*ips.Yuan)
 	got, err := s.Client().AutoBid(t.Context(), req)
@@ -170,7 +170,7 @@ func TestAutoBidRefused(t *testing.T) {
 		{"rate too high", on(dear), "MG03031F"},
 		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, ips.CodeInvestorIdentity},
 		{"not enough money", func(r *req) { r.Amount = 2000 * ips.Yuan }, ips.CodeInvestorFunds},
-		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03020F"},
+		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03112F"},
 	}, borrower.Account, investor.Account, other.Account)
 }
 
@@ -247,15 +247,15 @@ func TestSignAutoRepayRefused(t *testing.T) {
 	good := func() req { return autoRepayContractOf(s, p) }
 	refusedForms(t, s, s.Client().SignAutoRepay, good, []refusedCase[req]{
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG07020F"},
-		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG07021F"},
-		{"another's name", func(r *req) { r.RealName = other.Name }, "MG07021F"},
+		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, "MG07020F"},
+		{"another's name", func(r *req) { r.RealName = other.Name }, "MG07020F"},
 		{"number taken by another contract", func(r *req) { r.OrderNo = first.OrderNo; r.Valid = 1 }, "MG07090F"},
 	})
 }
 
 func TestSignAutoRepayPage(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(0)
 	got := answerOf[*ips.SignAutoRepayResponse](t, s.Cancel(seal(t, s.Client().SignAutoRepay, autoRepayContractOf(s, p))))
 	requireRefusal(t, "MG07091F", got)

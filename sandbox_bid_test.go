@@ -69,7 +69,7 @@ func TestRegisterBid(t *testing.T) {
 	req := bidOf(s, borrower)
 	got := carry[*ips.BidResponse](t, s, s.Client().RegisterBid, req)
 
-	want := wantBid(s, req, reply(ips.OpRegisterBid, ips.WebReturn, ips.CodeBidRegistered, "标的新增", req.OrderNo),
+	want := wantBid(s, req, reply(ips.OpRegisterBid, ips.WebReturn, ips.CodeBidRegistered, "标的新增，返回码MG02500F", req.OrderNo),
 		"1", ips.BidNew, 0)
 	want.Extra = urlsOf(s, ips.OpRegisterBid)
 	takeNumber(t, `^BID\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
@@ -96,20 +96,20 @@ func TestRegisterBidText(t *testing.T) {
 		available ips.Amount
 		frozen    ips.Amount
 	}{
-		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, true) },
+		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplyYes(p.Mobile) },
 			ips.CodeBidRaising, ips.BidRaising, 100 * ips.Yuan, 500 * ips.Yuan},
 		{"yes in the last minute", func(s *ipstest.Server, p ipstest.Person) {
 			s.Advance(29*time.Minute + 59*time.Second)
-			s.ReplySMS(p.Mobile, true)
+			s.ReplyYes(p.Mobile)
 		}, ips.CodeBidRaising, ips.BidRaising, 100 * ips.Yuan, 500 * ips.Yuan},
-		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, false) },
+		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplyNo(p.Mobile) },
 			ips.CodeBidFailed, ips.BidFailed, 600 * ips.Yuan, 0},
-		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(30 * time.Minute) },
+		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(40 * time.Minute) },
 			ips.CodeBidNoReply, ips.BidFailed, 600 * ips.Yuan, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := startIPS(t, ipstest.Manual())
+			s := startIPS(t, ipstest.WithManual())
 			borrower := s.Person(600 * ips.Yuan)
 			req := bidOf(s, borrower)
 			first := carry[*ips.BidResponse](t, s, s.Client().RegisterBid, req)
@@ -123,9 +123,10 @@ func TestRegisterBidText(t *testing.T) {
 			assert.Equal(t, tt.frozen, final.FrozenMargin)
 			s.AssertBalance(borrower.Account, tt.available, tt.frozen)
 
-			// Sent again, it is not asked again.
+			// Sent again, it is not asked again, unless it failed.
 			again := carry[*ips.BidResponse](t, s, s.Client().RegisterBid, req)
-			assertAnswer(t, first, again)
+			assert.Equal(t, ips.CodeBidRegistered, again.Code)
+			assert.Equal(t, tt.status == ips.BidRaising, first.IPSBillNo == again.IPSBillNo)
 		})
 	}
 }
@@ -133,17 +134,17 @@ func TestRegisterBidText(t *testing.T) {
 // A bid that failed has left its number free.
 func TestRegisterBidAfterFailure(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	borrower := s.Person(600 * ips.Yuan)
 	failed := bidOf(s, borrower)
 	carry[*ips.BidResponse](t, s, s.Client().RegisterBid, failed)
-	s.ReplySMS(borrower.Mobile, false)
+	s.ReplyNo(borrower.Mobile)
 	s.WaitNotification(ips.OpRegisterBid, failed.OrderNo)
 
 	req := bidOf(s, borrower)
 	req.BidNo = failed.BidNo
 	first := carry[*ips.BidResponse](t, s, s.Client().RegisterBid, req)
-	s.ReplySMS(borrower.Mobile, true)
+	s.ReplyYes(borrower.Mobile)
 	require.NoError(t, notified(t, s, first).Err())
 }
 
@@ -151,11 +152,11 @@ func TestRegisterBidAfterFailure(t *testing.T) {
 // he said yes.
 func TestRegisterBidMarginSpent(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	borrower := s.Person(600 * ips.Yuan)
 	first := carry[*ips.BidResponse](t, s, s.Client().RegisterBid, bidOf(s, borrower))
 	require.NoError(t, carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, withdrawalOf(s, borrower, 200*ips.Yuan)).Err())
-	s.ReplySMS(borrower.Mobile, true)
+	s.ReplyYes(borrower.Mobile)
 	final := notified(t, s, first)
 	requireRefusal(t, ips.CodeBidRefused, final)
 	assert.Equal(t, ips.BidFailed, final.Status)
@@ -175,7 +176,7 @@ func TestRegisterBidRefused(t *testing.T) {
 		{"another's account", func(r *ips.RegisterBidRequest) { r.Account = other.Account }, ips.CodeBidBorrower},
 		{"another's id number", func(r *ips.RegisterBidRequest) { r.IdentNo = other.IdentNo }, ips.CodeBidBorrower},
 		{"another's name", func(r *ips.RegisterBidRequest) { r.RealName = other.Name }, ips.CodeBidBorrower},
-		{"margin not there", func(r *ips.RegisterBidRequest) { r.Margin = 500*ips.Yuan + ips.Fen }, "MG02051F"},
+		{"margin not there", func(r *ips.RegisterBidRequest) { r.Margin = 500*ips.Yuan + ips.Fen }, "MG02044F"},
 		{"number taken by another bid", func(r *ips.RegisterBidRequest) { r.OrderNo = bid.OrderNo }, "MG02090F"},
 	}, borrower.Account)
 }
@@ -205,7 +206,7 @@ func TestEndBid(t *testing.T) {
 
 	got, err := s.Client().EndBid(t.Context(), ips.EndBidRequest(bid))
 	require.NoError(t, err)
-	want := wantBid(s, bid, reply(ips.OpEndBid, ips.Synchronous, ips.CodeBidEnding, "标的结束处理中", bid.OrderNo),
+	want := wantBid(s, bid, reply(ips.OpEndBid, ips.Synchronous, ips.CodeBidEnding, "标的结束处理中，返回码MG02503F", bid.OrderNo),
 		"2", ips.BidEnding, bid.Margin)
 	want.Extra = urlsOf(s, ips.OpEndBid)
 	takeNumber(t, `^BID\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
@@ -222,24 +223,24 @@ func TestEndBid(t *testing.T) {
 	s.AssertBalance(investor.Account, 1000*ips.Yuan, 0)
 	s.AssertBalance(guarantor.Account, 800*ips.Yuan, 0)
 
-	again, err := s.Client().EndBid(t.Context(), ips.EndBidRequest(bid))
-	require.NoError(t, err)
-	assertAnswer(t, got, again)
+	// The bid's state answers a repetition.
+	_, err = s.Client().EndBid(t.Context(), ips.EndBidRequest(bid))
+	requireRefused(t, ips.CodeBidOver, err)
 }
 
 func TestEndBidRefused(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	borrower, investor := s.Person(2000*ips.Yuan), s.Person(1000*ips.Yuan)
-	s.SetManual(borrower.Account, false)
+	s.SetAuto(borrower.Account)
 	open, ended, running := openBid(t, s, borrower), openBid(t, s, borrower), s.Bid(borrower, 1000*ips.Yuan)
 	endOfBid(t, s, ended)
 	s.PayOut(running, s.Invest(running, investor, 400*ips.Yuan))
 
-	s.SetManual(borrower.Account, true)
+	s.SetManual(borrower.Account)
 	failed, waiting := bidOf(s, borrower), bidOf(s, borrower)
 	carry[*ips.BidResponse](t, s, s.Client().RegisterBid, failed)
-	s.ReplySMS(borrower.Mobile, false)
+	s.ReplyNo(borrower.Mobile)
 	s.WaitNotification(ips.OpRegisterBid, failed.OrderNo)
 	carry[*ips.BidResponse](t, s, s.Client().RegisterBid, waiting)
 
@@ -248,7 +249,7 @@ func TestEndBidRefused(t *testing.T) {
 	}
 	good := func() ips.EndBidRequest { return ips.EndBidRequest(open) }
 	refusedCalls(t, s, call(t, s.Client().EndBid), good, []refusedCase[ips.EndBidRequest]{
-		{"no such bid", func(r *ips.EndBidRequest) { r.BidNo = "B0" }, ips.CodeBidUnknown},
+		{"no such bid", func(r *ips.EndBidRequest) { r.BidNo = "B0" }, "MG02027F"},
 		{"ended", func(r *ips.EndBidRequest) { of(ended)(r); r.Memo1 = "anew" }, ips.CodeBidOver},
 		{"failed", of(failed), ips.CodeBidFailed},
 		{"waiting for the borrower", of(waiting), "MG02054F"},
@@ -301,7 +302,7 @@ func TestRegisterCreditorRefused(t *testing.T) {
 	borrower, investor, other := s.Person(5000*ips.Yuan), s.Person(9090*ips.Yuan), s.Person(0)
 	bid, ended := openBid(t, s, borrower), openBid(t, s, borrower)
 	endOfBid(t, s, ended)
-	s.SetManual(borrower.Account, true)
+	s.SetManual(borrower.Account)
 	waiting := bidOf(s, borrower)
 	carry[*ips.BidResponse](t, s, s.Client().RegisterBid, waiting)
 	first := investmentOf(s, bid, investor, 8000*ips.Yuan)
@@ -312,17 +313,16 @@ func TestRegisterCreditorRefused(t *testing.T) {
 	refusedForms(t, s, s.Client().RegisterCreditor, good, []refusedCase[req]{
 		{"not enough for amount and fee", func(r *req) { r.Fee += ips.Fen }, ips.CodeInvestorFunds},
 		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, ips.CodeInvestorIdentity},
-		{"another's name", func(r *req) { r.RealName = other.Name }, "MG03109F"},
+		{"another's name", func(r *req) { r.RealName = other.Name }, "MG03108F"},
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG03025F"},
-		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03020F"},
+		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG03112F"},
 		{"bid ended", func(r *req) { r.BidNo = ended.BidNo }, "MG03021F"},
-		{"bid waits for the borrower", func(r *req) { r.BidNo = waiting.BidNo }, "MG03021F"},
-		{"more than is left of the bid", func(r *req) { r.Amount = 2000*ips.Yuan + ips.Fen }, "MG03022F"},
+		{"bid waits for the borrower", func(r *req) { r.BidNo = waiting.BidNo }, "MG03112F"},
+		{"more than is left of the bid", func(r *req) { r.Amount = 2000*ips.Yuan + ips.Fen }, "MG03119F"},
 		{"the borrower himself", func(r *req) {
 			r.Account, r.IdentNo, r.RealName = borrower.Account, borrower.IdentNo, borrower.Name
 		}, "MG03024F"},
 		{"number taken by another investment", func(r *req) { r.OrderNo = first.OrderNo }, "MG03090F"},
-		{"number taken by another operation", func(r *req) { r.OrderNo = bid.OrderNo }, "MG03090F"},
 	}, borrower.Account, investor.Account)
 }
 
@@ -337,11 +337,11 @@ func TestRegisterCreditorPage(t *testing.T) {
 		code   ips.Code
 		frozen ips.Amount
 	}{
-		{"confirmed", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Confirm(f) },
+		{"confirmed", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Carry(f) },
 			ips.CodeSuccess, 1010 * ips.Yuan},
-		{"confirmed at the third try", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Confirm(f, "000000", "111111") },
+		{"confirmed at the third try", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Carry(f, "000000", "111111") },
 			ips.CodeSuccess, 1010 * ips.Yuan},
-		{"three wrong passwords", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Confirm(f, "000000", "111111", "222222") },
+		{"three wrong passwords", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Carry(f, "000000", "111111", "222222") },
 			"MG03092F", 0},
 		{"cancelled", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Cancel(f) }, "MG03091F", 0},
 		{"left", func(s *ipstest.Server, f *ips.Form) ips.Response {
@@ -355,7 +355,7 @@ func TestRegisterCreditorPage(t *testing.T) {
 			s := startIPS(t)
 			investor := s.Person(2000 * ips.Yuan)
 			bid := openBid(t, s, s.Person(500*ips.Yuan))
-			s.SetManual(investor.Account, true)
+			s.SetManual(investor.Account)
 			form := seal(t, s.Client().RegisterCreditor, investmentOf(s, bid, investor, 1000*ips.Yuan))
 			got := answerOf[*ips.CreditorResponse](t, tt.act(s, form))
 			assert.Equal(t, tt.code, got.Code)
@@ -363,9 +363,13 @@ func TestRegisterCreditorPage(t *testing.T) {
 			assert.Equal(t, tt.frozen, got.Frozen)
 			s.AssertBalance(investor.Account, 2000*ips.Yuan-tt.frozen, tt.frozen)
 
-			// What is decided stays decided.
-			again := answerOf[*ips.CreditorResponse](t, s.Confirm(form))
-			assert.Equal(t, withoutVia(got), withoutVia(again))
+			// What is done stays done; what was refused may be confirmed anew.
+			again := answerOf[*ips.CreditorResponse](t, s.Carry(form))
+			assert.Equal(t, ips.CodeSuccess, again.Code)
+			if tt.code == ips.CodeSuccess {
+				assert.Equal(t, withoutVia(got), withoutVia(again))
+			}
+			s.AssertBalance(investor.Account, 990*ips.Yuan, 1010*ips.Yuan)
 		})
 	}
 }
@@ -376,12 +380,12 @@ func TestRegisterCreditorTooLate(t *testing.T) {
 	s := startIPS(t)
 	slow, quick := s.Person(10_100*ips.Yuan), s.Person(10_100*ips.Yuan)
 	bid := openBid(t, s, s.Person(500*ips.Yuan))
-	s.SetManual(slow.Account, true)
+	s.SetManual(slow.Account)
 	form := seal(t, s.Client().RegisterCreditor, investmentOf(s, bid, slow, 10_000*ips.Yuan))
 	s.Leave(form)
 	require.NoError(t, carry[*ips.CreditorResponse](t, s, s.Client().RegisterCreditor, investmentOf(s, bid, quick, ips.Yuan)).Err())
-	got := answerOf[*ips.CreditorResponse](t, s.Confirm(form))
-	requireRefusal(t, "MG03022F", got)
+	got := answerOf[*ips.CreditorResponse](t, s.Carry(form))
+	requireRefusal(t, "MG03119F", got)
 	sameBothWays(t, s, got)
 	s.AssertBalance(slow.Account, 10_100*ips.Yuan, 0)
 }
@@ -447,7 +451,8 @@ func TestRegisterGuarantorRefused(t *testing.T) {
 	borrower, guarantor, other := s.Person(1000*ips.Yuan), s.Person(600*ips.Yuan), s.Person(300*ips.Yuan)
 	bid, ended := openBid(t, s, borrower), openBid(t, s, borrower)
 	endOfBid(t, s, ended)
-	carry[*ips.RegisterGuarantorResponse](t, s, s.Client().RegisterGuarantor, guaranteeOf(s, bid, guarantor))
+	first := guaranteeOf(s, bid, guarantor)
+	carry[*ips.RegisterGuarantorResponse](t, s, s.Client().RegisterGuarantor, first)
 
 	type req = ips.RegisterGuarantorRequest
 	good := func() req { return guaranteeOf(s, bid, other) }
@@ -460,12 +465,12 @@ func TestRegisterGuarantorRefused(t *testing.T) {
 		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG04020F"},
 		{"bid ended", func(r *req) { r.BidNo = ended.BidNo }, "MG04021F"},
 		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG04022F"},
-		{"another's id number", func(r *req) { r.IdentNo = guarantor.IdentNo }, "MG04023F"},
+		{"another's id number", func(r *req) { r.IdentNo = guarantor.IdentNo }, "MG04022F"},
 		{"the borrower himself", as(borrower), "MG04025F"},
 		{"another organisation", func(r *req) {
 			r.AccountType, r.Account, r.IdentNo = ips.AccountOrganisation, "808899", "808899"
 		}, "MG04026F"},
-		{"number taken", func(r *req) { r.OrderNo = bid.OrderNo }, "MG04090F"},
+		{"number taken", func(r *req) { r.OrderNo = first.OrderNo }, "MG04090F"},
 	}, borrower.Account, guarantor.Account, other.Account)
 }
 
@@ -474,7 +479,7 @@ func TestRegisterGuarantorCancelled(t *testing.T) {
 	s := startIPS(t)
 	bid := openBid(t, s, s.Person(500*ips.Yuan))
 	guarantor := s.Person(300 * ips.Yuan)
-	s.SetManual(guarantor.Account, true)
+	s.SetManual(guarantor.Account)
 	got := answerOf[*ips.RegisterGuarantorResponse](t, s.Cancel(seal(t, s.Client().RegisterGuarantor, guaranteeOf(s, bid, guarantor))))
 	requireRefusal(t, "MG04091F", got)
 	assert.Equal(t, ips.ClaimFailed, got.Status)

@@ -44,7 +44,7 @@ func TestRecharge(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+			s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 			s.Deposit(100 * ips.Yuan)
 			p := s.Person(0)
 			req := rechargeOf(s, p, 500*ips.Yuan)
@@ -70,10 +70,10 @@ func TestRechargePending(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	p := s.Person(0)
-	s.HoldNext(ips.OpRecharge)
+	s.Fault(ips.OpRecharge, ipstest.Held)
 	req := rechargeOf(s, p, 500*ips.Yuan)
 	first := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
-	want := wantRecharge(reply(ips.OpRecharge, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantRecharge(reply(ips.OpRecharge, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
 	assertAnswer(t, want, first)
 	require.NoError(t, first.Err())
@@ -90,32 +90,31 @@ func TestRechargePending(t *testing.T) {
 
 func TestRechargeRefused(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 	p, unsigned := s.Person(100*ips.Yuan), s.Person(0)
-	s.Mandate(unsigned.Account, false)
+	s.RevokeMandate(unsigned.Account)
 	first := rechargeOf(s, p, 100*ips.Yuan)
 	carry[*ips.RechargeResponse](t, s, s.Client().Recharge, first)
 
 	type req = ips.RechargeRequest
 	good := func() req { return rechargeOf(s, p, 100*ips.Yuan) }
 	refusedForms(t, s, s.Client().Recharge, good, []refusedCase[req]{
-		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG08020F"},
-		{"another's id number", func(r *req) { r.IdentNo = unsigned.IdentNo }, "MG08021F"},
-		{"no such bank", func(r *req) { r.BankCode = "99999" }, "MG08022F"},
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG18020F"},
+		{"another's id number", func(r *req) { r.IdentNo = unsigned.IdentNo }, "MG18020F"},
 		{"no mandate signed", func(r *req) {
 			*r = rechargeOf(s, unsigned, ips.Yuan*3)
 			r.Channel, r.BankCode = ips.RechargeWithholding, ""
-		}, "MG08023F"},
-		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG08024F"},
-		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG08025F"},
-		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG08090F"},
+		}, "MG18023F"},
+		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG18024F"},
+		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG18025F"},
+		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG18026F"},
 	}, p.Account, unsigned.Account)
 }
 
 // The user comes to his bank, or to the page of IPS if his card is debited.
 func TestRechargePage(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(0)
 	ebank := func() *ips.Form { return seal(t, s.Client().Recharge, rechargeOf(s, p, 100*ips.Yuan)) }
 	debit := func() *ips.Form {
@@ -128,10 +127,10 @@ func TestRechargePage(t *testing.T) {
 		resp ips.Response
 		code ips.Code
 	}{
-		{"not paid at the bank", s.PayAtBank(ebank(), false), "MG08026F"},
-		{"bank's page cancelled", s.Cancel(ebank()), "MG08091F"},
-		{"withholding cancelled", s.Cancel(debit()), "MG08091F"},
-		{"three wrong passwords", s.Confirm(debit(), "0", "1", "2"), "MG08092F"},
+		{"not paid at the bank", s.FailAtBank(ebank()), "MG18028F"},
+		{"bank's page cancelled", s.Cancel(ebank()), "MG18091F"},
+		{"withholding cancelled", s.Cancel(debit()), "MG18091F"},
+		{"three wrong passwords", s.Carry(debit(), "0", "1", "2"), "MG18092F"},
 	} {
 		requireRefusal(t, tt.code, tt.resp)
 		sameBothWays(t, s, answerOf[*ips.RechargeResponse](t, tt.resp))
@@ -141,11 +140,11 @@ func TestRechargePage(t *testing.T) {
 	left := ebank()
 	s.Leave(left)
 	s.Advance(30 * time.Minute)
-	requireRefusal(t, "MG08093F", s.WaitNotification(ips.OpRecharge, left.OrderNo()))
+	requireRefusal(t, "MG18093F", s.WaitNotification(ips.OpRecharge, left.OrderNo()))
 	s.AssertBalance(p.Account, 0, 0)
 
-	require.NoError(t, s.PayAtBank(ebank(), true).Err())
-	require.NoError(t, s.Confirm(debit()).Err())
+	require.NoError(t, s.Carry(ebank()).Err())
+	require.NoError(t, s.Carry(debit()).Err())
 	s.AssertBalance(p.Account, 200*ips.Yuan, 0)
 }
 
@@ -168,13 +167,13 @@ func wantWithholding(s *ipstest.Server, r ips.Reply, req ips.WithholdingRecharge
 
 func TestWithholdingRecharge(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 	p := s.Person(0)
 	req := withholdingOf(s, p, 500*ips.Yuan)
 	req.Fee = 3 * ips.Yuan
 	first, err := s.Client().WithholdingRecharge(t.Context(), req)
 	require.NoError(t, err)
-	want := wantWithholding(s, reply(ips.OpWithholdingRecharge, ips.Synchronous, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantWithholding(s, reply(ips.OpWithholdingRecharge, ips.Synchronous, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	takeNumber(t, `^DP\d{16}$`, &want.IPSBillNo, &first.IPSBillNo)
 	assertAnswer(t, want, first)
 	assert.Equal(t, ips.Pending, first.Outcome)
@@ -201,17 +200,17 @@ func TestWithholdingRechargeText(t *testing.T) {
 		code   ips.Code
 		amount ips.Amount
 	}{
-		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, true) }, ips.CodeSuccess, 500 * ips.Yuan},
-		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, false) }, "MG12046F", 0},
-		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(30 * time.Minute) }, "MG12047F", 0},
+		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplyYes(p.Mobile) }, ips.CodeSuccess, 500 * ips.Yuan},
+		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplyNo(p.Mobile) }, "MG13046F", 0},
+		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(30 * time.Minute) }, "MG13047F", 0},
 		{"mandate withdrawn meanwhile", func(s *ipstest.Server, p ipstest.Person) {
-			s.Mandate(p.Account, false)
-			s.ReplySMS(p.Mobile, true)
-		}, "MG12023F", 0},
+			s.RevokeMandate(p.Account)
+			s.ReplyYes(p.Mobile)
+		}, "MG13023F", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := startIPS(t, ipstest.Manual())
+			s := startIPS(t, ipstest.WithManual())
 			p := s.Person(0)
 			first, err := s.Client().WithholdingRecharge(t.Context(), withholdingOf(s, p, 500*ips.Yuan))
 			require.NoError(t, err)
@@ -229,9 +228,9 @@ func TestWithholdingRechargeText(t *testing.T) {
 
 func TestWithholdingRechargeRefused(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 	p, unsigned := s.Person(0), s.Person(0)
-	s.Mandate(unsigned.Account, false)
+	s.RevokeMandate(unsigned.Account)
 	first := withholdingOf(s, p, 100*ips.Yuan)
 	_, err := s.Client().WithholdingRecharge(t.Context(), first)
 	require.NoError(t, err)
@@ -239,11 +238,11 @@ func TestWithholdingRechargeRefused(t *testing.T) {
 	type req = ips.WithholdingRechargeRequest
 	good := func() req { return withholdingOf(s, p, 100*ips.Yuan) }
 	refusedCalls(t, s, call(t, s.Client().WithholdingRecharge), good, []refusedCase[req]{
-		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG12020F"},
-		{"another's name", func(r *req) { r.RealName = unsigned.Name }, "MG12021F"},
-		{"no mandate signed", func(r *req) { *r = withholdingOf(s, unsigned, 100*ips.Yuan) }, "MG12023F"},
-		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG12024F"},
-		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG12025F"},
-		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG12090F"},
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG13020F"},
+		{"another's name", func(r *req) { r.RealName = unsigned.Name }, "MG13020F"},
+		{"no mandate signed", func(r *req) { *r = withholdingOf(s, unsigned, 100*ips.Yuan) }, "MG13023F"},
+		{"fees exceed it", func(r *req) { r.Fee = 98*ips.Yuan + ips.Fen }, "MG13024F"},
+		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG13025F"},
+		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG13090F"},
 	}, p.Account, unsigned.Account)
 }

@@ -68,7 +68,7 @@ func TestRepay(t *testing.T) {
 	req := repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan), instalment(l.ofSecond, 400*ips.Yuan))
 	first := carry[*ips.RepayResponse](t, s, s.Client().Repay, req)
 	assert.Regexp(t, `^CRY\d{16}$`, first.IPSBillNo)
-	assertAnswer(t, wantRepayment(reply(ips.OpRepay, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo),
+	assertAnswer(t, wantRepayment(reply(ips.OpRepay, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo),
 		req.BidNo, first.IPSBillNo), first)
 	assert.Equal(t, ips.Pending, first.Outcome)
 
@@ -90,12 +90,12 @@ func TestAutoRepay(t *testing.T) {
 	s := startIPS(t)
 	l := runLoan(t, s)
 	authNo := signAutoRepay(t, s, autoRepayContractOf(s, l.borrower))
-	s.SetManual(l.borrower.Account, true) // he is not asked
+	s.SetManual(l.borrower.Account) // he is not asked
 
 	req := autoRepaymentOf(s, l.bid, authNo, instalment(l.ofFirst, 600*ips.Yuan), instalment(l.ofSecond, 400*ips.Yuan))
 	first, err := s.Client().AutoRepay(t.Context(), req)
 	require.NoError(t, err)
-	assertAnswer(t, wantRepayment(reply(ips.OpAutoRepay, ips.Synchronous, ips.CodeProcessing, "IPS受理中", req.OrderNo),
+	assertAnswer(t, wantRepayment(reply(ips.OpAutoRepay, ips.Synchronous, ips.CodeProcessing, "IPS受理中！", req.OrderNo),
 		req.BidNo, first.IPSBillNo), first)
 	want := wantRepayment(done(ips.OpAutoRepay, ips.ServerToServer, req.OrderNo), req.BidNo, first.IPSBillNo)
 	want.Rows = paidRows(req.Rows)
@@ -112,7 +112,7 @@ func TestRepayHeld(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	l := runLoan(t, s)
-	s.HoldNext(ips.OpRepay)
+	s.Fault(ips.OpRepay, ipstest.Held)
 	first := carry[*ips.RepayResponse](t, s, s.Client().Repay, repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan)))
 	assert.Equal(t, ips.Pending, first.Outcome)
 	s.WaitIdle()
@@ -127,11 +127,11 @@ func TestRepayInPart(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	l := runLoan(t, s)
-	s.FailRow(ips.OpRepay, 2)
+	s.Fault(ips.OpRepay, ipstest.FailedRow(2))
 	final := repaid(t, s, repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan), instalment(l.ofSecond, 400*ips.Yuan)))
 	require.Equal(t, ips.Success, final.Outcome)
 	assert.Equal(t, ips.RowDone, final.Rows[0].Status)
-	requireFailedRow(t, "MG10099F", final.Rows[1].Status, final.Rows[1].Message)
+	requireFailedRow(t, "MG12099F", final.Rows[1].Status, final.Rows[1].Message)
 	s.AssertBalance(l.borrower.Account, 10_898*ips.Yuan, 500*ips.Yuan)
 	s.AssertBalance(l.first.Account, 2539*ips.Yuan, 0)
 	s.AssertBalance(l.second.Account, 5960*ips.Yuan, 0)
@@ -149,17 +149,15 @@ func TestRepayFailedRows(t *testing.T) {
 		change func(*ips.RepayRow)
 		code   ips.Code
 	}{
-		{"no such claim", func(r *ips.RepayRow) { r.CreditorOrderNo = "T0" }, "MG10030F"},
-		{"not the holder", func(r *ips.RepayRow) { r.Account = l.second.Account }, "MG10031F"},
-		// 6,000 and twice 12 % of interest are the most that the sandbox takes.
-		{"more than can be due", func(r *ips.RepayRow) { r.Amount = 7440*ips.Yuan + ips.Fen }, "MG10032F"},
-		{"not released yet", func(r *ips.RepayRow) { *r = instalment(l.ofSecond, 100*ips.Yuan) }, "MG10033F"},
+		{"no such claim", func(r *ips.RepayRow) { r.CreditorOrderNo = "T0" }, "MG12030F"},
+		{"not the holder", func(r *ips.RepayRow) { r.Account = l.second.Account }, "MG12031F"},
+		{"not released yet", func(r *ips.RepayRow) { *r = instalment(l.ofSecond, 100*ips.Yuan) }, "MG12033F"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			row := instalment(l.ofFirst, 100*ips.Yuan)
 			tt.change(&row)
 			final := repaid(t, s, repaymentOf(s, l.bid, row))
-			requireRefusal(t, "MG10044F", final)
+			requireRefusal(t, "MG12044F", final)
 			require.Len(t, final.Rows, 1)
 			requireFailedRow(t, tt.code, final.Rows[0].Status, final.Rows[0].Message)
 		})
@@ -185,20 +183,20 @@ func TestRepayRefused(t *testing.T) {
 	}
 	good := func() req { return repaymentOf(s, l.bid, instalment(l.ofFirst, 100*ips.Yuan)) }
 	refusedForms(t, s, s.Client().Repay, good, []refusedCase[req]{
-		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG10020F"},
-		{"bid not running", func(r *req) { *r = repaymentOf(s, raising, instalment(early, 50*ips.Yuan)) }, "MG10021F"},
-		{"not from the borrower", func(r *req) { r.Account = l.first.Account }, "MG10022F"},
+		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG12020F"},
+		{"bid not running", func(r *req) { *r = repaymentOf(s, raising, instalment(early, 50*ips.Yuan)) }, "MG12021F"},
+		{"not from the borrower", func(r *req) { r.Account = l.first.Account }, "MG12022F"},
 		{"more than the borrower has", func(r *req) {
 			rows(r, instalment(l.ofFirst, 7000*ips.Yuan), instalment(l.ofSecond, 4800*ips.Yuan))
-		}, "MG10028F"},
-		{"number taken by another repayment", func(r *req) { r.OrderNo = first.OrderNo; rows(r, instalment(l.ofFirst, 99*ips.Yuan)) }, "MG10090F"},
+		}, "MG12028F"},
+		{"number taken by another repayment", func(r *req) { r.OrderNo = first.OrderNo; rows(r, instalment(l.ofFirst, 99*ips.Yuan)) }, "MG12090F"},
 		{"number taken, only a row differs", func(r *req) {
 			r.OrderNo = first.OrderNo
 			rows(r, ips.RepayRow{
 				CreditorOrderNo: l.ofFirst.OrderNo, Account: l.first.Account,
 				Amount: 100 * ips.Yuan, Fee: 2 * ips.Yuan, BorrowerFee: 2 * ips.Yuan,
 			})
-		}, "MG10090F"},
+		}, "MG12090F"},
 	}, l.borrower.Account, l.first.Account, l.second.Account)
 }
 
@@ -218,16 +216,16 @@ func TestAutoRepayRefused(t *testing.T) {
 	type req = ips.AutoRepayRequest
 	good := func() req { return autoRepaymentOf(s, l.bid, authNo, instalment(l.ofFirst, 100*ips.Yuan)) }
 	refusedCalls(t, s, call(t, s.Client().AutoRepay), good, []refusedCase[req]{
-		{"no such contract", func(r *req) { r.AuthNo = "AUT0" }, "MG10026F"},
-		{"another's contract", func(r *req) { r.AuthNo = foreign }, "MG10026F"},
-		{"contract for bids", func(r *req) { r.AuthNo = forBids }, "MG10026F"},
-		{"not from the borrower", func(r *req) { r.Account = l.first.Account }, "MG10022F"},
-		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG10020F"},
+		{"no such contract", func(r *req) { r.AuthNo = "AUT0" }, "MG12026F"},
+		{"another's contract", func(r *req) { r.AuthNo = foreign }, "MG12026F"},
+		{"contract for bids", func(r *req) { r.AuthNo = forBids }, "MG12026F"},
+		{"not from the borrower", func(r *req) { r.Account = l.first.Account }, "MG12022F"},
+		{"no such bid", func(r *req) { r.BidNo = "B0" }, "MG12020F"},
 	}, l.borrower.Account, l.first.Account)
 
 	s.Advance(36 * time.Hour) // the end of the next day
 	_, err := s.Client().AutoRepay(t.Context(), good())
-	requireRefused(t, "MG10027F", err)
+	requireRefused(t, "MG12027F", err)
 	_, err = s.Client().AutoRepay(t.Context(), autoRepaymentOf(s, l.bid, forEver, instalment(l.ofFirst, 100*ips.Yuan)))
 	require.NoError(t, err)
 }
@@ -236,7 +234,7 @@ func TestRepayPage(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	l := runLoan(t, s)
-	s.SetManual(l.borrower.Account, true)
+	s.SetManual(l.borrower.Account)
 	form := func() *ips.Form {
 		return seal(t, s.Client().Repay, repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan)))
 	}
@@ -245,8 +243,8 @@ func TestRepayPage(t *testing.T) {
 		resp ips.Response
 		code ips.Code
 	}{
-		{"cancelled", s.Cancel(form()), "MG10091F"},
-		{"three wrong passwords", s.Confirm(form(), "0", "1", "2"), "MG10092F"},
+		{"cancelled", s.Cancel(form()), "MG12091F"},
+		{"three wrong passwords", s.Carry(form(), "0", "1", "2"), "MG12092F"},
 	} {
 		requireRefusal(t, tt.code, tt.resp)
 		sameBothWays(t, s, answerOf[*ips.RepayResponse](t, tt.resp))
@@ -254,7 +252,7 @@ func TestRepayPage(t *testing.T) {
 	left := form()
 	s.Leave(left)
 	s.Advance(30 * time.Minute)
-	requireRefusal(t, "MG10093F", s.WaitNotification(ips.OpRepay, left.OrderNo()))
+	requireRefusal(t, "MG12093F", s.WaitNotification(ips.OpRepay, left.OrderNo()))
 	s.AssertBalance(l.borrower.Account, 11_500*ips.Yuan, 500*ips.Yuan)
 }
 
@@ -269,7 +267,7 @@ func TestRepayAfterDebtTransfer(t *testing.T) {
 	toBuyer.Account = buyer.Account
 
 	final := repaid(t, s, repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan), toBuyer))
-	requireFailedRow(t, "MG10031F", final.Rows[0].Status, final.Rows[0].Message)
+	requireFailedRow(t, "MG12031F", final.Rows[0].Status, final.Rows[0].Message)
 	assert.Equal(t, ips.RowDone, final.Rows[1].Status)
 	s.AssertBalance(buyer.Account, 894*ips.Yuan, 0)    // 6000 - 5705 + 599
 	s.AssertBalance(l.first.Account, 7630*ips.Yuan, 0) // 1940 + 5690

@@ -39,7 +39,7 @@ func TestWithdraw(t *testing.T) {
 	} {
 		t.Run(tt.payer.String(), func(t *testing.T) {
 			t.Parallel()
-			s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+			s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 			s.Deposit(100 * ips.Yuan)
 			p := s.Person(1000 * ips.Yuan)
 			req := withdrawalOf(s, p, 400*ips.Yuan)
@@ -65,10 +65,10 @@ func TestWithdrawPending(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	p := s.Person(1000 * ips.Yuan)
-	s.HoldNext(ips.OpWithdraw)
+	s.Fault(ips.OpWithdraw, ipstest.Held)
 	req := withdrawalOf(s, p, 400*ips.Yuan)
 	first := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
-	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中", req.OrderNo), req)
+	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
 	want.IPSBillNo = first.IPSBillNo
 	assertAnswer(t, want, first)
 	require.NoError(t, first.Err())
@@ -90,7 +90,7 @@ func TestWithdrawPending(t *testing.T) {
 
 func TestWithdrawRefused(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 	p, other := s.Person(1000*ips.Yuan), s.Person(0)
 	first := withdrawalOf(s, p, 100*ips.Yuan)
 	carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, first) // leaves 898
@@ -98,26 +98,26 @@ func TestWithdrawRefused(t *testing.T) {
 	type req = ips.WithdrawRequest
 	good := func() req { return withdrawalOf(s, p, 100*ips.Yuan) }
 	refusedForms(t, s, s.Client().Withdraw, good, []refusedCase[req]{
-		{"more than there is", func(r *req) { r.Amount = 1000 * ips.Yuan }, "MG19024F"},
-		{"nothing left for the fee of IPS", func(r *req) { r.Amount = 896*ips.Yuan + ips.Fen }, "MG19024F"},
-		{"nothing left for the platform's fee", func(r *req) { r.Amount, r.Fee = 896*ips.Yuan, ips.Fen }, "MG19024F"},
+		{"more than there is", func(r *req) { r.Amount = 1000 * ips.Yuan }, "MG19054F"},
+		{"nothing left for the fee of IPS", func(r *req) { r.Amount = 896*ips.Yuan + ips.Fen }, "MG19054F"},
+		{"nothing left for the platform's fee", func(r *req) { r.Amount, r.Fee = 896*ips.Yuan, ips.Fen }, "MG19054F"},
 		{"platform cannot pay the fee", func(r *req) { r.FeePayer = ips.PlatformPaysFee }, "MG19025F"},
 		{"another's id number", func(r *req) { r.IdentNo = other.IdentNo }, ips.CodeWithdrawIdentity},
 		{"another's name", func(r *req) { r.RealName = other.Name }, ips.CodeWithdrawIdentity},
-		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG19020F"},
+		{"account of nobody", func(r *req) { r.Account = "4021000000009999" }, "MG19010F"},
 		{"number taken by another withdrawal", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan }, "MG19090F"},
 	}, p.Account)
 }
 
 func TestWithdrawPage(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(1000 * ips.Yuan)
 
 	got := answerOf[*ips.WithdrawResponse](t, s.Cancel(seal(t, s.Client().Withdraw, withdrawalOf(s, p, ips.Yuan))))
 	requireRefusal(t, "MG19091F", got)
 	sameBothWays(t, s, got)
-	got = answerOf[*ips.WithdrawResponse](t, s.Confirm(seal(t, s.Client().Withdraw, withdrawalOf(s, p, ips.Yuan)), "0", "1", "2"))
+	got = answerOf[*ips.WithdrawResponse](t, s.Carry(seal(t, s.Client().Withdraw, withdrawalOf(s, p, ips.Yuan)), "0", "1", "2"))
 	requireRefusal(t, "MG19092F", got)
 	sameBothWays(t, s, got)
 	s.AssertBalance(p.Account, 1000*ips.Yuan, 0)
@@ -132,7 +132,7 @@ func TestWithdrawRefusedByFault(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	p := s.Person(1000 * ips.Yuan)
-	s.RefuseNext(ips.OpWithdraw, "MG19999F", "银行系统维护中")
+	s.Fault(ips.OpWithdraw, ipstest.Refusal("MG19999F", "银行系统维护中"))
 	req := withdrawalOf(s, p, 100*ips.Yuan)
 	got := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
 	requireRefusal(t, "MG19999F", got)

@@ -2,10 +2,12 @@ package ips_test
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -138,7 +140,7 @@ func TestTradeTypeOf(t *testing.T) {
 		ips.OpEndBid: {}, ips.OpRepayOldBid: {}, ips.OpQueryBalance: {}, ips.OpQueryBanks: {}, ips.OpQueryAccount: {}, ips.OpQueryTrade: {},
 	}
 	for _, tt := range operationTests() {
-		kindOf, certain, ok := ips.TradeTypeOf(tt.request.(ips.Request))
+		kindOf, certain, ok := ips.TradeTypeOf(tt.request)
 		assert.Equal(t, want[tt.op], kind{kindOf, certain, ok}, tt.op)
 		delete(want, tt.op)
 	}
@@ -159,7 +161,7 @@ func TestTradeTypeOf(t *testing.T) {
 func TestAsked(t *testing.T) {
 	t.Parallel()
 	for _, tt := range operationTests() {
-		req := tt.request.(ips.Request)
+		req := tt.request
 		kind, certain, ok := ips.TradeTypeOf(req)
 		answer := func(status ips.TradeStatus) *ips.QueryTradeResponse {
 			return &ips.QueryTradeResponse{
@@ -336,13 +338,24 @@ func TestAsk(t *testing.T) {
 // over the elements with their tags, without those that are left out, and the
 // cert.
 func taggedSign(document string, without ...string) string {
-	inner := document[strings.Index(document, "<pReq>")+len("<pReq>") : strings.Index(document, "<pSign>")]
-	for _, name := range without {
-		before, rest, _ := strings.Cut(inner, "<"+name+">")
-		_, after, _ := strings.Cut(rest, "</"+name+">")
-		inner = before + after
+	var signed strings.Builder
+	name := ""
+	d := xml.NewDecoder(strings.NewReader(document))
+	for {
+		token, err := d.Token()
+		if err != nil {
+			break // the end; what is no XML gets a signature that does not hold
+		}
+		switch x := token.(type) {
+		case xml.StartElement:
+			name = x.Name.Local
+		case xml.CharData:
+			if name != "pSign" && !slices.Contains(without, name) {
+				signed.WriteString("<" + name + ">" + string(x) + "</" + name + ">")
+			}
+		}
 	}
-	return strings.Replace(document, "SIGN", md5Hex(inner+ips.TestMerchant().Cert), 1)
+	return strings.Replace(document, "SIGN", md5Hex(signed.String()+ips.TestMerchant().Cert), 1)
 }
 
 // TestQuerySignatureForms: which of the known forms held is said, and only the one
@@ -352,7 +365,7 @@ func TestQuerySignatureForms(t *testing.T) {
 	const account = "4021000000000001"
 	balance := document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok", "pIpsAcctNo", account, "pBalance", "1016.71", "pLock", "500", "pNeedstl", "-0.5", "pSign", "SIGN")
 	banks := document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok", "pBankList", "甲|A|1#", "pSign", "SIGN")
-	person := strings.Replace(responseFile(t, ips.OpQueryAccount), "<pErrMsg>查询成功</pErrMsg>", "", 1)
+	person := responseFile(t, ips.OpQueryAccount)
 	swap := func(document, a, b string) string { return strings.NewReplacer(a, b, b, a).Replace(document) }
 	move := func(document, a, b string) string {
 		require.Contains(t, document, a)

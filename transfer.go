@@ -335,36 +335,42 @@ type TransferRowResult struct {
 }
 
 // Failed returns those of the asked rows that were not carried out, each at most
-// once: a row is known by its original order, its two accounts and its amount.
-// Carry them into a new order, under a new number. The rows of the answer that
-// say neither done nor failed are not among them.
+// once: a row is known by its original order, its two accounts and its amount, and
+// rows that are alike in these by their order. Carry them into a new order, under a
+// new number. The rows of the answer that say neither done nor failed are not among
+// them.
 func (r *TransferResponse) Failed(asked []TransferRow) []TransferRow {
 	type key struct {
 		original, from, to string
 		amount             Amount
 	}
-	failed := make(map[key]int)
-	for i := range r.Rows {
-		if row := &r.Rows[i]; row.Status == RowFailed {
-			failed[key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}]++
-		}
-	}
-	return taken(asked, func(row *TransferRow) bool {
-		k := key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}
-		failed[k]--
-		return failed[k] >= 0
+	return failedRows(asked, r.Rows, func(row *TransferRow) key {
+		return key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}
+	}, func(row *TransferRowResult) (key, RowStatus) {
+		return key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}, row.Status
 	})
 }
 
-// taken returns the rows that take reports true for.
-func taken[R any](rows []R, take func(*R) bool) []R {
-	var some []R
-	for i := range rows {
-		if take(&rows[i]) {
-			some = append(some, rows[i])
-		}
+// failedRows returns the asked rows whose row of the answer failed. Each row of the
+// answer stands for one asked row of its key, in their order.
+func failedRows[K comparable, Q, R any](asked []Q, said []R, key func(*Q) K, result func(*R) (K, RowStatus)) []Q {
+	left := make(map[K][]RowStatus)
+	for i := range said {
+		k, status := result(&said[i])
+		left[k] = append(left[k], status)
 	}
-	return some
+	var failed []Q
+	for i := range asked {
+		k := key(&asked[i])
+		if len(left[k]) == 0 {
+			continue
+		}
+		if left[k][0] == RowFailed {
+			failed = append(failed, asked[i])
+		}
+		left[k] = left[k][1:]
+	}
+	return failed
 }
 
 var transfer = &operation{

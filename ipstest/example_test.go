@@ -150,7 +150,8 @@ func ExampleServer_ReplyYes() {
 	// MG02501F
 }
 
-// A borrower does not answer, and 30 minutes pass.
+// A borrower does not answer in 30 minutes, and IPS tells of it with the next run
+// of its job.
 func ExampleServer_Advance() {
 	ipsrv := ipstest.Start(ipstest.WithManual())
 	defer ipsrv.Close()
@@ -164,7 +165,7 @@ func ExampleServer_Advance() {
 		log.Fatal(err)
 	}
 	ipsrv.Carry(form)
-	ipsrv.Advance(30 * time.Minute)
+	ipsrv.Advance(40 * time.Minute)
 	err = ipsrv.WaitNotification(ips.OpRegisterBid, "L1").Err()
 	fmt.Println(errors.Is(err, ips.CodeBidNoReply))
 	// Output: true
@@ -216,8 +217,8 @@ func ExampleServer_Fault_row() {
 	// 2000.00 failed
 }
 
-// The connection breaks after IPS has done what it was asked: the same request
-// again settles it.
+// The connection breaks after IPS has done what it was asked. The same request
+// again moves no money and proves nothing; the notification does.
 func ExampleServer_Fault_connection() {
 	ipsrv := ipstest.Start()
 	defer ipsrv.Close()
@@ -231,11 +232,13 @@ func ExampleServer_Fault_connection() {
 	fmt.Println(errors.Is(err, ips.ErrFateUnknown))
 
 	_, err = ipsrv.Client().WithholdingRecharge(context.Background(), req)
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, ips.ErrDuplicate))
+	fmt.Println(ipsrv.WaitNotification(ips.OpWithholdingRecharge, "R1").Base().Outcome)
 	fmt.Println(ipsrv.Balance(p.Account)) // not 1000.00
 	// Output:
 	// true
-	// <nil>
+	// true
+	// success
 	// 500.00 0.00
 }
 

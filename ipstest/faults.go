@@ -6,7 +6,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
 
 // Fault is something that goes wrong: see [Server.Fault].
@@ -16,33 +16,33 @@ type Fault struct{ order sandbox.Fault }
 // further with them. IPS has done what it was asked, except where it says
 // otherwise.
 var (
-	BadGateway       = Fault{sandbox.Fault{Name: sandbox.FaultHTTP502}}                  // HTTP 502; IPS has done nothing
-	ConnectionBroken = Fault{sandbox.Fault{Name: sandbox.FaultReset, After: true}}       // the connection breaks before the answer
-	AnswerTruncated  = Fault{sandbox.Fault{Name: sandbox.FaultTruncate}}                 // half of the answer comes
-	AnswerTooLarge   = Fault{sandbox.Fault{Name: sandbox.FaultOversize, Size: 17 << 20}} // more comes than the 16 MiB that a client reads
-	ServerFault      = Fault{sandbox.Fault{Name: sandbox.FaultSOAPFault}}                // soap:Fault of a web service, with the blame on IPS; it has done nothing
+	BadGateway       = Fault{sandbox.Fault{Name: fault.HTTP502}}                  // HTTP 502; IPS has done nothing
+	ConnectionBroken = Fault{sandbox.Fault{Name: fault.Reset, After: true}}       // the connection breaks before the answer
+	AnswerTruncated  = Fault{sandbox.Fault{Name: fault.Truncate}}                 // half of the answer comes
+	AnswerTooLarge   = Fault{sandbox.Fault{Name: fault.Oversize, Size: 17 << 20}} // more comes than the 16 MiB that a client reads
+	ServerFault      = Fault{sandbox.Fault{Name: fault.SOAPFault}}                // soap:Fault of a web service, with the blame on IPS; it has done nothing
 )
 
 // The faults that meet a notification.
 var (
-	NoticeLost          = Fault{sandbox.Fault{Name: sandbox.FaultNoticeDrop}}          // it does not come, until [Server.Resend]
-	NoticeTwice         = Fault{sandbox.Fault{Name: sandbox.FaultNoticeDouble}}        // it comes twice
-	NoticeForged        = Fault{sandbox.Fault{Name: sandbox.FaultNoticeBadSign}}       // before it comes one with a signature that does not hold
-	NoticeForeign       = Fault{sandbox.Fault{Name: sandbox.FaultNoticeOtherMerchant}} // before it comes one that another merchant's keys have signed
-	NoticeAmountChanged = Fault{sandbox.Fault{Name: sandbox.FaultNoticeAmount}}        // before it comes one with a good signature and 1.00 too much
+	NoticeLost          = Fault{sandbox.Fault{Name: fault.NoticeDrop}}          // it does not come, until [Server.Resend]
+	NoticeTwice         = Fault{sandbox.Fault{Name: fault.NoticeDouble}}        // it comes twice
+	NoticeForged        = Fault{sandbox.Fault{Name: fault.NoticeBadSign}}       // before it comes one with a signature that does not hold
+	NoticeForeign       = Fault{sandbox.Fault{Name: fault.NoticeOtherMerchant}} // before it comes one that another merchant's keys have signed
+	NoticeAmountChanged = Fault{sandbox.Fault{Name: fault.NoticeAmount}}        // before it comes one with a good signature and 1.00 too much
 )
 
 // Held keeps an order pending: its final answer comes with [Server.Release].
-var Held = Fault{sandbox.Fault{Name: sandbox.FaultStayPending}}
+var Held = Fault{sandbox.Fault{Name: fault.StayPending}}
 
 // Refusal refuses an order with the given code, and does nothing. Empty text
 // takes the sandbox's own.
 func Refusal(code ips.Code, text string) Fault {
-	return Fault{sandbox.Fault{Name: sandbox.FaultCode, Code: string(code), Text: text}}
+	return Fault{sandbox.Fault{Name: fault.Code, Code: string(code), Text: text}}
 }
 
 // FailedRow fails row n of a batch, counted from 1.
-func FailedRow(n int) Fault { return Fault{sandbox.Fault{Name: sandbox.FaultRow, Row: n}} }
+func FailedRow(n int) Fault { return Fault{sandbox.Fault{Name: fault.Row, Row: n}} }
 
 // Fault orders a fault for the next call, order or notification of an operation
 // that it can meet.
@@ -50,9 +50,9 @@ func FailedRow(n int) Fault { return Fault{sandbox.Fault{Name: sandbox.FaultRow,
 // Faults go by the operation's name on the wire, so those of the registration
 // and the end of a bid are the same, and those of the manual and the automatic
 // form of bids and repayments.
-func (s *Server) Fault(op ips.Operation, fault Fault) {
+func (s *Server) Fault(op ips.Operation, f Fault) {
 	s.tb.Helper()
-	order := fault.order
+	order := f.order
 	order.Op, order.Merchant = s.wireName(op), s.cfg.MerchantCode
 	_, err := s.sandbox.OrderFault(order)
 	must(s.tb, err)
@@ -61,7 +61,7 @@ func (s *Server) Fault(op ips.Operation, fault Fault) {
 // Release gives the orders that [Held] kept pending their final answers.
 func (s *Server) Release(op ips.Operation) {
 	s.tb.Helper()
-	must(s.tb, s.sandbox.Fault(s.cfg.MerchantCode, engine.Fault{Name: sandbox.FaultStayPending, Op: s.wireName(op), Lift: true}))
+	must(s.tb, s.sandbox.Release(s.cfg.MerchantCode, s.wireName(op)))
 }
 
 // wireName is what the sandbox calls an operation.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
 // stagePath begins the paths of the answers to what sets the stage.
@@ -160,7 +160,7 @@ func (s *Server) WaitIdle() {
 func (p *platform) logUndelivered() {
 	p.tb.Helper()
 	for _, n := range p.sandbox.Notifications() {
-		if len(n.Attempts) == 0 || n.State == sandbox.NoticeDelivered {
+		if len(n.Attempts) == 0 || n.State == notifier.Delivered {
 			continue
 		}
 		last := n.Attempts[len(n.Attempts)-1]

@@ -48,6 +48,8 @@ import (
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/browser"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // patience bounds every wait. It only passes when something is wrong.
@@ -137,6 +139,19 @@ func WithClock(now func() time.Time) Option { return func(o *options) { o.cfg.No
 // own: see [Server.Second].
 func WithSecondMerchant() Option { return func(o *options) { o.second = true } }
 
+// WithRepeatFirst makes IPS answer an order that comes again unchanged, after it
+// was decided, with its first answer, and tell the result again. By default it
+// refuses it as a duplicate (订单号重复). Nobody has seen what IPS does; a program
+// should bear both.
+func WithRepeatFirst() Option { return func(o *options) { o.cfg.Repeat = engine.RepeatFirst } }
+
+// WithoutTradeQuery takes the trade query (交易查询) away, which not every IPS has.
+func WithoutTradeQuery() Option { return func(o *options) { o.cfg.TradeQuery = wire.TradeQueryNone } }
+
+// WithClockSkew lets the clock by which IPS stamps its notifications differ from
+// the one by which it answers, ahead or (less than 0) behind, as it did by minutes.
+func WithClockSkew(skew time.Duration) Option { return func(o *options) { o.cfg.NoticeSkew = skew } }
+
 // NewServer starts a sandbox on the loopback interface and stops it when the
 // test ends, after checking its books.
 func NewServer(tb testing.TB, opts ...Option) *Server {
@@ -162,6 +177,7 @@ func (panics) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, arg
 func start(tb failer, opts []Option) *Server {
 	tb.Helper()
 	var o options
+	o.cfg.Repeat = engine.RepeatRefuse // what people must survive
 	// A test must not wait long for a repetition that it provoked.
 	o.cfg.Backoff = slices.Repeat([]time.Duration{50 * time.Millisecond}, 40)
 	for _, opt := range opts {
@@ -195,7 +211,7 @@ func start(tb failer, opts []Option) *Server {
 		tb.Fatalf("ipstest: %v", err)
 	}
 	for _, m := range merchants {
-		p.servers = append(p.servers, p.newServer(address, m))
+		p.servers = append(p.servers, p.newServer(address, m, o.cfg.TradeQuery))
 	}
 	if o.second {
 		p.servers[0].another, p.servers[1].another = p.servers[1], p.servers[0]
@@ -215,7 +231,7 @@ func secondMerchant() sandbox.Merchant {
 	return m
 }
 
-func (p *platform) newServer(address string, m sandbox.Merchant) *Server {
+func (p *platform) newServer(address string, m sandbox.Merchant, trade wire.TradeQuery) *Server {
 	p.tb.Helper()
 	s := &Server{URL: address, platform: p, arrivals: arrivals{changed: make(chan struct{})}}
 	s.cfg = ips.Config{
@@ -223,6 +239,9 @@ func (p *platform) newServer(address string, m sandbox.Merchant) *Server {
 		Environment: ips.Sandbox(address),
 		ReturnURL:   p.site.URL + "/ips/return",
 		NotifyURL:   p.site.URL + "/ips/notify",
+	}
+	if trade == wire.TradeQueryNone {
+		s.cfg.Environment = ips.EnvironmentAt(address)
 	}
 	if m.RSA != nil {
 		s.cfg.PublicKey = &m.RSA.PublicKey

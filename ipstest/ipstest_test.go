@@ -334,7 +334,7 @@ func TestFailuresAreReported(t *testing.T) {
 		{"recharge refused", nil, func(s *ipstest.Server) {
 			s.Recharge(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan)
 		},
-			"MG08020F", true},
+			"MG18020F", true},
 		{"bid of nobody", nil, func(s *ipstest.Server) { s.Bid(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan) },
 			"MG02013F", true},
 		{"investment too large", nil, func(s *ipstest.Server) { s.Invest(s.Bid(s.Person(0), 10*ips.Yuan), s.Person(ips.Yuan), 2*ips.Yuan) },
@@ -409,4 +409,52 @@ func TestSecondMerchant(t *testing.T) {
 	b, err := other.Client().QueryBalance(context.Background(), p.Account)
 	require.NoError(t, err)
 	assert.Equal(t, "808802", b.MerchantCode)
+}
+
+// What is not known of IPS can be had both ways.
+func TestVariants(t *testing.T) {
+	t.Parallel()
+	withdraw := func(t *testing.T, opts ...ipstest.Option) (first, again ips.Response, s *ipstest.Server) {
+		t.Helper()
+		s = ipstest.NewServer(t, opts...)
+		p := s.Person(100 * ips.Yuan)
+		form, err := s.Client().Withdraw(ips.WithdrawRequest{
+			OrderNo: "W1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+			Amount: 60 * ips.Yuan, FeePayer: ips.UserPaysFee,
+		})
+		require.NoError(t, err)
+		first, again = s.Carry(form), s.Carry(form)
+		s.AssertBalance(p.Account, 40*ips.Yuan, 0)
+		return first, again, s
+	}
+	ask := func(t *testing.T, s *ipstest.Server) error {
+		t.Helper()
+		_, err := s.Client().QueryTrade(t.Context(), ips.QueryTradeRequest{OrderNo: "W1", Type: ips.TradeWithdraw})
+		return err
+	}
+	t.Run("repeat refused", func(t *testing.T) {
+		t.Parallel()
+		_, again, s := withdraw(t)
+		require.ErrorIs(t, again.Base().Err(), ips.ErrDuplicate)
+		require.NoError(t, ask(t, s))
+	})
+	t.Run("repeat first, no trade query", func(t *testing.T) {
+		t.Parallel()
+		first, again, s := withdraw(t, ipstest.WithRepeatFirst(), ipstest.WithoutTradeQuery())
+		assert.Equal(t, first, again)
+		require.ErrorIs(t, ask(t, s), ips.ErrNoTradeQuery)
+	})
+	t.Run("clocks", func(t *testing.T) {
+		t.Parallel()
+		now := time.Date(2026, time.March, 2, 12, 0, 0, 0, ips.China)
+		s := ipstest.NewServer(t, ipstest.WithClock(func() time.Time { return now }), ipstest.WithClockSkew(-5*time.Minute))
+		p := s.Person(0)
+		form, err := s.Client().SignAutoRepay(ips.SignAutoRepayRequest{
+			OrderNo: "S1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account, ValidUnit: ips.PeriodUnlimited,
+		})
+		require.NoError(t, err)
+		back := s.Carry(form).(*ips.SignAutoRepayResponse)
+		told := s.WaitNotification(ips.OpSignAutoRepay, "S1").(*ips.SignAutoRepayResponse)
+		assert.Equal(t, -5*time.Minute, told.IPSTime.Sub(back.IPSTime.Time))
+	})
 }

@@ -106,7 +106,7 @@ func (s *Server) reply(mobile string, yes bool) {
 
 // waitingText finds the oldest text message that waits at a mobile number.
 func (s *Server) waitingText(mobile string) (id string, ok bool) {
-	for _, m := range s.sandbox.Views().Inbox(mobile) {
+	for _, m := range s.sandbox.Inbox(mobile) {
 		if m.Merchant == s.cfg.MerchantCode && m.State == engine.SMSOpen {
 			return m.ID, true
 		}
@@ -143,7 +143,7 @@ func (s *Server) visit(form *ips.Form, act func(engine.AskInfo) error) ips.Respo
 	page := s.open(form)
 	if ask := s.asked(form, page); ask != nil {
 		err := act(*ask)
-		if now, ok := s.sandbox.Views().Ask(ask.ID); err != nil && (!ok || !now.Open) {
+		if now, ok := s.sandbox.Ask(ask.ID); err != nil && (!ok || !now.Open) {
 			err = nil // somebody else was at the same page and has answered first
 		}
 		must(s.tb, err)
@@ -192,8 +192,8 @@ func (s *Server) asked(form *ips.Form, page *browser.Page) *engine.AskInfo {
 	if _, err := page.ReturnForm(); err == nil {
 		return nil
 	}
-	views := s.sandbox.Views()
-	order, ok := views.Order(s.cfg.MerchantCode, form.OrderNo(), form.Operation() == ips.OpEndBid)
+	views := s.sandbox.Engine()
+	order, ok := views.Order(s.cfg.MerchantCode, s.wireName(form.Operation()), form.OrderNo(), form.Operation() == ips.OpEndBid)
 	if !ok || order.Ask == "" {
 		return nil
 	}

@@ -74,10 +74,10 @@ func openShop(t *testing.T, platform *ipstest.Server, offers ...offer) *shop {
 	s.client, err = ips.NewClient(cfg)
 	require.NoError(t, err)
 
+	once := new(ipstest.MemoryOnce)
 	inbound := ips.Inbound{
-		Once:      new(ips.MemoryOnce),
-		Callbacks: ips.Callbacks{Other: s.record},
-		OnError:   func(_ *http.Request, err error) { t.Errorf("the merchant refused an answer: %v", err) },
+		Hear:    ips.Deduplicated(once, s.record),
+		OnError: func(_ *http.Request, err error) { t.Errorf("the merchant refused an answer: %v", err) },
 	}
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("POST /go/{n}", s.goToIPS)
@@ -86,6 +86,10 @@ func openShop(t *testing.T, platform *ipstest.Server, offers ...offer) *shop {
 		http.ServeFileFS(w, r, shopFiles, "shop.css")
 	})
 	back := s.client.ReturnHandler(inbound, func(w http.ResponseWriter, r *http.Request, resp ips.Response, _ error) {
+		if resp == nil {
+			http.Error(w, "refused", http.StatusBadRequest)
+			return
+		}
 		s.update(resp.Base().OrderNo, func(o *order) { o.Returned++ })
 		http.Redirect(w, r, "/orders/"+resp.Base().OrderNo, http.StatusSeeOther)
 	})
@@ -94,7 +98,7 @@ func openShop(t *testing.T, platform *ipstest.Server, offers ...offer) *shop {
 		defer s.door.RUnlock()
 		back.ServeHTTP(w, r)
 	})
-	notified := s.client.NotifyHandler(ips.Inbound{Once: countingOnce{s, inbound.Once}, Callbacks: inbound.Callbacks, OnError: inbound.OnError})
+	notified := s.client.NotifyHandler(ips.Inbound{Hear: ips.Deduplicated(countingOnce{s, once}, s.record), OnError: inbound.OnError})
 	mux.Handle("POST /notify/{op}", notified)
 	return s
 }

@@ -60,17 +60,17 @@ func story(ctx context.Context, tp trace.TracerProvider, mp metric.MeterProvider
 		return err
 	}
 	mux := http.NewServeMux()
-	box := ipstest.Start(ipstest.Handler(mux))
+	box := ipstest.Start(ipstest.WithHandler(mux))
 	defer box.Close()
 	client, err := ips.NewClient(box.Config(), ips.WithHook(t.hook))
 	if err != nil {
 		return err
 	}
-	in := ips.Inbound{Once: new(ips.MemoryOnce), Callbacks: ips.Callbacks{
-		Other: func(context.Context, ips.Response) error { return nil }, // a platform books it here
-	}}
-	mux.Handle("/notify/", client.NotifyHandler(in))
-	mux.Handle("/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
+	in := ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce),
+		func(context.Context, ips.Response) error { return nil }, // a platform looks its order up here, and books it
+	)}
+	mux.Handle("/ips/notify/", client.NotifyHandler(in))
+	mux.Handle("/ips/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
 	user := box.Person(0)
 
 	ctx, span := t.tracer.Start(ctx, "story")

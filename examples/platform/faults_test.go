@@ -13,6 +13,7 @@ import (
 	"github.com/ips-p2p/ips/examples/platform/store"
 	"github.com/ips-p2p/ips/examples/platform/store/storetest"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
 
 // Whatever happens to the notification, the recharge is credited once. The web
@@ -24,12 +25,12 @@ func TestNotificationFaults(t *testing.T) {
 		via     string
 		strange int // contradictions
 	}{
-		"dropped":          {sandbox.Fault{Name: sandbox.FaultNoticeDrop}, "balance query", 0},
-		"delayed":          {sandbox.Fault{Name: sandbox.FaultNoticeDelay, Delay: 200 * time.Millisecond}, "server to server", 0},
-		"doubled":          {sandbox.Fault{Name: sandbox.FaultNoticeDouble}, "server to server", 0},
-		"badly signed":     {sandbox.Fault{Name: sandbox.FaultNoticeBadSign}, "server to server", 0},
-		"another merchant": {sandbox.Fault{Name: sandbox.FaultNoticeOtherMerchant}, "server to server", 0},
-		"another amount":   {sandbox.Fault{Name: sandbox.FaultNoticeAmount}, "server to server", 1},
+		"dropped":          {sandbox.Fault{Name: fault.NoticeDrop}, "balance query", 0},
+		"delayed":          {sandbox.Fault{Name: fault.NoticeDelay, Delay: 200 * time.Millisecond}, "server to server", 0},
+		"doubled":          {sandbox.Fault{Name: fault.NoticeDouble}, "server to server", 0},
+		"badly signed":     {sandbox.Fault{Name: fault.NoticeBadSign}, "server to server", 0},
+		"another merchant": {sandbox.Fault{Name: fault.NoticeOtherMerchant}, "server to server", 0},
+		"another amount":   {sandbox.Fault{Name: fault.NoticeAmount}, "server to server", 1},
 	}
 	w := newWorld(t, storetest.SQLite(t))
 	for name, test := range tests { // one after the other: the faults are the sandbox's
@@ -64,11 +65,11 @@ func TestNotificationFaults(t *testing.T) {
 func TestCallFaults(t *testing.T) {
 	t.Parallel()
 	faults := map[string]sandbox.Fault{
-		"refused before":      {Name: sandbox.FaultHTTP502},
-		"lost after":          {Name: sandbox.FaultHTTP500, After: true},
-		"reset after":         {Name: sandbox.FaultReset, After: true},
-		"cut off":             {Name: sandbox.FaultTruncate},
-		"answered by a fault": {Name: sandbox.FaultSOAPFault, After: true},
+		"refused before":      {Name: fault.HTTP502},
+		"lost after":          {Name: fault.HTTP500, After: true},
+		"reset after":         {Name: fault.Reset, After: true},
+		"cut off":             {Name: fault.Truncate},
+		"answered by a fault": {Name: fault.SOAPFault, After: true},
 	}
 	w := newWorld(t, storetest.SQLite(t))
 	zhang, li := w.customer("张三", "500.00"), w.customer("李四", "1001.00")
@@ -96,7 +97,7 @@ func TestCallFaults(t *testing.T) {
 	li.bids(bid, "1000.00")
 
 	// A row that fails stays frozen, and is released by the next order.
-	_, err := w.box.OrderFault(sandbox.Fault{Name: sandbox.FaultRow, Op: "Transfer", Row: 1})
+	_, err := w.box.OrderFault(sandbox.Fault{Name: fault.Row, Op: "Transfer", Row: 1})
 	require.NoError(t, err)
 	w.administer(bid, "release", nil)
 	li.has(0, 1001*ips.Yuan)

@@ -20,7 +20,6 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
-	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 func noEnv(string) string { return "" }
@@ -186,7 +185,7 @@ func TestElsewhereSignedWithRSA(t *testing.T) {
 
 func TestThingsGoWrong(t *testing.T) {
 	t.Parallel()
-	fault := func(f engine.Fault) func(*sandbox.Sandbox) error {
+	fault := func(f sandbox.Fault) func(*sandbox.Sandbox) error {
 		return func(box *sandbox.Sandbox) error { return box.Fault("808801", f) }
 	}
 	for _, tt := range []struct {
@@ -197,19 +196,19 @@ func TestThingsGoWrong(t *testing.T) {
 		args   []string
 		want   string
 	}{
-		{name: "a refusal", spoil: fault(engine.Fault{Name: "code", Op: "doDwTrade", Code: "MG19010F"}), want: "MG19010F"},
-		{name: "a refusal of a service", spoil: fault(engine.Fault{Name: "code", Op: "GuaranteeUnfreeze", Code: "MG00001F"}), want: "MG00001F"},
-		{name: "another refusal than was expected", spoil: fault(engine.Fault{Name: "code", Op: "registerCreditor", Code: "MG03108F"}),
+		{name: "a refusal", spoil: fault(sandbox.Fault{Name: "code", Op: "doDwTrade", Code: "MG19010F"}), want: "MG19010F"},
+		{name: "a refusal of a service", spoil: fault(sandbox.Fault{Name: "code", Op: "GuaranteeUnfreeze", Code: "MG00001F"}), want: "MG00001F"},
+		{name: "another refusal than was expected", spoil: fault(sandbox.Fault{Name: "code", Op: "registerCreditor", Code: "MG03108F"}),
 			want: "should have refused with MG03011F"},
-		{name: "the answer stays pending", spoil: fault(engine.Fault{Name: "stay-pending", Op: "registerSubject"}),
+		{name: "the answer stays pending", spoil: fault(sandbox.Fault{Name: "stay-pending", Op: "registerSubject"}),
 			args: []string{"-wait", "300ms"}, want: "no notification came within 300ms"},
-		{name: "a row of a batch fails", spoil: fault(engine.Fault{Name: "row", Op: "Transfer", Row: 2}), want: "row 2: 转账失败"},
-		{name: "a row of a repayment fails", spoil: fault(engine.Fault{Name: "row", Op: "RepaymentNewTrade", Row: 1}), want: "row 1: 还款失败"},
+		{name: "a row of a batch fails", spoil: fault(sandbox.Fault{Name: "row", Op: "Transfer", Row: 2}), want: "row 2: 转账失败"},
+		{name: "a row of a repayment fails", spoil: fault(sandbox.Fault{Name: "row", Op: "RepaymentNewTrade", Row: 1}), want: "row 1: 还款失败"},
 		{name: "a fee that the story does not know", config: sandbox.Config{IPSFee: 100},
 			spoil: func(box *sandbox.Sandbox) error { return box.Deposit("808801", "", 100_000) },
 			want:  "platform has -3.00 available and 0.00 frozen, and should have 0.00 and 0.00\nDoes this IPS take fees"},
 		{name: "people confirm by hand", config: sandbox.Config{Manual: true}, want: "a person to confirm"},
-		{name: "no mandate", config: sandbox.Config{Merchants: []sandbox.Merchant{noMandate()}}, want: "MG08023F"},
+		{name: "no mandate", config: sandbox.Config{Merchants: []sandbox.Merchant{noMandate()}}, want: "MG18023F"},
 		{name: "wrong cert", env: map[string]string{"IPS_CERT": strings.Repeat("x", 128)}, want: "asking for the platform's balance: ips: query-balance refused: 9999"},
 		{name: "nobody there", env: map[string]string{"IPS_WS_URL": "http://127.0.0.1:1/CreditWS/Service.asmx"}, want: "Can this program reach IPS"},
 		{name: "IPS cannot call back", env: map[string]string{"IPS_NOTIFY_URL": "http://127.0.0.1:1/ips/notify"},

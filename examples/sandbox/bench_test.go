@@ -20,6 +20,7 @@ import (
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
 var orders = flag.Int("orders", 100_000, "how many orders the folder of BenchmarkStart holds")
@@ -131,7 +132,8 @@ func BenchmarkStart(b *testing.B) {
 		b.ReportMetric(time.Since(started).Seconds(), "s/start")
 		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB-heap")
 		b.ReportMetric(float64(info.Size())/(1<<20), "MiB-folder")
-		require.Len(b, box.Views().Orders(""), *orders+1)
+		_, taken := box.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{Limit: 1})
+		require.Equal(b, *orders+1, taken)
 		require.NoError(b, box.Close())
 	}
 }
@@ -156,11 +158,17 @@ func fill(b *testing.B, f *folder, n int) {
 		}
 		return m
 	}
+	platform := engine.New()
+	decided := func(cmd engine.Command) sandbox.Record {
+		out, err := platform.Apply(cmd)
+		require.NoError(b, err)
+		return sandbox.Record{Command: &cmd, Decision: out.Decision}
+	}
 	submit := func(op string, m engine.Message) sandbox.Record {
-		return sandbox.Record{Command: &engine.Command{Kind: engine.KindSubmit, At: at, Merchant: "808801", Op: op, Message: m}}
+		return decided(engine.Command{Kind: engine.KindSubmit, At: at, Merchant: "808801", Op: op, Message: m})
 	}
 	records := []sandbox.Record{
-		{Command: &engine.Command{Kind: engine.KindMerchant, At: at, Settings: &engine.Settings{Merchant: "808801", Name: "测试平台", Auto: true}}},
+		decided(engine.Command{Kind: engine.KindMerchant, At: at, Settings: &engine.Settings{Merchant: "808801", Name: "测试平台", Auto: true}}),
 		submit("CreateNewIpsAcct", message("pMerBillNo", "A1", "pIdentType", "1", "pIdentNo", "110101199001010001", "pRealName", "张三",
 			"pMobileNo", "13800000000", "pEmail", "zhangsan@example.com", "pSmDate", "20141124")),
 	}
@@ -169,12 +177,12 @@ func fill(b *testing.B, f *folder, n int) {
 		at = at.Add(time.Millisecond)
 		records = append(records,
 			submit("doDpTrade", message(append([]string{"pMerBillNo", fmt.Sprintf("R%09d", i)}, rechargePairs(account)...)...)),
-			sandbox.Record{Delivery: &sandbox.Delivery{Seq: int64(i + 1), State: sandbox.NoticeDelivered, Attempt: &sandbox.Attempt{At: at, Status: 200}}})
+			sandbox.Record{Delivery: &notifier.Change{Seq: int64(i + 1), State: notifier.Delivered, Attempt: &sandbox.Attempt{At: at, Status: 200}}})
 		if len(records) > 1000 {
 			require.NoError(b, f.Append(records...))
 			records = records[:0]
 		}
 	}
-	records = append(records, sandbox.Record{Delivery: &sandbox.Delivery{Seq: int64(n + 1), State: sandbox.NoticeDelivered}})
+	records = append(records, sandbox.Record{Delivery: &notifier.Change{Seq: int64(n + 1), State: notifier.Delivered}})
 	require.NoError(b, f.Append(records...))
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
 func openTestFolder(t *testing.T, path string) *folder {
@@ -43,7 +47,7 @@ func TestFolderKeepsRecordsInOrder(t *testing.T) {
 			{Name: "pMemo1", Value: "<&>\u2028"}, {Name: "pDetails", Rows: []engine.Message{{{Name: "a", Value: "b"}}}},
 		}}},
 		{Advance: 90 * time.Minute},
-		{Delivery: &sandbox.Delivery{Seq: 7, State: sandbox.NoticeDelivered, Attempt: &sandbox.Attempt{At: at, Took: time.Second, Status: 200}}},
+		{Delivery: &notifier.Change{Seq: 7, State: notifier.Delivered, Attempt: &sandbox.Attempt{At: at, Took: time.Second, Status: 200}}},
 	}
 	f, err := openFolder(path)
 	require.NoError(t, err)
@@ -79,22 +83,24 @@ func TestFolderIsForOneProcess(t *testing.T) {
 
 func TestFolderRefused(t *testing.T) {
 	t.Parallel()
-	meta := func(mark string) func(*bolt.Tx) error {
+	meta := func(pairs ...string) func(*bolt.Tx) error {
 		return func(tx *bolt.Tx) error {
 			b, err := tx.CreateBucket(metaBucket)
-			if err != nil {
-				return err
+			for i := 0; i < len(pairs) && err == nil; i += 2 {
+				err = b.Put([]byte(pairs[i]), []byte(pairs[i+1]))
 			}
-			return b.Put(formatKey, []byte(mark))
+			return err
 		}
 	}
 	for name, c := range map[string]struct {
 		write func(*bolt.Tx) error
 		want  string
 	}{
-		"newer":   {meta("2"), "written by a newer version, in format 2; this program knows 1"},
-		"older":   {meta("0"), "written by an older version, in format 0"},
-		"damaged": {meta("one"), `the format mark "one" is damaged`},
+		"newer": {meta("format", "3", "program", "v9.9.9"), "written in format 3 by version v9.9.9; this program knows format 2: that version reads it"},
+		"older": {meta("format", "1"), "written in format 1 by version an earlier one"},
+		"other rules": {meta("format", "2", "rules", "1", "program", "v0.9.0"),
+			"written under rules 1 by version v0.9.0; this program has rules " + strconv.Itoa(engine.Rules) + ": that version reads it, and its -export writes the books as JSON"},
+		"damaged": {meta("format", "one"), `the format mark "one" is damaged`},
 		"foreign": {func(tx *bolt.Tx) error {
 			_, err := tx.CreateBucket([]byte("recipes"))
 			return err
@@ -144,11 +150,107 @@ func TestFolderWithAHole(t *testing.T) {
 		}))
 	}
 	put(2, nil)
-	assert.EqualError(t, f.Load(nothing), "record 2 is missing")
-	put(2, []byte(`{"Command":{"Kind":"submit","Message":"110101199001010001"`))
+	assert.EqualError(t, f.Load(nothing), "the database is damaged: record 2 is missing")
+	put(2, []byte(`12345678{"Command":{"Kind":"submit","Message":"110101199001010001"`))
 	err := f.Load(nothing)
-	assert.EqualError(t, err, "record 2 cannot be read")
+	assert.EqualError(t, err, "the database is damaged: record 0000000000000002 is not what was written")
 	assert.NotContains(t, err.Error(), "110101199001010001")
+}
+
+// full is the database of a folder in which much happened.
+func full(t *testing.T) []byte {
+	t.Helper()
+	path := t.TempDir()
+	store, err := openFolder(path)
+	require.NoError(t, err)
+	box, err := sandbox.New(sandbox.Config{Store: store})
+	require.NoError(t, err)
+	for i := range 300 {
+		require.NoError(t, box.Deposit("808801", "", int64(1000000+i)))
+	}
+	require.NoError(t, box.Close())
+	database, err := os.ReadFile(filepath.Join(path, databaseFile))
+	require.NoError(t, err)
+	return database
+}
+
+// startOn does what the program does with a folder: its error is what it says.
+func startOn(t *testing.T, database []byte) error {
+	t.Helper()
+	path := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(path, databaseFile), database, 0o600))
+	o, err := readOptions([]string{"-data", path}, noEnvironment, io.Discard)
+	require.NoError(t, err)
+	box, err := o.open(io.Discard)
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	b, ok := box.Balance("808801", "808801")
+	assert.True(t, ok)
+	assert.EqualValues(t, 300*1000000+299*300/2, b.Available, "it starts with all that was kept, or not at all")
+	return nil
+}
+
+// Wherever a database is cut off or overwritten, the program says so in a
+// sentence or has lost nothing.
+func TestFolderIsDamaged(t *testing.T) {
+	t.Parallel()
+	whole := full(t)
+	require.NoError(t, startOn(t, whole))
+	refused := func(t *testing.T, err error) {
+		t.Helper()
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "goroutine")
+		assert.NotContains(t, err.Error(), "\n")
+		assert.Contains(t, err.Error(), "data folder")
+		assert.Contains(t, err.Error(), "damaged")
+	}
+	t.Run("a changed digit", func(t *testing.T) {
+		t.Parallel()
+		damaged := bytes.Replace(whole, []byte(`"Amount":1000123`), []byte(`"Amount":9000123`), -1)
+		require.NotEqual(t, whole, damaged)
+		refused(t, startOn(t, damaged))
+	})
+	page := os.Getpagesize()
+	found := 0
+	for at := 0; at < len(whole); at += page {
+		if err := startOn(t, whole[:at]); err != nil {
+			refused(t, err)
+			found++
+		}
+		damaged := bytes.Clone(whole)
+		for i := range min(64, len(whole)-at) {
+			damaged[at+i] ^= 0x5a
+		}
+		if err := startOn(t, damaged); err != nil {
+			refused(t, err)
+			found++
+		}
+	}
+	assert.Greater(t, found, len(whole)/page/2, "most pages are in use")
+}
+
+func TestExport(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(path, databaseFile), full(t), 0o600))
+	file := filepath.Join(t.TempDir(), "books.json")
+	require.NoError(t, run(t.Context(), []string{"-data", path, "-export", file}, noEnvironment, io.Discard, io.Discard))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var b books
+	require.NoError(t, json.Unmarshal(text, &b))
+	assert.Equal(t, engine.Rules, b.Rules)
+	require.Len(t, b.Merchants, 1)
+	assert.EqualValues(t, 300*1000000+299*300/2, b.Merchants[0].Balance.Available)
+	require.Len(t, b.Entries, 300)
+	assert.EqualValues(t, 1, b.Entries[0].Seq)
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	err = run(t.Context(), []string{"-export", file}, noEnvironment, io.Discard, io.Discard)
+	assert.ErrorIs(t, err, errUsage)
 }
 
 // What is acknowledged must have been synced, not only written.

@@ -249,7 +249,7 @@ func (w *killWorld) settle() {
 	}
 	w.borrower, w.people = w.people[0], w.people[1:]
 	w.must(w.order("registerSubject", "B1", []string{
-		"pBidNo", "BID1", "pRegDate", "20141124", "pLendAmt", "100000000.00", "pGuaranteesAmt", "0.00",
+		"pBidNo", "BID1", "pRegDate", time.Now().UTC().Add(8 * time.Hour).Format("20060102"), "pLendAmt", "100000000.00", "pGuaranteesAmt", "0.00",
 		"pTrdLendRate", "12.00", "pTrdCycleType", "3", "pTrdCycleValue", "12", "pLendPurpose", "买车", "pRepayMode", "1",
 		"pOperationType", "1", "pLendFee", "0.00", "pAcctType", "1", "pIdentNo", w.borrower.ident, "pRealName", w.borrower.name,
 		"pIpsAcctNo", w.borrower.account,
@@ -490,7 +490,7 @@ func (w *killWorld) get(path string, into any) {
 var (
 	soapResult = regexp.MustCompile(`(?s)<TransferResult>(.*)</TransferResult>`)
 	field      = regexp.MustCompile(`<(pErrCode|pErrMsg|p3DesXmlPara|pSign)>([^<]*)</`)
-	input      = regexp.MustCompile(`<input type="hidden" name="(pErrCode|pErrMsg|p3DesXmlPara|pSign)" value="([^"]*)">`)
+	input      = regexp.MustCompile(`<input type="hidden" name="(pErrCode|pErrMsg|p3DesXmlPara|pSign)" value="([^"]*)" />`)
 )
 
 // send sends an order and returns code and document of the answer.

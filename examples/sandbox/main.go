@@ -47,6 +47,9 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	if err != nil {
 		return err
 	}
+	if o.export != "" {
+		return export(o.data, o.export)
+	}
 	box, err := o.open(stderr)
 	if err != nil {
 		return err

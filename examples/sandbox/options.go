@@ -18,6 +18,10 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 const (
@@ -47,6 +51,15 @@ type options struct {
 	tlsKey        string
 	hosts         list
 	faults        list
+	repeat        string
+	tradeQuery    string
+	noticeAfter   time.Duration
+	noticeAgain   int
+	clockSkew     time.Duration
+	noticeSkew    time.Duration
+	oldBids       list
+	base          string
+	export        string
 	verbose       bool
 
 	merchants []sandbox.Merchant
@@ -83,6 +96,15 @@ func readOptions(args []string, env func(string) (string, bool), stderr io.Write
 	fs.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the TLS certificate, in PEM")
 	fs.Var(&o.hosts, "host", "host `name` under which console and admin API answer, besides localhost and addresses; repeatable")
 	fs.Var(&o.faults, "fault", "`fault` from the start, such as reset:op=Transfer,count=2,after; repeatable")
+	fs.StringVar(&o.repeat, "repeat", "first", "how a message is answered that was decided before: `first`, with its first answer, or refuse, as a duplicate")
+	fs.StringVar(&o.tradeQuery, "trade-query", "both", "`service` that has QueryTrade: query, service, both or none")
+	fs.DurationVar(&o.noticeAfter, "notice-after", 200*time.Millisecond, "`time` between an answer and the notification that it causes")
+	fs.IntVar(&o.noticeAgain, "notice-again", 0, "how `often` a result is told again although it was answered, 4 at most")
+	fs.DurationVar(&o.clockSkew, "clock-skew", 0, "by how much pIpsTime differs from the clock, as `duration`")
+	fs.DurationVar(&o.noticeSkew, "notice-skew", 0, "by how much it differs in notifications on top of that, as `duration`")
+	fs.Var(&o.oldBids, "old-bid", "`bid` of the old interface, such as merchant=808801,bid=O1,contract=C1,release=F1,borrower=ACCOUNT,owed=ACCOUNT:300.00; repeatable")
+	fs.StringVar(&o.base, "base", "", "`URL` under which others reach the sandbox, for its WSDL; by default what they called it by")
+	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a `file`, and end")
 	fs.BoolVar(&o.verbose, "verbose", false, "log every answer to standard error")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -126,8 +148,22 @@ func (o *options) check() error {
 	case !o.loopback() && !o.allowRemote:
 		return usage("-addr: other machines can reach %s; if that is meant, say -allow-remote", o.addr)
 	}
+	switch {
+	case o.repeat != string(engine.RepeatFirst) && o.repeat != string(engine.RepeatRefuse):
+		return usage("-repeat: want first or refuse, got %q", o.repeat)
+	case !wire.TradeQuery(o.tradeQuery).Valid():
+		return usage("-trade-query: want query, service, both or none, got %q", o.tradeQuery)
+	case o.noticeAfter < 0:
+		return usage("-notice-after: want 0 or more, got %s", o.noticeAfter)
+	case o.noticeAgain < 0 || o.noticeAgain > 4:
+		return usage("-notice-again: want 0 to 4, got %d", o.noticeAgain)
+	case o.export != "" && o.data == "":
+		return usage("-export: want -data as well")
+	case o.base != "" && !wire.AbsoluteURL(o.base):
+		return usage("-base: want a URL, got %q", o.base)
+	}
 	for _, text := range o.faults {
-		if _, err := sandbox.ParseFault(text); err != nil {
+		if _, err := fault.Parse(text); err != nil {
 			return usage("-fault: %v", err)
 		}
 	}
@@ -162,7 +198,18 @@ func (o *options) open(stderr io.Writer) (*sandbox.Sandbox, error) {
 			return nil, err
 		}
 	}
-	cfg := sandbox.Config{Merchants: o.merchants, IPSFee: int64(fee), Seed: o.seed, Hosts: o.hosts}
+	cfg := sandbox.Config{
+		Merchants: o.merchants, IPSFee: int64(fee), Seed: o.seed, Hosts: o.hosts, Base: o.base,
+		Repeat: engine.Repeat(o.repeat), TradeQuery: wire.TradeQuery(o.tradeQuery), ClockSkew: o.clockSkew, NoticeSkew: o.noticeSkew,
+		NoticeAfter: o.noticeAfter, NoticeAgain: o.noticeAgain,
+	}
+	for _, text := range o.oldBids {
+		merchant, bid, err := operator.ParseOldBid(text)
+		if err != nil {
+			return nil, usage("-old-bid: %v", err)
+		}
+		cfg.OldBids = append(cfg.OldBids, sandbox.OldBid{Merchant: merchant, OldBid: bid})
+	}
 	if o.verbose {
 		cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	}
@@ -185,9 +232,9 @@ func (o *options) open(stderr io.Writer) (*sandbox.Sandbox, error) {
 		return nil, err
 	}
 	for _, text := range o.faults {
-		fault, err := sandbox.ParseFault(text)
+		f, err := fault.Parse(text)
 		if err == nil {
-			_, err = box.OrderFault(fault)
+			_, err = box.OrderFault(f)
 		}
 		if err != nil {
 			return nil, errors.Join(usage("-fault %s: %v", text, err), box.Close())

@@ -142,7 +142,7 @@ func TestAdminPeople(t *testing.T) {
 	f.admin(400, "POST", "sms/SMS9999999999", `{"yes":true}`)
 
 	f.admin(200, "POST", "mandate", `{"merchant":"808801","account":"`+account+`","signed":false}`)
-	assert.Equal(t, "MG12023F", withhold("W2"))
+	assert.Equal(t, "MG13023F", withhold("W2"))
 	f.admin(400, "POST", "mandate", `{"merchant":"808801","account":"`+account+`"}`)
 	f.admin(400, "POST", "mode", `{"merchant":"808801","mode":"sometimes"}`)
 	f.admin(400, "POST", "mode", `{"merchant":"000000","mode":"auto"}`)

@@ -12,6 +12,7 @@ import (
 // MG00006F were seen on the real platform; no evidence gives the others, they
 // are our choice of free numbers beside those two.
 const (
+	codeDone     = "MG00000F"
 	codeSystem   = "MG00001F" // the sandbox itself failed
 	codeMerchant = "MG00002F" // nobody has this merchant code
 	codeSign     = "MG00003F" // the signature does not hold
@@ -23,14 +24,17 @@ const (
 	// The queries have codes of their own.
 	codeQueryDone   = "0000"
 	codeQueryFailed = "9999"
+	// Those of the account information, as one merchant's program notes them.
+	codeQueryMerchant = "01" // no such merchant
+	codeQueryAccount  = "02" // no such account
 )
 
 // refusal is an answer to a message that the engine never saw.
 type refusal struct{ code, text string }
 
 // refuse words a refusal as the platform does: operation, reason, code.
-func refuse(op operation, code, format string, args ...any) *refusal {
-	return &refusal{code, op.title + "失败，" + fmt.Sprintf(format, args...) + "，错误码" + code}
+func refuse(op wire.Operation, code, format string, args ...any) *refusal {
+	return &refusal{code, op.Title + "失败，" + fmt.Sprintf(format, args...) + "，错误码" + code}
 }
 
 // required is the platform's own text for an empty field.
@@ -38,7 +42,7 @@ func required(field string) *refusal {
 	return &refusal{codeRequired, "必要参数(" + field + ")不能为空！"}
 }
 
-func refuseCipher(op operation, err error) *refusal {
+func refuseCipher(op wire.Operation, err error) *refusal {
 	reason := "报文解密失败"
 	switch {
 	case errors.Is(err, envelope.ErrBase64):
@@ -52,7 +56,7 @@ func refuseCipher(op operation, err error) *refusal {
 }
 
 // refuseDocument names the element at fault and never shows its value.
-func refuseDocument(op operation, err error) *refusal {
+func refuseDocument(op wire.Operation, err error) *refusal {
 	var fault *wire.DocumentError
 	if !errors.As(err, &fault) {
 		return refuse(op, codeDocument, "报文格式错误")
@@ -62,10 +66,6 @@ func refuseDocument(op operation, err error) *refusal {
 		where = fmt.Sprintf("第%d行%s", fault.Row, where)
 	}
 	switch fault.Err {
-	case wire.ErrTag:
-		// The platform looks for <pLendPurpose> and does not find it.
-		return &refusal{codeRequired, fmt.Sprintf("%s标签<%s >格式错误：标签名后有空白",
-			required(fieldTitle(fault.Element)).text, fault.Element)}
 	case wire.ErrDoubled:
 		return refuse(op, codeDocument, "报文字段重复，字段(%s)", where)
 	case wire.ErrNesting:
@@ -87,22 +87,4 @@ func refuseDocument(op operation, err error) *refusal {
 	default:
 		return refuse(op, codeDocument, "报文不是合法的XML，行(%d)", max(fault.Line, 1))
 	}
-}
-
-// fieldTitle is the Chinese name of a text field, for the fields whose tags
-// merchants were seen to get wrong or write by hand.
-func fieldTitle(element string) string {
-	switch element {
-	case "pLendPurpose", "pUse":
-		return "借款用途"
-	case "pRealName":
-		return "真实姓名"
-	case "pMerBillNo":
-		return "商户订单号"
-	case "pBidNo":
-		return "标的号"
-	case "pIdentNo":
-		return "证件号码"
-	}
-	return element
 }

@@ -3,7 +3,6 @@ package sandbox_test
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -270,7 +269,7 @@ func TestPagesThatAreNotConfirmed(t *testing.T) {
 				t.Parallel()
 				f := town(t)
 				f.delivered()
-				told, before := len(f.shop.received()), f.Views().Totals()
+				told, before := len(f.shop.received()), f.Engine().Totals()
 				s := f.asked(c.page, c.document(f))
 				a := f.answered(e.end(f, s, c.button))
 				assert.Contains(t, a.text, e.says)
@@ -280,7 +279,7 @@ func TestPagesThatAreNotConfirmed(t *testing.T) {
 				} {
 					assert.Equal(t, a, f.answered(again))
 				}
-				assert.Equal(t, before, f.Views().Totals())
+				assert.Equal(t, before, f.Engine().Totals())
 				require.NoError(t, f.CheckBooks())
 				f.delivered()
 				assert.Len(t, f.shop.received(), told+1)
@@ -335,7 +334,7 @@ func TestOpeningPage(t *testing.T) {
 	}
 	f.delivered()
 	assert.Len(t, f.shop.received(), 1, "confirming twice does it once")
-	assert.Len(t, f.Views().Accounts(""), 1)
+	assert.Len(t, f.accounts(""), 1)
 }
 
 func TestOpeningPageSaysWhatIsWrong(t *testing.T) {
@@ -398,7 +397,7 @@ func TestOpeningPageSaysWhatIsWrong(t *testing.T) {
 			assert.NotContains(t, r.body, "abcdef", "passwords are not sent back")
 		})
 	}
-	assert.Empty(t, f.Views().Accounts(""))
+	assert.Empty(t, f.accounts(""))
 	assert.Equal(t, "MG00000F", f.answered(f.click(s, 0, "确认开户", particulars...)).code)
 }
 
@@ -428,7 +427,7 @@ func TestBankPage(t *testing.T) {
 		available           int64
 	}{
 		"paid":   {"支付成功", "MG00000F", "充值成功", before + 1231_00},
-		"failed": {"支付失败", "MG08026F", "充值未成功", before},
+		"failed": {"支付失败", "MG18028F", "充值未成功", before},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -514,7 +513,7 @@ func TestNothingHappensTwice(t *testing.T) {
 
 	empty := f.sheet(f.click(stale, 0, "确认提现"))
 	assert.Equal(t, "请输入交易密码", empty.wrong()["password"])
-	ask, ok := f.Views().Ask(askOf(s.url))
+	ask, ok := f.Engine().Ask(askOf(s.url))
 	require.True(t, ok)
 	assert.Equal(t, 2, ask.TriesLeft)
 
@@ -547,19 +546,7 @@ func TestConfirmPageRefuses(t *testing.T) {
 	f := start(t, sandbox.Config{Manual: true, MaxBody: 8192})
 	s := f.asked(page, f.opening("A1"))
 	other := f.asked(page, f.openingOf("A2", "lisi"))
-	tokenOf := func(s sheet) string {
-		for _, n := range s.all("input") {
-			if attr(n, "name") == "token" {
-				return attr(n, "value")
-			}
-		}
-		return ""
-	}
-	token := tokenOf(s)
-	require.NotEmpty(t, token)
-	cancel := func(token string) string {
-		return url.Values{"do": {"cancel"}, "token": {token}}.Encode()
-	}
+	const cancel = "do=cancel"
 	link := s.url[strings.LastIndex(s.url, "/")+1:]
 	id, mac, _ := strings.Cut(link, "-")
 	otherID := askOf(other.url)
@@ -567,21 +554,16 @@ func TestConfirmPageRefuses(t *testing.T) {
 		method, path, contentType, body string
 		status                          int
 	}{
-		"no token":             {"POST", s.url, formType, "do=cancel", 403},
-		"another token":        {"POST", s.url, formType, cancel("0." + strings.Repeat("0", 32)), 403},
-		"another page's token": {"POST", s.url, formType, cancel(tokenOf(other)), 403},
-		"link for a token":     {"POST", s.url, formType, cancel("0." + mac), 403},
-		"token with a count":   {"POST", s.url, formType, cancel("3" + token[1:]), 403},
-		"unknown":              {"GET", "/CreditWeb/confirm/ASK9999999999-" + mac, "", "", 404},
-		"number alone":         {"GET", "/CreditWeb/confirm/" + id, "", "", 404},
-		"neighbour":            {"GET", "/CreditWeb/confirm/" + otherID + "-" + mac, "", "", 404},
-		"neighbour, posted":    {"POST", "/CreditWeb/confirm/" + otherID + "-" + mac, formType, cancel(tokenOf(other)), 404},
-		"cut short":            {"GET", s.url[:len(s.url)-1], "", "", 404},
-		"nothing":              {"GET", "/CreditWeb/confirm/", "", "", 404},
-		"not UTF-8":            {"POST", s.url, formType, cancel(token) + "&answer=%ff", 400},
-		"JSON":                 {"POST", s.url, "application/json", "{}", 415},
-		"oversize":             {"POST", s.url, formType, "token=" + strings.Repeat("0", 9000), 413},
-		"DELETE":               {"DELETE", s.url, "", "", 405},
+		"unknown":           {"GET", "/CreditWeb/confirm/ASK9999999999-" + mac, "", "", 404},
+		"number alone":      {"GET", "/CreditWeb/confirm/" + id, "", "", 404},
+		"neighbour":         {"GET", "/CreditWeb/confirm/" + otherID + "-" + mac, "", "", 404},
+		"neighbour, posted": {"POST", "/CreditWeb/confirm/" + otherID + "-" + mac, formType, cancel, 404},
+		"cut short":         {"GET", s.url[:len(s.url)-1], "", "", 404},
+		"nothing":           {"GET", "/CreditWeb/confirm/", "", "", 404},
+		"not UTF-8":         {"POST", s.url, formType, cancel + "&answer=%ff", 400},
+		"JSON":              {"POST", s.url, "application/json", "{}", 415},
+		"oversize":          {"POST", s.url, formType, "tries=" + strings.Repeat("0", 9000), 413},
+		"DELETE":            {"DELETE", s.url, "", "", 405},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -590,12 +572,17 @@ func TestConfirmPageRefuses(t *testing.T) {
 			f.sheet(r)
 		})
 	}
+	t.Run("another site's form", func(t *testing.T) {
+		for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example.com"} {
+			assert.Equal(t, http.StatusForbidden, f.do("POST", s.url, formType, cancel, name, value).status)
+		}
+	})
 	t.Run("no button", func(t *testing.T) {
-		r := f.do("POST", s.url, formType, url.Values{"token": {token}}.Encode())
+		r := f.do("POST", s.url, formType, "tries=3")
 		assert.Equal(t, "请点击确认或取消", f.sheet(r).alert())
 	})
 	t.Run("the page is still open", func(t *testing.T) {
-		assert.Len(t, f.Views().PendingAsks(""), 2)
+		assert.Len(t, f.Engine().PendingAsks(""), 2)
 	})
 	t.Run("another sandbox's link", func(t *testing.T) {
 		elsewhere := start(t, sandbox.Config{Manual: true})
@@ -643,8 +630,7 @@ func TestResultHasAnAddress(t *testing.T) {
 	f := start(t, sandbox.Config{Manual: true})
 	s := f.asked(page, f.opening("A1"))
 	form := s.one(t, "form")
-	token := attr(descendants(form, "input")[0], "value")
-	r := f.do(http.MethodPost, attr(form, "action"), formType, url.Values{"token": {token}, "do": {"cancel"}}.Encode())
+	r := f.do(http.MethodPost, attr(form, "action"), formType, "do=cancel", "Origin", f.url)
 	assert.Equal(t, http.StatusSeeOther, r.status)
 	assert.Equal(t, s.url, r.header.Get("Location"))
 	first := f.answered(f.do(http.MethodGet, s.url, "", ""))
@@ -679,7 +665,7 @@ func TestBidRegistrationShowsNoPage(t *testing.T) {
 	f := town(t)
 	r := f.post("registerSubject.aspx", seal(f.keys, "p", f.message(bidding("B2", "BID2")...)))
 	assert.Equal(t, "MG02500F", f.answered(r).code)
-	assert.Empty(t, f.Views().PendingAsks(""))
+	assert.Empty(t, f.Engine().PendingAsks(""))
 }
 
 func TestProgramsConfirm(t *testing.T) {
@@ -687,7 +673,7 @@ func TestProgramsConfirm(t *testing.T) {
 	f := town(t)
 	before := f.spendable(liSi)
 	s := f.asked("doDwTrade.aspx", f.message(withdrawing("W1")...))
-	id := f.Views().PendingAsks("")[0].ID
+	id := f.Engine().PendingAsks("")[0].ID
 	assert.Equal(t, s.url, f.ConfirmPath(id))
 	assert.ErrorContains(t, f.Confirm(id, map[string]string{"password": "000000"}), "交易密码错误")
 	require.NoError(t, f.Confirm(id, map[string]string{"password": engine.AutoPassword}))
@@ -697,7 +683,7 @@ func TestProgramsConfirm(t *testing.T) {
 	// What comes to more than is left is refused without a page.
 	require.NoError(t, f.SetAuto("808801", liSi, true))
 	code, text := f.submitPage("doDwTrade.aspx", "p", withdrawing("W2")...)
-	assert.Equal(t, "MG19024F", code, text)
+	assert.Equal(t, "MG19054F", code, text)
 }
 
 func TestOtherPages(t *testing.T) {

@@ -122,11 +122,6 @@ func (s *board) wellFormed() {
 		}
 		assert.True(s.t, labelled, "%s: %s has no label", s.path, attribute(field, "name"))
 	}
-	for _, form := range s.elements("form") {
-		if attribute(form, "method") == "post" {
-			assert.NotEmpty(s.t, s.tokenIn(form), "%s: %s has no token", s.path, attribute(form, "action"))
-		}
-	}
 	for n := range s.doc.Descendants() {
 		assert.Empty(s.t, attribute(n, "style"), s.path)
 		for _, a := range n.Attr {
@@ -139,15 +134,6 @@ func (s *board) wellFormed() {
 	for _, script := range s.elements("script") {
 		assert.Nil(s.t, script.FirstChild, "%s: a script in the page", s.path)
 	}
-}
-
-func (s *board) tokenIn(form *html.Node) string {
-	for n := range form.Descendants() {
-		if n.Type == html.ElementNode && attribute(n, "name") == "token" {
-			return attribute(n, "value")
-		}
-	}
-	return ""
 }
 
 // rows are the texts of the rows of the page's first table.
@@ -392,7 +378,7 @@ func TestConsoleMasksUntilAsked(t *testing.T) {
 		whole = l.do(http.MethodGet, l.console(path+"?unmask=1").link("原文"), "", "")
 		assert.Contains(t, whole.body, "<pIdentNo>110101199001010001</pIdentNo>")
 	}
-	assert.Equal(t, l.MessagesUnmasked()[0].XML, l.do(http.MethodGet, "/console/messages/1/document?unmask=1", "", "").body)
+	assert.Equal(t, l.Unmasked()[0].XML, l.do(http.MethodGet, "/console/messages/1/document?unmask=1", "", "").body)
 	account := "/console/accounts/808801/" + l.borrower
 	assert.Contains(t, l.console(l.console(account).link("显示")).text, "13800000001")
 }
@@ -442,17 +428,14 @@ func TestConsoleActions(t *testing.T) {
 	l := startLoan(t, sandbox.Config{})
 
 	t.Run("clock", func(t *testing.T) {
-		s := l.operated(l.operate(l.console("/console/"), "/console/clock", url.Values{"amount": {"90"}, "unit": {"m"}}))
+		s := l.operated(l.operate(l.console("/console/"), "/console/clock", url.Values{"by": {"90m"}}))
 		assert.Contains(t, s.text, "2014-11-24 13:30:00")
 		assert.Contains(t, s.text, "已拨快 1h30m0s")
 		assert.True(t, l.Now().Equal(noon.Add(90*time.Minute)))
-		for _, bad := range []url.Values{
-			{"amount": {"0"}, "unit": {"m"}}, {"amount": {"-1"}, "unit": {"m"}}, {"amount": {"10001"}, "unit": {"d"}},
-			{"amount": {"1"}, "unit": {"y"}}, {"amount": {"x"}, "unit": {"s"}}, {},
-		} {
-			r := l.operate(l.console("/console/"), "/console/clock", bad)
+		for _, bad := range []string{"-1m", "x", "10000000h", "1"} {
+			r := l.operate(l.console("/console/"), "/console/clock", url.Values{"by": {bad}})
 			assert.Equal(t, http.StatusUnprocessableEntity, r.status)
-			assert.Contains(t, l.readConsole("clock", r).text, "拨快")
+			assert.Contains(t, l.readConsole("clock", r).text, "未能完成")
 		}
 		assert.True(t, l.Now().Equal(noon.Add(90*time.Minute)))
 	})
@@ -471,13 +454,13 @@ func TestConsoleActions(t *testing.T) {
 		order := func(values url.Values) reply {
 			return l.operate(l.console("/console/faults"), "/console/faults/order", values)
 		}
-		s := l.operated(order(url.Values{"name": {"code"}, "op": {"doDpTrade"}, "code": {"MG08001F"}, "text": {"<b>no</b>"}, "count": {"2"}}))
-		assert.Contains(t, s.rows()[0], "返回指定返回码 code 充值申请 doDpTrade 全部 MG08001F <b>no</b>")
-		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"1"}}))
+		s := l.operated(order(url.Values{"name": {"code"}, "op": {"doDpTrade"}, "code": {"MG18001F"}, "text": {"<b>no</b>"}, "count": {"2"}}))
+		assert.Contains(t, s.rows()[0], "返回指定返回码 code 充值 doDpTrade 全部 MG18001F <b>no</b>")
+		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"true"}}))
 		assert.Contains(t, s.rows()[1], "应答延迟 latency 全部 全部 1ms 概率 0.5 生效后 0 不限")
 		assert.Contains(t, l.console("/console/").text, "2 项故障生效中")
 		for says, bad := range map[string]url.Values{
-			"unknown fault": {"name": {"nonsense"}}, "无法识别": {"name": {"code"}, "count": {"x"}}, "Delay": {"name": {"latency"}},
+			"unknown fault": {"name": {"nonsense"}}, "not understood": {"name": {"code"}, "count": {"x"}}, "Delay": {"name": {"latency"}},
 			"unknown code": {"name": {"http-500"}, "merchant": {"999999"}},
 		} {
 			r := order(bad)
@@ -493,9 +476,9 @@ func TestConsoleActions(t *testing.T) {
 
 	t.Run("account", func(t *testing.T) {
 		own := "/console/accounts/808801/" + l.borrower
-		s := l.operated(l.operate(l.console(own), own+"/deposit", url.Values{"amount": {"1234.5"}}))
+		s := l.operated(l.operate(l.console(own), own+"/deposit", url.Values{"yuan": {"1234.5"}}))
 		assert.Contains(t, s.text, "1,234.50")
-		assert.Equal(t, http.StatusUnprocessableEntity, l.operate(s, own+"/deposit", url.Values{"amount": {"1,000"}}).status)
+		assert.Equal(t, http.StatusUnprocessableEntity, l.operate(s, own+"/deposit", url.Values{"yuan": {"1,000"}}).status)
 		s = l.operated(l.operate(s, own+"/mode", nil))
 		assert.Contains(t, s.text, "确认方式 手动")
 		s = l.operated(l.operate(s, own+"/mode", nil))
@@ -505,48 +488,33 @@ func TestConsoleActions(t *testing.T) {
 		merchant := "/console/accounts/808801/808801"
 		s = l.operated(l.operate(l.console(merchant), merchant+"/mode", nil))
 		assert.Contains(t, s.text, "确认方式：手动")
-		assert.False(t, l.Views().Merchants()[0].Auto)
+		assert.False(t, l.Engine().Merchants()[0].Auto)
 	})
 	require.NoError(t, l.CheckBooks())
 }
 
-// A page of another site, which cannot read ours, must not act on them.
+// A page of another site must not act on them; a program may.
 func TestConsoleRefusesForeignForms(t *testing.T) {
 	t.Parallel()
 	l := startLoan(t, sandbox.Config{})
-	clock := l.console("/console/")
-	token := ""
-	for _, form := range clock.elements("form") {
-		if attribute(form, "action") == "/console/clock" {
-			token = clock.tokenIn(form)
+	form := url.Values{"by": {"1h"}, "id": {"1"}}.Encode()
+	for _, path := range []string{
+		"/console/clock", "/console/notifications/1/resend", "/console/faults/lift", "/console/faults/order", "/console/oldbids/order",
+		"/console/accounts/808801/" + l.borrower + "/deposit", "/console/accounts/808801/" + l.borrower + "/mode",
+		"/console/accounts/808801/" + l.borrower + "/mandate",
+	} {
+		for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example.com"} {
+			r := l.do(http.MethodPost, path, formType, form, name, value)
+			assert.Equal(t, http.StatusForbidden, r.status, path)
+			l.readConsole(path, r)
 		}
 	}
-	other := start(t, sandbox.Config{})
-	form := func(token string) string {
-		return url.Values{"amount": {"1"}, "unit": {"h"}, "id": {"1"}, "token": {token}}.Encode()
-	}
-	const media = "application/x-www-form-urlencoded"
-	for path, token := range map[string]string{
-		"/console/clock":                                      "",
-		"/console/clock?token=" + token:                       "",
-		"/console/clock?":                                     strings.ToUpper(token),
-		"/console/notifications/1/resend":                     token, // of another form
-		"/console/faults/lift":                                "0",
-		"/console/faults/order":                               "",
-		"/console/accounts/808801/" + l.borrower + "/deposit": token,
-		"/console/accounts/808801/" + l.borrower + "/mode":    token,
-		"/console/accounts/808801/" + l.borrower + "/mandate": token,
-	} {
-		r := l.do(http.MethodPost, path, media, form(token))
-		assert.Equal(t, http.StatusForbidden, r.status, path)
-		l.readConsole(path, r)
-	}
-	assert.Equal(t, http.StatusForbidden, other.do(http.MethodPost, "/console/clock", media, form(token)).status, "tokens end with the process")
 	assert.Equal(t, http.StatusRequestEntityTooLarge,
-		l.do(http.MethodPost, "/console/clock", media, form(token)+"&x="+strings.Repeat("x", 100<<10)).status)
+		l.do(http.MethodPost, "/console/clock", formType, form+"&x="+strings.Repeat("x", 100<<10)).status)
 	assert.True(t, l.Now().Equal(noon))
-	assert.Equal(t, http.StatusSeeOther, l.do(http.MethodPost, "/console/clock", media, form(token)).status)
-	assert.True(t, l.Now().Equal(noon.Add(time.Hour)))
+	assert.Equal(t, http.StatusSeeOther, l.do(http.MethodPost, "/console/clock", formType, form, "Sec-Fetch-Site", "same-origin").status)
+	assert.Equal(t, http.StatusSeeOther, l.do(http.MethodPost, "/console/clock", formType, form, "Origin", l.url).status)
+	assert.True(t, l.Now().Equal(noon.Add(2*time.Hour)))
 }
 
 func TestConsoleRefusesForeignHosts(t *testing.T) {

@@ -20,6 +20,9 @@ import (
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -74,18 +77,18 @@ func TestBrokenAnswers(t *testing.T) {
 		effect  bool
 		symptom func(*testing.T, reply, error)
 	}{
-		"500 before":   {sandbox.Fault{Name: sandbox.FaultHTTP500}, false, status(500)},
-		"500 after":    {sandbox.Fault{Name: sandbox.FaultHTTP500, After: true}, true, status(500)},
-		"502 before":   {sandbox.Fault{Name: sandbox.FaultHTTP502}, false, status(502)},
-		"502 after":    {sandbox.Fault{Name: sandbox.FaultHTTP502, After: true}, true, status(502)},
-		"reset before": {sandbox.Fault{Name: sandbox.FaultReset}, false, gone},
-		"reset after":  {sandbox.Fault{Name: sandbox.FaultReset, After: true}, true, gone},
-		"truncated": {sandbox.Fault{Name: sandbox.FaultTruncate}, true, func(t *testing.T, r reply, err error) {
+		"500 before":   {sandbox.Fault{Name: fault.HTTP500}, false, status(500)},
+		"500 after":    {sandbox.Fault{Name: fault.HTTP500, After: true}, true, status(500)},
+		"502 before":   {sandbox.Fault{Name: fault.HTTP502}, false, status(502)},
+		"502 after":    {sandbox.Fault{Name: fault.HTTP502, After: true}, true, status(502)},
+		"reset before": {sandbox.Fault{Name: fault.Reset}, false, gone},
+		"reset after":  {sandbox.Fault{Name: fault.Reset, After: true}, true, gone},
+		"truncated": {sandbox.Fault{Name: fault.Truncate}, true, func(t *testing.T, r reply, err error) {
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			assert.NotContains(t, r.body, "</html>")
 			assert.NotEmpty(t, r.body)
 		}},
-		"oversized": {sandbox.Fault{Name: sandbox.FaultOversize, Size: 5<<20 + 1}, true, func(t *testing.T, r reply, err error) {
+		"oversized": {sandbox.Fault{Name: fault.Oversize, Size: 5<<20 + 1}, true, func(t *testing.T, r reply, err error) {
 			require.NoError(t, err)
 			assert.Greater(t, len(r.body), 5<<20)
 			r.body = strings.TrimRight(r.body, " ")
@@ -115,7 +118,7 @@ func TestBrokenAnswers(t *testing.T) {
 			assert.Equal(t, "MG00000F", a.code)
 			assert.Equal(t, int64(1000), f.purse(account), "once, whatever happened before")
 			state := f.Faults()[0]
-			assert.Equal(t, 1, state.Met)
+			assert.Equal(t, 1, state.Hits)
 			assert.Zero(t, state.Left)
 		})
 	}
@@ -124,7 +127,7 @@ func TestBrokenAnswers(t *testing.T) {
 func TestDefaultOversizeIsMoreThanClientsRead(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{})
-	f.order(sandbox.Fault{Name: sandbox.FaultOversize})
+	f.order(sandbox.Fault{Name: fault.Oversize})
 	resp, err := f.http.Post(f.url+"/CreditWeb/"+page, formType, strings.NewReader(seal(f.keys, "arg", f.opening("A1")).Encode()))
 	require.NoError(t, err)
 	defer resp.Body.Close()
@@ -140,7 +143,7 @@ func TestSOAPFault(t *testing.T) {
 			t.Parallel()
 			f := start(t, sandbox.Config{})
 			account := f.investor()
-			f.order(sandbox.Fault{Name: sandbox.FaultSOAPFault, Op: "CoDpTrade", After: after})
+			f.order(sandbox.Fault{Name: fault.SOAPFault, Op: "CoDpTrade", After: after})
 			params := f.sealedParams("arg", document("pMerBillNo", "W1", "pTrdDate", "20141124", "pTrdAmt", "10.00", "pMerFee", "0.00",
 				"pIpsFeeType", "1", "pAcctType", "1", "pIdentNo", li, "pRealName", "李四", "pIpsAcctNo", account, "pS2SUrl", f.shop.URL,
 				"pMemo1", "", "pMemo2", "", "pMemo3", ""))
@@ -167,17 +170,14 @@ func TestLatency(t *testing.T) {
 				}})
 				require.NoError(t, err)
 				defer s.Close()
-				_, err = s.OrderFault(sandbox.Fault{Name: sandbox.FaultLatency, Delay: 20 * time.Second, After: after})
+				_, err = s.OrderFault(sandbox.Fault{Name: fault.Latency, Delay: 20 * time.Second, After: after})
 				require.NoError(t, err)
 				started, done := time.Now(), make(chan *httptest.ResponseRecorder, 1)
 				go func() { done <- submit(t, s) }()
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
-				if after {
-					assert.Len(t, s.Views().Orders(""), 1, "the effect is there and the answer is not")
-				} else {
-					assert.Empty(t, s.Views().Orders(""))
-				}
+				_, taken := s.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{})
+				assert.Equal(t, map[bool]int{true: 1, false: 0}[after], taken, "the effect is there and the answer is not")
 				assert.Equal(t, http.StatusOK, (<-done).Code)
 				assert.Equal(t, 20*time.Second, time.Since(started))
 				require.NoError(t, s.CheckBooks())
@@ -190,7 +190,7 @@ func TestLatency(t *testing.T) {
 func TestLatencyEndsWithTheSandbox(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{})
-	f.order(sandbox.Fault{Name: sandbox.FaultLatency, Delay: 10 * time.Minute})
+	f.order(sandbox.Fault{Name: fault.Latency, Delay: 10 * time.Minute})
 	base, err := f.Start("")
 	require.NoError(t, err)
 	done := make(chan struct{})
@@ -201,7 +201,7 @@ func TestLatencyEndsWithTheSandbox(t *testing.T) {
 			resp.Body.Close()
 		}
 	}()
-	require.Eventually(t, func() bool { return f.Faults()[0].Met == 1 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return f.Faults()[0].Hits == 1 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, f.Close())
 	select {
 	case <-done:
@@ -214,13 +214,13 @@ func TestFilters(t *testing.T) {
 	t.Parallel()
 	other := otherMerchant()
 	f := start(t, sandbox.Config{Merchants: []sandbox.Merchant{sandbox.TestMerchant(), other}})
-	f.order(sandbox.Fault{Name: sandbox.FaultHTTP500, Op: "doDpTrade", Count: 2})
-	f.order(sandbox.Fault{Name: sandbox.FaultHTTP502, Merchant: other.Code, Count: 2})
+	f.order(sandbox.Fault{Name: fault.HTTP500, Op: "doDpTrade", Count: 2})
+	f.order(sandbox.Fault{Name: fault.HTTP502, Merchant: other.Code, Count: 2})
 	met := func(want ...int) {
 		t.Helper()
 		var got []int
 		for _, state := range f.Faults() {
-			got = append(got, state.Met)
+			got = append(got, state.Hits)
 		}
 		assert.Equal(t, want, got)
 	}
@@ -249,21 +249,21 @@ func TestFilters(t *testing.T) {
 func TestFaultsQueue(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{})
-	f.order(sandbox.Fault{Name: sandbox.FaultHTTP500})
-	f.order(sandbox.Fault{Name: sandbox.FaultHTTP502})
-	f.order(sandbox.Fault{Name: sandbox.FaultLatency, Delay: time.Millisecond})
+	f.order(sandbox.Fault{Name: fault.HTTP500})
+	f.order(sandbox.Fault{Name: fault.HTTP502})
+	f.order(sandbox.Fault{Name: fault.Latency, Delay: time.Millisecond})
 	for _, want := range []int{500, 502, 200} {
 		r, err := f.try("")
 		require.NoError(t, err)
 		assert.Equal(t, want, r.status)
 	}
-	assert.Equal(t, 1, f.Faults()[2].Met, "a slow request may break as well")
+	assert.Equal(t, 1, f.Faults()[2].Hits, "a slow request may break as well")
 }
 
 func TestMalformedRequestsMeetFaultsToo(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{MaxBody: 1000})
-	f.order(sandbox.Fault{Name: sandbox.FaultHTTP502, Merchant: "808801"})
+	f.order(sandbox.Fault{Name: fault.HTTP502, Merchant: "808801"})
 	large := f.do(http.MethodPost, "/CreditWeb/"+page, formType, "pMerCode="+strings.Repeat("x", 2000))
 	assert.Equal(t, http.StatusRequestEntityTooLarge, large.status, "nobody knows whose it is, and it is still too large")
 	large = f.do(http.MethodPost, trade, "text/xml", strings.Repeat("x", 2000))
@@ -272,20 +272,20 @@ func TestMalformedRequestsMeetFaultsToo(t *testing.T) {
 	assert.Equal(t, 404, f.do(http.MethodPost, "/CreditWeb/nothing.aspx", formType, "pMerCode=808801").status)
 	assert.Equal(t, 405, f.do(http.MethodGet, "/CreditWeb/"+page, "", "").status)
 	assert.Equal(t, 502, f.do(http.MethodPost, "/CreditWeb/"+page, formType, "pMerCode=808801").status)
-	assert.Equal(t, 1, f.Faults()[0].Met)
+	assert.Equal(t, 1, f.Faults()[0].Hits)
 }
 
 func TestDroppedNotification(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{Store: &memory{}, NotifyWorkers: 1})
 	account := f.investor()
-	f.order(sandbox.Fault{Name: sandbox.FaultNoticeDrop, Op: "doDpTrade"})
+	f.order(sandbox.Fault{Name: fault.NoticeDrop, Op: "doDpTrade"})
 	f.recharge("R1", account, "10.00")
 	f.recharge("R2", account, "10.00")
 	f.delivered()
 	assert.Equal(t, []string{"A1", "R2"}, f.arrived())
 	list := f.Notifications()
-	assert.Equal(t, sandbox.NoticeDropped, list[1].State)
+	assert.Equal(t, notifier.Dropped, list[1].State)
 	assert.Empty(t, list[1].Attempts)
 	assert.Equal(t, int64(2000), f.purse(account), "the money is there all the same")
 	require.NoError(t, f.Resend(list[1].Seq))
@@ -310,7 +310,7 @@ func TestDelayedNotification(t *testing.T) {
 	f := start(t, sandbox.Config{NotifyWorkers: 1})
 	account := f.investor()
 	f.delivered()
-	f.order(sandbox.Fault{Name: sandbox.FaultNoticeDelay, Delay: 5 * time.Minute})
+	f.order(sandbox.Fault{Name: fault.NoticeDelay, Delay: 5 * time.Minute})
 	f.recharge("R1", account, "10.00")
 	f.recharge("R2", account, "10.00")
 	require.Eventually(t, func() bool { return len(f.shop.received()) == 2 }, 30*time.Second, time.Millisecond)
@@ -325,7 +325,7 @@ func TestDoubledNotification(t *testing.T) {
 	f := start(t, sandbox.Config{NotifyWorkers: 1})
 	account := f.investor()
 	f.delivered()
-	f.order(sandbox.Fault{Name: sandbox.FaultNoticeDouble})
+	f.order(sandbox.Fault{Name: fault.NoticeDouble})
 	f.shop.answer(500) // not even a refusal makes it three
 	f.recharge("R1", account, "10.00")
 	f.delivered()
@@ -342,13 +342,13 @@ func TestReorderedNotification(t *testing.T) {
 	f := start(t, sandbox.Config{NotifyWorkers: 1})
 	account := f.investor()
 	f.delivered()
-	f.order(sandbox.Fault{Name: sandbox.FaultNoticeReorder})
+	f.order(sandbox.Fault{Name: fault.NoticeReorder})
 	f.recharge("R1", account, "10.00")
 	f.recharge("R2", account, "10.00")
 	f.delivered()
 	assert.Equal(t, []string{"A1", "R2", "R1"}, f.arrived())
 
-	f.order(sandbox.Fault{Name: sandbox.FaultNoticeReorder, Delay: time.Minute})
+	f.order(sandbox.Fault{Name: fault.NoticeReorder, Delay: time.Minute})
 	f.recharge("R3", account, "10.00")
 	require.NoError(t, f.Advance(time.Minute))
 	f.delivered()
@@ -360,7 +360,7 @@ func TestForgedNotifications(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
 	for mode, signer := range map[string]*rsa.PrivateKey{"MD5": nil, "RSA": key} {
-		for _, name := range []string{sandbox.FaultNoticeBadSign, sandbox.FaultNoticeOtherMerchant, sandbox.FaultNoticeAmount} {
+		for _, name := range []string{fault.NoticeBadSign, fault.NoticeOtherMerchant, fault.NoticeAmount} {
 			t.Run(mode+" "+name, func(t *testing.T) {
 				t.Parallel()
 				m := sandbox.TestMerchant()
@@ -385,28 +385,28 @@ func TestForgedNotifications(t *testing.T) {
 				forged, genuine := fromForm(forms[1]), fromForm(forms[2])
 				document := genuine.open(t, f.keys, pub)
 				switch name {
-				case sandbox.FaultNoticeBadSign:
+				case fault.NoticeBadSign:
 					assert.False(t, f.keys.VerifyAnswer(pub, forged.code, forged.text, forged.body, forged.sign))
 					assert.Len(t, forged.sign, len(genuine.sign), "it looks like a signature")
 					forged.sign = genuine.sign
 					assert.Equal(t, genuine, forged, "nothing else differs")
-				case sandbox.FaultNoticeOtherMerchant:
+				case fault.NoticeOtherMerchant:
 					assert.Equal(t, "808802", forged.merchant)
 					impostor, err := envelope.NewKeys("808802", m.Cert, m.Key, m.IV)
 					require.NoError(t, err)
 					assert.Equal(t, document, forged.open(t, impostor, pub), "the merchant's own cert verifies it")
-				case sandbox.FaultNoticeAmount:
+				case fault.NoticeAmount:
 					assert.Contains(t, document, "<pTrdAmt>10.00<")
 					assert.Equal(t, strings.Replace(document, "<pTrdAmt>10.00<", "<pTrdAmt>11.00<", 1), forged.open(t, f.keys, pub))
 				}
 				assert.Equal(t, "MG00000F", genuine.code)
 				var verdicts []bool
 				for _, m := range f.Messages() {
-					if m.Via == sandbox.ViaNotify && m.Order == "R1" {
+					if m.Via == messages.ViaNotify && m.Order == "R1" {
 						verdicts = append(verdicts, m.Verified)
 					}
 				}
-				assert.Equal(t, []bool{name != sandbox.FaultNoticeBadSign, true}, verdicts, "the record says what was sent")
+				assert.Equal(t, []bool{name != fault.NoticeBadSign, true}, verdicts, "the record says what was sent")
 				assert.Equal(t, int64(1000), f.purse(account))
 			})
 		}
@@ -416,23 +416,23 @@ func TestForgedNotifications(t *testing.T) {
 func TestAmountNeedsAnAmount(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{})
-	f.order(sandbox.Fault{Name: sandbox.FaultNoticeAmount})
+	f.order(sandbox.Fault{Name: fault.NoticeAmount})
 	f.investor()
 	f.delivered()
-	assert.Zero(t, f.Faults()[0].Met, "an account opening names no amount, so the fault waits")
+	assert.Zero(t, f.Faults()[0].Hits, "an account opening names no amount, so the fault waits")
 }
 
 func TestChosenCode(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{})
 	account := f.investor()
-	f.order(sandbox.Fault{Name: sandbox.FaultCode, Op: "doDpTrade", Code: "MG08099F", Text: "银行系统维护中"})
-	f.order(sandbox.Fault{Name: sandbox.FaultStayPending, Op: "doDpTrade"})
+	f.order(sandbox.Fault{Name: fault.Code, Op: "doDpTrade", Code: "MG18099F", Text: "银行系统维护中"})
+	f.order(sandbox.Fault{Name: fault.StayPending, Op: "doDpTrade"})
 	code, text := f.recharge("R1", account, "10.00")
-	assert.Equal(t, "MG08099F", code)
+	assert.Equal(t, "MG18099F", code)
 	assert.Contains(t, text, "银行系统维护中")
 	assert.Zero(t, f.purse(account))
-	assert.Zero(t, f.Faults()[1].Met, "a refused order is no event for the next fault")
+	assert.Zero(t, f.Faults()[1].Hits, "a refused order is no event for the next fault")
 	code, _ = f.recharge("R1", account, "10.00")
 	assert.Equal(t, "MG00008F", code)
 }
@@ -442,24 +442,24 @@ func TestPendingStaysPending(t *testing.T) {
 	f := start(t, sandbox.Config{NotifyWorkers: 1})
 	account := f.investor()
 	f.delivered()
-	id := f.order(sandbox.Fault{Name: sandbox.FaultStayPending, Op: "doDpTrade"})
+	id := f.order(sandbox.Fault{Name: fault.StayPending, Op: "doDpTrade"})
 	code, _ := f.recharge("R0", "4021000000009999", "10.00")
-	assert.Equal(t, "MG08020F", code)
-	assert.Zero(t, f.Faults()[0].Met, "what is refused cannot be pending")
+	assert.Equal(t, "MG18020F", code)
+	assert.Zero(t, f.Faults()[0].Hits, "what is refused cannot be pending")
 	code, _ = f.recharge("R1", account, "10.00")
 	assert.Equal(t, "MG00008F", code)
 	code, _ = f.recharge("R1", account, "10.00")
 	assert.Equal(t, "MG00008F", code, "and it stays so")
 	require.NoError(t, f.Advance(24*time.Hour))
 	f.delivered()
-	assert.Equal(t, []string{"A1"}, f.arrived())
+	assert.Equal(t, []string{"A1", "R0"}, f.arrived())
 	b, _ := f.Balance("808801", account)
 	assert.Equal(t, engine.Balance{Unsettled: 1000}, b)
 	code, _ = f.recharge("R2", account, "10.00")
 	assert.Equal(t, "MG00000F", code, "used up")
 	require.NoError(t, f.LiftFault(id))
 	f.delivered()
-	assert.Equal(t, []string{"A1", "R2", "R1"}, f.arrived())
+	assert.Equal(t, []string{"A1", "R0", "R2", "R1"}, f.arrived())
 	assert.Equal(t, int64(2000), f.purse(account))
 }
 
@@ -502,9 +502,9 @@ func TestRowsFail(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{})
 	borrower, investor := f.bidWith(4)
-	f.order(sandbox.Fault{Name: sandbox.FaultRow, Row: 3})
-	f.order(sandbox.Fault{Name: sandbox.FaultRow, Row: 2, Op: "Transfer"})
-	f.order(sandbox.Fault{Name: sandbox.FaultRow, Row: 9})
+	f.order(sandbox.Fault{Name: fault.Row, Row: 3})
+	f.order(sandbox.Fault{Name: fault.Row, Row: 2, Op: "Transfer"})
+	f.order(sandbox.Fault{Name: fault.Row, Row: 9})
 	transfer := func(document string) string {
 		a := fromResult(f.call11(trade, "Transfer", f.sealedParams("p", document)...).resultOf(t, "Transfer"))
 		require.Equal(t, "MG00008F", a.code, a.text)
@@ -527,7 +527,7 @@ func TestRowsFail(t *testing.T) {
 	require.NoError(t, f.CheckBooks())
 	assert.Equal(t, []string{"Y", "Y"}, statuses(transfer(f.release("T2", borrower, investor, 2, 3))), "and can be sent again")
 	assert.Equal(t, int64(400_00), f.purse(borrower))
-	assert.Zero(t, f.Faults()[2].Met, "no batch had so many rows")
+	assert.Zero(t, f.Faults()[2].Hits, "no batch had so many rows")
 }
 
 // A decision depends on the seed, the fault's number and how many events it
@@ -536,8 +536,8 @@ func TestProbabilityIsDeterministic(t *testing.T) {
 	t.Parallel()
 	pattern := func(seed uint64, disturb bool) string {
 		f := start(t, sandbox.Config{Seed: seed})
-		f.order(sandbox.Fault{Name: sandbox.FaultHTTP500, Op: "doDpTrade", Probability: 0.5})
-		f.order(sandbox.Fault{Name: sandbox.FaultHTTP502, Op: "doDwTrade", Probability: 0.5})
+		f.order(sandbox.Fault{Name: fault.HTTP500, Op: "doDpTrade", Probability: 0.5})
+		f.order(sandbox.Fault{Name: fault.HTTP502, Op: "doDwTrade", Probability: 0.5})
 		var b bytes.Buffer
 		for i := range 40 {
 			if disturb && i%3 == 0 {
@@ -560,7 +560,7 @@ func TestProbabilityIsDeterministic(t *testing.T) {
 func TestProbabilityWithACount(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{Seed: 7})
-	f.order(sandbox.Fault{Name: sandbox.FaultHTTP500, Probability: 0.5, Count: 3})
+	f.order(sandbox.Fault{Name: fault.HTTP500, Probability: 0.5, Count: 3})
 	failed := 0
 	for range 50 {
 		if r, err := f.try(""); assert.NoError(t, err) && r.status == 500 {
@@ -614,13 +614,13 @@ func TestFaultsAreBounded(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{})
 	for range 1000 {
-		f.order(sandbox.Fault{Name: sandbox.FaultReset, Merchant: "808801"})
+		f.order(sandbox.Fault{Name: fault.Reset, Merchant: "808801"})
 	}
-	_, err := f.OrderFault(sandbox.Fault{Name: sandbox.FaultReset})
+	_, err := f.OrderFault(sandbox.Fault{Name: fault.Reset})
 	require.ErrorContains(t, err, "there are 1000 already")
 	_, err = f.try("pMerCode=808801")
 	require.Error(t, err)
-	f.order(sandbox.Fault{Name: sandbox.FaultReset}) // in place of the one that is used up
+	f.order(sandbox.Fault{Name: fault.Reset}) // in place of the one that is used up
 	assert.Len(t, f.Faults(), 1000)
 }
 
@@ -630,11 +630,11 @@ func TestParseFault(t *testing.T) {
 		"reset": {Name: "reset"},
 		"reset:op=Transfer,count=2,after,merchant=808801": {Name: "reset", Op: "Transfer", Count: 2, After: true, Merchant: "808801"},
 		"notice-delay: delay=3s, probability=0.25":        {Name: "notice-delay", Delay: 3 * time.Second, Probability: 0.25},
-		"code:op=doDpTrade,code=MG08099F,text=维护中":        {Name: "code", Op: "doDpTrade", Code: "MG08099F", Text: "维护中"},
+		"code:op=doDpTrade,code=MG18099F,text=维护中":        {Name: "code", Op: "doDpTrade", Code: "MG18099F", Text: "维护中"},
 		"oversize:size=1024":                              {Name: "oversize", Size: 1024},
 		"row:row=2,after=false":                           {Name: "row", Row: 2},
 	} {
-		got, err := sandbox.ParseFault(text)
+		got, err := fault.Parse(text)
 		if assert.NoError(t, err, text) {
 			assert.Equal(t, want, got)
 		}
@@ -648,7 +648,7 @@ func TestParseFault(t *testing.T) {
 		"latency:delay=5":  "delay: ",
 		"latency":          "Delay: want a duration",
 	} {
-		_, err := sandbox.ParseFault(text)
+		_, err := fault.Parse(text)
 		assert.ErrorContains(t, err, want, text)
 	}
 }

@@ -1,94 +1,87 @@
 package sandbox
 
 import (
-	"errors"
-	"io"
-	"mime"
-	"mime/multipart"
+	"context"
+	"net"
 	"net/http"
-	"net/url"
+	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/ips-p2p/ips/internal/sandbox/console"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
+	"github.com/ips-p2p/ips/internal/sandbox/pages"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
-const (
-	webPrefix     = "/CreditWeb/"
-	confirmPrefix = webPrefix + "confirm/"
-	stylesheet    = webPrefix + "style.css"
+const healthPath = "/healthz"
 
-	maxFormParts = 100
-)
+// holdKey is where a request's context has the [notifier.Hold] of what it
+// causes.
+type holdKey struct{}
 
-// ServeHTTP answers as the platform would. Paths are the same in any case, as
-// on the platform's IIS.
+func holdOf(ctx context.Context) *notifier.Hold {
+	hold, _ := ctx.Value(holdKey{}).(*notifier.Hold)
+	return hold
+}
+
+var manySlashes = regexp.MustCompile(`/{2,}`)
+
+// ServeHTTP answers as the platform would. Paths are the same in any case and
+// with slashes doubled, as on the platform's IIS.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Sandbox", "this is not IPS")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
+	hold := &notifier.Hold{}
+	r = r.WithContext(context.WithValue(r.Context(), holdKey{}, hold))
 	r.Body = http.MaxBytesReader(w, r.Body, s.maxBody)
-	s.disturbed(w, r, s.route)
+	if path := manySlashes.ReplaceAllString(r.URL.Path, "/"); path != r.URL.Path && strings.HasPrefix(strings.ToLower(path), "/credit") {
+		address := *r.URL
+		address.Path, address.RawPath = path, ""
+		r.URL = &address
+	}
+	defer hold.Release()
+	s.disturbed(w, r)
+	if hold.Busy() {
+		// What was caused leaves when its cause is written. Who has gone will
+		// not read it, which is his affair.
+		_ = http.NewResponseController(w).Flush()
+	}
 }
 
 // route finds out what a request is for.
 func (s *Sandbox) route(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
-	if path == "/" {
-		s.pages.index(w)
-		return
-	}
-	if path == healthPath {
-		s.serveHealth(w, r)
-		return
-	}
-	if strings.HasPrefix(path, adminPrefix) {
+	switch {
+	case path == "/":
+		s.pages.Index(w, console.Prefix, s.services)
+	case path == healthPath:
+		operator.ServeHealth(s, s.log, w, r, s.journal.Kept(), s.journal.Err())
+	case strings.HasPrefix(path, operator.AdminPrefix):
 		s.admin.ServeHTTP(w, r)
-		return
-	}
-	if strings.HasPrefix(path, consolePrefix) {
+	case strings.HasPrefix(path, console.Prefix):
 		s.console.ServeHTTP(w, r)
-		return
-	}
-	if path+"/" == consolePrefix {
-		http.Redirect(w, r, consolePrefix, http.StatusMovedPermanently)
-		return
-	}
-	for _, svc := range []service{tradeService(), queryService()} {
-		if strings.EqualFold(path, svc.path) {
-			s.serveService(w, r, svc)
+	case path+"/" == console.Prefix:
+		http.Redirect(w, r, console.Prefix, http.StatusMovedPermanently)
+	case s.pages.Serve(w, r):
+	default:
+		for _, svc := range s.services {
+			if strings.EqualFold(path, svc.Path) {
+				s.serveService(w, r, svc)
+				return
+			}
+		}
+		if page, ok := wire.CutPrefixFold(path, wire.WebPrefix); ok {
+			s.servePage(w, r, page)
 			return
 		}
+		s.pages.Failure(w, http.StatusNotFound, pages.Failure{Text: "页面不存在"})
 	}
-	if strings.EqualFold(path, stylesheet) {
-		s.pages.style(w)
-		return
-	}
-	if id, ok := cutPrefixFold(path, confirmPrefix); ok {
-		s.serveConfirm(w, r, id)
-		return
-	}
-	if strings.EqualFold(path, smsPath) {
-		s.serveSMS(w, r, "")
-		return
-	}
-	if mobile, ok := cutPrefixFold(path, smsPath+"/"); ok {
-		s.serveSMS(w, r, mobile)
-		return
-	}
-	if page, ok := cutPrefixFold(path, webPrefix); ok {
-		s.servePage(w, r, page)
-		return
-	}
-	s.pages.failure(w, http.StatusNotFound, failure{Text: "页面不存在"})
-}
-
-func cutPrefixFold(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
-		return "", false
-	}
-	return s[len(prefix):], true
 }
 
 // servePage takes the form that a browser, or the merchant's server, posts.
@@ -97,127 +90,43 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 // said with its status. Everything about the message is said with HTTP 200 on
 // the page, as ASP.NET would (our choice).
 func (s *Sandbox) servePage(w http.ResponseWriter, r *http.Request, page string) {
-	op, ok := pageOperation(page)
+	op, ok := wire.PageOperation(page)
 	if !ok {
-		s.pages.failure(w, http.StatusNotFound, failure{Text: "接口不存在"})
+		s.pages.Failure(w, http.StatusNotFound, pages.Failure{Text: "接口不存在"})
 		return
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		s.pages.failure(w, http.StatusMethodNotAllowed, failure{Op: op, Text: "请用POST方式提交"})
+		s.pages.Failure(w, http.StatusMethodNotAllowed, pages.Failure{Op: op, Text: "请用POST方式提交"})
 		return
 	}
-	params, status := readForm(r)
+	params, status := wire.ReadForm(r)
 	if status != http.StatusOK {
-		s.pages.failure(w, status, failure{Op: op, Text: formTrouble(status)})
+		s.pages.Failure(w, status, pages.Failure{Op: op, Text: pages.FormProblem(status)})
 		return
 	}
-	res, err := s.submitForm(op, r.RemoteAddr, params)
+	res, err := s.received(r.Context(), op, messages.ViaPage, r.RemoteAddr, params)
 	switch {
 	case err != nil:
-		s.pages.failure(w, http.StatusServiceUnavailable, failure{Op: op, Code: codeSystem, Text: "系统异常"})
+		s.pages.Failure(w, http.StatusServiceUnavailable, pages.Failure{Op: op, Code: codeSystem, Text: "系统异常"})
 	case res.ask != "":
 		http.Redirect(w, r, s.ConfirmPath(res.ask), http.StatusSeeOther)
 	default:
-		s.showResult(w, res, false)
+		s.pages.Back(w, pages.Return{Op: op, Order: res.order, URL: res.returnURL, Answer: res.answer, FormFirst: res.formFirst})
 	}
 }
 
-func (s *Sandbox) submitForm(op operation, peer string, params []wire.Pair) (result, error) {
-	req, bad := newRequest(op, ViaPage, peer, params)
-	if bad != nil {
-		s.messages.add(Message{At: s.Now(), Direction: In, Via: ViaPage, Peer: peer, Op: op.name})
-		res := result{op: op, answer: sealed{code: bad.code, text: bad.text}}
-		s.recordAnswer(ViaReturn, peer, res, false)
-		return res, nil
+// Local refuses host names that anybody could have pointed at this machine (DNS
+// rebinding): a page of such a name would be allowed to read the console.
+// Addresses and localhost cannot be taken over in that way.
+func (s *Sandbox) Local(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
 	}
-	return s.submit(req)
-}
-
-// showResult sends the browser back to the merchant, or tells the person what
-// went wrong when the way back is not known. Somebody who has just answered
-// a page gets to see the result first.
-func (s *Sandbox) showResult(w http.ResponseWriter, res result, answered bool) {
-	if res.returnURL == "" {
-		s.pages.failure(w, http.StatusOK, failure{Op: res.op, Code: res.answer.code, Text: res.answer.text})
-		return
+	host = strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ".")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
 	}
-	s.pages.back(w, res, answered)
-}
-
-func formTrouble(status int) string {
-	switch status {
-	case http.StatusRequestEntityTooLarge:
-		return "提交的内容过大"
-	case http.StatusUnsupportedMediaType:
-		return "提交的内容类型不正确，应为application/x-www-form-urlencoded或multipart/form-data"
-	default:
-		return "提交的表单格式不正确"
-	}
-}
-
-// readForm reads the body's fields, never the query's, sorted by name. Its
-// status is 200 or says what is wrong.
-func readForm(r *http.Request) ([]wire.Pair, int) {
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		return nil, http.StatusUnsupportedMediaType
-	}
-	values := url.Values{}
-	switch media {
-	case "application/x-www-form-urlencoded":
-		var body []byte
-		if body, err = io.ReadAll(r.Body); err == nil {
-			values, err = url.ParseQuery(string(body))
-		}
-	case "multipart/form-data":
-		values, err = readMultipart(multipart.NewReader(r.Body, params["boundary"]))
-	default:
-		return nil, http.StatusUnsupportedMediaType
-	}
-	if err != nil {
-		return nil, bodyStatus(err)
-	}
-	var pairs []wire.Pair
-	for name, list := range values {
-		for _, v := range list {
-			pairs = append(pairs, wire.Pair{Name: name, Value: v})
-		}
-	}
-	slices.SortStableFunc(pairs, func(a, b wire.Pair) int { return strings.Compare(a.Name, b.Name) })
-	return pairs, http.StatusOK
-}
-
-var errTooManyParts = errors.New("too many parts")
-
-// readMultipart reads fields into memory; the request's body is bounded.
-// Uploaded files are passed over.
-func readMultipart(r *multipart.Reader) (url.Values, error) {
-	values := url.Values{}
-	for range maxFormParts {
-		part, err := r.NextPart()
-		if errors.Is(err, io.EOF) {
-			return values, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if part.FormName() == "" || part.FileName() != "" {
-			continue
-		}
-		value, err := io.ReadAll(part)
-		if err != nil {
-			return nil, err
-		}
-		values.Add(part.FormName(), string(value))
-	}
-	return nil, errTooManyParts
-}
-
-func bodyStatus(err error) int {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return http.StatusRequestEntityTooLarge
-	}
-	return http.StatusBadRequest
+	same := func(name string) bool { return strings.EqualFold(name, host) }
+	return same("localhost") || slices.ContainsFunc(s.hosts, same)
 }

@@ -28,7 +28,7 @@ func (f *fixture) sheet(r reply) sheet {
 	assert.Equal(f.t, "text/html; charset=utf-8", r.header.Get("Content-Type"))
 	assert.Equal(f.t, "no-store", r.header.Get("Cache-Control"))
 	assert.Equal(f.t, "nosniff", r.header.Get("X-Content-Type-Options"))
-	assert.Equal(f.t, "no-referrer", r.header.Get("Referrer-Policy"))
+	assert.Equal(f.t, "same-origin", r.header.Get("Referrer-Policy"))
 	policy := r.header.Get("Content-Security-Policy")
 	for _, part := range []string{"default-src 'none'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action "} {
 		assert.Contains(f.t, policy, part)

@@ -32,7 +32,7 @@ func doors() map[string]door {
 		"registerCretansfer": {"p", "", "登记债权转让", "<pBussType>1</pBussType><pStatus>9</pStatus>"},
 		"AutoNewSigning":     {"p", "", "自动投标签约", "<pIpsAuthNo></pIpsAuthNo>"},
 		"RepaymentSigning":   {"p", "", "自动还款签约", "<pIpsAuthNo></pIpsAuthNo>"},
-		"doDpTrade":          {"p", "", "充值申请", "<pIpsBillNo></pIpsBillNo>"},
+		"doDpTrade":          {"p", "", "充值", "<pIpsBillNo></pIpsBillNo>"},
 		"Transfer":           {"p", trade, "转账", "<pIpsBillNo></pIpsBillNo>"},
 		"RepaymentNewTrade":  {"p", "", "还款", "<pIpsBillNo></pIpsBillNo>"},
 		"GuaranteeUnfreeze":  {"arg", trade, "解冻保证金", "<pIpsBillNo></pIpsBillNo>"},

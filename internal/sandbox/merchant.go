@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
@@ -27,6 +28,10 @@ type Merchant struct {
 	Manual bool
 	// IPSFee is the platform's fee in fen for each recharge and withdrawal.
 	IPSFee int64
+	// Repeat is how a message is answered that has been decided before, and
+	// ClockSkew how far the times in answers (pIpsTime) are off.
+	Repeat    engine.Repeat
+	ClockSkew time.Duration
 	// NoMandate leaves withholding mandates unsigned until [Sandbox.Mandate];
 	// by default opening an account signs one.
 	NoMandate bool
@@ -74,6 +79,7 @@ func newMerchant(m Merchant) (*merchant, error) {
 	ready := &merchant{
 		settings: engine.Settings{
 			Merchant: m.Code, Name: m.Name, Auto: !m.Manual, IPSFee: m.IPSFee, NoMandate: m.NoMandate,
+			Repeat: m.Repeat, ClockSkew: m.ClockSkew,
 		},
 		keys: keys,
 		rsa:  m.RSA,
@@ -96,37 +102,20 @@ func otherCode(code string) string {
 	return code[:len(code)-1] + string(last)
 }
 
-// sealed is the envelope of an answer as it goes over the wire.
-type sealed struct {
-	merchant, code, text, body, sign string
-	xml                              string // what body holds
-}
-
 // seal encrypts and signs an answer. An answer without a document has an empty
 // body.
-func (m *merchant) seal(a engine.Answer) (sealed, error) {
-	e := sealed{merchant: m.keys.MerCode(), code: a.Code, text: a.Text}
+func (m *merchant) seal(a engine.Answer) (wire.Envelope, error) {
+	e := wire.Envelope{Merchant: m.keys.MerCode(), Code: a.Code, Text: a.Text}
 	if len(a.Body) > 0 {
 		document := wire.WriteDocument(a.Body)
-		e.xml = string(document)
-		e.body = m.keys.Encrypt(document)
+		e.XML = string(document)
+		e.Body = m.keys.Encrypt(document)
 	}
 	if m.rsa == nil {
-		e.sign = m.keys.SignAnswer(e.code, e.text, e.body)
+		e.Sign = m.keys.SignAnswer(e.Code, e.Text, e.Body)
 		return e, nil
 	}
 	var err error
-	e.sign, err = m.keys.SignAnswerRSA(m.rsa, e.code, e.text, e.body)
+	e.Sign, err = m.keys.SignAnswerRSA(m.rsa, e.Code, e.Text, e.Body)
 	return e, err
-}
-
-// fields are the five fields of the envelope in wire order.
-func (e sealed) fields() []wire.Pair {
-	return []wire.Pair{
-		{Name: "pMerCode", Value: e.merchant},
-		{Name: "pErrCode", Value: e.code},
-		{Name: "pErrMsg", Value: e.text},
-		{Name: "p3DesXmlPara", Value: e.body},
-		{Name: "pSign", Value: e.sign},
-	}
 }

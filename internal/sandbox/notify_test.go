@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -17,14 +19,14 @@ func TestNotificationsAreRepeatedUntilTheMerchantAnswers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		statuses []int
-		state    sandbox.NoticeState
+		state    notifier.State
 		attempts int
 	}{
-		"at once":            {nil, sandbox.NoticeDelivered, 1},
-		"second time":        {[]int{500}, sandbox.NoticeDelivered, 2},
-		"created is not OK":  {[]int{201, 204}, sandbox.NoticeDelivered, 3},
-		"redirect is not OK": {[]int{302, 307, 301}, sandbox.NoticeDelivered, 4},
-		"ceiling":            {[]int{500, 502, 404, 503, 500}, sandbox.NoticeAbandoned, 4},
+		"at once":            {nil, notifier.Delivered, 1},
+		"second time":        {[]int{500}, notifier.Delivered, 2},
+		"created is not OK":  {[]int{201, 204}, notifier.Delivered, 3},
+		"redirect is not OK": {[]int{302, 307, 301}, notifier.Delivered, 4},
+		"ceiling":            {[]int{500, 502, 404, 503, 500}, notifier.Abandoned, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,7 +64,7 @@ func TestNotificationToNobody(t *testing.T) {
 	f.post(page, seal(f.keys, "arg", f.opening("A1"))).returned(t)
 	f.delivered()
 	n := f.Notifications()[0]
-	assert.Equal(t, sandbox.NoticeAbandoned, n.State)
+	assert.Equal(t, notifier.Abandoned, n.State)
 	require.Len(t, n.Attempts, 1)
 	assert.Zero(t, n.Attempts[0].Status)
 	assert.Contains(t, n.Attempts[0].Err, "refused")
@@ -77,7 +79,7 @@ func TestResend(t *testing.T) {
 	seq := f.Notifications()[0].Seq
 	require.NoError(t, f.Resend(seq))
 	f.delivered()
-	assert.Equal(t, sandbox.NoticeDelivered, f.Notifications()[0].State)
+	assert.Equal(t, notifier.Delivered, f.Notifications()[0].State)
 	require.NoError(t, f.Resend(seq), "what was delivered can be repeated, as the platform did")
 	f.delivered()
 	assert.Len(t, f.Notifications()[0].Attempts, 3)
@@ -114,7 +116,7 @@ func TestWaitDeliveredEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	assert.ErrorIs(t, f.WaitDelivered(ctx), context.DeadlineExceeded)
 	assert.ErrorIs(t, f.Shutdown(ctx), context.DeadlineExceeded)
-	assert.Equal(t, sandbox.NoticeQueued, f.Notifications()[0].State)
+	assert.Equal(t, notifier.Queued, f.Notifications()[0].State)
 	assert.Equal(t, http.StatusServiceUnavailable, f.post(page, seal(f.keys, "arg", f.opening("A2"))).status)
 	assert.ErrorIs(t, f.Resend(f.Notifications()[0].Seq), sandbox.ErrClosed)
 }
@@ -160,5 +162,55 @@ func TestNotificationReadsNoEndlessReply(t *testing.T) {
 	f := start(t, sandbox.Config{})
 	f.post(page, seal(f.keys, "arg", strings.Replace(f.opening("A1"), f.shop.URL, endless.URL, 1))).returned(t)
 	f.delivered()
-	assert.Equal(t, sandbox.NoticeDelivered, f.Notifications()[0].State)
+	assert.Equal(t, notifier.Delivered, f.Notifications()[0].State)
+}
+
+// The merchant has the answer in his hands before he hears of it server to
+// server, even from the longest answer, and otherwise only on demand.
+func TestNotificationComesBehindTheAnswer(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]bool{"behind": false, "on demand first": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, sandbox.Config{})
+			if first {
+				_, err := f.OrderFault(sandbox.Fault{Name: fault.NoticeFirst})
+				require.NoError(t, err)
+			}
+			_, err := f.OrderFault(sandbox.Fault{Name: fault.Latency, Delay: 300 * time.Millisecond, After: true})
+			require.NoError(t, err)
+			answered := make(chan reply)
+			go func() { answered <- f.post(page, seal(f.keys, "arg", f.opening("A1"))) }()
+			require.Eventually(t, func() bool { return len(f.Notifications()) == 1 }, 10*time.Second, time.Millisecond)
+			if first {
+				f.delivered()
+				select {
+				case <-answered:
+					assert.Fail(t, "the answer came first")
+				default:
+				}
+				<-answered
+				return
+			}
+			assert.Empty(t, f.shop.received())
+			<-answered
+			f.delivered()
+			assert.Len(t, f.shop.received(), 1)
+		})
+	}
+}
+
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	f.shop.answer(404, 404, 404, 404)
+	f.post(page, seal(f.keys, "arg", f.opening("A1"))).returned(t)
+	f.delivered()
+	list := f.GivenUp()
+	require.Len(t, list, 1)
+	assert.Equal(t, f.shop.URL+"/notify", list[0].URL)
+	assert.Equal(t, 404, list[0].Attempts[3].Status)
+	f.post(page, seal(f.keys, "arg", f.openingOf("A2", "lisi"))).returned(t)
+	f.delivered()
+	assert.Len(t, f.GivenUp(), 1)
 }

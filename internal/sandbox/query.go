@@ -1,43 +1,58 @@
 package sandbox
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // query answers the operations that only read. Their messages are not
 // encrypted, and their codes are 0000 and 9999.
-func (s *Sandbox) query(op operation, peer string, params []wire.Pair) string {
-	for i := range params {
-		params[i].Value = unindent(params[i].Value)
-	}
+func (s *Sandbox) query(op wire.Operation, peer string, params []wire.Pair) string {
 	q, bad := s.openQuery(op, params)
-	s.messages.add(Message{
-		At: s.Now(), Direction: In, Via: ViaSOAP, Peer: peer, Merchant: known(q.code), Op: op.name, Verified: q.verified,
+	s.messages.Add(messages.Message{
+		At: s.Now(), Direction: messages.In, Via: messages.ViaSOAP, Peer: peer, Merchant: known(q.code), Op: op.Name, Verified: q.verified,
 	})
 	var fields []wire.Pair
 	if bad == nil {
 		fields, bad = s.find(op, q)
 	}
 	if bad != nil {
-		fields = failed(op, q, bad.text)
+		fields = failed(op, q, bad)
 	}
-	fields = append(fields, wire.Pair{Name: "pSign", Value: q.sign(fields)})
-	text := resultText(fields)
-	res := result{op: op, answer: sealed{merchant: known(q.code), xml: text}}
+	fields = append(fields, wire.Pair{Name: "pSign", Value: q.sign(op, fields)})
+	text := wire.ResultText(fields)
+	res := result{op: op, answer: wire.Envelope{Merchant: known(q.code), XML: text}}
 	for _, f := range fields {
 		switch f.Name {
 		case "pErrCode":
-			res.answer.code = f.Value
+			res.answer.Code = f.Value
 		case "pErrMsg":
-			res.answer.text = f.Value
+			res.answer.Text = f.Value
 		}
 	}
-	s.recordAnswer(ViaSOAP, peer, res, q.merchant != nil)
+	s.recordAnswer(messages.ViaSOAP, peer, res, q.merchant != nil)
 	return text
+}
+
+// queryTrade says how an order stands.
+func (s *Sandbox) queryTrade(merchant string, msg engine.Message) engine.Answer {
+	order, kind := msg.Get("pMerBillNo"), msg.Get("pTradeType")
+	for _, f := range []struct{ title, value string }{{"商户订单号", order}, {"交易类型", kind}} {
+		if f.value == "" {
+			bad := required(f.title)
+			return engine.Answer{Code: bad.code, Text: bad.text}
+		}
+	}
+	state, bill := s.engine.QueryTrade(merchant, order, kind)
+	body := engine.Message{{Name: "pMerBillNo", Value: order}, {Name: "pTradeType", Value: kind}, {Name: "pTradeStatue", Value: string(state)}}
+	if bill != "" {
+		body = append(body, engine.Field{Name: "pIpsBillNo", Value: bill})
+	}
+	return engine.Answer{Code: codeDone, Text: "操作成功", Body: body}
 }
 
 // query is a query's parameters.
@@ -47,20 +62,21 @@ type query struct {
 	verified            bool
 }
 
-// sign signs an answer. How the platform does it is not known: MD5 over the
-// values in their order and the cert is our choice, for every merchant.
-func (q query) sign(fields []wire.Pair) string {
+// sign signs an answer over its elements with their tags, for every merchant.
+// Of the account information, code, text and memo are not signed.
+func (q query) sign(op wire.Operation, fields []wire.Pair) string {
 	if q.merchant == nil {
 		return ""
 	}
-	values := make([]string, len(fields))
-	for i, f := range fields {
-		values[i] = f.Value
+	if op.Name == "QueryMerUserInfo" {
+		fields = slices.DeleteFunc(slices.Clone(fields), func(f wire.Pair) bool {
+			return f.Name == "pErrCode" || f.Name == "pErrMsg" || f.Name == "pMemo"
+		})
 	}
-	return q.merchant.keys.SignText(values...)
+	return q.merchant.keys.SignText(wire.TaggedText(fields))
 }
 
-func (s *Sandbox) openQuery(op operation, params []wire.Pair) (query, *refusal) {
+func (s *Sandbox) openQuery(op wire.Operation, params []wire.Pair) (query, *refusal) {
 	fields, bad := envelopeFields(op, params, "MerCode", "IpsAccount", "Sign", "Memo")
 	if bad != nil {
 		return query{}, bad
@@ -69,15 +85,15 @@ func (s *Sandbox) openQuery(op operation, params []wire.Pair) (query, *refusal) 
 	switch {
 	case q.code == "":
 		return q, required("商户号")
-	case op.name != "GetBankList" && q.account == "":
+	case op.Name != "GetBankList" && q.account == "":
 		return q, required("IPS托管账户号")
 	case fields[2] == "":
 		return q, required("签名")
 	case q.merchant == nil:
-		return q, refuse(op, codeMerchant, "商户不存在，商户号(%s)", known(q.code))
+		return q, refuse(op, queryCode(op, codeQueryMerchant, codeMerchant), "商户不存在，商户号(%s)", known(q.code))
 	}
 	signed := []string{q.code}
-	if op.name != "GetBankList" {
+	if op.Name != "GetBankList" {
 		signed = append(signed, q.account)
 	}
 	if q.verified = q.merchant.keys.VerifyText(fields[2], signed...); !q.verified {
@@ -86,8 +102,8 @@ func (s *Sandbox) openQuery(op operation, params []wire.Pair) (query, *refusal) 
 	return q, nil
 }
 
-func (s *Sandbox) find(op operation, q query) ([]wire.Pair, *refusal) {
-	switch op.name {
+func (s *Sandbox) find(op wire.Operation, q query) ([]wire.Pair, *refusal) {
+	switch op.Name {
 	case "GetBankList":
 		return []wire.Pair{
 			{Name: "pMerCode", Value: q.code},
@@ -102,7 +118,7 @@ func (s *Sandbox) find(op operation, q query) ([]wire.Pair, *refusal) {
 	}
 }
 
-func (s *Sandbox) findBalance(op operation, q query) ([]wire.Pair, *refusal) {
+func (s *Sandbox) findBalance(op wire.Operation, q query) ([]wire.Pair, *refusal) {
 	b, ok := s.engine.Balance(q.code, q.account)
 	if !ok {
 		return nil, noAccount(op, q)
@@ -112,13 +128,13 @@ func (s *Sandbox) findBalance(op operation, q query) ([]wire.Pair, *refusal) {
 		{Name: "pErrCode", Value: codeQueryDone},
 		{Name: "pErrMsg", Value: "查询成功"},
 		{Name: "pIpsAcctNo", Value: q.account},
-		{Name: "pBalance", Value: yuan(b.Available)},
-		{Name: "pLock", Value: yuan(b.Frozen)},
-		{Name: "pNeedstl", Value: yuan(b.Unsettled)},
+		{Name: "pBalance", Value: wire.Yuan(b.Available)},
+		{Name: "pLock", Value: wire.Yuan(b.Frozen)},
+		{Name: "pNeedstl", Value: wire.Yuan(b.Unsettled)},
 	}, nil
 }
 
-func (s *Sandbox) findProfile(op operation, q query) ([]wire.Pair, *refusal) {
+func (s *Sandbox) findProfile(op wire.Operation, q query) ([]wire.Pair, *refusal) {
 	p, ok := s.engine.Profile(q.code, q.account)
 	if !ok {
 		return nil, noAccount(op, q)
@@ -141,14 +157,18 @@ func (s *Sandbox) findProfile(op operation, q query) ([]wire.Pair, *refusal) {
 // failed has the elements of op's answer, empty beyond what is known. Of a
 // failed QueryMerUserInfo no more than the code is documented; the message is
 // our addition.
-func failed(op operation, q query, text string) []wire.Pair {
+func failed(op wire.Operation, q query, why *refusal) []wire.Pair {
+	code := codeQueryFailed
+	if len(why.code) < len(code) {
+		code = why.code
+	}
 	fields := []wire.Pair{
 		{Name: "pMerCode", Value: known(q.code)},
-		{Name: "pErrCode", Value: codeQueryFailed},
-		{Name: "pErrMsg", Value: text},
+		{Name: "pErrCode", Value: code},
+		{Name: "pErrMsg", Value: why.text},
 	}
 	rest := []string{"pIpsAcctNo", "pBalance", "pLock", "pNeedstl"}
-	switch op.name {
+	switch op.Name {
 	case "GetBankList":
 		rest = []string{"pBankList"}
 	case "QueryMerUserInfo":
@@ -161,17 +181,17 @@ func failed(op operation, q query, text string) []wire.Pair {
 	return fields
 }
 
-func noAccount(op operation, q query) *refusal {
-	return refuse(op, codeQueryFailed, "账户不存在，账号(%s)", q.account)
+// queryCode is own for the account information, which has codes of its own,
+// and other elsewhere.
+func queryCode(op wire.Operation, own, other string) string {
+	if op.Name == "QueryMerUserInfo" {
+		return own
+	}
+	return other
 }
 
-// yuan formats an amount exactly.
-func yuan(fen int64) string {
-	sign, n := "", uint64(fen)
-	if fen < 0 {
-		sign, n = "-", -n
-	}
-	return fmt.Sprintf("%s%d.%02d", sign, n/100, n%100)
+func noAccount(op wire.Operation, q query) *refusal {
+	return refuse(op, queryCode(op, codeQueryAccount, codeQueryFailed), "账户不存在，账号(%s)", q.account)
 }
 
 // bankList is 银行名称|别名|编号, joined by #.

@@ -1,13 +1,12 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -15,21 +14,46 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ips-p2p/ips/internal/sandbox/console"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/journal"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
+	"github.com/ips-p2p/ips/internal/sandbox/pages"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // The errors that callers ask for by name.
 var (
-	ErrClosed   = errors.New("the sandbox is closed")
+	ErrClosed   = notifier.ErrClosed
 	ErrNotFound = errors.New("not found")
+	ErrStore    = journal.ErrStore
+)
+
+// The names under which callers know what the parts of a sandbox deal in.
+type (
+	Fault        = fault.Fault
+	Store        = journal.Store
+	Record       = journal.Record
+	Notification = notifier.Notification
+	Attempt      = notifier.Attempt
+	Message      = messages.Message
 )
 
 // Config sets up a [Sandbox]. The zero Config is in order.
 type Config struct {
 	Merchants []Merchant // by default [TestMerchant] alone
 
-	Manual bool  // all merchants are [Merchant.Manual]
-	IPSFee int64 // in fen, for merchants that have none of their own
+	// What merchants have that say nothing of their own.
+	Manual    bool
+	IPSFee    int64 // in fen
+	Repeat    engine.Repeat
+	ClockSkew time.Duration
+
+	// TradeQuery says which service has QueryTrade, by default both.
+	TradeQuery wire.TradeQuery
 
 	// Now is the clock that the sandbox's own clock starts from; by default
 	// [time.Now].
@@ -45,8 +69,21 @@ type Config struct {
 	MaxBody int64
 
 	NotifyClient  *http.Client    // posts notifications
-	NotifyWorkers int             // by default 4
+	NotifyWorkers int             // posts at a time to one merchant, by default 4
 	Backoff       []time.Duration // waits between the attempts of a notification
+	NoticeAfter   time.Duration   // real time between the answer that caused a notification and its first post
+	NoticeAgain   int             // how often a result is told again although it was answered
+	// NoticeSkew is by how much pIpsTime in notifications differs from that in
+	// answers: they come from another server, with another clock.
+	NoticeSkew time.Duration
+
+	// Base is the URL under which others reach the sandbox, for its WSDL, ""
+	// for whatever they call it by.
+	Base string
+
+	// OldBids are bids of the interface before v2.0. Each comes in as soon as
+	// the accounts that it names are there.
+	OldBids []OldBid
 
 	// Store, if not nil, keeps what happens, so that the next sandbox with the
 	// same store goes on where this one ended or was killed. It is the
@@ -67,6 +104,12 @@ type Config struct {
 	Logger *slog.Logger // by default nothing is logged; secrets never are
 }
 
+// OldBid is a bid of a merchant's, of the interface before v2.0.
+type OldBid struct {
+	Merchant string // merchant code
+	engine.OldBid
+}
+
 const (
 	defaultNamespace = "http://tempuri.org/"
 	// otherNamespace is named in one merchant's production settings.
@@ -79,17 +122,21 @@ const (
 type Sandbox struct {
 	merchants map[string]*merchant
 	codes     []string // of the merchants, as configured
+	services  []wire.Service
 	namespace string
 	maxBody   int64
-	pages     *pages
-	notifier  *notifier
-	messages  recorder
-	journal   *journal
-	faults    *faults
+	pages     *pages.Pages
+	notifier  *notifier.Notifier
+	messages  messages.Recorder
+	journal   *journal.Journal
+	faults    *fault.Machine
+	disturbed http.HandlerFunc // route, with faults
 	admin     http.Handler
-	console   *console
-	feed      *feed
+	console   *console.Console
+	feed      *console.Feed
 	hosts     []string
+	base      string
+	skew      time.Duration // of notifications
 	tls       *tls.Config
 	log       *slog.Logger
 	transport *http.Transport // nil if the client is the caller's
@@ -101,9 +148,10 @@ type Sandbox struct {
 		last   time.Time
 	}
 
-	mu     sync.Mutex // orders everything that happens
-	engine *engine.Engine
-	closed bool
+	mu      sync.Mutex // orders everything that happens
+	engine  *engine.Engine
+	oldBids []OldBid // whose accounts are not all there
+	closed  bool
 
 	rearm  chan struct{} // the next deadline may have moved
 	done   <-chan struct{}
@@ -121,10 +169,12 @@ func New(cfg Config) (*Sandbox, error) {
 		maxBody:   cfg.MaxBody,
 		log:       cfg.Logger,
 		engine:    engine.New(),
-		journal:   newJournal(cfg.Store),
-		faults:    newFaults(cfg.Seed),
-		feed:      newFeed(),
+		journal:   journal.New(cfg.Store),
+		feed:      console.NewFeed(),
+		oldBids:   slices.Clone(cfg.OldBids),
 		hosts:     cfg.Hosts,
+		base:      strings.TrimSuffix(cfg.Base, "/"),
+		skew:      cfg.NoticeSkew,
 		tls:       cfg.TLS,
 		rearm:     make(chan struct{}, 1),
 	}
@@ -141,35 +191,46 @@ func New(cfg Config) (*Sandbox, error) {
 	if s.clock.base == nil {
 		s.clock.base = time.Now
 	}
-	s.messages.added = func() { s.feed.touch(topicMessages) }
-	s.admin = s.adminAPI()
-	if err := s.begin(cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), s.journal.close())
-	}
+	s.messages.Added = func() { s.feed.Touch(console.Messages) }
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.done = stop, ctx.Done()
+	s.services = wire.Services(cmp.Or(cfg.TradeQuery, wire.TradeQueryBoth))
+	s.faults = fault.New(cfg.Seed, s.engine.ExamineFault)
+	s.disturbed = s.faults.Handler(s.services, s.done, s.route)
+	s.admin = operator.API(s, s.log)
+	if err := s.begin(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), s.journal.Close())
+	}
 	s.watch.Go(func() { s.watchDeadlines(ctx) })
 	return s, nil
 }
 
 // begin goes on where the store says that the last sandbox ended.
 func (s *Sandbox) begin(cfg Config) error {
-	if !absoluteURL(s.namespace) || !strings.HasSuffix(s.namespace, "/") {
+	if !wire.AbsoluteURL(s.namespace) || !strings.HasSuffix(s.namespace, "/") {
 		return fmt.Errorf("config: Namespace: want an absolute URL that ends with a slash, got %q", s.namespace)
 	}
+	if cfg.TradeQuery != "" && !cfg.TradeQuery.Valid() {
+		return fmt.Errorf("config: TradeQuery: want both, query, service or none, got %q", cfg.TradeQuery)
+	}
 	var err error
-	if s.pages, err = newPages(rand.Text()); err != nil {
+	if s.pages, err = pages.New(s, s.log); err != nil {
 		return err
 	}
-	if s.console, err = newConsole(s, rand.Text()); err != nil {
+	if s.console, err = console.New(s, s.feed, s.log); err != nil {
 		return err
 	}
 	if err := s.readyMerchants(cfg); err != nil {
 		return err
 	}
-	kept, err := s.replay()
+	kept, err := s.journal.Replay(s.engine)
 	if err != nil {
 		return err
+	}
+	s.clock.offset = kept.Offset
+	// The clock never goes back, be the machine's what it may.
+	if now := s.engine.Now(); !now.IsZero() {
+		s.clock.last = now.UTC()
 	}
 	for _, m := range s.engine.Merchants() {
 		if s.merchants[m.Merchant] == nil {
@@ -177,32 +238,31 @@ func (s *Sandbox) begin(cfg Config) error {
 		}
 	}
 	s.startNotifier(cfg)
-	s.journal.start()
-	if err = s.restoreNotices(kept); err == nil {
+	s.journal.Start()
+	if err = s.restoreNotices(kept.Notices()); err == nil {
 		err = s.addMerchants(kept)
 	}
 	if err != nil {
-		s.notifier.close()
+		s.notifier.Close()
 	}
 	return err
 }
 
 func (s *Sandbox) startNotifier(cfg Config) {
-	client, workers, backoff := cfg.NotifyClient, cfg.NotifyWorkers, cfg.Backoff
+	client := cfg.NotifyClient
 	if client == nil {
 		// No proxy: what a test posts to itself must not leave the machine.
 		s.transport = &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}
 		client = &http.Client{Transport: s.transport}
 	}
-	if workers <= 0 {
-		workers = 4
-	}
-	if backoff == nil {
-		backoff = defaultBackoff()
-	}
-	s.notifier = newNotifier(workers, backoff, s.Now, poster(client), s.recordNotice, func(d Delivery) {
-		s.journal.addLazily(Record{Delivery: &d})
-		s.feed.touch(topicNotices)
+	s.notifier = notifier.New(notifier.Config{
+		Client: client, Now: s.Now, Log: s.log,
+		PerMerchant: cfg.NotifyWorkers, Waits: cfg.Backoff, After: cfg.NoticeAfter, Again: cfg.NoticeAgain,
+		Sent: s.recordNotice,
+		Changed: func(c notifier.Change) {
+			s.journal.AddLazily(journal.Record{Delivery: &c})
+			s.feed.Touch(console.Notices)
+		},
 	})
 }
 
@@ -214,9 +274,9 @@ func (s *Sandbox) readyMerchants(cfg Config) error {
 	}
 	for _, m := range list {
 		m.Manual = m.Manual || cfg.Manual
-		if m.IPSFee == 0 {
-			m.IPSFee = cfg.IPSFee
-		}
+		m.IPSFee = cmp.Or(m.IPSFee, cfg.IPSFee)
+		m.Repeat = cmp.Or(m.Repeat, cfg.Repeat)
+		m.ClockSkew = cmp.Or(m.ClockSkew, cfg.ClockSkew)
 		ready, err := newMerchant(m)
 		if err != nil {
 			return fmt.Errorf("merchant %s: %w", m.Code, err)
@@ -233,13 +293,13 @@ func (s *Sandbox) readyMerchants(cfg Config) error {
 // addMerchants tells the engine about merchants that are new or configured
 // differently than before. One that is configured as before stays as it is,
 // in the mode that it was put in meanwhile.
-func (s *Sandbox) addMerchants(kept *replay) error {
+func (s *Sandbox) addMerchants(kept *journal.Replay) error {
 	for _, code := range s.codes {
 		settings := s.merchants[code].settings
-		if before, ok := kept.settings[code]; ok && before == settings {
+		if before, ok := kept.Settings[code]; ok && before == settings {
 			continue
 		}
-		if _, err := s.apply(engine.Command{Kind: engine.KindMerchant, Merchant: code, Settings: &settings}); err != nil {
+		if _, err := s.Do(context.Background(), engine.Command{Kind: engine.KindMerchant, Merchant: code, Settings: &settings}); err != nil {
 			return fmt.Errorf("merchant %s: %w", code, err)
 		}
 	}
@@ -269,12 +329,9 @@ func (s *Sandbox) Advance(by time.Duration) error {
 	if err != nil {
 		return err
 	}
-	s.notifier.hurry(by)
-	return s.journal.wait(kept)
+	s.notifier.Hurry(by)
+	return s.journal.Wait(kept)
 }
-
-// maxAdvance keeps the clock within what times and durations can hold.
-const maxAdvance = 100 * 365 * 24 * time.Hour
 
 // Offset is how far the clock was moved forward in all.
 func (s *Sandbox) Offset() time.Duration {
@@ -283,7 +340,7 @@ func (s *Sandbox) Offset() time.Duration {
 	return s.clock.offset
 }
 
-func (s *Sandbox) advance(by time.Duration) (*batch, error) {
+func (s *Sandbox) advance(by time.Duration) (*journal.Batch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -291,32 +348,39 @@ func (s *Sandbox) advance(by time.Duration) (*batch, error) {
 	}
 	// The store learns of it before of anything stamped with the new time.
 	if by > 0 {
-		s.journal.add(Record{Advance: by}, nil)
+		s.journal.Add(Record{Advance: by}, nil)
 	}
 	s.clock.Lock()
 	s.clock.offset += by
 	s.clock.Unlock()
-	_, kept, err := s.applyLocked(engine.Command{Kind: engine.KindTick})
+	_, kept, err := s.decide(engine.Command{Kind: engine.KindTick}, nil)
 	return kept, err
 }
 
-// apply stamps a command with the time and hands it to the engine, after all
-// that was due before it. It returns when what happened is kept.
-func (s *Sandbox) apply(cmd engine.Command) (engine.Outcome, error) {
+// Do stamps a command with the time and hands it to the engine, after all that
+// was due before it. It returns when what happened is kept. Notices wait until
+// the answer to the request of ctx, if there is one, is written.
+func (s *Sandbox) Do(ctx context.Context, cmd engine.Command) (engine.Outcome, error) {
 	s.mu.Lock()
-	out, kept, err := s.applyLocked(cmd)
+	out, kept, err := s.decide(cmd, holdOf(ctx))
 	s.mu.Unlock()
 	if err != nil {
 		return out, err
 	}
-	return out, s.journal.wait(kept)
+	return out, s.journal.Wait(kept)
 }
 
-func (s *Sandbox) applyLocked(cmd engine.Command) (engine.Outcome, *batch, error) {
+// command is Do for what nobody waits for.
+func (s *Sandbox) command(cmd engine.Command) error {
+	_, err := s.Do(context.Background(), cmd)
+	return err
+}
+
+func (s *Sandbox) decide(cmd engine.Command, hold *notifier.Hold) (engine.Outcome, *journal.Batch, error) {
 	if s.closed {
 		return engine.Outcome{}, nil, ErrClosed
 	}
-	if err := s.journal.err(); err != nil {
+	if err := s.journal.Err(); err != nil {
 		return engine.Outcome{}, nil, err
 	}
 	now := s.Now()
@@ -325,7 +389,7 @@ func (s *Sandbox) applyLocked(cmd engine.Command) (engine.Outcome, *batch, error
 		if !ok || due.After(now) {
 			break
 		}
-		if _, _, err := s.commit(engine.Command{Kind: engine.KindTick, At: due}); err != nil {
+		if _, _, err := s.commit(engine.Command{Kind: engine.KindTick, At: due}, nil); err != nil {
 			return engine.Outcome{}, nil, err
 		}
 		if next, ok := s.engine.NextDeadline(); ok && !next.After(due) {
@@ -333,10 +397,11 @@ func (s *Sandbox) applyLocked(cmd engine.Command) (engine.Outcome, *batch, error
 		}
 	}
 	cmd.At = now
-	met := s.faults.offer(&cmd)
-	out, kept, err := s.commit(cmd)
+	offered := s.faults.Offer(&cmd)
+	out, kept, err := s.commit(cmd, hold)
 	if err == nil {
-		s.faults.settle(met, out.Taken)
+		s.faults.Settle(offered, out.Taken)
+		kept = cmp.Or(s.seedOldBids(now), kept)
 	}
 	select {
 	case s.rearm <- struct{}{}:
@@ -345,65 +410,71 @@ func (s *Sandbox) applyLocked(cmd engine.Command) (engine.Outcome, *batch, error
 	return out, kept, err
 }
 
+// seedOldBids brings in the old bids whose accounts have come.
+func (s *Sandbox) seedOldBids(now time.Time) (kept *journal.Batch) {
+	s.oldBids = slices.DeleteFunc(s.oldBids, func(b OldBid) bool {
+		missing := func(account string) bool {
+			_, known := s.engine.Account(b.Merchant, account)
+			return !known
+		}
+		if missing(b.Borrower) || slices.ContainsFunc(b.Owed, func(c engine.OldClaim) bool { return missing(c.Account) }) {
+			return false
+		}
+		if _, known := s.engine.OldBid(b.Merchant, b.BidNo); !known { // else the store had it
+			var err error
+			if _, kept, err = s.commit(engine.Command{Kind: engine.KindOldBid, At: now, Merchant: b.Merchant, OldBid: &b.OldBid}, nil); err != nil {
+				s.log.Error("old bid", "merchant", b.Merchant, "bid", b.BidNo, "err", err)
+			}
+		}
+		return true
+	})
+	return kept
+}
+
 // commit is the one door through which anything ever happens to the engine,
 // and through which it goes on record. Notices leave when it is kept.
-func (s *Sandbox) commit(cmd engine.Command) (engine.Outcome, *batch, error) {
+func (s *Sandbox) commit(cmd engine.Command, hold *notifier.Hold) (engine.Outcome, *journal.Batch, error) {
 	out, err := s.engine.Apply(cmd)
 	if err != nil {
 		return out, nil, fmt.Errorf("sandbox: %s: %w", cmd.Kind, err)
 	}
-	s.feed.touch(topicState)
-	posts := make([]post, 0, len(out.Notices))
+	s.feed.Touch(console.State)
+	posts := make([]notifier.Post, 0, len(out.Notices))
 	for _, notice := range out.Notices {
-		p, sealErr := s.post(notice)
+		p, sealErr := s.post(notice, hold)
 		if sealErr != nil {
 			err = errors.Join(err, sealErr)
 			continue
 		}
 		posts = append(posts, p)
 	}
-	kept := s.journal.add(Record{Command: &cmd}, func() {
+	kept := s.journal.Add(Record{Command: &cmd, Decision: out.Decision}, func() {
 		for _, p := range posts {
-			s.notifier.queue(p)
-			s.feed.touch(topicNotices)
+			s.notifier.Queue(p)
+			s.feed.Touch(console.Notices)
 		}
 	})
 	return out, kept, err
 }
 
-// post makes a notice ready to go, with the faults that meet it.
-func (s *Sandbox) post(notice engine.Notice) (post, error) {
-	m := s.merchants[notice.Merchant]
-	if m == nil {
-		return post{}, fmt.Errorf("sandbox: notice %d: merchant %s: %w", notice.Seq, notice.Merchant, ErrNotFound)
-	}
-	answer, err := m.seal(notice.Answer)
-	if err != nil {
-		return post{}, fmt.Errorf("sandbox: notice %d: %w", notice.Seq, err)
-	}
-	p := post{notice: notice, answer: answer}
-	p.trouble, err = s.trouble(m, notice, answer)
-	return p, err
-}
-
 // restoreNotices brings back the notices of an earlier life. What was not
 // delivered is tried again at once.
-func (s *Sandbox) restoreNotices(kept *replay) error {
-	for _, seq := range slices.Sorted(maps.Keys(kept.notices)) {
-		r := kept.notices[seq]
-		answer, err := s.merchants[r.notice.Merchant].seal(r.notice.Answer)
+func (s *Sandbox) restoreNotices(list []*journal.Notice) error {
+	for _, n := range list {
+		answer, err := s.merchants[n.Merchant].seal(skewed(n.Answer, s.skew))
 		if err != nil {
-			return fmt.Errorf("notice %d: %w", seq, err)
+			return fmt.Errorf("notice %d: %w", n.Seq, err)
 		}
-		s.notifier.restore(post{notice: r.notice, answer: answer}, r.state, r.attempts)
+		s.notifier.Restore(notifier.Post{Notice: n.Notice, Answer: answer}, n.State, n.Attempts)
 	}
 	return nil
 }
 
-func (s *Sandbox) recordNotice(d *delivery, sent sealed, genuine bool) {
-	s.messages.add(Message{
-		At: s.Now(), Direction: Out, Via: ViaNotify, Peer: d.notice.URL, Merchant: sent.merchant, Op: d.notice.Op,
-		Order: d.notice.Order, Code: sent.code, Text: sent.text, XML: sent.xml, Verified: genuine,
+func (s *Sandbox) recordNotice(n notifier.Sent) {
+	e := n.Envelope
+	s.messages.Add(Message{
+		At: s.Now(), Direction: messages.Out, Via: messages.ViaNotify, Peer: n.URL, Merchant: e.Merchant, Op: n.Op,
+		Order: n.Order, Code: e.Code, Text: e.Text, XML: e.XML, Verified: n.Signed,
 	})
 }
 
@@ -423,7 +494,7 @@ func (s *Sandbox) watchDeadlines(ctx context.Context) {
 		if due, ok := s.engine.NextDeadline(); !ok || due.After(s.Now()) {
 			continue
 		}
-		if _, err := s.apply(engine.Command{Kind: engine.KindTick}); err != nil && !errors.Is(err, ErrClosed) {
+		if err := s.command(engine.Command{Kind: engine.KindTick}); err != nil && !errors.Is(err, ErrClosed) {
 			s.log.Error("deadline", "err", err)
 		}
 	}
@@ -470,7 +541,7 @@ func (s *Sandbox) Start(addr string) (string, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	server := s.server
-	server.RegisterOnShutdown(s.feed.close) // else it waits for listeners who stay
+	server.RegisterOnShutdown(s.feed.Close) // else it waits for listeners who stay
 	s.watch.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("serve", "err", err)
@@ -491,7 +562,7 @@ func (s *Sandbox) Shutdown(ctx context.Context) error {
 	if server != nil {
 		err = server.Shutdown(ctx)
 	}
-	return errors.Join(err, s.notifier.wait(ctx), s.Close())
+	return errors.Join(err, s.notifier.Wait(ctx), s.Close())
 }
 
 // Close stops everything at once and returns when no goroutine of the sandbox
@@ -506,85 +577,16 @@ func (s *Sandbox) Close() error {
 		return nil
 	}
 	var err error
-	s.feed.close()
+	s.feed.Close()
 	if server != nil {
 		err = server.Close()
 	}
 	s.stop()
-	s.notifier.close()
+	s.notifier.Close()
 	s.watch.Wait()
-	err = errors.Join(err, s.journal.close())
+	err = errors.Join(err, s.journal.Close())
 	if s.transport != nil {
 		s.transport.CloseIdleConnections()
 	}
 	return err
 }
-
-// CheckBooks recomputes every invariant of the books.
-func (s *Sandbox) CheckBooks() error { return s.engine.CheckBooks() }
-
-// Balance is the balance of a merchant's custody account, or of its own
-// account if account is the merchant code.
-func (s *Sandbox) Balance(merchant, account string) (engine.Balance, bool) {
-	return s.engine.Balance(merchant, account)
-}
-
-// Deposit pays fen from outside into a custody account, or into the merchant's
-// own account if account is "" or the merchant code.
-func (s *Sandbox) Deposit(merchant, account string, fen int64) error {
-	_, err := s.apply(engine.Command{Kind: engine.KindDeposit, Merchant: merchant, Account: account, Amount: fen})
-	return err
-}
-
-// SetAuto lets people confirm at once and answer texts with yes, or makes them
-// do it by hand: those of one account, or of the merchant if account is "".
-func (s *Sandbox) SetAuto(merchant, account string, auto bool) error {
-	_, err := s.apply(engine.Command{Kind: engine.KindMode, Merchant: merchant, Account: account, Auto: auto})
-	return err
-}
-
-// Mandate signs or withdraws an account's withholding mandate (委托授权书).
-func (s *Sandbox) Mandate(merchant, account string, signed bool) error {
-	_, err := s.apply(engine.Command{Kind: engine.KindMandate, Merchant: merchant, Account: account, Yes: signed})
-	return err
-}
-
-// SeedOldBid brings in a bid of the interface before v2.0, which only the old
-// repayment knows.
-func (s *Sandbox) SeedOldBid(merchant string, bid engine.OldBid) error {
-	_, err := s.apply(engine.Command{Kind: engine.KindOldBid, Merchant: merchant, OldBid: &bid})
-	return err
-}
-
-// ReplySMS answers a text message as the person it was sent to would.
-func (s *Sandbox) ReplySMS(id string, yes bool) error {
-	_, err := s.apply(engine.Command{Kind: engine.KindSMS, ID: id, Yes: yes})
-	return err
-}
-
-// Fault orders or lifts a fault in the engine's rules for a merchant.
-func (s *Sandbox) Fault(merchant string, fault engine.Fault) error {
-	_, err := s.apply(engine.Command{Kind: engine.KindFault, Merchant: merchant, Fault: &fault})
-	return err
-}
-
-// Views are what the engine shows of its state: copies, which change nothing.
-// A merchant of "" means all of them.
-type Views interface {
-	Merchants() []engine.MerchantInfo
-	Accounts(merchant string) []engine.AccountInfo
-	Bids(merchant string) []engine.BidInfo
-	Bid(merchant, no string) (engine.BidInfo, bool)
-	Orders(merchant string) []engine.OrderInfo
-	Order(merchant, bill string, end bool) (engine.OrderInfo, bool)
-	PendingAsks(merchant string) []engine.AskInfo
-	Ask(id string) (engine.AskInfo, bool)
-	Inbox(mobile string) []engine.SMS
-	Journal(engine.JournalFilter) []engine.JournalEntry
-	Totals() engine.Totals
-	Faults() []engine.Fault
-}
-
-// Views shows the engine's state to tests and consoles. Whatever changes it
-// goes through the methods of the sandbox.
-func (s *Sandbox) Views() Views { return s.engine }

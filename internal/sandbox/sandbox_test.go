@@ -15,6 +15,7 @@ import (
 
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -125,29 +126,29 @@ func TestMessagesShowTheWire(t *testing.T) {
 	require.Len(t, list, 5)
 	in, back, refused := list[0], sandbox.Message{}, list[3]
 	for _, m := range list[1:3] { // the notice may come first or second
-		if m.Via == sandbox.ViaReturn {
+		if m.Via == messages.ViaReturn {
 			back = m
 		} else {
-			assert.Equal(t, sandbox.ViaNotify, m.Via)
+			assert.Equal(t, messages.ViaNotify, m.Via)
 			assert.Equal(t, f.shop.URL+"/notify", m.Peer)
 			assert.Equal(t, "MG00000F", m.Code)
 		}
 	}
-	assert.Equal(t, sandbox.In, in.Direction)
+	assert.Equal(t, messages.In, in.Direction)
 	assert.Equal(t, "CreateNewIpsAcct", in.Op)
 	assert.Equal(t, "808801", in.Merchant)
 	assert.Equal(t, "A1", in.Order)
 	assert.True(t, in.Verified)
 	assert.True(t, in.At.Equal(noon))
 	assert.Contains(t, in.XML, "<pIdentNo>110************001</pIdentNo>")
-	assert.Equal(t, sandbox.Out, back.Direction)
+	assert.Equal(t, messages.Out, back.Direction)
 	assert.Equal(t, "MG00000F", back.Code)
 	assert.True(t, strings.HasPrefix(back.XML, "\ufeff<?xml"))
 	for _, m := range list {
 		assert.NotContains(t, m.XML, "110101199001010001")
 		assert.NotContains(t, m.XML, "13800000000")
 	}
-	assert.Contains(t, f.MessagesUnmasked()[0].XML, "110101199001010001")
+	assert.Contains(t, f.Unmasked()[0].XML, "110101199001010001")
 
 	assert.False(t, refused.Verified)
 	assert.Empty(t, refused.XML, "what does not verify is not decrypted")
@@ -223,7 +224,7 @@ func TestProgramsAct(t *testing.T) {
 	assert.Error(t, f.ReplySMS("SMS0000000001", true))
 	assert.Error(t, f.Cancel("ASK0000000001"))
 	assert.Error(t, f.Confirm("ASK0000000001", nil))
-	assert.Error(t, f.Fault("808801", engine.Fault{Name: "unheard of"}))
+	assert.Error(t, f.Fault("808801", sandbox.Fault{Name: "unheard of"}))
 	_, ok = f.Balance("808801", "4021000000009999")
 	assert.False(t, ok)
 }

@@ -98,7 +98,7 @@ func TestLoanFromEndToEnd(t *testing.T) {
 	assert.Equal(t, int64(100000-500-90000-100), available(borrower))
 	assert.Equal(t, int64(90000-200), available(investor))
 	assert.Equal(t, int64(1000+500+200+100), available("808801"))
-	info, ok := f.Views().Bid("808801", "BID1")
+	info, ok := f.Engine().Bid("808801", "BID1")
 	require.True(t, ok)
 	assert.Equal(t, int64(100000), info.Released)
 }

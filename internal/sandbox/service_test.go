@@ -286,9 +286,9 @@ func TestWSDLDescribesEveryOperation(t *testing.T) {
 		trade: {
 			"Transfer": "pMerCode p3DesXmlPara pSign", "GuaranteeUnfreeze": "argMerCode arg3DesXmlPara argSign",
 			"CoDpTrade": "argMerCode arg3DesXmlPara argSign", "QueryForAccBalance": "argMerCode argIpsAccount argSign",
-			"GetBankList": "argMerCode argSign",
+			"GetBankList": "argMerCode argSign", "QueryTrade": "pMerCode p3DesXmlPara pSign",
 		},
-		queries: {"QueryMerUserInfo": "argMerCode argIpsAccount argSign argMemo"},
+		queries: {"QueryMerUserInfo": "argMerCode argIpsAccount argSign argMemo", "QueryTrade": "pMerCode p3DesXmlPara pSign"},
 	} {
 		for _, query := range []string{"?wsdl", "?WSDL", "?Wsdl", "?wsdl=1"} {
 			r := f.do(http.MethodGet, path+query, "", "")
@@ -360,7 +360,8 @@ func TestQueries(t *testing.T) {
 		assert.Equal(t, "0000", v["pErrCode"], v["pErrMsg"])
 		assert.Equal(t, account, v["pIpsAcctNo"])
 		assert.Equal(t, []string{"1234.05", "0.00", "0.00"}, []string{v["pBalance"], v["pLock"], v["pNeedstl"]})
-		assert.True(t, f.keys.VerifyText(v["pSign"], code, "0000", v["pErrMsg"], account, "1234.05", "0.00", "0.00"))
+		assert.True(t, f.keys.VerifyText(v["pSign"], "<pMerCode>"+code+"</pMerCode><pErrCode>0000</pErrCode><pErrMsg>"+v["pErrMsg"]+"</pErrMsg>"+
+			"<pIpsAcctNo>"+account+"</pIpsAcctNo><pBalance>1234.05</pBalance><pLock>0.00</pLock><pNeedstl>0.00</pNeedstl>"))
 	})
 	t.Run("banks", func(t *testing.T) {
 		t.Parallel()
@@ -375,7 +376,8 @@ func TestQueries(t *testing.T) {
 			banks[parts[2]] = true
 		}
 		assert.True(t, banks["00004"] && banks["00083"])
-		assert.True(t, f.keys.VerifyText(v["pSign"], code, "0000", v["pErrMsg"], v["pBankList"]))
+		assert.True(t, f.keys.VerifyText(v["pSign"], "<pMerCode>"+code+"</pMerCode><pErrCode>0000</pErrCode><pErrMsg>"+v["pErrMsg"]+
+			"</pErrMsg><pBankList>"+v["pBankList"]+"</pBankList>"))
 	})
 	t.Run("user", func(t *testing.T) {
 		t.Parallel()
@@ -385,26 +387,37 @@ func TestQueries(t *testing.T) {
 		assert.Equal(t, "zhangsan@example.com", v["pEmail"])
 		assert.Equal(t, "04", v["pStatus"])
 		assert.Equal(t, "备注", v["pMemo"])
+		signed := ""
+		for _, name := range []string{"pMerCode", "pIpsAcctNo", "pEmail", "pStatus", "pUCardStatus", "pBankName", "pBankCard", "pBCardStatus", "pSignStatus"} {
+			signed += "<" + name + ">" + v[name] + "</" + name + ">"
+		}
+		assert.True(t, f.keys.VerifyText(v["pSign"], signed), "code and memo are not signed")
 	})
 	for name, c := range map[string]struct {
 		path, op string
 		params   []string
 		says     string
+		code     string // 9999 if left out
 	}{
-		"no merchant":        {trade, "GetBankList", nil, "必要参数(商户号)不能为空！"},
-		"no signature":       {trade, "GetBankList", []string{"argMerCode", code}, "必要参数(签名)不能为空！"},
-		"no account":         {trade, "QueryForAccBalance", []string{"argMerCode", code, "argSign", "0"}, "必要参数(IPS托管账户号)不能为空！"},
-		"unknown merchant":   {trade, "GetBankList", []string{"argMerCode", "808802", "argSign", "0"}, "商户不存在"},
-		"wrong signature":    {trade, "GetBankList", []string{"argMerCode", code, "argSign", "0"}, "签名验证失败"},
-		"account not signed": {trade, "QueryForAccBalance", []string{"argMerCode", code, "argIpsAccount", account, "argSign", f.keys.SignText(code)}, "签名验证失败"},
-		"unknown account":    {trade, "QueryForAccBalance", []string{"argMerCode", code, "argIpsAccount", "4021000000009999", "argSign", f.keys.SignText(code, "4021000000009999")}, "账户不存在"},
-		"unknown user":       {queries, "QueryMerUserInfo", []string{"argMerCode", code, "argIpsAccount", "4021000000009999", "argSign", f.keys.SignText(code, "4021000000009999")}, "账户不存在"},
-		"mixed names":        {trade, "GetBankList", []string{"argMerCode", code, "pSign", "0"}, "混用"},
+		"no merchant":        {trade, "GetBankList", nil, "必要参数(商户号)不能为空！", ""},
+		"no signature":       {trade, "GetBankList", []string{"argMerCode", code}, "必要参数(签名)不能为空！", ""},
+		"no account":         {trade, "QueryForAccBalance", []string{"argMerCode", code, "argSign", "0"}, "必要参数(IPS托管账户号)不能为空！", ""},
+		"unknown merchant":   {trade, "GetBankList", []string{"argMerCode", "808802", "argSign", "0"}, "商户不存在", ""},
+		"wrong signature":    {trade, "GetBankList", []string{"argMerCode", code, "argSign", "0"}, "签名验证失败", ""},
+		"account not signed": {trade, "QueryForAccBalance", []string{"argMerCode", code, "argIpsAccount", account, "argSign", f.keys.SignText(code)}, "签名验证失败", ""},
+		"unknown account":    {trade, "QueryForAccBalance", []string{"argMerCode", code, "argIpsAccount", "4021000000009999", "argSign", f.keys.SignText(code, "4021000000009999")}, "账户不存在", ""},
+		"unknown user":       {queries, "QueryMerUserInfo", []string{"argMerCode", code, "argIpsAccount", "4021000000009999", "argSign", f.keys.SignText(code, "4021000000009999")}, "账户不存在", "02"},
+		"user of nobody":     {queries, "QueryMerUserInfo", []string{"argMerCode", "808802", "argIpsAccount", account, "argSign", "0"}, "商户不存在", "01"},
+		"mixed names":        {trade, "GetBankList", []string{"argMerCode", code, "pSign", "0"}, "混用", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := f.call11(c.path, c.op, c.params...).resultOf(t, c.op)
-			assert.Equal(t, "9999", v["pErrCode"])
+			want := "9999"
+			if c.code != "" {
+				want = c.code
+			}
+			assert.Equal(t, want, v["pErrCode"])
 			assert.Contains(t, v["pErrMsg"], c.says)
 		})
 	}

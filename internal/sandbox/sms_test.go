@@ -24,7 +24,7 @@ func (f *fixture) register(order, bid string) {
 
 func (f *fixture) bidStatus(bid string) string {
 	f.t.Helper()
-	info, ok := f.Views().Bid("808801", bid)
+	info, ok := f.Engine().Bid("808801", bid)
 	require.True(f.t, ok)
 	return info.Status
 }
@@ -68,11 +68,11 @@ func TestInbox(t *testing.T) {
 	assert.Equal(t, "2", f.bidStatus("BID3"))
 	assert.Equal(t, "9", f.bidStatus("BID2"))
 	// Answered is answered: neither the same nor the other button does a thing.
-	digest := f.Views().Totals()
+	digest := f.Engine().Totals()
 	for i, button := range []string{"拒绝", "同意"} {
 		assert.Equal(t, http.StatusSeeOther, f.click(s, i, button).status)
 	}
-	assert.Equal(t, digest, f.Views().Totals())
+	assert.Equal(t, digest, f.Engine().Totals())
 	s, _ = f.open(borrowersInbox)
 	assert.Empty(t, s.all("form"))
 	assert.Equal(t, []string{"已同意（2014-11-24 12:01:30）", "已拒绝（2014-11-24 12:01:30）", "已同意（2014-11-24 12:00:00）"}, s.fates())
@@ -96,7 +96,9 @@ func TestTextsTimeOut(t *testing.T) {
 	s, _ := f.open(borrowersInbox)
 	require.NoError(t, f.Advance(30*time.Minute))
 	assert.Equal(t, http.StatusSeeOther, f.click(s, 0, "同意").status)
-	assert.Equal(t, "9", f.bidStatus("BID2"), "too late")
+	assert.Equal(t, "1", f.bidStatus("BID2"), "too late")
+	require.NoError(t, f.Advance(10*time.Minute))
+	assert.Equal(t, "9", f.bidStatus("BID2"), "a job tells of it")
 	s, _ = f.open(borrowersInbox)
 	assert.Empty(t, s.all("form"))
 	assert.Equal(t, "已过期，未回复", s.fates()[0])
@@ -147,14 +149,12 @@ func TestInboxRefuses(t *testing.T) {
 		method, path, contentType, body string
 		status                          int
 	}{
-		"no token":            {"POST", borrowersInbox, formType, with("reply", "yes", "token", ""), 403},
-		"wrong token":         {"POST", borrowersInbox, formType, with("reply", "yes", "token", strings.Repeat("0", 32)), 403},
-		"token of another":    {"POST", borrowersInbox, formType, with("reply", "yes", "id", "SMS0000000002"), 403},
 		"another's inbox":     {"POST", "/sms/13800000002", formType, with("reply", "yes"), 404},
+		"another text":        {"POST", borrowersInbox, formType, with("reply", "yes", "id", "SMS0000000002"), 404},
 		"no reply":            {"POST", borrowersInbox, formType, with(), 400},
 		"some reply":          {"POST", borrowersInbox, formType, with("reply", "Y"), 400},
 		"JSON":                {"POST", borrowersInbox, "application/json", "{}", 415},
-		"oversize":            {"POST", borrowersInbox, formType, "token=" + strings.Repeat("0", 9000), 413},
+		"oversize":            {"POST", borrowersInbox, formType, "id=" + strings.Repeat("0", 9000), 413},
 		"DELETE":              {"DELETE", borrowersInbox, "", "", 405},
 		"POST to the list":    {"POST", "/sms", formType, with("reply", "yes"), 405},
 		"no mobile":           {"GET", "/sms/1380000000x", "", "", 404},
@@ -169,6 +169,11 @@ func TestInboxRefuses(t *testing.T) {
 			assert.Equal(t, "1", f.bidStatus("BID2"))
 		})
 	}
+	t.Run("another site's form", func(t *testing.T) {
+		r := f.do("POST", borrowersInbox, formType, with("reply", "yes"), "Sec-Fetch-Site", "cross-site")
+		assert.Equal(t, http.StatusForbidden, r.status)
+		assert.Equal(t, "1", f.bidStatus("BID2"))
+	})
 	t.Run("another site's name for this machine", func(t *testing.T) {
 		req := httptest.NewRequest(http.MethodGet, "http://evil.example.com"+borrowersInbox, nil)
 		w := httptest.NewRecorder()

@@ -1,17 +1,18 @@
 package sandbox
 
 import (
-	"errors"
+	"context"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // serveService answers at the address of a web service.
-func (s *Sandbox) serveService(w http.ResponseWriter, r *http.Request, svc service) {
+func (s *Sandbox) serveService(w http.ResponseWriter, r *http.Request, svc wire.Service) {
 	switch r.Method {
 	case http.MethodPost:
 		s.serveCall(w, r, svc)
@@ -20,7 +21,8 @@ func (s *Sandbox) serveService(w http.ResponseWriter, r *http.Request, svc servi
 			s.serveWSDL(w, r, svc)
 			return
 		}
-		s.pages.service(w, svc, r.URL.Path)
+		svc.Path = r.URL.Path
+		s.pages.Service(w, svc)
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
@@ -34,19 +36,23 @@ func wantsWSDL(r *http.Request) bool {
 
 // serveWSDL names the address under which the caller found the service, so
 // that a generated client calls it there.
-func (s *Sandbox) serveWSDL(w http.ResponseWriter, r *http.Request, svc service) {
-	scheme := "http://"
-	if r.TLS != nil {
-		scheme = "https://"
+func (s *Sandbox) serveWSDL(w http.ResponseWriter, r *http.Request, svc wire.Service) {
+	base := s.base
+	switch {
+	case base != "":
+	case r.TLS != nil:
+		base = "https://" + r.Host
+	default:
+		base = "http://" + r.Host
 	}
-	document, err := wire.WSDL(svc.wsdl(s.namespace, scheme+r.Host+r.URL.Path))
+	svc.Namespace, svc.Address = s.namespace, base+r.URL.Path
+	document, err := wire.WSDL(svc)
 	if err != nil {
 		s.log.Error("wsdl", "err", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", wire.SOAP11.ContentType())
-	w.Write(document)
+	wire.Send(w, http.StatusOK, wire.SOAP11.ContentType(), document)
 }
 
 // soapCall is a call and what HTTP says of it.
@@ -55,15 +61,15 @@ type soapCall struct {
 	action string // SOAPAction, "" when there is none
 }
 
-func (s *Sandbox) serveCall(w http.ResponseWriter, r *http.Request, svc service) {
-	version, action, charset, ok := soapHeaders(r.Header)
+func (s *Sandbox) serveCall(w http.ResponseWriter, r *http.Request, svc wire.Service) {
+	version, action, charset, ok := wire.SOAPHeaders(r.Header)
 	if !ok {
 		http.Error(w, "content type: want text/xml or application/soap+xml", http.StatusUnsupportedMediaType)
 		return
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		http.Error(w, "the body cannot be read, or is too large", bodyStatus(err))
+		http.Error(w, "the body cannot be read, or is too large", wire.BodyStatus(err))
 		return
 	}
 	call, err := wire.ReadCall(body, charset)
@@ -71,48 +77,19 @@ func (s *Sandbox) serveCall(w http.ResponseWriter, r *http.Request, svc service)
 		call.Version = version
 	}
 	if err != nil {
-		writeFault(w, call.Version, err)
+		wire.SendFault(w, call.Version, err)
 		return
 	}
-	answer, err := s.call(soapCall{call, action}, svc, r.RemoteAddr)
+	answer, err := s.call(r.Context(), soapCall{call, action}, svc, r.RemoteAddr)
 	if err != nil {
-		writeFault(w, call.Version, err)
+		wire.SendFault(w, call.Version, err)
 		return
 	}
-	w.Header().Set("Content-Type", call.Version.ContentType())
-	w.Write(wire.WriteResult(call, answer))
-}
-
-// writeFault answers with HTTP 500 in either version, as .NET does.
-func writeFault(w http.ResponseWriter, v wire.Version, err error) {
-	var fault *wire.Fault
-	if !errors.As(err, &fault) {
-		fault = &wire.Fault{Code: wire.FaultServer, Reason: "Server was unable to process request."}
-	}
-	w.Header().Set("Content-Type", v.ContentType())
-	w.WriteHeader(http.StatusInternalServerError)
-	w.Write(wire.WriteFault(v, fault))
-}
-
-// soapHeaders reads the version, the action and the character set of a call
-// from its headers. SOAP 1.1 has the action in a header of its own, quoted or
-// not; SOAP 1.2 has it in the media type.
-func soapHeaders(h http.Header) (v wire.Version, action, charset string, ok bool) {
-	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil {
-		return 0, "", "", false
-	}
-	switch media {
-	case "text/xml":
-		return wire.SOAP11, strings.Trim(strings.TrimSpace(h.Get("SOAPAction")), `"`), params["charset"], true
-	case "application/soap+xml":
-		return wire.SOAP12, params["action"], params["charset"], true
-	}
-	return 0, "", "", false
+	wire.Send(w, http.StatusOK, call.Version.ContentType(), wire.WriteResult(call, answer))
 }
 
 // call finds the operation and returns the text of its result.
-func (s *Sandbox) call(c soapCall, svc service, peer string) (string, error) {
+func (s *Sandbox) call(ctx context.Context, c soapCall, svc wire.Service, peer string) (string, error) {
 	if c.Namespace != s.namespace && c.Namespace != otherNamespace {
 		return "", &wire.Fault{Code: wire.FaultClient, Reason: "the operation is in a namespace that the service does not know"}
 	}
@@ -124,58 +101,44 @@ func (s *Sandbox) call(c soapCall, svc service, peer string) (string, error) {
 			Reason: "Server did not recognize the value of HTTP Header SOAPAction: " + c.action + ".",
 		}
 	}
-	op, ok := svc.find(c.Operation)
+	op, ok := svc.Find(c.Operation)
 	if !ok {
 		return "", &wire.Fault{Code: wire.FaultClient, Reason: "the service has no operation " + c.Operation}
 	}
-	switch op.name {
-	case "QueryForAccBalance", "GetBankList", "QueryMerUserInfo":
+	for i := range c.Params {
+		c.Params[i].Value = unindent(c.Params[i].Value)
+	}
+	if !op.Sealed() {
 		text := s.query(op, peer, c.Params)
-		return text, s.journal.settled()
+		return text, s.journal.Settled()
 	}
-	return s.trade(op, peer, c.Params)
+	res, err := s.received(ctx, op, messages.ViaSOAP, peer, c.Params)
+	if err == nil && op.Name == "QueryTrade" {
+		err = s.journal.Settled()
+	}
+	return wire.ResultText(res.answer.Fields()), err
 }
 
-// trade answers the operations that move money.
-func (s *Sandbox) trade(op operation, peer string, params []wire.Pair) (string, error) {
-	for i := range params {
-		params[i].Value = unindent(params[i].Value)
+// received answers a message in an envelope.
+func (s *Sandbox) received(ctx context.Context, op wire.Operation, via messages.Via, peer string, params []wire.Pair) (result, error) {
+	req, bad := newRequest(op, via, peer, params)
+	if bad == nil {
+		return s.submit(ctx, req)
 	}
-	req, bad := newRequest(op, ViaSOAP, peer, params)
-	if bad != nil {
-		s.messages.add(Message{At: s.Now(), Direction: In, Via: ViaSOAP, Peer: peer, Op: op.name})
-		res := result{op: op, answer: sealed{code: bad.code, text: bad.text}}
-		s.recordAnswer(ViaSOAP, peer, res, false)
-		return resultText(res.answer.fields()), nil
-	}
-	res, err := s.submit(req)
-	if err != nil {
-		return "", err
-	}
-	return resultText(res.answer.fields()), nil
+	s.messages.Add(messages.Message{At: s.Now(), Direction: messages.In, Via: via, Peer: peer, Op: op.Name})
+	return s.answer(nil, request{op: op, via: via, peer: peer}, result{op: op}, engine.Answer{Code: bad.code, Text: bad.text})
 }
 
-// resultText is the document that a result holds as text.
-func resultText(fields []wire.Pair) string {
-	var b strings.Builder
-	b.WriteString(`<?xml version="1.0" encoding="utf-8"?><pReq>`)
-	for _, f := range fields {
-		b.WriteString("<" + f.Name + ">" + wire.Escape(f.Value) + "</" + f.Name + ">")
-	}
-	b.WriteString("</pReq>")
-	return b.String()
-}
-
-// unindent takes away the white space that a pretty printer put around and
-// into the text of an element. A blank without a line break stays: it may be
-// the plus sign of a Base64 text.
+// unindent takes away the white space that a pretty printer put around the
+// lines of a text. A blank within a line stays: it may be the plus sign of a
+// Base64 text.
 func unindent(s string) string {
 	if !strings.ContainsAny(s, "\r\n") {
 		return s
 	}
-	var b strings.Builder
-	for line := range strings.Lines(s) {
-		b.WriteString(strings.Trim(line, " \t\r\n"))
+	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s), "\n")
+	for i := range lines {
+		lines[i] = strings.Trim(lines[i], " \t")
 	}
-	return b.String()
+	return strings.Trim(strings.Join(lines, "\n"), "\n")
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -123,7 +125,7 @@ func TestStoreBringsEverythingBack(t *testing.T) {
 	assert.Equal(t, engine.Balance{Available: 700}, b)
 	assert.True(t, g.Now().Equal(now), "the clock goes on where it was: %s", g.Now())
 	assert.Equal(t, 90*time.Minute, g.Offset())
-	accounts := g.Views().Accounts("808801")
+	accounts := g.accounts("808801")
 	require.Len(t, accounts, 1)
 	assert.False(t, accounts[0].Mandate)
 	assert.False(t, accounts[0].Auto, "a mode that was changed by hand stays")
@@ -156,10 +158,10 @@ func TestStoreKeepsNotifications(t *testing.T) {
 	g.delivered()
 	list := g.Notifications()
 	require.Len(t, list, 2)
-	assert.Equal(t, sandbox.NoticeDelivered, list[0].State)
+	assert.Equal(t, notifier.Delivered, list[0].State)
 	assert.Len(t, list[0].Attempts, 1, "what was delivered is not sent again")
 	assert.Equal(t, "R1", list[1].Order)
-	assert.Equal(t, sandbox.NoticeDelivered, list[1].State)
+	assert.Equal(t, notifier.Delivered, list[1].State)
 	require.Len(t, list[1].Attempts, 2)
 	assert.Equal(t, 500, list[1].Attempts[0].Status)
 	forms := f.shop.received()
@@ -178,7 +180,7 @@ func TestNothingIsToldBeforeItIsKept(t *testing.T) {
 	f := start(t, sandbox.Config{Store: kept})
 	answered := make(chan reply)
 	go func() { answered <- f.post(page, seal(f.keys, "arg", f.opening("A1"))) }()
-	require.Eventually(t, func() bool { return len(f.Views().Orders("")) == 1 }, 30*time.Second, time.Millisecond,
+	require.Eventually(t, func() bool { return len(f.orders()) == 1 }, 30*time.Second, time.Millisecond,
 		"the engine is not kept waiting")
 	asked := make(chan reply)
 	balance := []string{"argMerCode", "808801", "argIpsAccount", "808801", "argSign", f.keys.SignText("808801", "808801")}
@@ -248,13 +250,23 @@ func TestStoreThatFailsStopsEverything(t *testing.T) {
 func TestStoreRefused(t *testing.T) {
 	t.Parallel()
 	at := noon.Format(time.RFC3339)
-	merchant := `{"Command":{"Kind":"merchant","At":"` + at + `","Settings":{"Merchant":"808801","Name":"x","Auto":true,"IPSFee":0,"NoMandate":false}}}`
+	written := func(code string) string {
+		cmd := engine.Command{Kind: engine.KindMerchant, At: noon, Settings: &engine.Settings{Merchant: code, Name: "x", Auto: true}}
+		out, err := engine.New().Apply(cmd)
+		require.NoError(t, err)
+		text, err := json.Marshal(sandbox.Record{Command: &cmd, Decision: out.Decision})
+		require.NoError(t, err)
+		return string(text)
+	}
+	merchant := written("808801")
 	for name, c := range map[string]struct {
 		records []string
 		want    string
 	}{
-		"another merchant": {[]string{`{"Command":{"Kind":"merchant","At":"` + at + `","Settings":{"Merchant":"808899","Name":"x"}}}`},
+		"another merchant": {[]string{written("808899")},
 			"merchant 808899: is in the store and not configured"},
+		"a changed order": {[]string{merchant, `{"Command":{"Kind":"deposit","At":"` + at + `","Merchant":"808801","Amount":1},"Decision":"0"}`},
+			"record 2: it is decided otherwise than it was"},
 		"an empty record":     {[]string{merchant, `{}`}, "record 2: it says nothing that this version understands"},
 		"an impossible order": {[]string{merchant, `{"Command":{"Kind":"deposit","At":"` + at + `","Merchant":"808801","Amount":-1}}`}, "record 2: engine: Amount"},
 		"time goes back":      {[]string{merchant, `{"Command":{"Kind":"tick","At":"2014-01-01T00:00:00Z"}}`}, "record 2: engine: At: time goes backwards"},
@@ -300,7 +312,7 @@ func TestSettingsThatChangedAreKept(t *testing.T) {
 	assert.Equal(t, before, records, "nothing new, nothing kept")
 
 	f = start(t, sandbox.Config{Store: kept.copied(), IPSFee: 200})
-	assert.EqualValues(t, 200, f.Views().Merchants()[0].IPSFee)
+	assert.EqualValues(t, 200, f.Engine().Merchants()[0].IPSFee)
 }
 
 // The machine's clock may be set back between two lives.
@@ -319,7 +331,7 @@ func TestFaultsOfTheEngineAreReplayed(t *testing.T) {
 	kept := &memory{}
 	f := start(t, sandbox.Config{Store: kept})
 	account := f.investor()
-	_, err := f.OrderFault(sandbox.Fault{Name: sandbox.FaultStayPending, Op: "doDpTrade"})
+	_, err := f.OrderFault(sandbox.Fault{Name: fault.StayPending, Op: "doDpTrade"})
 	require.NoError(t, err)
 	code, _ := f.recharge("R1", account, "10.00")
 	require.Equal(t, "MG00008F", code)

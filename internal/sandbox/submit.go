@@ -1,28 +1,32 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"strings"
 
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // request is a merchant's message as it came; nothing in it is trusted.
 type request struct {
-	op                   operation
-	via                  Via
+	op                   wire.Operation
+	via                  messages.Via
 	peer                 string
 	merchant, body, sign string
+	signed               []string // what the signature may be over: see [wire.SignedTexts]
 }
 
 // result is what became of a request.
 type result struct {
-	op        operation
+	op        wire.Operation
 	order     string // pMerBillNo, if it could be read
-	answer    sealed
+	answer    wire.Envelope
 	returnURL string // where the browser goes, "" if that is not known
+	formFirst bool
 	ask       string // what a person must confirm first; there is no answer yet
 }
 
@@ -30,25 +34,26 @@ type result struct {
 // names them arg* for some operations and p* for others; either set is taken
 // for any operation (our choice), but not a mixture. .NET finds form fields in
 // any case, so we do.
-func newRequest(op operation, via Via, peer string, params []wire.Pair) (request, *refusal) {
+func newRequest(op wire.Operation, via messages.Via, peer string, params []wire.Pair) (request, *refusal) {
 	fields, bad := envelopeFields(op, params, "MerCode", "3DesXmlPara", "Sign")
 	if bad != nil {
 		return request{}, bad
 	}
+	body := envelope.Repair(fields[1])
 	return request{
 		op: op, via: via, peer: peer,
-		merchant: fields[0], body: envelope.Repair(fields[1]), sign: fields[2],
+		merchant: fields[0], body: body, sign: fields[2], signed: wire.SignedTexts(fields[1], body),
 	}, nil
 }
 
 // envelopeFields finds parameters by their names without the prefix arg or p.
-func envelopeFields(op operation, params []wire.Pair, names ...string) ([]string, *refusal) {
+func envelopeFields(op wire.Operation, params []wire.Pair, names ...string) ([]string, *refusal) {
 	values := make([]string, len(names))
 	found := make([]string, len(names)) // the prefix each was found under
 	prefix := ""
 	for _, p := range params {
 		for i, name := range names {
-			with := prefixOf(p.Name, name)
+			with := wire.ParamPrefix(p.Name, name)
 			switch {
 			case with == "":
 				continue
@@ -63,15 +68,6 @@ func envelopeFields(op operation, params []wire.Pair, names ...string) ([]string
 	return values, nil
 }
 
-func prefixOf(field, name string) string {
-	for _, prefix := range []string{"arg", "p"} {
-		if strings.EqualFold(field, prefix+name) {
-			return prefix
-		}
-	}
-	return ""
-}
-
 // opened is a request as far as it could be opened.
 type opened struct {
 	merchant *merchant      // nil if nobody has this code
@@ -82,40 +78,45 @@ type opened struct {
 }
 
 // submit answers a request. Its error is the sandbox's own failure.
-func (s *Sandbox) submit(req request) (result, error) {
+func (s *Sandbox) submit(ctx context.Context, req request) (result, error) {
 	o := s.open(req)
 	res := result{op: req.op, order: o.msg.Get("pMerBillNo")}
-	if address := o.msg.Get("pWebUrl"); absoluteURL(address) {
+	// The page of an automatic repayment begins with its return form.
+	res.formFirst = req.op.Name == "RepaymentNewTrade" && o.msg.Get("pRepayType") == "2"
+	if address := o.msg.Get("pWebUrl"); wire.AbsoluteURL(address) {
 		res.returnURL = address
 	}
-	s.messages.add(Message{
-		At: s.Now(), Direction: In, Via: req.via, Peer: req.peer, Merchant: known(req.merchant), Op: req.op.name,
+	s.messages.Add(messages.Message{
+		At: s.Now(), Direction: messages.In, Via: req.via, Peer: req.peer, Merchant: known(req.merchant), Op: req.op.Name,
 		Order: res.order, XML: o.xml, Verified: o.verified,
 	})
 	if o.refusal != nil {
 		return s.answer(o.merchant, req, res, engine.Answer{Code: o.refusal.code, Text: o.refusal.text})
 	}
-	out, err := s.apply(engine.Command{
-		Kind: engine.KindSubmit, Merchant: o.merchant.keys.MerCode(), Op: req.op.name, Message: o.msg,
+	if req.op.Name == "QueryTrade" {
+		return s.answer(o.merchant, req, res, s.queryTrade(o.merchant.keys.MerCode(), o.msg))
+	}
+	out, err := s.Do(ctx, engine.Command{
+		Kind: engine.KindSubmit, Merchant: o.merchant.keys.MerCode(), Op: req.op.Name, Message: o.msg,
 	})
 	switch {
 	case errors.Is(err, ErrClosed):
 		return result{}, err
 	case err != nil:
-		s.log.Error("submit", "op", req.op.name, "merchant", o.merchant.keys.MerCode(), "order", res.order, "err", err)
+		s.log.Error("submit", "op", req.op.Name, "merchant", o.merchant.keys.MerCode(), "order", res.order, "err", err)
 		return s.answer(o.merchant, req, res, engine.Answer{Code: codeSystem, Text: "系统异常，错误码" + codeSystem})
 	case out.Ask != "":
 		res.ask = out.Ask
 		return res, nil
 	}
-	if absoluteURL(out.ReturnURL) {
+	if wire.AbsoluteURL(out.ReturnURL) {
 		res.returnURL = out.ReturnURL
 	}
 	return s.answer(o.merchant, req, res, out.Answer)
 }
 
 // open does what must be done in this order: find the merchant, verify the
-// signature over the repaired text, and only then decrypt and parse.
+// signature over the text, and only then decrypt and parse.
 func (s *Sandbox) open(req request) opened {
 	o := opened{merchant: s.merchants[req.merchant]}
 	for _, f := range []struct{ title, value string }{
@@ -130,7 +131,10 @@ func (s *Sandbox) open(req request) opened {
 		o.refusal = refuse(req.op, codeMerchant, "商户不存在，商户号(%s)", known(req.merchant))
 		return o
 	}
-	if o.verified = o.merchant.keys.VerifyRequest(req.body, req.sign); !o.verified {
+	for _, text := range req.signed {
+		o.verified = o.merchant.keys.VerifyRequest(text, req.sign) || o.verified
+	}
+	if !o.verified {
 		o.refusal = refuse(req.op, codeSign, "签名验证失败，商户号(%s)", req.merchant)
 		return o
 	}
@@ -160,7 +164,7 @@ func known(code string) string {
 // nobody known is not signed, for there is no key to sign with.
 func (s *Sandbox) answer(m *merchant, req request, res result, a engine.Answer) (result, error) {
 	if m == nil {
-		res.answer = sealed{merchant: known(req.merchant), code: a.Code, text: a.Text}
+		res.answer = wire.Envelope{Merchant: known(req.merchant), Code: a.Code, Text: a.Text}
 	} else {
 		var err error
 		if res.answer, err = m.seal(a); err != nil {
@@ -168,17 +172,17 @@ func (s *Sandbox) answer(m *merchant, req request, res result, a engine.Answer) 
 		}
 	}
 	via := req.via
-	if via == ViaPage {
-		via = ViaReturn
+	if via == messages.ViaPage {
+		via = messages.ViaReturn
 	}
 	s.recordAnswer(via, req.peer, res, m != nil)
 	return res, nil
 }
 
-func (s *Sandbox) recordAnswer(via Via, peer string, res result, signed bool) {
-	s.messages.add(Message{
-		At: s.Now(), Direction: Out, Via: via, Peer: peer, Merchant: res.answer.merchant, Op: res.op.name,
-		Order: res.order, Code: res.answer.code, Text: res.answer.text, XML: res.answer.xml, Verified: signed,
+func (s *Sandbox) recordAnswer(via messages.Via, peer string, res result, signed bool) {
+	s.messages.Add(messages.Message{
+		At: s.Now(), Direction: messages.Out, Via: via, Peer: peer, Merchant: res.answer.Merchant, Op: res.op.Name,
+		Order: res.order, Code: res.answer.Code, Text: res.answer.Text, XML: res.answer.XML, Verified: signed,
 	})
-	s.log.Info("answer", "op", res.op.name, "merchant", res.answer.merchant, "order", res.order, "code", res.answer.code)
+	s.log.Info("answer", "op", res.op.Name, "merchant", res.answer.Merchant, "order", res.order, "code", res.answer.Code)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -78,10 +79,9 @@ func TestBackoff(t *testing.T) {
 		require.Equal(t, http.StatusOK, submit(t, s).Code)
 		require.NoError(t, s.WaitDelivered(t.Context()))
 		assert.Equal(t, []time.Duration{
-			0, 1 * time.Second, 6 * time.Second, 21 * time.Second, 81 * time.Second,
-			381 * time.Second, 1281 * time.Second, 3081 * time.Second,
+			0, 1 * time.Second, 16 * time.Second, 136 * time.Second, 736 * time.Second,
 		}, posted)
-		assert.Equal(t, sandbox.NoticeAbandoned, s.Notifications()[0].State)
+		assert.Equal(t, notifier.Abandoned, s.Notifications()[0].State)
 	})
 }
 

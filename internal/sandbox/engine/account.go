@@ -8,31 +8,6 @@ import (
 	"unicode"
 )
 
-// account is the custody account of a person, opened under one merchant and
-// invisible to all others.
-type account struct {
-	number   string
-	merchant *merchant
-	identNo  string
-	realName string
-	mobile   string
-	email    string
-	bank     string
-	cardTail string // last four digits: the platform tells no more, so no more is kept
-	login    passwordHash
-	password passwordHash // for trades
-	question string
-	answer   passwordHash
-	mandate  bool // a withholding mandate (委托授权书) is signed
-	mode     accountMode
-	openedAt time.Time
-}
-
-// is says whether a person's particulars are those of the account.
-func (a *account) is(identNo, realName string) bool {
-	return strings.EqualFold(a.identNo, identNo) && a.realName == realName
-}
-
 // account finds an account of the merchant; another merchant's does not exist
 // for it.
 func (e *Engine) account(m *merchant, number string) *account {
@@ -49,6 +24,9 @@ const (
 	openingFailed   = "9"
 )
 
+// openedText is what the platform says of an account that it has opened.
+const openedText = "账户注册成功"
+
 // openAccountOperation is 4.2 开户.
 func openAccountOperation() *operation {
 	fields := request(true,
@@ -62,13 +40,12 @@ func openAccountOperation() *operation {
 		date("pSmDate", "提交日期"),
 	)
 	return &operation{
-		name: "CreateNewIpsAcct", title: "开户", number: "01", redirect: true, fields: fields,
+		name: "CreateNewIpsAcct", title: "开户", number: "01", trade: "01", redirect: true, fields: fields,
 		response: response("pStatus", "pMerBillNo", "pSmDate", "pEmail", "pIdentNo", "pRealName", "pMobileNo",
 			"pBankName", "pBkAccName", "pBkAccNo", "pCardStatus", "pPhStatus", "pIpsAcctNo", "pIpsAcctDate"),
 		failed: given{"pStatus": openingFailed, "pCardStatus": "F", "pPhStatus": "F"},
 		// A user who comes back another day is sent with that day's date.
 		identity: []string{"pMerBillNo", "pIdentType", "pIdentNo", "pRealName", "pMobileNo", "pEmail"},
-		again:    true,
 		plan: func(e *Engine, s *submission) (task, *refusal) {
 			if r := checkParticulars(s, e.now); r != nil {
 				return nil, r
@@ -89,19 +66,19 @@ func checkParticulars(s *submission, now time.Time) *refusal {
 	}
 	add("pIdentNo", identNoProblem(s.get("pIdentNo"), now))
 	add("pRealName", realNameProblem(s.get("pRealName")))
-	add("pMobileNo", mobileProblem(s.get("pMobileNo")))
-	add("pEmail", emailProblem(s.get("pEmail")))
+	if !mobileForm.MatchString(s.get("pMobileNo")) {
+		add("pMobileNo", "手机号格式不正确！")
+	}
 	if wrong == nil {
 		return nil
 	}
-	return &refusal{"MG01002F", fmt.Sprintf("开户失败，要素验证错误,商户号(%s) 订单号(%s) 错误码MG01002F,错误内容(%s)",
-		s.merchant.code(), shown(s.get("pMerBillNo")), strings.Join(wrong, " "))}
+	const code = "MG01002F"
+	return &refusal{code: code, text: fmt.Sprintf(textOf(code)[1:], s.merchant.code(), shown(s.get("pMerBillNo")), strings.Join(wrong, " "))}
 }
 
 var (
 	identNoForm = regexp.MustCompile(`^([0-9]{15}|[0-9]{17}[0-9Xx])$`)
-	mobileForm  = regexp.MustCompile(`^1[0-9]{10}$`)
-	emailForm   = regexp.MustCompile(`^[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}$`)
+	mobileForm  = regexp.MustCompile(`^[0-9]{11}$`)
 )
 
 // identNoProblem checks the form and the date of birth. The check digit is
@@ -124,31 +101,15 @@ func identNoProblem(s string, now time.Time) string {
 // realNameProblem takes Chinese characters and, our choice, the middle dot of
 // names from other languages.
 func realNameProblem(s string) string {
-	chinese := 0
+	chinese := false
 	for _, r := range s {
-		switch {
-		case unicode.Is(unicode.Han, r):
-			chinese++
-		case r != '·':
+		if !unicode.Is(unicode.Han, r) && r != '·' {
 			return "姓名仅支持中文！"
 		}
+		chinese = chinese || r != '·'
 	}
-	if chinese < 2 || strings.HasPrefix(s, "·") || strings.HasSuffix(s, "·") {
+	if !chinese {
 		return "姓名仅支持中文！"
-	}
-	return ""
-}
-
-func mobileProblem(s string) string {
-	if !mobileForm.MatchString(s) {
-		return "手机号格式不正确！"
-	}
-	return ""
-}
-
-func emailProblem(s string) string {
-	if !emailForm.MatchString(s) {
-		return "邮箱格式不正确！"
 	}
 	return ""
 }
@@ -169,9 +130,12 @@ func (t *openTask) consent() consent {
 	}}
 }
 
+func (t *openTask) fill(d *details) { t.details = d }
+func (t *openTask) late() given     { return given{"pStatus": openingTimedOut} }
+
 func (t *openTask) check(e *Engine) *refusal {
 	if e.emails[strings.ToLower(t.get("pEmail"))] != nil {
-		return t.refuse("MG01011F", "邮箱", maskMiddle(t.get("pEmail")))
+		return t.refuse("MG01011F")
 	}
 	return nil
 }
@@ -198,8 +162,10 @@ func (t *openTask) do(e *Engine, o *order) (result, *refusal) {
 	e.accounts[a.number] = a
 	e.accountList = append(e.accountList, a)
 	e.emails[strings.ToLower(a.email)] = a
-	return o.done(given{
+	res := o.done(given{
 		"pStatus": openingDone, "pBankName": a.bank, "pBkAccName": a.realName, "pBkAccNo": a.cardTail,
 		"pCardStatus": "Y", "pPhStatus": "Y", "pIpsAcctNo": a.number, "pIpsAcctDate": wireDate(e.now),
-	}), nil
+	})
+	res.now.Text, res.final.Text = openedText, openedText
+	return res, nil
 }

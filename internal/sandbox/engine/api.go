@@ -66,7 +66,19 @@ type Outcome struct {
 	// Taken says that a submit has become an order, rather than been refused
 	// or recognised as one that was taken before.
 	Taken bool
+	// Repeated says that Answer is the first answer of an order that was sent
+	// before, and that Notices hold its notification once more.
+	Repeated bool
+	// Decision is a fingerprint of what the command decided: its answer, its
+	// notices, what it posted and what became of the orders and bids concerned.
+	// A log that keeps it can tell on replay that it was damaged, or that it
+	// was written by other [Rules].
+	Decision string
 }
+
+// Rules is the version of the rules. It is raised with every change after
+// which the same commands may be decided otherwise.
+const Rules = 2
 
 // The kinds of Command.
 const (
@@ -79,8 +91,8 @@ const (
 	KindMode     = "mode"     // auto or manual, for a merchant or one account
 	KindDeposit  = "deposit"  // money from outside into a merchant's own account
 	KindMandate  = "mandate"  // a withholding mandate is signed or withdrawn
-	KindFault    = "fault"    // order or lift a fault in the engine's own rules
 	KindOldBid   = "oldbid"   // seed a bid of the interface before v2.0
+	KindRelease  = "release"  // the orders that a fault holds get their final answers: of Merchant and Op, "" for all
 )
 
 // Command is one thing that happens. Which fields count depends on Kind; all
@@ -103,9 +115,8 @@ type Command struct {
 	Auto     bool              `json:",omitempty"` // mode
 	Amount   int64             `json:",omitempty"` // deposit, in fen
 	Settings *Settings         `json:",omitempty"` // merchant
-	Fault    *Fault            `json:",omitempty"` // fault
 	OldBid   *OldBid           `json:",omitempty"` // oldbid
-	Faults   []Fault           `json:",omitempty"` // submit: faults that meet it and nothing else; Op and Count do not matter
+	Faults   []Fault           `json:",omitempty"` // submit: deviations of this order and no other
 }
 
 // Settings are a merchant's standing at the platform, without its secrets.
@@ -115,23 +126,79 @@ type Settings struct {
 	Auto     bool   // people confirm at once and answer texts with yes
 	// IPSFee is the platform's fee in fen for each recharge and withdrawal.
 	IPSFee int64
+	// Repeat is how a message is answered that has been decided before; ""
+	// means RepeatFirst.
+	Repeat Repeat `json:",omitempty"`
+	// ClockSkew is by how much the times that the platform writes into its
+	// answers (pIpsTime) differ from its clock, as they did by minutes.
+	ClockSkew time.Duration `json:",omitempty"`
 	// NoMandate leaves withholding mandates (委托授权书) unsigned until a
 	// KindMandate command; by default opening an account signs one.
 	NoMandate bool
 }
 
-// Fault is a deviation ordered from the engine itself. The wire's faults
-// (latency, resets, lost notifications) are none of the engine's business.
+// Repeat is how the platform answers a message with the number and the content
+// of an order that it has done or is still working on. Nobody has seen what IPS
+// does, so both are to be had; it does nothing twice either way.
+type Repeat string
+
+// The answers to a repetition.
+const (
+	RepeatFirst  Repeat = "first"  // with the first answer, byte for byte, and its notification once more
+	RepeatRefuse Repeat = "refuse" // as a duplicate (订单号重复)
+)
+
+// Fault is a deviation of one order from what the platform would do; it comes
+// with the command that submits it. The wire's faults (latency, resets, lost
+// notifications) are none of the engine's business.
 type Fault struct {
-	// Name is one of: "code" (the next call of Op is refused with Code and
-	// nothing is done), "stay-pending" (the next call of Op is taken but its
-	// final answer is held until the fault is lifted), "row" (row number Row,
-	// from 1, of the next batch of Op fails and does nothing).
-	Name  string
-	Op    string
-	Code  string `json:",omitempty"`
-	Text  string `json:",omitempty"`
-	Row   int    `json:",omitempty"`
-	Count int    `json:",omitempty"` // how many calls it meets; 0 means 1
-	Lift  bool   `json:",omitempty"` // take the fault back
+	// Name is one of: "code" (the order is refused with Code, and with Text
+	// unless that is empty, and nothing is done), "stay-pending" (it is taken,
+	// but its final answer is held until a KindRelease command), "row" (row
+	// number Row, from 1, of the batch fails and does nothing).
+	Name string
+	Code string `json:",omitempty"`
+	Text string `json:",omitempty"`
+	Row  int    `json:",omitempty"`
+}
+
+func (a Answer) clone() Answer {
+	a.Body = a.Body.clone()
+	return a
+}
+
+func (m Message) clone() Message {
+	if m == nil {
+		return nil
+	}
+	c := append(Message{}, m...)
+	for i := range c {
+		if c[i].Rows == nil {
+			continue
+		}
+		rows := make([]Message, len(c[i].Rows))
+		for j, row := range c[i].Rows {
+			rows[j] = row.clone()
+		}
+		c[i].Rows = rows
+	}
+	return c
+}
+
+// OldBid is a bid that was made through the interface before v2.0. The sandbox
+// does not play that interface but for its repayment, so an old bid does not
+// come about by a message: it is seeded, by a KindOldBid command. No operation
+// of v2.0 knows it.
+type OldBid struct {
+	BidNo      string // pBidNo
+	ContractNo string // pContractNo
+	Release    string // pMerchantBillNo: order number of the old release of funds
+	Borrower   string // custody account
+	Owed       []OldClaim
+}
+
+// OldClaim is what an investor of an old bid may still receive.
+type OldClaim struct {
+	Account string // custody account
+	Amount  int64  // in fen
 }

@@ -73,28 +73,28 @@ func (b *bid) eachFreeze(visit func(*ledger.Freeze)) {
 
 func (b *bid) checkMoney() error {
 	var raised, released, received int64
-	reserved := make(map[*share]int64)
+	onSale := make(map[*holding]int64)
 	for _, d := range b.debts {
 		want := int64(0)
 		if d.state == debtRegistered {
 			want = d.price + d.toFee
-			reserved[d.claim.holders[d.from.number]] += d.taken
+			onSale[d.claim.holders[d.from.number]] += d.face
 		}
 		if d.freeze.Left() != want {
 			return fmt.Errorf("debt transfer %s has %d frozen, want %d", d.order, d.freeze.Left(), want)
 		}
 	}
 	for _, c := range b.claims {
-		if err := c.checkMoney(reserved); err != nil {
+		if err := c.checkMoney(onSale); err != nil {
 			return fmt.Errorf("claim %s: %w", c.order, err)
 		}
-		if len(c.shares) > 0 {
+		if len(c.holdings) > 0 {
 			released += c.amount
 		}
-		if len(c.shares) > 0 || c.state == claimFrozen {
+		if len(c.holdings) > 0 || c.state == claimFrozen {
 			raised += c.amount
 		}
-		for _, s := range c.shares {
+		for _, s := range c.holdings {
 			received += s.received
 		}
 	}
@@ -113,7 +113,7 @@ func (b *bid) checkMoney() error {
 	return b.checkGuarantees()
 }
 
-func (c *claim) checkMoney(reserved map[*share]int64) error {
+func (c *claim) checkMoney(onSale map[*holding]int64) error {
 	want := int64(0)
 	if c.state == claimFrozen {
 		want = c.amount + c.fee
@@ -121,25 +121,26 @@ func (c *claim) checkMoney(reserved map[*share]int64) error {
 	if c.freeze.Left() != want {
 		return fmt.Errorf("has %d frozen, want %d", c.freeze.Left(), want)
 	}
-	if len(c.shares) == 0 {
-		return nil
-	}
-	var face, due int64
-	for _, s := range c.shares {
-		face += s.face
-		due += s.room + s.received
+	var face, received int64
+	for _, h := range c.holdings {
+		face += h.face
+		received += h.received
 		switch {
-		case s.face < 0 || s.outstanding < 0 || s.room < 0 || s.outstanding > s.face || s.reserved > s.face:
-			return fmt.Errorf("the share of %s makes no sense: %+v", s.holder.number, *s)
-		case s.reserved != reserved[s]:
-			return fmt.Errorf("the share of %s has %d reserved, its sales %d", s.holder.number, s.reserved, reserved[s])
+		case h.face < 0 || h.outstanding < 0 || h.outstanding > h.face || h.onSale < 0 || h.onSale > h.face:
+			return fmt.Errorf("the holding of %s makes no sense: %+v", h.holder.number, *h)
+		case h.onSale != onSale[h]:
+			return fmt.Errorf("the holding of %s has %d on sale, its sales %d", h.holder.number, h.onSale, onSale[h])
 		}
 	}
-	if face != c.amount {
-		return fmt.Errorf("face value %d, its shares have %d", c.amount, face)
-	}
-	if due != c.bid.mostDue(c.amount) {
-		return fmt.Errorf("room and receipts of %d, want %d", due, c.bid.mostDue(c.amount))
+	switch {
+	case len(c.holdings) == 0:
+		return nil
+	case face != c.amount:
+		return fmt.Errorf("face value %d, its holdings have %d", c.amount, face)
+	case c.outstanding() < c.amount-received:
+		return fmt.Errorf("of %d, %d are outstanding and only %d were received", c.amount, c.outstanding(), received)
+	case c.state == claimEnded && c.outstanding() > 0:
+		return fmt.Errorf("%d are outstanding on an ended bid", c.outstanding())
 	}
 	return nil
 }

@@ -19,37 +19,11 @@ func TestCheckBooksNoticesDamage(t *testing.T) {
 			w := busyTown(t)
 			w.ok(w.submit("registerCretansfer", selling("D2", "B1", "C1", li, wang, "100.00", "100.00", "2")), "MG00000F")
 			w.ok(w.submit("Transfer", transferring("T3", "B1", "4", transferRow("D2", "100.00", wang.account, "2.00", li.account, "1.00"))), "MG00000F")
-			w.fault(engine.Fault{Name: "stay-pending", Op: "doDpTrade"})
+			w.fault(fault{Name: "stay-pending", Op: "doDpTrade"})
 			w.ok(w.submit("doDpTrade", recharging("R1", li, "10.00")), "MG00008F")
 			require.NoError(t, w.e.CheckBooks())
 			corrupt(w.e)
 			require.Error(t, w.e.CheckBooks())
-		})
-	}
-}
-
-// Rate and term bound what may be repaid: principal and twice the interest,
-// rounded up to the yuan.
-func TestMostThatCanBeRepaid(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		bid  []string
-		most int64
-	}{
-		"a year at 12 %":  {nil, 124_00},
-		"half a year":     {[]string{"pTrdCycleValue", "6"}, 112_00},
-		"73 days at 10 %": {[]string{"pTrdCycleType", "1", "pTrdCycleValue", "73", "pTrdLendRate", "10.00"}, 104_00},
-		"rounded up":      {[]string{"pTrdLendRate", "12.01"}, 125_00},
-		"no interest":     {[]string{"pTrdLendRate", "0.00"}, 100_00},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newTown(t)
-			w.submit("registerSubject", with(bidding("B1", "B1", "1000.00", "0.00"), test.bid...))
-			w.submit("registerCreditor", investing("C1", "B1", li, "100.00", "0.00"))
-			w.submit("Transfer", transferring("T1", "B1", "1", transferRow("C1", "100.00", li.account, "0.00", zhang.account, "0.00")))
-			assert.Equal(t, test.most, w.bid("B1").Claims[0].Shares[0].Room)
 		})
 	}
 }
@@ -66,21 +40,21 @@ func TestViews(t *testing.T) {
 	assert.Equal(t, "测试平台", merchants[0].Name)
 	assert.Equal(t, w.balance(merchant), merchants[0].Balance)
 
-	accounts := w.e.Accounts("")
+	accounts := w.accounts("")
 	require.Len(t, accounts, 4)
 	assert.Equal(t, "110***********0001", accounts[0].IdentNo)
 	assert.Equal(t, "张三", accounts[0].RealName)
 	assert.True(t, accounts[0].Auto)
 
-	end, ok := w.e.Order(merchant, "B2", true)
+	end, ok := w.e.Order(merchant, "registerSubject", "B2", true)
 	require.True(t, ok)
 	assert.Equal(t, "MG02505F", end.Final.Code)
-	add, ok := w.e.Order(merchant, "B2", false)
+	add, ok := w.e.Order(merchant, "registerSubject", "B2", false)
 	require.True(t, ok)
 	assert.Equal(t, "MG02501F", add.Final.Code)
-	_, ok = w.e.Order(other, "B2", false)
+	_, ok = w.e.Order(other, "", "B2", false)
 	assert.False(t, ok)
-	assert.Len(t, w.e.Orders(merchant), 4+4+2+1+2+1+2)
+	assert.Len(t, w.orders(merchant), 4+4+2+1+2+1+2)
 	_, ok = w.e.Ask("ASK0")
 	assert.False(t, ok)
 	_, ok = w.e.Bid(other, "B1")

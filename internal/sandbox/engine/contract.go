@@ -12,35 +12,13 @@ const (
 	openEnded = "N"
 )
 
-// contract lets a merchant bid or repay in a user's name.
-type contract struct {
-	authNo   string // pIpsAuthNo
-	merchant *merchant
-	account  *account
-	repay    bool      // repays; otherwise it bids
-	until    time.Time // the first moment when it is over; zero: never
-
-	// What it may bid on.
-	termUnit             string
-	termFrom, termTo     int64
-	amountFrom, amountTo int64 // of the loan as a whole
-	rateFrom, rateTo     int64
-}
-
-func (c *contract) live(now time.Time) bool { return c.until.IsZero() || now.Before(c.until) }
-
-// lastDay is the last date on which it may be used.
-func (c *contract) lastDay() string { return wireDate(c.until.Add(-time.Second)) }
-
 // validity turns a count of days or months into the moment when it is over:
 // the end of that day in China. The day of signing does not count.
 func validity(now time.Time, unit string, n int64) time.Time {
-	local := now.In(china)
-	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, china)
 	if unit == inMonths {
-		return today.AddDate(0, int(n), 1)
+		return monthsLater(now, int(n)).AddDate(0, 0, 1)
 	}
-	return today.AddDate(0, 0, int(n)+1)
+	return monthsLater(now, 0).AddDate(0, 0, int(n)+1)
 }
 
 // validityOK keeps to the longest validity: 365 days or 12 months.
@@ -54,7 +32,7 @@ func autoBidOperation() *operation {
 		return field{name: name, label: label, rule: amount(yuan, maxAmount, "必须不小于1.00，最多两位小数")}
 	}
 	rates := func(name, label string) field {
-		return field{name: name, label: label, rule: rate(100, 100_01, "必须为1.00至100.00，最多两位小数")}
+		return field{name: name, label: label, rule: rate(100, 1000_00, "必须不小于1.00，最多两位小数")}
 	}
 	fields := []field{merBillNo(), date("pSigningDate", "签约日期")}
 	fields = append(fields, person("pIpsAcctNo")...)
@@ -68,7 +46,7 @@ func autoBidOperation() *operation {
 		rates("pSIRQuota", "利率限额起"), rates("pEIRQuota", "利率限额止"),
 	)
 	return &operation{
-		name: "AutoNewSigning", title: "自动投标签约", number: "06", redirect: true, fields: request(true, fields...),
+		name: "AutoNewSigning", title: "自动投标签约", number: "06", trade: "06", redirect: true, fields: request(true, fields...),
 		response: response("pMerBillNo", "pSigningDate", "pP2PBillNo", "pIpsAuthNo", "pValidDate",
 			"pSAmtQuota", "pEAmtQuota", "pSIRQuota", "pEIRQuota", "pIpsTime"),
 		// In the answer pValidDate is a date, which a failed order has not.
@@ -87,19 +65,11 @@ func planAutoBid(e *Engine, s *submission) (task, *refusal) {
 	c.rateTo, _ = parseDecimal(s.get("pEIRQuota"), 3)
 	switch {
 	case !validityOK(s.get("pValidType"), s.number("pValidDate")):
-		return nil, s.refuse("MG06022F", "有效期", s.get("pValidDate"))
+		return nil, s.refuse("MG06022F", s.get("pValidDate"))
 	case c.termUnit == inMonths && (c.termFrom > maxMonths || c.termTo > maxMonths):
-		return nil, s.refuse("MG06023F", "起", s.get("pSTrdCycleValue"), "止", s.get("pETrdCycleValue"))
-	case c.termFrom > c.termTo:
-		return nil, s.refuse("MG06024F", "起", s.get("pSTrdCycleValue"), "止", s.get("pETrdCycleValue"))
-	case c.amountFrom > c.amountTo:
-		return nil, s.refuse("MG06025F", "起", s.get("pSAmtQuota"), "止", s.get("pEAmtQuota"))
-	case c.rateFrom > c.rateTo:
-		return nil, s.refuse("MG06026F", "起", s.get("pSIRQuota"), "止", s.get("pEIRQuota"))
-	case c.account == nil:
-		return nil, s.refuse("MG06020F", "账号", s.get("pIpsAcctNo"))
+		return nil, s.refuse("MG06023F", s.get("pSTrdCycleValue"), s.get("pETrdCycleValue"))
 	case !c.account.is(s.get("pIdentNo"), s.get("pRealName")):
-		return nil, s.refuse("MG06021F", "账号", c.account.number)
+		return nil, s.refuse("MG06020F", s.get("pIpsAcctNo"))
 	}
 	return &contractTask{s, c}, nil
 }
@@ -117,7 +87,7 @@ func autoRepayOperation() *operation {
 		field{name: "pValidDate", label: "有效期", rule: integer(0, 365), optional: true},
 	)
 	return &operation{
-		name: "RepaymentSigning", title: "自动还款签约", number: "07", redirect: true, fields: request(true, fields...),
+		name: "RepaymentSigning", title: "自动还款签约", number: "07", trade: "07", redirect: true, fields: request(true, fields...),
 		response: response("pMerBillNo", "pSigningDate", "pIdentType", "pIdentNo", "pRealName", "pIpsAcctNo",
 			"pP2PBillNo", "pIpsAuthNo", "pIpsTime"),
 		plan: planAutoRepay,
@@ -129,13 +99,11 @@ func planAutoRepay(e *Engine, s *submission) (task, *refusal) {
 	c := &contract{merchant: s.merchant, account: e.account(s.merchant, s.get("pIpsAcctNo")), repay: true}
 	switch {
 	case unit != openEnded && s.get("pValidDate") == "":
-		return nil, missing("有效期")
-	case unit == openEnded && n != 0, unit != openEnded && !validityOK(unit, n):
-		return nil, s.refuse("MG07022F", "有效期", s.get("pValidDate"))
-	case c.account == nil:
-		return nil, s.refuse("MG07020F", "账号", s.get("pIpsAcctNo"))
+		return nil, s.op.missing("pValidDate", "有效期")
+	case unit != openEnded && !validityOK(unit, n):
+		return nil, s.refuse("MG07022F", s.get("pValidDate"))
 	case !c.account.is(s.get("pIdentNo"), s.get("pRealName")):
-		return nil, s.refuse("MG07021F", "账号", c.account.number)
+		return nil, s.refuse("MG07020F", s.get("pIpsAcctNo"))
 	}
 	return &contractTask{s, c}, nil
 }
@@ -191,7 +159,7 @@ func (t *contractTask) do(e *Engine, o *order) (result, *refusal) {
 		prefix = "RPS"
 	}
 	o.billNo = e.bill(prefix, 6)
-	g := given{"pP2PBillNo": o.billNo, "pIpsAuthNo": c.authNo, "pIpsTime": wireTime(e.now)}
+	g := given{"pP2PBillNo": o.billNo, "pIpsAuthNo": c.authNo, "pIpsTime": o.merchant.stamp(e.now)}
 	if !c.repay {
 		g["pValidDate"] = c.lastDay()
 	}

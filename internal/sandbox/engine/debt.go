@@ -8,59 +8,6 @@ const (
 	partClaim  = "2"
 )
 
-// What a debt transfer's pStatus says.
-const (
-	debtRegistered = "0"
-	debtDone       = "10"
-	debtFailed     = "9"
-)
-
-// debt is a registered transfer of a claim, whose price is frozen until the
-// money is moved or the bid ends.
-type debt struct {
-	claim   *claim
-	order   string // pMerBillNo
-	from    *account
-	to      *account
-	face    int64 // pCretAmt
-	price   int64 // pPayAmt
-	fromFee int64
-	toFee   int64
-	whole   bool
-	taken   int64 // of the share's face, reserved for this transfer
-	freeze  *ledger.Freeze
-	state   string
-}
-
-// end takes back a transfer that can no longer be carried out.
-func (d *debt) end() {
-	if d.state == debtRegistered {
-		d.state = debtFailed
-		d.claim.holders[d.from.number].reserved -= d.taken
-	}
-}
-
-// carry makes the claim, or the part of it, the assignee's. All that is known
-// of the share goes over in proportion to what a buyer can expect: of a part
-// sold, its face, as much of the outstanding as it covers, and room for what
-// may fall due on it.
-func (d *debt) carry() {
-	from, to := d.claim.holders[d.from.number], d.claim.share(d.to)
-	from.reserved -= d.taken
-	outstanding, room := from.outstanding, from.room
-	if !d.whole {
-		outstanding = min(outstanding, d.face)
-		room = min(room, d.claim.bid.mostDue(d.face))
-	}
-	from.face -= d.taken
-	to.face += d.taken
-	from.outstanding -= outstanding
-	to.outstanding += outstanding
-	from.room -= room
-	to.room += room
-	d.state = debtDone
-}
-
 // debtOperation is 4.6 登记债权转让.
 func debtOperation() *operation {
 	fields := request(true,
@@ -76,7 +23,7 @@ func debtOperation() *operation {
 		field{name: "pToAccount", label: "受让方账号", rule: text(30)},
 		field{name: "pToIdentType", label: "受让方证件类型", rule: oneOf("1")},
 		field{name: "pToIdentNo", label: "受让方证件号码", rule: text(20), mask: maskMiddle},
-		field{name: "pCreMerBillNo", label: "登记债权人时的商户订单号", rule: alnum(30)},
+		field{name: "pCreMerBillNo", label: "登记债权人时的商户订单号", rule: orderNo()},
 		field{name: "pCretAmt", label: "债权面额", rule: positive()},
 		field{name: "pPayAmt", label: "支付金额", rule: positive()},
 		field{name: "pFromFee", label: "出让方手续费", rule: notNegative()},
@@ -84,7 +31,7 @@ func debtOperation() *operation {
 		field{name: "pCretType", label: "转让类型", rule: oneOf(wholeClaim, partClaim)},
 	)
 	return &operation{
-		name: "registerCretansfer", title: "登记债权转让", number: "05", redirect: true, fields: fields,
+		name: "registerCretansfer", title: "登记债权转让", number: "05", trade: "05", redirect: true, fields: fields,
 		response: echo(fields, "pP2PBillNo", "pIpsTime", "pBussType", "pStatus"),
 		failed:   given{"pBussType": "1", "pStatus": debtFailed},
 		plan:     planDebt,
@@ -94,39 +41,57 @@ func debtOperation() *operation {
 func planDebt(e *Engine, s *submission) (task, *refusal) {
 	b := e.bid(s.merchant, s.get("pBidNo"))
 	if b == nil {
-		return nil, s.refuse("MG05020F", "标的号", s.get("pBidNo"))
-	}
-	c := e.claims[orderKey{merchant: s.merchant.code(), bill: s.get("pCreMerBillNo")}]
-	if c == nil || c.bid != b {
-		return nil, s.refuse("MG05022F", "债权人订单号", s.get("pCreMerBillNo"))
-	}
-	if c.contract != s.get("pContractNo") {
-		return nil, s.refuse("MG05023F", "合同号", s.get("pContractNo"))
+		return nil, s.refuse("MG05020F", s.get("pBidNo"))
 	}
 	d := &debt{
-		claim: c, order: s.get("pMerBillNo"), whole: s.get("pCretType") == wholeClaim, state: debtRegistered,
+		order: s.get("pMerBillNo"), whole: s.get("pCretType") == wholeClaim, state: debtRegistered,
+		from: e.account(s.merchant, s.get("pFromAccount")), to: e.account(s.merchant, s.get("pToAccount")),
 		face: s.fen("pCretAmt"), price: s.fen("pPayAmt"), fromFee: s.fen("pFromFee"), toFee: s.fen("pToFee"),
 	}
-	d.from, d.to = e.account(s.merchant, s.get("pFromAccount")), e.account(s.merchant, s.get("pToAccount"))
+	d.claim, _ = e.findClaim(b, s.get("pCreMerBillNo"), s.get("pFromAccount"))
 	switch {
-	case d.from == nil:
-		return nil, s.refuse("MG05030F", "账号", s.get("pFromAccount"))
+	case d.claim == nil:
+		return nil, s.refuse("MG05022F", s.get("pCreMerBillNo"))
 	case !d.from.is(s.get("pFromIdentNo"), s.get("pFromName")):
-		return nil, s.refuse("MG05031F", "账号", d.from.number)
-	case d.to == nil:
-		return nil, s.refuse("MG05032F", "账号", s.get("pToAccount"))
+		return nil, s.refuse("MG05030F", s.get("pFromAccount"))
 	case !d.to.is(s.get("pToIdentNo"), s.get("pToAccountName")):
-		return nil, s.refuse("MG05033F", "账号", d.to.number)
+		return nil, s.refuse("MG05032F", s.get("pToAccount"))
 	case d.to == d.from:
-		return nil, s.refuse("MG05035F", "账号", d.to.number)
+		return nil, s.refuse("MG05035F", d.to.number)
 	case d.to == b.borrower:
-		return nil, s.refuse("MG05036F", "账号", d.to.number)
+		return nil, s.refuse("MG05036F", d.to.number)
 	case d.price*100 < d.face*70 || d.price*100 > d.face*130:
-		return nil, s.refuse("MG05029F", "支付金额", s.get("pPayAmt"), "债权面额", s.get("pCretAmt"))
+		return nil, s.refuse("MG05029F", s.get("pPayAmt"), s.get("pCretAmt"))
 	case d.fromFee > d.price:
-		return nil, s.refuse("MG05038F", "手续费", s.get("pFromFee"))
+		return nil, s.refuse("MG05039F", s.get("pFromFee"))
 	}
 	return &debtTask{s, d}, nil
+}
+
+// findClaim finds a claim on a bid by any of its numbers, the creditor
+// registration's, a debt transfer's and that of the transfer that carried it
+// out, and what the account holds of it, nil for nothing. Numbers of different
+// operations may be the same: then the account decides, and after that the
+// creditor registration.
+func (e *Engine) findClaim(b *bid, number, account string) (*claim, *holding) {
+	key := numberKey{b.merchant.code(), number}
+	named := []*claim{e.claims[key], e.carried[key]}
+	if d := e.debts[key]; d != nil && d.state == debtDone {
+		named = append(named, d.claim)
+	}
+	var found *claim
+	for _, c := range named {
+		if c == nil || c.bid != b {
+			continue
+		}
+		if h := c.holders[account]; h != nil && h.face > 0 {
+			return c, h
+		}
+		if found == nil {
+			found = c
+		}
+	}
+	return found, nil
 }
 
 type debtTask struct {
@@ -162,29 +127,23 @@ func (d *debt) shareText() string {
 
 func (t *debtTask) check(e *Engine) *refusal {
 	d := t.debt
-	claimNo := []string{"债权人订单号", d.claim.order}
-	if d.claim.bid.status != bidRunning {
-		return t.refuse("MG05021F", "标的号", d.claim.bid.no)
-	}
-	if d.claim.state != claimReleased {
-		return t.refuse("MG05024F", claimNo...)
-	}
-	s := d.claim.holders[d.from.number]
 	switch {
-	case s == nil || s.face == 0:
-		return t.refuse("MG05025F", "账号", d.from.number)
-	case s.outstanding == 0:
-		return t.refuse("MG05026F", claimNo...)
-	case d.whole && s.reserved > 0:
-		return t.refuse("MG05037F", claimNo...)
-	case d.whole && (d.face < s.outstanding || d.face > s.face):
-		return t.refuse("MG05028F", "债权面额", formatFen(d.face))
-	case !d.whole && d.face >= s.face:
-		return t.refuse("MG05027F", "债权面额", formatFen(d.face), "可转让面额", formatFen(s.face))
-	case !d.whole && d.face > s.face-s.reserved:
-		return t.refuse("MG05037F", claimNo...)
+	case d.claim.bid.status != bidRunning:
+		return t.refuse("MG05021F", d.claim.bid.no)
+	case d.claim.state != claimReleased:
+		return t.refuse("MG05024F", d.claim.order)
+	case d.claim.outstanding() == 0:
+		return t.refuse("MG05026F", d.claim.order)
+	}
+	free := int64(0)
+	if h := d.claim.holders[d.from.number]; h != nil {
+		free = h.face - h.onSale
+	}
+	switch {
+	case d.face > free:
+		return t.refuse("MG05025F", d.from.number, formatFen(free))
 	case e.holds(d.to.number) < d.price+d.toFee:
-		return t.refuse("MG05034F", "账号", d.to.number)
+		return t.refuse("MG05038F")
 	}
 	return nil
 }
@@ -197,16 +156,34 @@ func (t *debtTask) do(e *Engine, o *order) (result, *refusal) {
 		return result{}, r
 	}
 	d.freeze = freeze
-	s := d.claim.holders[d.from.number]
-	d.taken = d.face
-	if d.whole {
-		d.taken = s.face
-	}
-	s.reserved += d.taken
+	d.claim.holders[d.from.number].onSale += d.face
 	d.claim.bid.debts = append(d.claim.bid.debts, d)
-	e.debts[o.key] = d
+	e.debts[o.number()] = d
 	o.billNo = e.bill("CRT", 6)
 	return o.done(given{
-		"pP2PBillNo": o.billNo, "pIpsTime": wireTime(e.now), "pBussType": "1", "pStatus": debtRegistered,
+		"pP2PBillNo": o.billNo, "pIpsTime": o.merchant.stamp(e.now), "pBussType": "1", "pStatus": debtRegistered,
 	}), nil
+}
+
+// paid counts a payment to the holder of a claim. When it was the last that was
+// owed, sales that are under way come to nothing, and the assignees have their
+// money back. That is not notified: the order that registered the sale was
+// done, and stays so (our choices).
+func (e *Engine) paid(o *order, c *claim, h *holding, amount int64) {
+	h.received += amount
+	h.outstanding = max(0, h.outstanding-amount)
+	c.bid.received += amount
+	if c.outstanding() > 0 {
+		return
+	}
+	for _, d := range c.bid.debts {
+		if d.claim != c || d.state != debtRegistered {
+			continue
+		}
+		var batch ledger.Batch
+		batch.Release(d.freeze, available(d.freeze.Account()), d.freeze.Left(), "债权已还清，解冻受让资金")
+		// The freeze is alive, so this cannot fail.
+		_ = e.post(o, c.bid.no, &batch)
+		d.fail()
+	}
 }

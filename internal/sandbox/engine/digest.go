@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 )
 
 // Digest is a fingerprint of all that the engine knows. Two engines to which
@@ -50,19 +49,16 @@ func (e *Engine) Digest() string {
 		put("old bid", key.merchant, e.oldBids[key].info())
 	}
 	for _, o := range e.orderList {
-		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRows, o.hold != nil)
+		put("order", fmt.Sprintf("%+v", o.info()), stamp(o.at), o.print, o.notify, o.back, o.failRows, o.hold)
 	}
 	for _, o := range e.held {
-		put("held", o.key, o.task.(heldTask).final)
+		put("held", o.key, o.task.(heldTask).result)
 	}
 	for _, a := range e.askList {
 		put("ask", fmt.Sprintf("%+v", a.info()))
 	}
 	for _, m := range e.textList {
-		put("sms", m.id, m.mobile, m.text, stamp(m.at), stamp(m.deadline), m.state, stamp(m.answeredAt))
-	}
-	for _, f := range e.faults {
-		put("fault", f.Fault, f.merchant, f.left)
+		put("sms", m.id, m.mobile, m.text, stamp(m.at), stamp(m.deadline), m.state, stamp(m.answeredAt), m.told)
 	}
 	for _, no := range slices.Sorted(maps.Keys(e.contracts)) {
 		c := e.contracts[no]
@@ -72,5 +68,3 @@ func (e *Engine) Digest() string {
 	_ = w.Flush() // a hash takes everything
 	return hex.EncodeToString(h.Sum(nil))
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -24,8 +27,11 @@ const (
 type Engine struct {
 	mu         sync.Mutex
 	now        time.Time
+	kinds      map[string]commandKind
 	operations map[string]*operation
-	books      *ledger.Books
+
+	operationList []*operation // in the order of the manual
+	books         *ledger.Books
 
 	merchants    map[string]*merchant
 	merchantList []*merchant
@@ -41,10 +47,11 @@ type Engine struct {
 	bidList       []*bid
 	oldBids       map[bidKey]*oldBid // made before v2.0
 	oldBidList    []bidKey
-	claims        map[orderKey]*claim
-	guarantees    map[orderKey]*guarantee
-	debts         map[orderKey]*debt
-	compensations map[orderKey]*compensation
+	claims        map[numberKey]*claim // by creditor registration
+	carried       map[numberKey]*claim // by the transfer that carried out a debt transfer
+	guarantees    map[numberKey]*guarantee
+	debts         map[numberKey]*debt
+	compensations map[numberKey]*compensation
 	contracts     map[string]*contract // by pIpsAuthNo
 
 	asks      map[string]*ask
@@ -52,10 +59,10 @@ type Engine struct {
 	texts     map[string]*sms
 	textList  []*sms
 	deadlines deadlines
-	faults    []*fault
 
 	numbers counters
 	notices []Notice // gathered while a command runs
+	decided []*order // likewise: those whose state it decided
 }
 
 // counters are the last numbers given.
@@ -63,54 +70,12 @@ type counters struct {
 	Account, Bill, Contract, Ask, SMS, Notice int64
 }
 
-// New returns an engine that knows nobody yet.
-func New() *Engine {
-	e := &Engine{
-		operations:    make(map[string]*operation),
-		books:         ledger.New(),
-		merchants:     make(map[string]*merchant),
-		accounts:      make(map[string]*account),
-		emails:        make(map[string]*account),
-		orders:        make(map[orderKey]*order),
-		bids:          make(map[bidKey]*bid),
-		oldBids:       make(map[bidKey]*oldBid),
-		claims:        make(map[orderKey]*claim),
-		guarantees:    make(map[orderKey]*guarantee),
-		debts:         make(map[orderKey]*debt),
-		compensations: make(map[orderKey]*compensation),
-		contracts:     make(map[string]*contract),
-		asks:          make(map[string]*ask),
-		texts:         make(map[string]*sms),
-	}
-	for _, op := range operations() {
-		e.operations[op.name] = op
-	}
-	// New books refuse no names, so these cannot fail.
-	_ = e.books.OpenOutside(bankAccount)
-	_ = e.books.Open(feeAccount)
-	_ = e.books.Open(transitAccount)
-	return e
-}
-
-// operations are the thirteen of the platform, in the order of the manual, and
-// what is left of the interface before it.
-func operations() []*operation {
-	return []*operation{
-		openAccountOperation(),
-		bidOperation(),
-		creditorOperation(),
-		guarantorOperation(),
-		debtOperation(),
-		autoBidOperation(),
-		autoRepayOperation(),
-		rechargeOperation(),
-		transferOperation(),
-		repaymentOperation(),
-		unfreezeOperation(),
-		withholdingOperation(),
-		withdrawalOperation(),
-		oldRepaymentOperation(),
-	}
+// commandKind is what a Kind of Command means.
+type commandKind struct {
+	// examine finds out whether the command makes sense, and changes nothing.
+	examine func(e *Engine, cmd *Command) error
+	// do does what an examined command says.
+	do func(e *Engine, cmd *Command) Outcome
 }
 
 // Apply lets one command happen. It returns an error, and nothing has
@@ -126,15 +91,17 @@ func (e *Engine) Apply(cmd Command) (Outcome, error) {
 	if err := e.examine(&cmd); err != nil {
 		return Outcome{}, err
 	}
-	e.notices = nil
+	e.notices, e.decided = nil, nil
+	entries := e.books.Len()
 	e.passTo(cmd.At.UTC().Round(0))
-	out := e.act(&cmd)
-	// What leaves the engine is nobody's key to what stays in it.
+	out := e.kinds[cmd.Kind].do(e, &cmd)
+	// Deep copies: callers must not share state with the engine.
 	out.Answer = out.Answer.clone()
 	out.Notices, e.notices = e.notices, nil
 	for i := range out.Notices {
 		out.Notices[i].Answer = out.Notices[i].Answer.clone()
 	}
+	out.Decision = e.decision(&out, entries)
 	return out, nil
 }
 
@@ -148,61 +115,11 @@ func (e *Engine) examine(cmd *Command) error {
 	case cmd.At.Year() < 1970 || cmd.At.Year() > 9000:
 		return fmt.Errorf("engine: At: year %d out of range", cmd.At.Year())
 	}
-	switch cmd.Kind {
-	case KindTick:
-		return nil
-	case KindMerchant:
-		return examineSettings(cmd.Settings)
-	case KindSubmit:
-		if e.operations[cmd.Op] == nil {
-			return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
-		}
-		if !cmd.Message.valid(0) {
-			return errors.New("engine: Message: not UTF-8, or rows within rows")
-		}
-		if err := e.examineMerchant(cmd.Merchant); err != nil {
-			return err
-		}
-		return e.examineFaults(cmd.Merchant, cmd.Op, cmd.Faults)
-	case KindConfirm, KindCancel:
-		if e.asks[cmd.ID] == nil {
-			return fmt.Errorf("engine: ID: unknown confirmation %q", cmd.ID)
-		}
-		for k, v := range cmd.Input {
-			if !utf8.ValidString(k) || !utf8.ValidString(v) {
-				return errors.New("engine: Input: not UTF-8")
-			}
-		}
-		return nil
-	case KindSMS:
-		if e.texts[cmd.ID] == nil {
-			return fmt.Errorf("engine: ID: unknown text message %q", cmd.ID)
-		}
-		return nil
-	case KindMode:
-		if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" {
-			return err
-		}
-		return e.examineAccount(cmd.Merchant, cmd.Account)
-	case KindDeposit:
-		if cmd.Amount <= 0 || cmd.Amount > maxDeposit {
-			return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", maxDeposit, cmd.Amount)
-		}
-		if bank, _ := e.books.Balances(bankAccount); cmd.Amount-bank.Available > maxOutside {
-			return errors.New("engine: Amount: the sandbox holds all the money that there is")
-		}
-		if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" || cmd.Account == cmd.Merchant {
-			return err
-		}
-		return e.examineAccount(cmd.Merchant, cmd.Account)
-	case KindMandate:
-		return e.examineAccount(cmd.Merchant, cmd.Account)
-	case KindFault:
-		return e.examineFault(cmd.Merchant, cmd.Fault)
-	case KindOldBid:
-		return e.examineOldBid(cmd.Merchant, cmd.OldBid)
+	kind, ok := e.kinds[cmd.Kind]
+	if !ok {
+		return fmt.Errorf("engine: Kind: unknown command %q", cmd.Kind)
 	}
-	return fmt.Errorf("engine: Kind: unknown command %q", cmd.Kind)
+	return kind.examine(e, cmd)
 }
 
 func (e *Engine) examineMerchant(code string) error {
@@ -220,33 +137,6 @@ func (e *Engine) examineAccount(merchant, number string) error {
 		return fmt.Errorf("engine: Account: unknown account %q", number)
 	}
 	return nil
-}
-
-// act does what an examined command says.
-func (e *Engine) act(cmd *Command) Outcome {
-	switch cmd.Kind {
-	case KindMerchant:
-		e.setMerchant(*cmd.Settings)
-	case KindSubmit:
-		return e.submit(&submission{e.operations[cmd.Op], e.merchants[cmd.Merchant], cmd.Message.clone(), ownFaults(cmd)})
-	case KindConfirm:
-		return e.confirm(e.asks[cmd.ID], cmd.Input)
-	case KindCancel:
-		return e.cancel(e.asks[cmd.ID])
-	case KindSMS:
-		e.reply(e.texts[cmd.ID], cmd.Yes)
-	case KindMode:
-		e.setMode(cmd.Merchant, cmd.Account, cmd.Auto)
-	case KindDeposit:
-		e.deposit(cmd)
-	case KindMandate:
-		e.accounts[cmd.Account].mandate = cmd.Yes
-	case KindFault:
-		e.setFault(cmd.Merchant, *cmd.Fault)
-	case KindOldBid:
-		e.seedOldBid(cmd.Merchant, cmd.OldBid)
-	}
-	return Outcome{}
 }
 
 // valid says whether the message survives JSON unchanged, without which a log
@@ -282,7 +172,7 @@ func (e *Engine) post(o *order, bid string, batch *ledger.Batch) *refusal {
 		At: e.now, Merchant: o.merchant.code(), Operation: o.op.name, Order: o.key.bill, Bid: bid,
 	}, batch)
 	if err != nil {
-		return o.op.refuse(codeFailed)
+		return refuse(o.op.title, codeFailed)
 	}
 	return nil
 }
@@ -299,3 +189,30 @@ func (e *Engine) holds(name string) int64 {
 	b, _ := e.books.Balances(name)
 	return b.Available
 }
+
+// decision is the fingerprint of what a command decided; entries is the length
+// of the books' journal before it. It costs the same however much is known.
+func (e *Engine) decision(out *Outcome, entries int) string {
+	h := sha256.New()
+	w := bufio.NewWriter(h)
+	fmt.Fprintf(w, "%d %s %+v %q\n", Rules, stamp(e.now), e.numbers, fmt.Sprint(out.Answer, out.ReturnURL, out.Ask, out.Problem, out.Taken))
+	for _, n := range out.Notices {
+		fmt.Fprintf(w, "notice %d %q\n", n.Seq, fmt.Sprint(n.Merchant, n.Op, n.Order, n.URL, stamp(n.At), n.Answer))
+	}
+	for i := entries + 1; i <= e.books.Len(); i++ {
+		entry := e.books.Entry(i)
+		fmt.Fprintf(w, "entry %s %q\n", stamp(entry.At), fmt.Sprint(entry.Seq, entry.Merchant, entry.Operation, entry.Order,
+			entry.Bid, entry.Text, entry.From, entry.To, entry.Amount, entry.Freeze))
+		if b := e.bids[bidKey{entry.Merchant, entry.Bid}]; b != nil {
+			fmt.Fprintf(w, "bid %s %d %d %d %d\n", b.status, b.raised, b.released, b.received, b.feeTaken)
+		}
+	}
+	for _, o := range e.decided {
+		fmt.Fprintf(w, "order %q %t %s %s\n", []string{o.key.merchant, o.key.op, o.key.bill}, o.key.end, o.state, o.billNo)
+	}
+	e.decided = nil
+	_ = w.Flush() // a hash takes everything
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -19,7 +19,6 @@ type field struct {
 	closed   string              // a value that the manual names and the platform does not offer
 	mask     func(string) string // hides a person's data in texts
 	code     string              // when malformed; "" takes the general scheme
-	exact    bool                // the platform's text for a malformed one shows no value
 }
 
 // rule is what the content of a field must be.
@@ -110,14 +109,8 @@ func dateRule() rule {
 	}}
 }
 
-// orderNo takes any visible characters: merchants were free in their numbers.
-func orderNo() rule {
-	return rule{"必须为1至30个字符且不含空白", func(s string) bool {
-		return utf8.RuneCountInString(s) <= 30 && strings.IndexFunc(s, func(r rune) bool {
-			return !unicode.IsGraphic(r) || unicode.IsSpace(r)
-		}) < 0
-	}}
-}
+// orderNo takes any 30 characters: merchants were free in their numbers.
+func orderNo() rule { return text(30) }
 
 func alnum(longest int) rule {
 	return rule{fmt.Sprintf("必须为1至%d位字母或数字", longest), func(s string) bool {
@@ -136,93 +129,88 @@ func text(longest int) rule {
 	}}
 }
 
-// longestURL is our choice; no evidence names a limit.
-const longestURL = 500
-
 func httpURL() rule {
 	return rule{"必须为完整的http或https地址", isHTTPURL}
 }
 
 func isHTTPURL(s string) bool {
-	if len(s) > longestURL {
-		return false
-	}
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
 // read checks every field of a message by itself: presence first, then
 // content, both in the order of the manual.
 func (op *operation) read(msg Message) *refusal {
-	if r := readMissing(op.fields, msg, ""); r != nil {
-		return r
-	}
-	var rows []Message
-	if op.rows != nil {
-		rows = msg.rows("pDetails")
-		if len(rows) == 0 {
-			return missing("明细")
-		}
-		for i, row := range rows {
-			if r := readMissing(op.rows, row, fmt.Sprintf("第%d行", i+1)); r != nil {
+	rows := msg.rows("pDetails")
+	for _, check := range []func(f *field, value string, row int) *refusal{op.checkPresence, op.checkContent} {
+		for i := range op.fields {
+			if r := check(&op.fields[i], msg.Get(op.fields[i].name), 0); r != nil {
 				return r
 			}
 		}
-	}
-	for i := range op.fields {
-		f := &op.fields[i]
-		code := f.code
-		if code == "" {
-			code = op.commonCode(malformed + i + 1)
+		switch {
+		case op.rows != nil && len(rows) == 0:
+			return op.missing("pDetails", "明细")
+		case op.rows != nil && len(rows) > op.maxRows:
+			return op.malformed("pDetails", "明细", fmt.Sprintf("不能超过%d行", op.maxRows), strconv.Itoa(len(rows)))
+		case op.rows == nil:
+			continue
 		}
-		if r := op.readContent(f, code, msg.Get(f.name)); r != nil {
-			return r
-		}
-	}
-	if len(rows) > op.maxRows {
-		return op.refuseFor(op.commonCode(malformed), tooManyRows(op.maxRows), "行数", strconv.Itoa(len(rows)))
-	}
-	for n, row := range rows {
-		for i := range op.rows {
-			f := &op.rows[i]
-			r := op.readContent(f, op.commonCode(malformedRow+i+1), row.Get(f.name), "行号", strconv.Itoa(n+1))
-			if r != nil {
-				return r
+		for n, row := range rows {
+			for i := range op.rows {
+				if r := check(&op.rows[i], row.Get(op.rows[i].name), n+1); r != nil {
+					return r
+				}
 			}
 		}
 	}
 	return nil
 }
 
-func tooManyRows(most int) string { return fmt.Sprintf("(明细)不能超过%d行", most) }
-
-func readMissing(fields []field, msg Message, where string) *refusal {
-	for i := range fields {
-		f := &fields[i]
-		if !f.optional && strings.TrimSpace(msg.Get(f.name)) == "" {
-			return missing(where + f.label)
-		}
+func (op *operation) checkPresence(f *field, value string, row int) *refusal {
+	if f.optional || strings.TrimSpace(value) != "" {
+		return nil
 	}
-	return nil
+	return op.missing(inRow(row, f.name), inRow(row, f.label))
 }
 
-func (op *operation) readContent(f *field, code, value string, where ...string) *refusal {
+func (op *operation) checkContent(f *field, value string, row int) *refusal {
 	switch {
 	case value == "":
 		return nil
 	case f.closed != "" && value == f.closed:
-		return op.refuseFor(op.commonCode(notOpen), "该业务暂未开放", f.name, value)
+		return op.refuse(notOpen, f.name, value)
 	case f.rule.ok(value):
 		return nil
-	}
-	reason := malformedReason(f.label, f.rule.says)
-	if f.exact {
-		return op.refuseFor(code, reason)
-	}
-	if f.mask != nil {
+	case f.code != "":
+		return refuse(op.title, f.code)
+	case f.mask != nil:
 		value = f.mask(value)
 	}
-	return op.refuseFor(code, reason, append(where, f.name, value)...)
+	return op.malformed(inRow(row, f.name), inRow(row, f.label), f.rule.says, value)
+}
+
+func inRow(row int, name string) string {
+	if row == 0 {
+		return name
+	}
+	return fmt.Sprintf("第%d行%s", row, name)
+}
+
+// missing refuses a field that is empty. Repayments have a text of their own
+// for whatever is wrong with a field.
+func (op *operation) missing(name, label string) *refusal {
+	if op.fieldCode != "" {
+		return refuse(op.title, op.fieldCode, name+" 是必填项").ofShape()
+	}
+	return refuse(op.title, codeMissing, label).ofShape()
+}
+
+func (op *operation) malformed(name, label, says, value string) *refusal {
+	if op.fieldCode != "" {
+		return refuse(op.title, op.fieldCode, name+" "+says)
+	}
+	return op.refuse(malformed, label, says, name, value)
 }
 
 // rows are the pRow of the named element.
@@ -278,21 +266,6 @@ func formatFen(fen int64) string {
 	return fmt.Sprintf("%d.%02d", fen/100, fen%100)
 }
 
-// shown makes a stranger's value fit for a text: short and on one line.
-func shown(s string) string {
-	const most = 40
-	runes := []rune(s)
-	if len(runes) > most {
-		runes = append(runes[:most], '…')
-	}
-	for i, r := range runes {
-		if !unicode.IsPrint(r) {
-			runes[i] = ' '
-		}
-	}
-	return string(runes)
-}
-
 // maskMiddle keeps the first three and the last four characters of a number
 // that is long enough to hide something between them.
 func maskMiddle(s string) string {
@@ -326,3 +299,27 @@ var china = time.FixedZone("CST", 8*60*60)
 
 func wireDate(t time.Time) string { return t.In(china).Format(dateLayout) }
 func wireTime(t time.Time) string { return t.In(china).Format(timeLayout) }
+
+// is says whether a value is the wanted one; "" wants all.
+func is(want, value string) bool { return want == "" || want == value }
+
+// monthsLater is the same day some months on in China, or the last day of a
+// month that has no such day.
+func monthsLater(now time.Time, n int) time.Time {
+	local := now.In(china)
+	first := time.Date(local.Year(), local.Month()+time.Month(n), 1, 0, 0, 0, 0, china)
+	last := first.AddDate(0, 1, -1).Day()
+	return first.AddDate(0, 0, min(local.Day(), last)-1)
+}
+
+// What an account type says.
+const (
+	organisation = "0"
+	aPerson      = "1"
+)
+
+// What a row's pStatus says.
+const (
+	rowDone   = "Y"
+	rowFailed = "N"
+)

@@ -60,7 +60,7 @@ func TestOpeningOnAPage(t *testing.T) {
 	assert.Equal(t, done.Answer, twice.Answer)
 	assert.Empty(t, twice.Notices)
 	assert.Equal(t, done.Answer, w.apply(engine.Command{Kind: engine.KindCancel, ID: out.Ask}).Answer, "too late to refuse")
-	require.Len(t, w.e.Accounts(merchant), 1)
+	require.Len(t, w.accounts(merchant), 1)
 
 	w.deposit(zhang.account, 100_00)
 	pay := w.submit("doDwTrade", withdrawing("X1", zhang, "10.00"))
@@ -163,7 +163,7 @@ func TestPagesAreRefused(t *testing.T) {
 	t.Parallel()
 	numbers := map[string]string{
 		"registerCreditor": "03", "registerGuarantor": "04", "registerCretansfer": "05", "AutoNewSigning": "06",
-		"RepaymentSigning": "07", "doDpTrade": "08", "RepaymentNewTrade": "10", "doDwTrade": "19",
+		"RepaymentSigning": "07", "doDpTrade": "18", "RepaymentNewTrade": "12", "doDwTrade": "19",
 	}
 	ends := map[string]struct {
 		code string
@@ -192,9 +192,11 @@ func TestPagesAreRefused(t *testing.T) {
 				assert.Equal(t, "N1", n.Answer.Body.Get("pMerBillNo"))
 				assert.Equal(t, before, w.e.Totals())
 				w.ok(w.confirm(ask, "password", "123456"), code)
-				out := w.ok(w.submit(op, msg), code)
-				assert.Empty(t, out.Ask, "a number that has failed stays failed")
-				w.notice(out, code)
+				changed := w.submit(op, with(msg, "pMemo2", "changed"))
+				assert.Contains(t, changed.Answer.Text, "订单号重复", "its number is remembered")
+				again := w.submit(op, msg)
+				assert.NotEmpty(t, again.Ask, "the same content is decided anew")
+				assert.NotEqual(t, ask, again.Ask)
 			})
 		}
 	}
@@ -212,8 +214,8 @@ func TestBankPage(t *testing.T) {
 	w.ok(w.confirm(one, "result", "paid"), "MG00000F")
 	assert.Equal(t, int64(10_099_00), w.balance(li.account).Available)
 	two := w.submit("doDpTrade", recharging("R2", li, "100.00")).Ask
-	out := w.ok(w.confirm(two, "result", "failed"), "MG08026F")
-	assert.NotEmpty(t, w.notice(out, "MG08026F").Answer.Body.Get("pIpsBillNo"))
+	out := w.ok(w.confirm(two, "result", "failed"), "MG18028F")
+	assert.NotEmpty(t, w.notice(out, "MG18028F").Answer.Body.Get("pIpsBillNo"))
 	assert.Equal(t, int64(10_099_00), w.balance(li.account).Available)
 }
 
@@ -227,8 +229,8 @@ func TestConfirmationChecksAgain(t *testing.T) {
 	two := w.submit("registerCreditor", investing("C2", "B1", zhao, "600.00", "0.00")).Ask
 	poor := w.submit("doDwTrade", withdrawing("X1", li, "9900.00")).Ask
 	w.ok(w.confirm(one, "password", "123456"), "MG00000F")
-	w.ok(w.confirm(two, "password", "123456"), "MG03022F")
-	w.ok(w.confirm(poor, "password", "123456"), "MG19024F")
+	w.ok(w.confirm(two, "password", "123456"), "MG03119F")
+	w.ok(w.confirm(poor, "password", "123456"), "MG19054F")
 }
 
 func TestBorrowersText(t *testing.T) {
@@ -242,8 +244,11 @@ func TestBorrowersText(t *testing.T) {
 	}{
 		"yes": {func(w *world) engine.Outcome { return w.reply(true) }, "MG02501F", "2", engine.SMSYes, 100_00},
 		"no":  {func(w *world) engine.Outcome { return w.reply(false) }, "MG02504F", "9", engine.SMSNo, 0},
-		"silence": {func(w *world) engine.Outcome { return w.pass(30 * time.Minute) },
-			"MG02047F", "9", engine.SMSExpired, 0},
+		"silence": {func(w *world) engine.Outcome {
+			assert.Empty(w.t, w.pass(40*time.Minute-1).Notices, "a job tells of it")
+			assert.Equal(w.t, engine.SMSExpired, w.e.Inbox(zhang.mobile)[0].State)
+			return w.pass(1)
+		}, "MG02047F", "9", engine.SMSExpired, 0},
 		"the money has gone": {func(w *world) engine.Outcome {
 			x := w.submit("doDwTrade", withdrawing("X1", zhang, "9950.00"))
 			w.ok(w.confirm(x.Ask, "password", "123456"), "MG00000F")
@@ -264,7 +269,7 @@ func TestBorrowersText(t *testing.T) {
 			assert.Empty(t, w.e.Inbox(li.mobile))
 			w.ok(w.submit("registerSubject", bidding("B2", "B1", "1000.00", "100.00")), "MG02008F")
 			w.ok(w.submit("registerSubject", with(bidding("B1", "B1", "1000.00", "100.00"), "pOperationType", "2")), "MG02054F")
-			w.ok(w.submit("registerCreditor", investing("C1", "B1", li, "1.00", "0.00")), "MG03021F")
+			w.ok(w.submit("registerCreditor", investing("C1", "B1", li, "1.00", "0.00")), "MG03112F")
 
 			n := w.notice(test.answer(w), test.code)
 			assert.Equal(t, test.status, n.Answer.Body.Get("pBidStatus"))
@@ -275,11 +280,12 @@ func TestBorrowersText(t *testing.T) {
 
 			late := w.apply(engine.Command{Kind: engine.KindSMS, ID: inbox[0].ID, Yes: true})
 			assert.Empty(t, late.Notices, "only the first answer counts")
-			repeated := w.ok(w.submit("registerSubject", bidding("B1", "B1", "1000.00", "100.00")), "MG02500F")
-			w.notice(repeated, test.code)
-			if test.status == "9" {
+			if test.status == "2" {
+				repeated := w.ok(w.submit("registerSubject", bidding("B1", "B1", "1000.00", "100.00")), "MG02500F")
+				w.notice(repeated, test.code)
+			} else {
 				w.ok(w.submit("registerSubject", with(bidding("B1", "B1", "1000.00", "100.00"), "pOperationType", "2")), "MG02504F")
-				w.ok(w.submit("registerSubject", bidding("B2", "B1", "10.00", "1.00")), "MG02500F")
+				w.ok(w.submit("registerSubject", bidding("B3", "B1", "10.00", "1.00")), "MG02500F")
 			}
 		})
 	}
@@ -293,12 +299,12 @@ func TestWithholdingText(t *testing.T) {
 		gain   int64
 	}{
 		"yes":     {func(w *world) engine.Outcome { return w.reply(true) }, "MG00000F", 99_00},
-		"no":      {func(w *world) engine.Outcome { return w.reply(false) }, "MG12046F", 0},
-		"silence": {func(w *world) engine.Outcome { return w.pass(time.Hour) }, "MG12047F", 0},
+		"no":      {func(w *world) engine.Outcome { return w.reply(false) }, "MG13046F", 0},
+		"silence": {func(w *world) engine.Outcome { return w.pass(time.Hour) }, "MG13047F", 0},
 		"the mandate is withdrawn": {func(w *world) engine.Outcome {
 			w.apply(engine.Command{Kind: engine.KindMandate, Account: zhang.account})
 			return w.reply(true)
-		}, "MG12023F", 0},
+		}, "MG13023F", 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -326,61 +332,169 @@ func TestModeOfOneAccount(t *testing.T) {
 	assert.NotEmpty(t, w.submit("doDwTrade", withdrawing("X4", wang, "1.00")).Ask)
 }
 
+// decided are orders of every operation, each with its duplicate's code, that
+// can be done in a town whose bid B1 is funded.
+func decided() map[string]struct {
+	msg       engine.Message
+	duplicate string
+} {
+	return map[string]struct {
+		msg       engine.Message
+		duplicate string
+	}{
+		"CreateNewIpsAcct":   {opening("A1", zhang), "MG01090F"},
+		"registerSubject":    {bidding("B1", "B1", "1000.00", "100.00"), "MG02090F"},
+		"registerCreditor":   {investing("C1", "B1", li, "600.00", "6.00"), "MG03090F"},
+		"registerGuarantor":  {guaranteeing("G1", "B1", wang, "100.00", "50.00", "1.00"), "MG04090F"},
+		"registerCretansfer": {selling("D1", "B1", "C1", li, wang, "100.00", "100.00", "2"), "MG05090F"},
+		"AutoNewSigning":     {signing("S1", li), "MG06090F"},
+		"RepaymentSigning":   {repaySigning("S1", zhang), "MG07090F"},
+		"doDpTrade":          {recharging("R1", li, "100.00"), "MG18026F"},
+		"RepaymentNewTrade":  {repaying("P1", "B1", "10.00", "0.00", repayRow("C1", li.account, "10.00", "0.00", "0.00")), "MG12090F"},
+		"doDwTrade":          {withdrawing("R1", li, "100.00"), "MG19090F"},
+		"Transfer":           {transferring("T5", "B1", "2", transferRow("C1", "1.00", wang.account, "0.00", li.account, "0.00")), "MG09090F"},
+		"GuaranteeUnfreeze":  {unfreezing("U1", "B1", "1", zhang, "1.00"), "MG11090F"},
+		"CoDpTrade":          {withholding("R1", zhang, "10.00"), "MG13090F"},
+	}
+}
+
 func TestSameNumberTwice(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []engine.Repeat{engine.RepeatFirst, engine.RepeatRefuse} {
+		w := newTown(t)
+		w.settle(engine.Settings{Merchant: merchant, Name: "测试平台", Auto: true, Repeat: mode})
+		w.fund()
+		w.submit("registerGuarantor", decided()["registerGuarantor"].msg)
+		duplicate := func(op string, out engine.Outcome, msg engine.Message) {
+			w.ok(out, decided()[op].duplicate)
+			assert.Contains(t, out.Answer.Text, "订单号重复")
+			assert.False(t, out.Repeated)
+			assertRefusalIsTold(t, w, out, op, msg)
+		}
+		for op, order := range decided() {
+			first := w.submit(op, order.msg)
+			known, ok := w.e.Order(merchant, op, order.msg.Get("pMerBillNo"), false)
+			require.True(t, ok)
+			after := w.e.Totals()
+			second := w.submit(op, with(order.msg, "pExtra", "an element that nobody knows"))
+			assert.Equal(t, after, w.e.Totals(), op)
+			if mode == engine.RepeatRefuse {
+				duplicate(op, second, order.msg)
+			} else {
+				assert.True(t, second.Repeated)
+				assert.Equal(t, known.Answer, second.Answer, op)
+				assert.Equal(t, known.Final, second.Notices[0].Answer)
+				assert.Contains(t, []string{known.Answer.Code, order.duplicate}, first.Answer.Code)
+			}
+			changed := with(order.msg, "pMemo2", "changed")
+			if op == "CreateNewIpsAcct" {
+				changed = with(order.msg, "pRealName", "王五")
+			}
+			duplicate(op, w.submit(op, changed), changed)
+		}
+		changed := with(decided()["RepaymentNewTrade"].msg, "1.pInFee", "1.00")
+		duplicate("RepaymentNewTrade", w.submit("RepaymentNewTrade", changed), changed)
+	}
+}
+
+// The recharge's duplicate was seen on the real platform.
+func TestDuplicateOfARecharge(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.ok(w.submit("doDpTrade", recharging("R1", li, "1.00")), "MG00000F")
+	out := w.ok(w.submit("doDpTrade", recharging("R1", li, "2.00")), "MG18026F")
+	assert.Equal(t, "充值失败，订单号重复，错误码MG18026F", out.Answer.Text)
+}
+
+// What was refused is remembered: the same again is decided anew, anything else
+// under the number is a duplicate.
+func TestRefusedNumberIsRemembered(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []engine.Repeat{engine.RepeatFirst, engine.RepeatRefuse} {
+		w := newTown(t)
+		w.settle(engine.Settings{Merchant: merchant, Auto: true, Repeat: mode})
+		w.ok(w.submit("doDwTrade", withdrawing("X1", li, "10000.00")), "MG19054F")
+		w.ok(w.submit("doDwTrade", withdrawing("X1", li, "1.00")), "MG19090F")
+		w.ok(w.submit("doDwTrade", withdrawing("X1", li, "10000.00")), "MG19054F")
+		w.deposit(li.account, 1_00)
+		w.ok(w.submit("doDwTrade", withdrawing("X1", li, "10000.00")), "MG00000F")
+
+		// A refusal of a field's shape remembers nothing.
+		w.ok(w.submit("doDwTrade", withdrawing("X2", wang, "-1.00")), "MG19200F")
+		w.ok(w.submit("doDwTrade", withdrawing("X2", wang, "1.00")), "MG00000F")
+		w.ok(w.submit("doDpTrade", with(recharging("R2", wang, "1.00"), "pTrdBnkCode", "")), "MG00006F")
+		w.ok(w.submit("doDpTrade", recharging("R2", wang, "1.00")), "MG00000F")
+		w.ok(w.submit("registerSubject", with(bidding("B7", "B7", "1.00", "0.00"), "pRegDate", "20141101")), "MG02002F")
+		w.ok(w.submit("registerSubject", bidding("B7", "B7", "1.00", "0.00")), "MG02500F")
+
+		w.deposit(li.account, 1_000_00)
+		// What was accepted and then failed in all its rows was refused.
+		w.fund()
+		pay := repaying("P1", "B1", "10.00", "0.00", repayRow("C9", li.account, "10.00", "0.00", "0.00"))
+		w.notice(w.ok(w.submit("RepaymentNewTrade", pay), "MG00008F"), "MG12044F")
+		w.ok(w.submit("RepaymentNewTrade", with(pay, "1.pCreMerBillNo", "C1")), "MG12090F")
+		w.ok(w.submit("registerCreditor", investing("C9", "B1", li, "10.00", "0.00")), "MG03119F")
+		w.notice(w.ok(w.submit("RepaymentNewTrade", pay), "MG00008F"), "MG12044F")
+	}
+}
+
+// The end of a bid is answered by the state of the bid, whatever is sent.
+func TestEndOfABidIsNoDuplicate(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []engine.Repeat{engine.RepeatFirst, engine.RepeatRefuse} {
+		w := newTown(t)
+		w.settle(engine.Settings{Merchant: merchant, Auto: true, Repeat: mode})
+		w.raise()
+		end := with(bidding("B1", "B1", "7.00", "0.00"), "pOperationType", "2", "pRegDate", "20200101", "pTrdCycleValue", "1")
+		w.notice(w.ok(w.submit("registerSubject", end), "MG02503F"), "MG02505F")
+		for _, again := range []engine.Message{end, with(end, "pMemo1", "other")} {
+			w.notice(w.ok(w.submit("registerSubject", again), "MG02030F"), "MG02030F")
+		}
+	}
+}
+
+func TestQueryTrade(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	w.fund()
-	orders := map[string]engine.Message{
-		"CreateNewIpsAcct":   opening("A1", zhang),
-		"registerSubject":    bidding("B1", "B1", "1000.00", "100.00"),
-		"registerCreditor":   investing("C1", "B1", li, "600.00", "6.00"),
-		"registerGuarantor":  guaranteeing("G1", "B1", wang, "100.00", "50.00", "1.00"),
-		"registerCretansfer": selling("D1", "B1", "C1", li, wang, "100.00", "100.00", "2"),
-		"AutoNewSigning":     signing("S1", li),
-		"RepaymentSigning":   repaySigning("S2", zhang),
-		"doDpTrade":          recharging("R1", li, "100.00"),
-		"RepaymentNewTrade":  repaying("P1", "B1", "10.00", "0.00", repayRow("C1", li.account, "10.00", "0.00", "0.00")),
-		"doDwTrade":          withdrawing("X1", li, "100.00"),
-		"Transfer":           transferring("T5", "B1", "2", transferRow("C1", "1.00", wang.account, "0.00", li.account, "0.00")),
-		"GuaranteeUnfreeze":  unfreezing("U1", "B1", "1", zhang, "1.00"),
-		"CoDpTrade":          withholding("W1", zhang, "10.00"),
+	w.submit("registerGuarantor", decided()["registerGuarantor"].msg)
+	for op, order := range decided() {
+		w.submit(op, order.msg)
 	}
-	w.submit("registerGuarantor", orders["registerGuarantor"])
-	numbers := map[string]string{
-		"CreateNewIpsAcct": "01", "registerSubject": "02", "registerCreditor": "03", "registerGuarantor": "04",
-		"registerCretansfer": "05", "AutoNewSigning": "06", "RepaymentSigning": "07", "doDpTrade": "08", "Transfer": "09",
-		"RepaymentNewTrade": "10", "GuaranteeUnfreeze": "11", "CoDpTrade": "12", "doDwTrade": "19",
+	w.submit("Transfer", transferring("T6", "B1", "4", transferRow("D1", "100.00", wang.account, "2.00", li.account, "1.00")))
+	w.submit("doDwTrade", withdrawing("X9", li, "99999.00"))
+	w.manual()
+	w.submit("doDwTrade", withdrawing("X8", li, "1.00"))
+	tests := []struct {
+		order, kind string
+		want        engine.TradeState
+	}{
+		{"A1", "01", engine.TradeDone}, {"B1", "02", engine.TradeDone}, {"C1", "03", engine.TradeDone},
+		{"G1", "04", engine.TradeDone}, {"D1", "05", engine.TradeDone}, {"S1", "06", engine.TradeDone},
+		{"S1", "07", engine.TradeDone}, {"R1", "08", engine.TradeDone}, {"R1", "09", engine.TradeDone},
+		{"U1", "10", engine.TradeDone}, {"P1", "11", engine.TradeDone}, {"T1", "14", engine.TradeDone},
+		{"T5", "14", engine.TradeDone}, {"T6", "15", engine.TradeDone},
+		{"X9", "09", engine.TradeFailed}, {"X8", "09", engine.TradeInWork},
+		{"T6", "14", engine.TradeUnknown}, {"X1", "09", engine.TradeUnknown}, {"A1", "", engine.TradeUnknown}, {"A1", "99", engine.TradeUnknown},
 	}
-	for op, msg := range orders {
-		first := w.submit(op, msg)
-		after := w.e.Totals()
-		second := w.submit(op, msg)
-		assert.Equal(t, first.Answer, second.Answer, op)
-		require.Len(t, second.Notices, 1, op)
-		assert.Equal(t, first.Notices[0].Answer, second.Notices[0].Answer)
-		assert.Greater(t, second.Notices[0].Seq, first.Notices[0].Seq)
-		assert.Equal(t, after, w.e.Totals(), op)
-
-		w.ok(w.submit(op, with(msg, "pExtra", "an element that nobody knows")), first.Answer.Code)
-		changed := with(msg, "pMemo2", "changed")
-		if op == "CreateNewIpsAcct" {
-			changed = with(msg, "pRealName", "王五")
+	for _, test := range tests {
+		state, billNo := w.e.QueryTrade(merchant, test.order, test.kind)
+		assert.Equal(t, test.want, state, "%s %s", test.order, test.kind)
+		if state == engine.TradeDone && test.kind != "01" {
+			assert.NotEmpty(t, billNo, "%s %s", test.order, test.kind)
 		}
-		out := w.ok(w.submit(op, changed), "MG"+numbers[op]+"090F")
-		assert.Contains(t, out.Answer.Text, "订单号(")
-		assert.Empty(t, out.Notices)
+		state, _ = w.e.QueryTrade(other, test.order, test.kind)
+		assert.Equal(t, engine.TradeUnknown, state)
 	}
-	w.ok(w.submit("doDwTrade", withdrawing("R1", li, "1.00")), "MG19090F")
-	w.ok(w.submit("RepaymentNewTrade", with(orders["RepaymentNewTrade"], "1.pInFee", "1.00")), "MG10090F")
 }
 
-// A message that is refused uses up no number.
-func TestRefusedNumberIsFree(t *testing.T) {
+// The times in answers can be off, as the platform's clocks were.
+func TestClockSkew(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	w.ok(w.submit("doDwTrade", withdrawing("X1", li, "10000.00")), "MG19024F")
-	w.deposit(li.account, 1_00)
-	w.ok(w.submit("doDwTrade", withdrawing("X1", li, "10000.00")), "MG00000F")
+	w.settle(engine.Settings{Merchant: merchant, Auto: true, ClockSkew: -7 * time.Minute})
+	out := w.ok(w.submit("registerSubject", bidding("B1", "B1", "1000.00", "0.00")), "MG02500F")
+	assert.Equal(t, "20141124115300", out.Answer.Body.Get("pIpsTime"))
 }
 
 func TestMerchantsAreStrangers(t *testing.T) {
@@ -390,7 +504,7 @@ func TestMerchantsAreStrangers(t *testing.T) {
 	w.submit("registerGuarantor", guaranteeing("G1", "B1", wang, "100.00", "50.00", "1.00"))
 	auth := w.submit("AutoNewSigning", signing("S1", li)).Answer.Body.Get("pIpsAuthNo")
 	w.settle(engine.Settings{Merchant: other, Name: "另一平台", Auto: true})
-	digest := func() any { return w.e.Bids(merchant) }
+	digest := func() any { return w.bids(merchant) }
 	before, totals := digest(), w.e.Totals()
 	submit := func(op string, msg engine.Message) engine.Outcome {
 		return w.apply(engine.Command{Kind: engine.KindSubmit, Merchant: other, Op: op, Message: msg})
@@ -399,28 +513,27 @@ func TestMerchantsAreStrangers(t *testing.T) {
 		op, code string
 		msg      engine.Message
 	}{
-		{"CreateNewIpsAcct", "MG01011F", opening("A1", zhang)},
-		{"registerSubject", "MG02013F", bidding("B1", "B1", "1000.00", "0.00")},
-		{"registerSubject", "MG02029F", with(bidding("B1", "B1", "1000.00", "0.00"), "pOperationType", "2")},
-		{"registerCreditor", "MG03020F", investing("C9", "B1", li, "1.00", "0.00")},
+		{"CreateNewIpsAcct", "MG01011F", opening("A0", zhang)},
+		{"registerSubject", "MG02013F", bidding("B0", "B1", "1000.00", "0.00")},
+		{"registerSubject", "MG02027F", with(bidding("B1", "B1", "1000.00", "0.00"), "pOperationType", "2")},
+		{"registerCreditor", "MG03112F", investing("C9", "B1", li, "1.00", "0.00")},
 		{"registerGuarantor", "MG04020F", guaranteeing("G9", "B1", wang, "1.00", "0.00", "0.00")},
 		{"registerCretansfer", "MG05020F", selling("D9", "B1", "C1", li, wang, "100.00", "100.00", "2")},
 		{"AutoNewSigning", "MG06020F", signing("S9", li)},
 		{"RepaymentSigning", "MG07020F", repaySigning("S9", zhang)},
-		{"doDpTrade", "MG08020F", recharging("R9", li, "1.00")},
+		{"doDpTrade", "MG18020F", recharging("R9", li, "1.00")},
 		{"Transfer", "MG09020F", transferring("T9", "B1", "1", transferRow("C1", "600.00", li.account, "0.00", zhang.account, "0.00"))},
-		{"RepaymentNewTrade", "MG10020F", repaying("P9", "B1", "1.00", "0.00", repayRow("C1", li.account, "1.00", "0.00", "0.00"))},
+		{"RepaymentNewTrade", "MG12020F", repaying("P9", "B1", "1.00", "0.00", repayRow("C1", li.account, "1.00", "0.00", "0.00"))},
 		{"GuaranteeUnfreeze", "MG11020F", unfreezing("U9", "B1", "1", zhang, "1.00")},
-		{"CoDpTrade", "MG12020F", withholding("W9", zhang, "10.00")},
-		{"doDwTrade", "MG19020F", withdrawing("X9", li, "1.00")},
+		{"CoDpTrade", "MG13020F", withholding("W9", zhang, "10.00")},
+		{"doDwTrade", "MG19010F", withdrawing("X9", li, "1.00")},
 	}
 	for _, test := range tests {
 		w.ok(submit(test.op, test.msg), test.code)
 	}
 	assert.Equal(t, before, digest())
 	assert.Equal(t, totals, w.e.Totals())
-	assert.Empty(t, w.e.Accounts(other))
-	assert.Empty(t, w.e.Orders(other))
+	assert.Empty(t, w.accounts(other))
 	_, ok := w.e.Balance(other, li.account)
 	assert.False(t, ok)
 	_, ok = w.e.Balance(other, merchant)
@@ -443,37 +556,20 @@ func TestMerchantsAreStrangers(t *testing.T) {
 func TestFaultCode(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	w.fault(engine.Fault{Name: "code", Op: "doDpTrade", Code: "MG99999F", Text: "系统维护", Count: 2})
+	w.fault(fault{Name: "code", Op: "doDpTrade", Code: "MG99999F", Text: "系统维护", Count: 2})
 	for range 2 {
 		out := w.ok(w.submit("doDpTrade", recharging("R1", li, "1.00")), "MG99999F")
 		assert.Equal(t, "系统维护", out.Answer.Text)
 		assert.Equal(t, "R1", out.Answer.Body.Get("pMerBillNo"))
-		assert.Empty(t, out.Notices)
+		w.notice(out, "MG99999F")
 	}
 	w.ok(w.submit("doDpTrade", recharging("R1", li, "1.00")), "MG00000F")
-	w.fault(engine.Fault{Name: "code", Op: "doDwTrade", Code: "MG19024F"})
-	require.Len(t, w.e.Faults(), 1)
-	w.ok(w.submit("doDpTrade", recharging("R2", li, "1.00")), "MG00000F")
-	w.fault(engine.Fault{Name: "code", Op: "doDwTrade", Lift: true})
-	w.ok(w.submit("doDwTrade", withdrawing("X1", li, "1.00")), "MG00000F")
-	assert.Empty(t, w.e.Faults())
-}
-
-func TestFaultOfOneMerchant(t *testing.T) {
-	t.Parallel()
-	w := newTown(t)
-	w.settle(engine.Settings{Merchant: other, Auto: true})
-	w.apply(engine.Command{Kind: engine.KindFault, Merchant: other, Fault: &engine.Fault{Name: "code", Op: "doDpTrade", Code: "MG99999F"}})
-	w.ok(w.submit("doDpTrade", recharging("R1", li, "1.00")), "MG00000F")
-	assert.Len(t, w.e.Faults(), 1)
 }
 
 func TestFaultStayPending(t *testing.T) {
 	t.Parallel()
-	hold := func(w *world, op string) { w.fault(engine.Fault{Name: "stay-pending", Op: op}) }
-	lift := func(w *world, op string) engine.Outcome {
-		return w.fault(engine.Fault{Name: "stay-pending", Op: op, Lift: true})
-	}
+	hold := func(w *world, op string) { w.fault(fault{Name: "stay-pending", Op: op}) }
+	lift := func(w *world, op string) engine.Outcome { return w.release(op) }
 	t.Run("recharge", func(t *testing.T) {
 		t.Parallel()
 		w := newTown(t)
@@ -555,29 +651,29 @@ func TestFaultRow(t *testing.T) {
 		}
 		return list
 	}
-	w.fault(engine.Fault{Name: "row", Op: "Transfer", Row: 2})
+	w.fault(fault{Name: "row", Op: "Transfer", Row: 2})
 	assert.Equal(t, []string{"Y", "N"}, statuses(w.submit("Transfer", both("T1", "1"))))
-	w.fault(engine.Fault{Name: "row", Op: "Transfer", Row: 2})
+	w.fault(fault{Name: "row", Op: "Transfer", Row: 2})
 	out := w.submit("Transfer", both("T2", "2"))
 	w.notice(out, "MG09044F")
 	assert.Contains(t, rowsOf(out.Notices[0].Answer)[1].Get("pMessage"), "MG09099F")
 	assert.Equal(t, []string{"N", "Y"}, statuses(w.submit("Transfer", both("T3", "2"))))
 
 	w.submit("registerCretansfer", selling("D1", "B1", "C1", li, wang, "100.00", "100.00", "2"))
-	w.fault(engine.Fault{Name: "row", Op: "Transfer", Row: 1})
+	w.fault(fault{Name: "row", Op: "Transfer", Row: 1})
 	sale := func(no string) engine.Message {
 		return transferring(no, "B1", "4", transferRow("D1", "100.00", wang.account, "2.00", li.account, "1.00"))
 	}
 	w.ok(w.submit("Transfer", sale("T4")), "MG09099F")
 	w.ok(w.submit("Transfer", sale("T5")), "MG00000F")
 
-	w.fault(engine.Fault{Name: "row", Op: "RepaymentNewTrade", Row: 2})
+	w.fault(fault{Name: "row", Op: "RepaymentNewTrade", Row: 2})
 	pay := func(no string) engine.Message {
 		return repaying(no, "B1", "20.00", "0.00",
 			repayRow("C1", li.account, "10.00", "0.00", "0.00"), repayRow("C2", zhao.account, "10.00", "0.00", "0.00"))
 	}
 	w.ok(w.submit("RepaymentNewTrade", repaying("P0", "B1", "1.00", "0.00", repayRow("C1", li.account, "1.00", "0.00", "0.00"))), "MG00008F")
-	assert.Len(t, w.e.Faults(), 1, "a batch of one row has no second")
+	assert.Len(t, w.faults, 1, "a batch of one row has no second")
 	assert.Equal(t, []string{"Y", "N"}, statuses(w.submit("RepaymentNewTrade", pay("P1"))))
 	assert.Equal(t, []string{"Y", "Y"}, statuses(w.submit("RepaymentNewTrade", pay("P2"))))
 }
@@ -611,15 +707,8 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		"deposit too large":  {engine.Command{Kind: engine.KindDeposit, Merchant: merchant, Amount: 1 << 60}, "Amount"},
 		"deposit to nobody":  {engine.Command{Kind: engine.KindDeposit, Merchant: merchant, Account: "1", Amount: 1}, "Account"},
 		"mandate of nobody":  {engine.Command{Kind: engine.KindMandate, Account: "1"}, "Account"},
-		"no fault":           {engine.Command{Kind: engine.KindFault}, "Fault"},
-		"fault for nobody":   {engine.Command{Kind: engine.KindFault, Merchant: other, Fault: &engine.Fault{Name: "stay-pending", Op: "doDpTrade"}}, "Merchant"},
-		"unknown fault":      {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "late", Op: "doDpTrade"}}, "Name"},
-		"fault of nothing":   {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "code", Code: "MG1"}}, "Op"},
-		"fault without code": {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "code", Op: "doDpTrade"}}, "Code"},
-		"fault of success":   {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "code", Op: "doDpTrade", Code: "MG00000F"}}, "no refusal"},
-		"negative count":     {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "stay-pending", Op: "doDpTrade", Count: -1}}, "Count"},
-		"row 0":              {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "row", Op: "Transfer"}}, "Row"},
-		"rows of none":       {engine.Command{Kind: engine.KindFault, Fault: &engine.Fault{Name: "row", Op: "doDpTrade", Row: 1}}, "rows"},
+		"release nobody":     {engine.Command{Kind: engine.KindRelease, Merchant: other}, "Merchant"},
+		"release nothing":    {engine.Command{Kind: engine.KindRelease, Op: "late"}, "Op"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -647,7 +736,7 @@ func TestOutcomesAndViewsAreCopies(t *testing.T) {
 	digest := w.e.Digest()
 	msg[0].Value = "changed"
 	w.e.PendingAsks("")[0].Lines[0].Value = "changed"
-	for _, o := range w.e.Orders("") {
+	for _, o := range w.orders("") {
 		for i := range o.Final.Body {
 			o.Final.Body[i].Value = "changed"
 			for _, row := range o.Final.Body[i].Rows {
@@ -655,8 +744,8 @@ func TestOutcomesAndViewsAreCopies(t *testing.T) {
 			}
 		}
 	}
-	w.e.Bids("")[0].Claims[0].Shares[0].Face = 0
-	w.e.Journal(engine.JournalFilter{})[0].Amount = 0
+	w.bids("")[0].Claims[0].Holdings[0].Face = 0
+	w.journal(engine.JournalFilter{})[0].Amount = 0
 	assert.Equal(t, digest, w.e.Digest())
 	done := w.confirm(out.Ask, "password", "123456")
 	assert.Equal(t, "X1", done.Answer.Body.Get("pMerBillNo"))
@@ -670,20 +759,20 @@ func TestJournal(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	w.fund()
-	all := w.e.Journal(engine.JournalFilter{})
+	all := w.journal(engine.JournalFilter{})
 	assert.Equal(t, w.e.Totals().Entries, len(all))
-	assert.Equal(t, all[3:5], w.e.Journal(engine.JournalFilter{Offset: 3, Limit: 2}))
-	byBid := w.e.Journal(engine.JournalFilter{Bid: "B1"})
+	assert.Equal(t, all[len(all)-5:len(all)-3], w.journal(engine.JournalFilter{Offset: 3, Limit: 2}))
+	byBid := w.journal(engine.JournalFilter{Bid: "B1"})
 	require.NotEmpty(t, byBid)
 	for _, e := range byBid {
 		assert.Equal(t, "B1", e.Bid)
 		assert.NotEmpty(t, e.Text)
 		assert.Equal(t, merchant, e.Merchant)
 	}
-	byOp := w.e.Journal(engine.JournalFilter{Account: li.account, Operation: "registerCreditor"})
+	byOp := w.journal(engine.JournalFilter{Account: li.account, Operation: "registerCreditor"})
 	require.Len(t, byOp, 1)
 	assert.Equal(t, int64(606_00), byOp[0].Amount)
 	assert.Equal(t, "C1", byOp[0].Order)
-	assert.Empty(t, w.e.Journal(engine.JournalFilter{Account: "nobody"}))
-	assert.Empty(t, w.e.Journal(engine.JournalFilter{Merchant: other}))
+	assert.Empty(t, w.journal(engine.JournalFilter{Account: "nobody"}))
+	assert.Empty(t, w.journal(engine.JournalFilter{Merchant: other}))
 }

@@ -2,41 +2,10 @@ package engine
 
 import "github.com/ips-p2p/ips/internal/sandbox/ledger"
 
-// What an account type says.
-const (
-	organisation = "0"
-	aPerson      = "1"
-)
-
-// guarantee is a guarantor's promise for a bid.
-type guarantee struct {
-	bid         *bid
-	order       string   // pMerBillNo
-	account     string   // a custody account, or the merchant's code
-	person      *account // nil for an organisation
-	promised    int64    // pAmount
-	margin      int64    // pMarginAmt, as registered
-	freeze      *ledger.Freeze
-	compensated int64
-	profit      int64 // pProFitAmt
-	profitPaid  int64
-	ended       bool
-}
-
-// compensation is what a guarantor has paid with one order in the borrower's
-// place and may have back from him.
-type compensation struct {
-	bid       *bid
-	guarantee *guarantee
-	order     string
-	amount    int64
-	repaid    int64
-}
-
 // guarantorOperation is 4.5 登记担保方.
 func guarantorOperation() *operation {
 	return &operation{
-		name: "registerGuarantor", title: "登记担保方", number: "04", redirect: true,
+		name: "registerGuarantor", title: "登记担保方", number: "04", trade: "04", redirect: true,
 		fields: request(true,
 			merBillNo(), date("pMerDate", "商户日期"), bidNo(),
 			field{name: "pAmount", label: "担保金额", rule: positive()},
@@ -57,7 +26,7 @@ func guarantorOperation() *operation {
 func planGuarantor(e *Engine, s *submission) (task, *refusal) {
 	b := e.bid(s.merchant, s.get("pBidNo"))
 	if b == nil {
-		return nil, s.refuse("MG04020F", "标的号", s.get("pBidNo"))
+		return nil, s.refuse("MG04020F", s.get("pBidNo"))
 	}
 	g := &guarantee{
 		bid: b, order: s.get("pMerBillNo"), account: s.get("pAccount"),
@@ -67,18 +36,16 @@ func planGuarantor(e *Engine, s *submission) (task, *refusal) {
 		// Merchants never touch each other's money, so the only organisation
 		// that can guarantee is the platform itself (our choice).
 		if g.account != s.merchant.code() || s.get("pFromIdentNo") != s.merchant.code() {
-			return nil, s.refuse("MG04026F", "商户号", g.account)
+			return nil, s.refuse("MG04026F", g.account)
 		}
 		return &guarantorTask{s, g}, nil
 	}
 	g.person = e.account(s.merchant, g.account)
 	switch {
-	case g.person == nil:
-		return nil, s.refuse("MG04022F", "账号", g.account)
 	case !g.person.is(s.get("pFromIdentNo"), s.get("pAccountName")):
-		return nil, s.refuse("MG04023F", "账号", g.account)
+		return nil, s.refuse("MG04022F", g.account)
 	case g.person == b.borrower:
-		return nil, s.refuse("MG04025F", "账号", g.account)
+		return nil, s.refuse("MG04025F", g.account)
 	}
 	return &guarantorTask{s, g}, nil
 }
@@ -112,11 +79,11 @@ func (t *guarantorTask) check(e *Engine) *refusal {
 	g := t.guarantee
 	switch {
 	case !g.bid.open():
-		return t.refuse("MG04021F", "标的号", g.bid.no)
+		return t.refuse("MG04021F", g.bid.no)
 	case g.bid.guarantors[g.account] != nil:
-		return t.refuse("MG04003F", "账号", g.account)
+		return t.refuse("MG04003F", g.account)
 	case e.holds(g.account) < g.margin:
-		return t.refuse("MG04024F", "账号", g.account)
+		return t.refuse("MG04024F", g.account)
 	}
 	return nil
 }
@@ -131,10 +98,87 @@ func (t *guarantorTask) do(e *Engine, o *order) (result, *refusal) {
 	g.freeze = freeze
 	g.bid.guarantors[g.account] = g
 	g.bid.guarantees = append(g.bid.guarantees, g)
-	e.guarantees[o.key] = g
+	e.guarantees[o.number()] = g
 	o.billNo = e.bill("GUA", 6)
 	return o.done(given{
 		"pP2PBillNo": o.billNo, "pRealFreezeAmt": formatFen(freeze.Left()), "pCompenAmt": "0.00",
-		"pIpsTime": wireTime(e.now), "pStatus": "0",
+		"pIpsTime": o.merchant.stamp(e.now), "pStatus": "0",
 	}), nil
+}
+
+// What pUnfreezenType says.
+const (
+	borrowersMargin  = "1"
+	guarantorsMargin = "2"
+)
+
+// unfreezeOperation is 4.12 解冻保证金.
+func unfreezeOperation() *operation {
+	fields := request(false,
+		merBillNo(), bidNo(), date("pUnfreezeDate", "解冻日期"),
+		field{name: "pUnfreezeAmt", label: "解冻金额", rule: positive()},
+		field{name: "pUnfreezenType", label: "解冻类型", rule: oneOf(borrowersMargin, guarantorsMargin)},
+		field{name: "pAcctType", label: "账户类型", rule: oneOf(organisation, aPerson)},
+		// Required of a person: see planUnfreeze.
+		field{name: "pIdentNo", label: "证件号码", rule: text(20), optional: true, mask: maskMiddle},
+		field{name: "pRealName", label: "真实姓名", rule: text(30), mask: maskName},
+		field{name: "pIpsAcctNo", label: "托管账户号", rule: text(30)},
+	)
+	return &operation{
+		name: "GuaranteeUnfreeze", title: "解冻保证金", number: "11", trade: "10", fields: fields,
+		response: echo(fields, "pIpsBillNo", "pIpsTime"),
+		plan:     planUnfreeze,
+	}
+}
+
+func planUnfreeze(e *Engine, s *submission) (task, *refusal) {
+	b := e.bid(s.merchant, s.get("pBidNo"))
+	number := s.get("pIpsAcctNo")
+	if s.get("pAcctType") == aPerson && s.get("pIdentNo") == "" {
+		return nil, s.op.missing("pIdentNo", "证件号码")
+	}
+	if b == nil || b.status == bidRegistered {
+		return nil, s.refuse("MG11020F", s.get("pBidNo"))
+	}
+	owner, freeze := b.borrower, b.marginFreeze
+	if s.get("pUnfreezenType") == guarantorsMargin {
+		g := b.guarantors[number]
+		if g == nil {
+			return nil, s.refuse("MG11022F", number)
+		}
+		owner, freeze = g.person, g.freeze
+	} else if number != b.borrower.number {
+		return nil, s.refuse("MG11021F", number)
+	}
+	if owner != nil && !owner.is(s.get("pIdentNo"), s.get("pRealName")) {
+		return nil, s.refuse("MG11023F", number)
+	}
+	return &unfreezeTask{s, b, freeze, s.fen("pUnfreezeAmt")}, nil
+}
+
+// unfreezeTask gives a margin back, all of it or part. It asks nobody.
+type unfreezeTask struct {
+	*submission
+	bid    *bid
+	freeze *ledger.Freeze
+	amount int64
+}
+
+func (t *unfreezeTask) consent() consent { return consent{} }
+
+func (t *unfreezeTask) check(*Engine) *refusal {
+	if t.amount > t.freeze.Left() {
+		return t.refuse("MG11024F", formatFen(t.amount), formatFen(t.freeze.Left()))
+	}
+	return nil
+}
+
+func (t *unfreezeTask) do(e *Engine, o *order) (result, *refusal) {
+	var batch ledger.Batch
+	batch.Release(t.freeze, available(t.freeze.Account()), t.amount, "解冻保证金")
+	if r := e.post(o, t.bid.no, &batch); r != nil {
+		return result{}, r
+	}
+	o.billNo = e.bill("UF", 8)
+	return o.done(given{"pIpsBillNo": o.billNo, "pIpsTime": o.merchant.stamp(e.now)}), nil
 }

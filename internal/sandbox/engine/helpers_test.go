@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,14 @@ type world struct {
 	e   *engine.Engine
 	at  time.Time
 	log []engine.Command
+
+	faults []fault // that wait for their operation
+}
+
+// fault is a deviation of the next orders of an operation.
+type fault struct {
+	Name, Op, Code, Text string
+	Row, Count           int
 }
 
 // start is noon of a day in China.
@@ -73,7 +82,24 @@ func (w *world) settle(s engine.Settings) {
 
 func (w *world) submit(op string, msg engine.Message) engine.Outcome {
 	w.t.Helper()
-	return w.apply(engine.Command{Kind: engine.KindSubmit, Merchant: merchant, Op: op, Message: msg})
+	cmd := engine.Command{Kind: engine.KindSubmit, Merchant: merchant, Op: op, Message: msg}
+	var met []int
+	for i, f := range w.faults {
+		if f.Op == op && len(rowsOf(engine.Answer{Body: msg})) >= f.Row {
+			cmd.Faults = append(cmd.Faults, engine.Fault{Name: f.Name, Code: f.Code, Text: f.Text, Row: f.Row})
+			met = append(met, i)
+		}
+	}
+	out := w.apply(cmd)
+	for _, i := range slices.Backward(met) {
+		if !out.Taken && w.faults[i].Name != "code" {
+			continue
+		}
+		if w.faults[i].Count--; w.faults[i].Count == 0 {
+			w.faults = slices.Delete(w.faults, i, i+1)
+		}
+	}
+	return out
 }
 
 func (w *world) deposit(account string, fen int64) {
@@ -112,10 +138,38 @@ func (w *world) reply(yes bool) engine.Outcome {
 	return engine.Outcome{}
 }
 
-func (w *world) fault(f engine.Fault) engine.Outcome {
-	w.t.Helper()
-	return w.apply(engine.Command{Kind: engine.KindFault, Fault: &f})
+func (w *world) fault(f fault) {
+	f.Count = max(f.Count, 1)
+	w.faults = append(w.faults, f)
 }
+
+// release gives the held orders of an operation their final answers.
+func (w *world) release(op string) engine.Outcome {
+	w.t.Helper()
+	return w.apply(engine.Command{Kind: engine.KindRelease, Merchant: merchant, Op: op})
+}
+
+func (w *world) accounts(merchant string) []engine.AccountInfo {
+	list, _ := w.e.NewestAccounts(engine.AccountFilter{Merchant: merchant}, engine.Page{})
+	return oldestFirst(list)
+}
+
+func (w *world) orders(merchant string) []engine.OrderInfo {
+	list, _ := w.e.NewestOrders(engine.OrderFilter{Merchant: merchant}, engine.Page{})
+	return oldestFirst(list)
+}
+
+func (w *world) bids(merchant string) []engine.BidInfo {
+	list, _ := w.e.NewestBids(engine.BidFilter{Merchant: merchant}, engine.Page{})
+	return oldestFirst(list)
+}
+
+func (w *world) journal(f engine.JournalFilter) []engine.JournalEntry {
+	list, _ := w.e.NewestEntries(f)
+	return oldestFirst(list)
+}
+
+func oldestFirst[T any](list []T) []T { slices.Reverse(list); return list }
 
 // ok wants the answer to have the code.
 func (w *world) ok(out engine.Outcome, code string) engine.Outcome {

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
@@ -15,6 +16,9 @@ const maxDeposit = 100_000_000_000_000
 // maxOutside bounds all that has ever come in, so that no balance can overflow.
 const maxOutside = 1_000_000_000_000_000_000
 
+// maxClockSkew bounds how far the platform's clock may be off.
+const maxClockSkew = time.Hour
+
 // merchant is a P2P platform. Its code is also the name of its own account.
 type merchant struct {
 	Settings
@@ -22,6 +26,9 @@ type merchant struct {
 }
 
 func (m *merchant) code() string { return m.Merchant }
+
+// stamp is a moment as the platform's clock for the merchant has it.
+func (m *merchant) stamp(t time.Time) string { return wireTime(t.Add(m.ClockSkew)) }
 
 func examineSettings(s *Settings) error {
 	switch {
@@ -31,6 +38,10 @@ func examineSettings(s *Settings) error {
 		return fmt.Errorf("engine: Settings.Merchant: must be 6 digits, is %q", s.Merchant)
 	case s.IPSFee < 0 || s.IPSFee > maxAmount:
 		return fmt.Errorf("engine: Settings.IPSFee: must be 0 to %d fen, is %d", int64(maxAmount), s.IPSFee)
+	case s.ClockSkew < -maxClockSkew || s.ClockSkew > maxClockSkew:
+		return fmt.Errorf("engine: Settings.ClockSkew: must be within %s, is %s", maxClockSkew, s.ClockSkew)
+	case s.Repeat != "" && s.Repeat != RepeatFirst && s.Repeat != RepeatRefuse:
+		return fmt.Errorf("engine: Settings.Repeat: must be first or refuse, is %q", s.Repeat)
 	case !utf8.ValidString(s.Name):
 		return errors.New("engine: Settings.Name: not UTF-8")
 	}

@@ -8,35 +8,6 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 )
 
-// codeOldDone is what the old interface answers for success.
-const codeOldDone = "0000"
-
-// OldBid is a bid that was made through the interface before v2.0. The sandbox
-// does not play that interface but for its repayment, so an old bid does not
-// come about by a message: it is seeded, by a KindOldBid command. No operation
-// of v2.0 knows it.
-type OldBid struct {
-	BidNo      string // pBidNo
-	ContractNo string // pContractNo
-	Release    string // pMerchantBillNo: order number of the old release of funds
-	Borrower   string // custody account
-	Owed       []OldClaim
-}
-
-// OldClaim is what an investor of an old bid may still receive.
-type OldClaim struct {
-	Account string // custody account
-	Amount  int64  // in fen
-}
-
-// oldBid is an OldBid that lives.
-type oldBid struct {
-	no, contract, release string
-	borrower              *account
-	investors             []string // in the order of seeding
-	owed                  map[string]int64
-}
-
 func (e *Engine) examineOldBid(merchant string, b *OldBid) error {
 	if err := e.examineMerchant(merchant); err != nil {
 		return err
@@ -105,7 +76,7 @@ func (b *oldBid) info() OldBid {
 // refuses, and with which codes, is our choice.
 func oldRepaymentOperation() *operation {
 	return &operation{
-		name: "repaymentTrade", title: "老版还款", number: "18", redirect: true, maxRows: 300,
+		name: "repaymentTrade", title: "老版还款", number: "20", redirect: true, maxRows: 300,
 		fields: request(true,
 			bidNo(),
 			field{name: "pContractNo", label: "合同号", rule: alnum(30)},
@@ -131,25 +102,22 @@ func oldRepaymentOperation() *operation {
 
 func planOldRepayment(e *Engine, s *submission) (task, *refusal) {
 	b := e.oldBids[bidKey{s.merchant.code(), s.get("pBidNo")}]
-	if b == nil {
-		return nil, s.refuse("MG18020F", "标的号", s.get("pBidNo"))
-	}
 	switch {
-	case b.contract != s.get("pContractNo"), b.release != s.get("pMerchantBillNo"):
-		return nil, s.refuse("MG18021F", "合同号", s.get("pContractNo"), "放款订单号", s.get("pMerchantBillNo"))
+	case b == nil:
+		return nil, s.refuse("MG20020F", s.get("pBidNo"))
 	case b.borrower.number != s.get("pFIpsAcctNo"), !b.borrower.is(s.get("pFIdentNo"), s.get("pFRealName")):
-		return nil, s.refuse("MG18022F", "账号", s.get("pFIpsAcctNo"))
+		return nil, s.refuse("MG20022F", s.get("pFIpsAcctNo"))
 	}
 	t := &oldRepaymentTask{submission: s, bid: b}
 	for i, row := range s.msg.rows("pDetails") {
 		amount := row.fen("pTTrdAmt")
 		if amount <= row.fen("pTTrdFee") {
-			return nil, s.refuse("MG18024F", "行号", fmt.Sprint(i+1), "转入金额", formatFen(amount))
+			return nil, s.refuse("MG20024F", fmt.Sprint(i+1), formatFen(amount))
 		}
 		t.amount += amount
 	}
 	if t.amount != s.fen("pFTrdAmt") {
-		return nil, s.refuse("MG18023F", "总金额", s.get("pFTrdAmt"), "明细合计", formatFen(t.amount))
+		return nil, s.refuse("MG20023F", s.get("pFTrdAmt"), formatFen(t.amount))
 	}
 	return t, nil
 }
@@ -175,7 +143,7 @@ func (t *oldRepaymentTask) consent() consent {
 
 func (t *oldRepaymentTask) check(e *Engine) *refusal {
 	if e.holds(t.bid.borrower.number) < t.amount+t.fen("pFTrdFee") {
-		return t.refuse("MG18025F", "账号", t.bid.borrower.number)
+		return t.refuse("MG20025F", t.bid.borrower.number)
 	}
 	return nil
 }
@@ -198,9 +166,9 @@ func (t *oldRepaymentTask) do(e *Engine, o *order) (result, *refusal) {
 	g := given{"pIpsBillNo": o.billNo}
 	answer := o.says(codeOldDone, g, rows)
 	if done == 0 {
-		answer.Code, answer.Text = "MG18044F", t.refuse("MG18044F", "订单号", o.key.bill).text
+		answer.Code, answer.Text = "MG20044F", t.refuse("MG20044F", o.key.bill).text
 	}
-	return result{now: answer, final: answer}, nil
+	return result{now: answer, final: answer, refused: done == 0}, nil
 }
 
 // doRow pays one investor. The borrower's fee goes with the first row that
@@ -210,11 +178,9 @@ func (t *oldRepaymentTask) doRow(e *Engine, o *order, i int, row Message, first 
 	owed, known := t.bid.owed[to]
 	switch {
 	case o.rowFails(i + 1):
-		return t.op.refuseFor(t.op.commonCode(rowFault), "明细处理失败", "行号", fmt.Sprint(i+1))
+		return t.op.refuse(rowFault, fmt.Sprint(i+1))
 	case !known:
-		return t.refuse("MG18030F", "账号", to)
-	case amount > owed:
-		return t.refuse("MG18031F", "账号", to, "金额", formatFen(amount))
+		return t.refuse("MG20030F", to)
 	}
 	borrower, mine := available(t.bid.borrower.number), available(t.merchant.code())
 	var batch ledger.Batch
@@ -226,6 +192,6 @@ func (t *oldRepaymentTask) doRow(e *Engine, o *order, i int, row Message, first 
 	if r := e.post(o, t.bid.no, &batch); r != nil {
 		return r
 	}
-	t.bid.owed[to] -= amount
+	t.bid.owed[to] = max(0, owed-amount)
 	return nil
 }

@@ -53,21 +53,22 @@ func TestOldRepayment(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, []engine.OldClaim{{Account: li.account, Amount: 50_00}, {Account: wang.account, Amount: 50_00}}, old.Owed)
 
-	// One row too much fails alone; the borrower's fee is taken once.
-	out = w.ok(w.submit("repaymentTrade", oldRepaying("O2", "110.00", "5.00", oldRow(li, "60.00", "0.00"), oldRow(wang, "50.00", "0.00"))), "0000")
+	// A row to nobody fails alone; the borrower's fee is taken once, and nothing
+	// bounds what he agreed to pay.
+	out = w.ok(w.submit("repaymentTrade", oldRepaying("O2", "110.00", "5.00", oldRow(zhao, "50.00", "0.00"), oldRow(li, "60.00", "0.00"))), "0000")
 	got := rowsOf(out.Answer)
 	assert.Equal(t, "N", got[0].Get("pStatus"))
-	assert.Contains(t, got[0].Get("pMessage"), "MG18031F")
+	assert.Contains(t, got[0].Get("pMessage"), "MG20030F")
 	assert.Equal(t, "Y", got[1].Get("pStatus"))
-	assert.Equal(t, int64(9_540_00), w.balance(zhang.account).Available)
+	assert.Equal(t, int64(9_530_00), w.balance(zhang.account).Available)
 
 	// The same again is the first answer; nothing moves.
-	again := w.submit("repaymentTrade", oldRepaying("O2", "110.00", "5.00", oldRow(li, "60.00", "0.00"), oldRow(wang, "50.00", "0.00")))
+	again := w.submit("repaymentTrade", oldRepaying("O2", "110.00", "5.00", oldRow(zhao, "50.00", "0.00"), oldRow(li, "60.00", "0.00")))
 	assert.Equal(t, out.Answer, again.Answer)
-	assert.Equal(t, int64(9_540_00), w.balance(zhang.account).Available)
+	assert.Equal(t, int64(9_530_00), w.balance(zhang.account).Available)
 
-	w.ok(w.submit("repaymentTrade", oldRepaying("O3", "60.00", "5.00", oldRow(li, "60.00", "0.00"))), "MG18044F")
-	assert.Equal(t, int64(9_540_00), w.balance(zhang.account).Available, "no row, no fee")
+	w.ok(w.submit("repaymentTrade", oldRepaying("O3", "60.00", "5.00", oldRow(zhao, "60.00", "0.00"))), "MG20044F")
+	assert.Equal(t, int64(9_530_00), w.balance(zhang.account).Available, "no row, no fee")
 	require.NoError(t, w.e.CheckBooks())
 }
 
@@ -77,17 +78,16 @@ func TestOldRepaymentRefusals(t *testing.T) {
 	good := oldRepaying("O1", "100.00", "0.00", oldRow(li, "100.00", "0.00"))
 	for code, msg := range map[string]engine.Message{
 		"MG00006F": with(good, "pContractNo", ""),
-		"MG18020F": with(good, "pBidNo", "OLD2"),
-		"MG18021F": with(good, "pMerchantBillNo", "F2"),
-		"MG18022F": with(good, "pFRealName", "李四"),
-		"MG18023F": with(good, "pFTrdAmt", "100.01"),
-		"MG18024F": oldRepaying("O1", "100.00", "0.00", oldRow(li, "100.00", "100.00")),
-		"MG18025F": oldRepaying("O1", "100.00", "9900.01", oldRow(li, "100.00", "0.00")),
-		"MG18044F": oldRepaying("O9", "100.00", "0.00", oldRow(zhao, "100.00", "0.00")), // taken, and then failed
-		"MG18080F": with(good, "pFAcctType", "0"),
-		"MG18200F": oldRepaying("O1", "301.00", "0.00", many(301)...),
+		"MG20020F": with(good, "pBidNo", "OLD2"),
+		"MG20022F": with(good, "pFRealName", "李四"),
+		"MG20023F": with(good, "pFTrdAmt", "100.01"),
+		"MG20024F": oldRepaying("O1", "100.00", "0.00", oldRow(li, "100.00", "100.00")),
+		"MG20025F": oldRepaying("O1", "100.00", "9900.01", oldRow(li, "100.00", "0.00")),
+		"MG20044F": oldRepaying("O9", "100.00", "0.00", oldRow(zhao, "100.00", "0.00")), // taken, and then failed
+		"MG20080F": with(good, "pFAcctType", "0"),
+		"MG20200F": oldRepaying("O1", "301.00", "0.00", many(301)...),
 	} {
-		out := w.submit("repaymentTrade", msg)
+		out := w.submit("repaymentTrade", with(msg, "pMerBillNo", code))
 		assert.Equal(t, code, out.Answer.Code, out.Answer.Text)
 	}
 	assert.Equal(t, int64(10_000_00), w.balance(zhang.account).Available)
@@ -105,7 +105,7 @@ func many(n int) []engine.Message {
 func TestOldBidIsNoNewOne(t *testing.T) {
 	t.Parallel()
 	w := newOldWorld(t)
-	w.ok(w.submit("RepaymentNewTrade", repaying("P1", "OLD1", "100.00", "0.00", repayRow("C1", li.account, "100.00", "0.00", "0.00"))), "MG10020F")
+	w.ok(w.submit("RepaymentNewTrade", repaying("P1", "OLD1", "100.00", "0.00", repayRow("C1", li.account, "100.00", "0.00", "0.00"))), "MG12020F")
 	w.ok(w.submit("registerSubject", bidding("B1", "OLD1", "1000.00", "0.00")), "MG02008F")
 }
 

@@ -24,9 +24,17 @@ type operation struct {
 	// identity lists the fields that make two messages the same order; nil
 	// means all of them.
 	identity []string
-	// again marks an operation whose failed orders may be taken up once more
-	// under the same number.
-	again bool
+	// fieldCode is the one code of whatever is wrong with a field, for an
+	// operation that does not follow the general scheme.
+	fieldCode string
+	// trade is the pTradeType under which a query finds its orders; where it
+	// depends on the message, tradeOf says it.
+	trade   string
+	tradeOf func(Message) string
+	// isEnd says whether a message ends what an earlier one began, under the
+	// same number; endTitle is what the platform's texts call it then.
+	isEnd    func(Message) bool
+	endTitle string
 	// plan turns a message whose fields are in order into something to do.
 	plan func(e *Engine, s *submission) (task, *refusal)
 }
@@ -36,12 +44,20 @@ type submission struct {
 	op       *operation
 	merchant *merchant
 	msg      Message
-	faults   []*fault // that came with it
+	faults   []Fault // that came with it
 }
 
 // refuse words a refusal of this submission.
-func (s *submission) refuse(code string, about ...string) *refusal {
-	return s.op.refuse(code, about...)
+func (s *submission) refuse(code string, values ...string) *refusal {
+	return refuse(s.title(), code, values...)
+}
+
+// title is what the platform's texts call it.
+func (s *submission) title() string {
+	if s.key().end {
+		return s.op.endTitle
+	}
+	return s.op.title
 }
 
 // get, fen and number read fields that have been checked.
@@ -71,14 +87,27 @@ type settler interface{ settle(e *Engine, o *order) }
 
 // result is what a task has led to.
 type result struct {
-	now   Answer // the answer to the caller, unless one was given before
-	final Answer // what is posted to pS2SUrl
+	now     Answer // the answer to the caller, unless one was given before
+	final   Answer // what is posted to pS2SUrl
+	refused bool   // every row failed: it counts as refused, although it was taken
 }
 
-type orderKey struct {
-	merchant, bill string
-	end            bool // the end of a bid repeats the number of its registration
+func (r result) state() orderState {
+	if r.refused {
+		return orderFailed
+	}
+	return orderDone
 }
+
+// orderKey names an order. Numbers are a merchant's own for each operation; the
+// end of a bid repeats the number of its registration.
+type orderKey struct {
+	merchant, op, bill string
+	end                bool
+}
+
+// numberKey is a merchant's number of something that orders founded.
+type numberKey struct{ merchant, bill string }
 
 type orderState string
 
@@ -95,6 +124,7 @@ type order struct {
 	merchant *merchant
 	key      orderKey
 	print    [sha256.Size]byte // of its content
+	trade    string            // pTradeType of a query for it
 	at       time.Time
 	state    orderState
 	billNo   string // the platform's number, when it has one
@@ -103,8 +133,8 @@ type order struct {
 	answer   Answer // given to the caller
 	final    Answer // posted to pS2SUrl, once it is known
 
-	hold     *fault // holds the final answer back
-	failRows []int  // rows of a batch that faults make fail, from 1
+	hold     bool  // the final answer is held back
+	failRows []int // rows of a batch that faults make fail, from 1
 
 	// Dropped as soon as the order is finished.
 	msg   Message
@@ -113,8 +143,20 @@ type order struct {
 	ask   *ask
 }
 
+func (o *order) number() numberKey { return numberKey{o.key.merchant, o.key.bill} }
+
 func (s *submission) key() orderKey {
-	return orderKey{s.merchant.code(), s.get("pMerBillNo"), s.op.number == bidNumber && s.get("pOperationType") == endBid}
+	return orderKey{s.merchant.code(), s.op.name, s.get("pMerBillNo"), s.op.isEnd != nil && s.op.isEnd(s.msg)}
+}
+
+// trade is the pTradeType of the order. That 代偿, 代偿还款 and 担保收益 share that of
+// the release of funds is our choice, as it is that a withholding has that of
+// any recharge.
+func (s *submission) trade() string {
+	if s.op.tradeOf != nil {
+		return s.op.tradeOf(s.msg)
+	}
+	return s.op.trade
 }
 
 // print is a digest of the content that makes an order what it is. Elements
@@ -154,37 +196,52 @@ func writeHashed(h hash.Hash, s string) {
 
 // submit takes a merchant's message.
 //
-// A refusal at this point leaves no order behind: the number is free, the
-// merchant may correct the message and send it again, and nothing is posted to
-// pS2SUrl. That is our choice, as is the rest of what happens to a number that
-// has been used: see repeat.
+// A number is remembered from the first message whose fields all have the right
+// shape, refused or not:
+// other content under it is a duplicate. What was refused is decided anew when
+// it comes again as it was, and what its user has not confirmed goes on where
+// he left it. What has been decided is answered as the merchant's settings say
+// (see [Repeat]). The end of a bid repeats a number by design: the state of the
+// bid answers it, and nothing else.
 func (e *Engine) submit(s *submission) Outcome {
-	m, op, msg := s.merchant, s.op, s.msg
-	if f := e.takeFault(faultCode, s); f != nil {
-		return s.refused(f.refusal(op))
+	if f, ok := s.fault(faultCode); ok {
+		r := refuse(s.title(), f.Code)
+		if f.Text != "" {
+			r.text = f.Text
+		}
+		if s.op.read(s.msg) == nil && e.orders[s.key()] == nil {
+			return e.refuseOrder(s, r)
+		}
+		return e.refuse(s, r)
 	}
-	if r := op.read(msg); r != nil {
-		return s.refused(r)
+	if r := s.op.read(s.msg); r != nil {
+		return e.refuse(s, r)
 	}
-	key, print := s.key(), s.print()
-	if o := e.orders[key]; o != nil && !o.mayRestart() {
-		if o.op == op && o.print == print {
+	if o := e.orders[s.key()]; o != nil && !o.key.end {
+		switch {
+		case o.print != s.print():
+			return e.refuse(s, s.op.refuse(numberTaken))
+		case o.ask != nil:
+			return Outcome{ReturnURL: o.back, Ask: o.ask.id}
+		case o.state == orderFailed: // decided anew
+		case s.merchant.Repeat == RepeatRefuse:
+			return e.refuse(s, s.op.refuse(numberTaken))
+		default:
 			return e.repeat(o)
 		}
-		// The end of a bid has no number of its own to use twice.
-		if !key.end {
-			return s.refused(op.refuseFor(op.commonCode(numberTaken), "商户订单号已被使用且内容不同",
-				"商户号", m.code(), "订单号", key.bill))
-		}
 	}
-	t, r := op.plan(e, s)
+	t, r := s.op.plan(e, s)
 	if r == nil {
 		r = t.check(e)
 	}
-	if r != nil {
-		return s.refused(r)
+	switch {
+	case r == nil:
+	case r.shape:
+		return e.refuse(s, r)
+	default:
+		return e.refuseOrder(s, r)
 	}
-	o := e.take(s, key, print, t)
+	o := e.take(s, t)
 	out := Outcome{ReturnURL: o.back, Taken: true}
 	if out.Ask = e.seekConsent(o); out.Ask == "" {
 		out.Answer = o.answer
@@ -192,50 +249,67 @@ func (e *Engine) submit(s *submission) Outcome {
 	return out
 }
 
-// refused is the outcome of a message that does not become an order.
-func (s *submission) refused(r *refusal) Outcome {
+// refuse is the outcome of a message that does not become an order. If the
+// operation has a page, its refusal is posted to pS2SUrl as well.
+func (e *Engine) refuse(s *submission, r *refusal) Outcome {
 	out := Outcome{Answer: Answer{r.code, r.text, s.op.body(s.msg, nil, s.op.failed)}}
-	if s.op.redirect && isHTTPURL(s.get("pWebUrl")) {
-		out.ReturnURL = s.get("pWebUrl")
-	}
-	return out
-}
-
-// repeat answers a message that has been sent before. Its caller gets the
-// first answer again; the notice, if there was one, is posted again too, since
-// a merchant who asks twice may have lost it (our choice).
-func (e *Engine) repeat(o *order) Outcome {
-	out := Outcome{ReturnURL: o.back}
-	if o.ask != nil {
-		out.Ask = o.ask.id
+	if !s.op.redirect {
 		return out
 	}
-	out.Answer = o.answer
-	if o.final.Code != "" {
-		e.notify(o)
+	if back := s.get("pWebUrl"); isHTTPURL(back) {
+		out.ReturnURL = back
+	}
+	if url := s.get("pS2SUrl"); isHTTPURL(url) {
+		e.notify(s.merchant, s.op, s.get("pMerBillNo"), url, out.Answer)
 	}
 	return out
 }
 
-// mayRestart says whether the order's number may be used for a new attempt:
-// an account opening that came to nothing may be resumed, as the manual has it.
-func (o *order) mayRestart() bool { return o.op.again && o.state == orderFailed }
+// refuseOrder refuses a message and remembers its number.
+func (e *Engine) refuseOrder(s *submission, r *refusal) Outcome {
+	out := e.refuse(s, r)
+	if key := s.key(); !key.end {
+		e.keep(&order{
+			op: s.op, merchant: s.merchant, key: key, print: s.print(), trade: s.trade(), at: e.now, state: orderFailed,
+			notify: s.get("pS2SUrl"), back: out.ReturnURL, answer: out.Answer, final: out.Answer,
+		})
+	}
+	return out
+}
+
+// repeat answers a message that has been sent before with the first answer.
+// The notice, if there was one, is posted again too, since a merchant who asks
+// twice may have lost it (our choice).
+func (e *Engine) repeat(o *order) Outcome {
+	if o.final.Code != "" {
+		e.notify(o.merchant, o.op, o.key.bill, o.notify, o.final)
+	}
+	return Outcome{ReturnURL: o.back, Answer: o.answer, Repeated: true}
+}
+
+// keep remembers an order. A refused one that is decided anew stays on the list.
+func (e *Engine) keep(o *order) {
+	e.orders[o.key] = o
+	e.orderList = append(e.orderList, o)
+	e.decided = append(e.decided, o)
+}
 
 // take makes an order of a submission.
-func (e *Engine) take(s *submission, key orderKey, print [sha256.Size]byte, t task) *order {
+func (e *Engine) take(s *submission, t task) *order {
 	o := &order{
-		op: s.op, merchant: s.merchant, key: key, print: print, at: e.now, state: orderWaiting,
+		op: s.op, merchant: s.merchant, key: s.key(), print: s.print(), trade: s.trade(), at: e.now, state: orderWaiting,
 		notify: s.get("pS2SUrl"), msg: s.msg, task: t,
 	}
 	if s.op.redirect {
 		o.back = s.get("pWebUrl")
 	}
-	o.hold = e.takeFault(faultStayPending, s)
-	for f := e.takeFault(faultRow, s); f != nil; f = s.takeOwn(faultRow) {
-		o.failRows = append(o.failRows, f.Row)
+	_, o.hold = s.fault(faultStayPending)
+	for _, f := range s.faults {
+		if f.Name == faultRow {
+			o.failRows = append(o.failRows, f.Row)
+		}
 	}
-	e.orders[key] = o
-	e.orderList = append(e.orderList, o)
+	e.keep(o)
 	if t, ok := t.(starter); ok {
 		t.start(e, o)
 	}
@@ -245,6 +319,7 @@ func (e *Engine) take(s *submission, key orderKey, print [sha256.Size]byte, t ta
 // execute does what an order wants, now that whoever had to has agreed. What
 // held when the order was taken may not hold any more.
 func (e *Engine) execute(o *order) {
+	e.decided = append(e.decided, o)
 	if r := o.task.check(e); r != nil {
 		e.fail(o, r)
 		return
@@ -259,17 +334,17 @@ func (e *Engine) execute(o *order) {
 	if o.answer.Code == "" {
 		o.answer = res.now
 	}
-	if o.hold != nil {
+	if o.hold {
 		o.state = orderHeld
 		if o.answer.Code == o.final.Code {
-			o.answer = Answer{codeAccepted, reasonOf(codeAccepted), o.answer.Body}
+			o.answer = Answer{codeAccepted, textOf(codeAccepted), o.answer.Body}
 		}
 		o.final.Code = "" // nobody may see it yet
-		o.task = heldTask{o.task, res.final}
+		o.task = heldTask{o.task, res}
 		e.held = append(e.held, o)
 		return
 	}
-	e.finish(o, orderDone)
+	e.finish(o, res.state())
 }
 
 // rowFails says whether a fault makes row n, counted from 1, fail.
@@ -278,7 +353,7 @@ func (o *order) rowFails(n int) bool { return slices.Contains(o.failRows, n) }
 // heldTask keeps the final answer of an order until a fault is lifted.
 type heldTask struct {
 	task
-	final Answer
+	result
 }
 
 // release gives a held order its final answer.
@@ -288,7 +363,7 @@ func (e *Engine) release(o *order) {
 		t.settle(e, o)
 	}
 	o.final = held.final
-	e.finish(o, orderDone)
+	e.finish(o, held.state())
 }
 
 // fail ends an order that was taken. Nothing of it is left but the answer.
@@ -305,16 +380,16 @@ func (e *Engine) fail(o *order, r *refusal) {
 
 func (e *Engine) finish(o *order, state orderState) {
 	o.state = state
-	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, nil
-	e.notify(o)
+	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, false
+	e.decided = append(e.decided, o)
+	e.notify(o.merchant, o.op, o.key.bill, o.notify, o.final)
 }
 
-// notify queues the final answer of an order for its pS2SUrl.
-func (e *Engine) notify(o *order) {
+// notify queues an answer for a pS2SUrl.
+func (e *Engine) notify(m *merchant, op *operation, bill, url string, a Answer) {
 	e.numbers.Notice++
 	e.notices = append(e.notices, Notice{
-		Seq: e.numbers.Notice, Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill,
-		URL: o.notify, At: e.now.In(china), Answer: o.final,
+		Seq: e.numbers.Notice, Merchant: m.code(), Op: op.name, Order: bill, URL: url, At: e.now.In(china), Answer: a,
 	})
 }
 
@@ -365,12 +440,12 @@ func echo(fields []field, names ...string) []string {
 
 // says is an answer about the order.
 func (o *order) says(code string, g given, rows []Message) Answer {
-	return Answer{code, reasonOf(code), o.op.body(o.msg, rows, g)}
+	return Answer{code, textOf(code), o.op.body(o.msg, rows, g)}
 }
 
 // done is the result of a task that is finished at once: caller and pS2SUrl
 // are told the same.
 func (o *order) done(g given) result {
 	a := o.says(codeDone, g, nil)
-	return result{a, a}
+	return result{now: a, final: a}
 }

@@ -18,7 +18,7 @@ func TestFaultsOfOneSubmission(t *testing.T) {
 	recharge := func(bill string) engine.Command {
 		return engine.Command{Kind: engine.KindSubmit, Merchant: merchant, Op: "doDpTrade", Message: engine.Message{
 			{Name: "pMerBillNo", Value: bill}, {Name: "pAcctType", Value: "1"}, {Name: "pIdentNo", Value: zhang.ident},
-			{Name: "pRealName", Value: zhang.name}, {Name: "pIpsAcctNo", Value: w.e.Accounts(merchant)[0].Number},
+			{Name: "pRealName", Value: zhang.name}, {Name: "pIpsAcctNo", Value: w.accounts(merchant)[0].Number},
 			{Name: "pTrdDate", Value: "20141124"}, {Name: "pTrdAmt", Value: "1.00"}, {Name: "pChannelType", Value: "1"},
 			{Name: "pTrdBnkCode", Value: "00004"}, {Name: "pMerFee", Value: "0.00"}, {Name: "pIpsFeeType", Value: "1"},
 			{Name: "pWebUrl", Value: "http://shop.example.com/back"}, {Name: "pS2SUrl", Value: "http://shop.example.com/notify"},
@@ -26,8 +26,8 @@ func TestFaultsOfOneSubmission(t *testing.T) {
 		}}
 	}
 	refused := recharge("R1")
-	refused.Faults = []engine.Fault{{Name: "code", Code: "MG08099F"}}
-	out := w.ok(w.apply(refused), "MG08099F")
+	refused.Faults = []engine.Fault{{Name: "code", Code: "MG18099F"}}
+	out := w.ok(w.apply(refused), "MG18099F")
 	assert.False(t, out.Taken)
 	held := recharge("R1")
 	held.Faults = []engine.Fault{{Name: "stay-pending"}}
@@ -36,7 +36,7 @@ func TestFaultsOfOneSubmission(t *testing.T) {
 	out = w.ok(w.apply(recharge("R2")), "MG00000F")
 	assert.True(t, out.Taken, "the next one meets nothing")
 	assert.False(t, w.apply(recharge("R2")).Taken, "it was taken before")
-	assert.Len(t, w.fault(engine.Fault{Name: "stay-pending", Op: "doDpTrade", Lift: true}).Notices, 1)
+	assert.Len(t, w.release("doDpTrade").Notices, 1)
 
 	again := engine.New()
 	for _, cmd := range w.log {
@@ -59,7 +59,8 @@ func TestFaultsOfOneSubmissionRefused(t *testing.T) {
 		want  string
 	}{
 		"unknown": {engine.Fault{Name: "flood"}, "unknown fault"},
-		"lift":    {engine.Fault{Name: "code", Lift: true}, "nothing to lift"},
+		"success": {engine.Fault{Name: "code", Code: "MG00000F"}, "no refusal"},
+		"row 0":   {engine.Fault{Name: "row"}, "has no rows"},
 		"no code": {engine.Fault{Name: "code"}, "needs its code"},
 		"no rows": {engine.Fault{Name: "row", Row: 1}, "has no rows"},
 	} {
@@ -69,6 +70,7 @@ func TestFaultsOfOneSubmissionRefused(t *testing.T) {
 		assert.ErrorContains(t, err, c.want, name)
 	}
 	assert.Equal(t, before, w.e.Digest())
-	assert.NoError(t, w.e.ExamineFault("", engine.Fault{Name: "row", Op: "Transfer", Row: 1}))
-	assert.Error(t, w.e.ExamineFault("000000", engine.Fault{Name: "row", Op: "Transfer", Row: 1}))
+	assert.NoError(t, w.e.ExamineFault("Transfer", engine.Fault{Name: "row", Row: 1}))
+	assert.ErrorContains(t, w.e.ExamineFault("Transfer", engine.Fault{Name: "row"}), "count from 1")
+	assert.ErrorContains(t, w.e.ExamineFault("transfer", engine.Fault{Name: "row", Row: 1}), "unknown operation")
 }

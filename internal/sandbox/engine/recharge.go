@@ -25,8 +25,8 @@ type Bank struct {
 	Code  string // 编号: pTrdBnkCode
 }
 
-// Banks is the list behind GetBankList, and the only codes that pTrdBnkCode
-// takes. 00004 and 00083 were seen on the real platform; the other codes and
+// Banks is the list behind GetBankList; pTrdBnkCode takes other codes too, for
+// the platform's own list is not known. 00004 and 00083 were seen on the real platform; the other codes and
 // which bank each one means are our choice.
 func Banks() []Bank {
 	return []Bank{
@@ -67,20 +67,16 @@ func rechargeOperation() *operation {
 		date("pTrdDate", "充值日期"),
 		field{name: "pTrdAmt", label: "充值金额", rule: positive()},
 		field{name: "pChannelType", label: "充值渠道种类", rule: oneOf(eBank, withholding)},
-		field{name: "pTrdBnkCode", label: "充值银行", rule: bankCodeRule(), optional: true},
+		field{name: "pTrdBnkCode", label: "充值银行", rule: text(5), optional: true},
 		field{name: "pMerFee", label: "平台手续费", rule: notNegative()},
 		feeTypeField(),
 	)
 	return &operation{
-		name: "doDpTrade", title: "充值申请", number: "08", redirect: true, fields: request(true, fields...),
+		name: "doDpTrade", title: "充值", number: "18", trade: "08", redirect: true, fields: request(true, fields...),
 		response: response("pMerBillNo", "pAcctType", "pIdentNo", "pRealName", "pIpsAcctNo", "pTrdDate", "pTrdAmt",
 			"pTrdBnkCode", "pIpsBillNo"),
 		plan: planRecharge,
 	}
-}
-
-func bankCodeRule() rule {
-	return rule{"必须为5位数字", func(s string) bool { return len(s) == 5 && allDigits(s) }}
 }
 
 // withholdingOperation is 4.13 自动代扣充值.
@@ -94,7 +90,7 @@ func withholdingOperation() *operation {
 	}
 	fields = request(false, append(fields, person("pIpsAcctNo")...)...)
 	return &operation{
-		name: "CoDpTrade", title: "自动代扣充值", number: "12", fields: fields,
+		name: "CoDpTrade", title: "自动代扣充值", number: "13", trade: "08", fields: fields,
 		response: echo(fields, "pIpsBillNo", "pIpsTime", "pTrdRealAmt", "pIpsFee", "pTrdBnkCode"),
 		failed:   given{"pTrdRealAmt": "0.00", "pIpsFee": "0.00"},
 		plan:     planRecharge,
@@ -109,23 +105,12 @@ func planRecharge(e *Engine, s *submission) (task, *refusal) {
 		amount: s.fen("pTrdAmt"), fee: s.fen("pMerFee"), ipsFee: s.merchant.IPSFee,
 	}
 	switch {
-	case t.account == nil:
-		return nil, t.refuseAs("020F", "账号", s.get("pIpsAcctNo"))
 	case !t.account.is(s.get("pIdentNo"), s.get("pRealName")):
-		return nil, t.refuseAs("021F", "账号", t.account.number)
+		return nil, t.refuseAs("020F", s.get("pIpsAcctNo"))
 	case t.fee+t.userFee() > t.amount:
-		return nil, t.refuseAs("024F", "充值金额", s.get("pTrdAmt"))
-	case !t.eBank():
-		// CoDpTrade has no such field; whatever it says is passed over.
-		if !t.byMerchant() && s.get("pTrdBnkCode") != "" {
-			return nil, s.refuse("MG08027F", "银行编号", s.get("pTrdBnkCode"))
-		}
-		return t, nil
-	case s.get("pTrdBnkCode") == "":
-		return nil, missing("充值银行")
-	}
-	if _, ok := bankName(s.get("pTrdBnkCode")); !ok {
-		return nil, s.refuse("MG08022F", "银行编号", s.get("pTrdBnkCode"))
+		return nil, t.refuseAs("024F", s.get("pTrdAmt"))
+	case t.eBank() && s.get("pTrdBnkCode") == "":
+		return nil, s.op.missing("pTrdBnkCode", "充值银行")
 	}
 	return t, nil
 }
@@ -142,8 +127,8 @@ type rechargeTask struct {
 func (t *rechargeTask) eBank() bool      { return t.get("pChannelType") == eBank }
 func (t *rechargeTask) byMerchant() bool { return t.op.name == "CoDpTrade" }
 
-func (t *rechargeTask) refuseAs(suffix string, about ...string) *refusal {
-	return t.refuse("MG"+t.op.number+suffix, about...)
+func (t *rechargeTask) refuseAs(suffix string, values ...string) *refusal {
+	return t.refuse("MG"+t.op.number+suffix, values...)
 }
 
 func (t *rechargeTask) userFee() int64 {
@@ -165,7 +150,10 @@ func (t *rechargeTask) consent() consent {
 		{Label: "实际到账", Value: formatFen(t.amount - t.fee - t.userFee()), Money: true},
 	}
 	if t.eBank() {
-		name, _ := bankName(t.get("pTrdBnkCode"))
+		name, ok := bankName(t.get("pTrdBnkCode"))
+		if !ok {
+			name = t.get("pTrdBnkCode")
+		}
 		return consent{page: PageBank, from: t.account, lines: append(lines, Line{Label: "充值银行", Value: name})}
 	}
 	return consent{page: PagePassword, from: t.account, lines: append(lines,
@@ -180,7 +168,7 @@ func (t *rechargeTask) textConsent() consent {
 		pending: func(o *order) Answer {
 			return o.says(codeAccepted, o.known, nil)
 		},
-		declined: "MG12046F", late: "MG12047F",
+		declined: t.refuse("MG13046F"), late: t.refuse("MG13047F"),
 	}
 }
 
@@ -188,22 +176,22 @@ func (t *rechargeTask) textConsent() consent {
 // the money does.
 func (t *rechargeTask) start(e *Engine, o *order) {
 	o.billNo = e.bill(map[bool]string{true: "DP", false: "NT"}[t.byMerchant()], 8)
-	o.known = given{"pIpsBillNo": o.billNo, "pIpsTime": wireTime(e.now)}
+	o.known = given{"pIpsBillNo": o.billNo, "pIpsTime": o.merchant.stamp(e.now)}
 }
 
 func (t *rechargeTask) check(e *Engine) *refusal {
 	switch {
 	case !t.eBank() && !t.account.mandate:
-		return t.refuseAs("023F", "账号", t.account.number)
+		return t.refuseAs("023F", t.account.number)
 	case t.userFee() == 0 && e.holds(t.merchant.code())+t.fee < t.ipsFee:
-		return t.refuseAs("025F", "商户号", t.merchant.code())
+		return t.refuseAs("025F", t.merchant.code())
 	}
 	return nil
 }
 
 func (t *rechargeTask) do(e *Engine, o *order) (result, *refusal) {
 	user, mine := available(t.account.number), available(t.merchant.code())
-	if o.hold != nil {
+	if o.hold {
 		user = unsettled(t.account.number)
 		t.net = t.amount - t.fee - t.userFee()
 	}
@@ -218,7 +206,7 @@ func (t *rechargeTask) do(e *Engine, o *order) (result, *refusal) {
 	if r := e.post(o, "", &batch); r != nil {
 		return result{}, r
 	}
-	g := given{"pIpsBillNo": o.billNo, "pIpsTime": wireTime(e.now)}
+	g := given{"pIpsBillNo": o.billNo, "pIpsTime": o.merchant.stamp(e.now)}
 	if t.byMerchant() {
 		g["pTrdRealAmt"] = formatFen(t.amount - t.fee - t.userFee())
 		g["pIpsFee"] = formatFen(t.ipsFee)
@@ -244,4 +232,112 @@ func bankCode(name string) string {
 		}
 	}
 	return ""
+}
+
+// What pOutType says.
+const (
+	ordinary = "1"
+	directed = "2" // not open
+)
+
+// withdrawalOperation is 4.14 提现.
+func withdrawalOperation() *operation {
+	fields := []field{
+		merBillNo(),
+		{name: "pAcctType", label: "账户类型", rule: oneOf(aPerson), closed: organisation},
+		{name: "pOutType", label: "提现模式", rule: oneOf(ordinary), closed: directed},
+		{name: "pBidNo", label: "标的号", rule: text(30), optional: true},
+		{name: "pContractNo", label: "合同号", rule: text(30), optional: true},
+		{name: "pDwTo", label: "提现去向", rule: text(30), optional: true},
+	}
+	fields = append(fields, person("pIpsAcctNo")...)
+	fields = append(fields,
+		date("pDwDate", "提现日期"),
+		field{name: "pTrdAmt", label: "提现金额", rule: positive()},
+		field{name: "pMerFee", label: "平台手续费", rule: notNegative()},
+		feeTypeField(),
+	)
+	return &operation{
+		name: "doDwTrade", title: "提现申请", number: "19", trade: "09", redirect: true, fields: request(true, fields...),
+		response: response("pMerBillNo", "pAcctType", "pOutType", "pBidNo", "pContractNo", "pDwTo", "pIdentNo",
+			"pRealName", "pIpsAcctNo", "pDwDate", "pTrdAmt", "pIpsBillNo"),
+		plan: planWithdrawal,
+	}
+}
+
+func planWithdrawal(e *Engine, s *submission) (task, *refusal) {
+	t := &withdrawalTask{
+		submission: s, account: e.account(s.merchant, s.get("pIpsAcctNo")),
+		amount: s.fen("pTrdAmt"), fee: s.fen("pMerFee"), ipsFee: s.merchant.IPSFee,
+	}
+	if !t.account.is(s.get("pIdentNo"), s.get("pRealName")) {
+		return nil, s.refuse("MG19010F")
+	}
+	return t, nil
+}
+
+type withdrawalTask struct {
+	*submission
+	account *account
+	amount  int64
+	fee     int64 // to the merchant, on top of the amount
+	ipsFee  int64 // to the platform, likewise
+}
+
+func (t *withdrawalTask) userFee() int64 {
+	if t.get("pIpsFeeType") == userPays {
+		return t.ipsFee
+	}
+	return 0
+}
+
+func (t *withdrawalTask) consent() consent {
+	return consent{page: PagePassword, from: t.account, lines: []Line{
+		{Label: "姓名", Value: maskName(t.account.realName)},
+		{Label: "账号", Value: t.account.number},
+		{Label: "提现金额", Value: formatFen(t.amount), Money: true},
+		{Label: "手续费", Value: formatFen(t.fee + t.userFee()), Money: true},
+		{Label: "扣款合计", Value: formatFen(t.amount + t.fee + t.userFee()), Money: true},
+		{Label: "到账银行", Value: t.account.bank},
+		{Label: "银行卡尾号", Value: t.account.cardTail},
+	}}
+}
+
+func (t *withdrawalTask) check(e *Engine) *refusal {
+	switch {
+	case e.holds(t.account.number) < t.amount+t.fee+t.userFee():
+		return t.refuse("MG19054F")
+	case t.userFee() == 0 && e.holds(t.merchant.code())+t.fee < t.ipsFee:
+		return t.refuse("MG19025F", t.merchant.code())
+	}
+	return nil
+}
+
+func (t *withdrawalTask) do(e *Engine, o *order) (result, *refusal) {
+	user, mine := available(t.account.number), available(t.merchant.code())
+	to := available(bankAccount)
+	if o.hold {
+		to = unsettled(t.account.number)
+	}
+	payer := mine
+	if t.userFee() > 0 {
+		payer = user
+	}
+	var batch ledger.Batch
+	batch.Move(user, to, t.amount, "提现")
+	batch.Move(user, mine, t.fee, "提现平台手续费")
+	batch.Move(payer, available(feeAccount), t.ipsFee, "提现IPS手续费")
+	if r := e.post(o, "", &batch); r != nil {
+		return result{}, r
+	}
+	o.billNo = e.bill("WD", 8)
+	return o.done(given{"pIpsBillNo": o.billNo}), nil
+}
+
+// settle sends the money to the bank that a held order left unsettled.
+func (t *withdrawalTask) settle(e *Engine, o *order) {
+	var batch ledger.Batch
+	batch.Move(unsettled(t.account.number), available(bankAccount), t.amount, "提现到账")
+	// The money was put aside for this and nothing else takes it from there.
+	_ = e.post(o, "", &batch)
 }

@@ -9,10 +9,11 @@ import (
 // repaymentOperation is 4.11 还款.
 func repaymentOperation() *operation {
 	return &operation{
-		name: "RepaymentNewTrade", title: "还款", number: "10", redirect: true, maxRows: 300,
+		name: "RepaymentNewTrade", title: "还款", number: "12", fieldCode: codeRepayField, trade: "11", redirect: true, maxRows: 300,
 		fields: request(true,
 			bidNo(), date("pRepaymentDate", "还款日期"), merBillNo(),
 			field{name: "pRepayType", label: "还款类型", rule: oneOf(byHand, automatic)},
+			// Of a repayment by hand it is passed over, whatever it says.
 			field{name: "pIpsAuthNo", label: "授权号", rule: alnum(30), optional: true},
 			field{name: "pOutAcctNo", label: "转出方账号", rule: text(30)},
 			field{name: "pOutAmt", label: "转出方总金额", rule: positive()},
@@ -44,11 +45,8 @@ type repayRow struct {
 func planRepayment(e *Engine, s *submission) (task, *refusal) {
 	t := &repaymentTask{submission: s}
 	auto := s.get("pRepayType") == automatic
-	switch {
-	case auto && s.get("pIpsAuthNo") == "":
-		return nil, missing("授权号")
-	case !auto && s.get("pIpsAuthNo") != "":
-		return nil, s.refuse("MG10025F", "授权号", s.get("pIpsAuthNo"))
+	if auto && s.get("pIpsAuthNo") == "" {
+		return nil, s.op.missing("pIpsAuthNo", "授权号")
 	}
 	if r := t.readRows(); r != nil {
 		return nil, r
@@ -56,20 +54,23 @@ func planRepayment(e *Engine, s *submission) (task, *refusal) {
 	t.bid = e.bid(s.merchant, s.get("pBidNo"))
 	switch {
 	case t.bid == nil:
-		return nil, s.refuse("MG10020F", "标的号", s.get("pBidNo"))
+		return nil, s.refuse("MG12020F", s.get("pBidNo"))
 	case t.bid.borrower.number != s.get("pOutAcctNo"):
-		return nil, s.refuse("MG10022F", "账号", s.get("pOutAcctNo"))
-	}
-	if auto {
-		c := e.contracts[s.get("pIpsAuthNo")]
-		if c == nil || !c.repay || c.merchant != s.merchant || c.account != t.bid.borrower {
-			return nil, s.refuse("MG10026F", "授权号", s.get("pIpsAuthNo"))
-		}
-		t.contract = c
+		return nil, s.refuse("MG12022F", s.get("pOutAcctNo"))
 	}
 	for i := range t.rows {
-		if a := e.account(s.merchant, t.rows[i].to); a != nil {
-			t.rows[i].name = maskName(a.realName)
+		row := &t.rows[i]
+		if a := e.account(s.merchant, row.to); a != nil {
+			row.name = maskName(a.realName)
+		}
+		if auto && row.outFee > row.amount {
+			return nil, s.refuse("MG12034F", fmt.Sprint(i+1))
+		}
+	}
+	if auto {
+		t.contract = e.contracts[s.get("pIpsAuthNo")]
+		if c := t.contract; c == nil || !c.repay || c.account != t.bid.borrower {
+			return nil, s.refuse("MG12026F", s.get("pIpsAuthNo"))
 		}
 	}
 	return t, nil
@@ -93,17 +94,17 @@ func (t *repaymentTask) readRows() *refusal {
 			inFee: msg.fen("pInFee"), outFee: msg.fen("pOutInfoFee"), msg: msg,
 		}
 		if row.amount <= row.inFee {
-			return t.refuse("MG10029F", "行号", fmt.Sprint(i+1), "转入金额", formatFen(row.amount))
+			return t.refuse("MG12029F", fmt.Sprint(i+1), formatFen(row.amount))
 		}
 		t.amount += row.amount
 		t.fee += row.outFee
 		t.rows = append(t.rows, row)
 	}
 	if t.amount != t.fen("pOutAmt") {
-		return t.refuse("MG10023F", "总金额", t.get("pOutAmt"), "明细合计", formatFen(t.amount))
+		return t.refuse("MG12023F", t.get("pOutAmt"), formatFen(t.amount))
 	}
 	if t.fee != t.fen("pOutFee") {
-		return t.refuse("MG10024F", "总手续费", t.get("pOutFee"), "明细合计", formatFen(t.fee))
+		return t.refuse("MG12024F", t.get("pOutFee"), formatFen(t.fee))
 	}
 	return nil
 }
@@ -135,11 +136,11 @@ func (t *repaymentTask) payees() []Payee {
 func (t *repaymentTask) check(e *Engine) *refusal {
 	switch {
 	case t.bid.status != bidRunning:
-		return t.refuse("MG10021F", "标的号", t.bid.no)
+		return t.refuse("MG12021F", t.bid.no)
 	case t.contract != nil && !t.contract.live(e.now):
-		return t.refuse("MG10027F", "授权号", t.contract.authNo)
+		return t.refuse("MG12027F", t.contract.authNo)
 	case e.holds(t.bid.borrower.number) < t.amount+t.fee:
-		return t.refuse("MG10028F", "账号", t.bid.borrower.number)
+		return t.refuse("MG12028F", t.bid.borrower.number)
 	}
 	return nil
 }
@@ -158,29 +159,24 @@ func (t *repaymentTask) do(e *Engine, o *order) (result, *refusal) {
 	g := given{"pIpsBillNo": o.billNo, "pIpsDate": wireDate(e.now), "pOutIpsFee": "0.00"}
 	final := o.says(codeDone, g, rows)
 	if failed == len(rows) {
-		final.Code, final.Text = "MG10044F", t.refuse("MG10044F", "订单号", o.key.bill).text
+		final.Code, final.Text = "MG12044F", t.refuse("MG12044F", o.key.bill).text
 	}
-	return result{now: o.says(codeAccepted, g, nil), final: final}, nil
+	return result{now: o.says(codeAccepted, g, nil), final: final, refused: failed == len(rows)}, nil
 }
 
 // doRow pays one creditor. A row that fails leaves the others alone.
 func (t *repaymentTask) doRow(e *Engine, o *order, i int) *refusal {
 	row := &t.rows[i]
-	c := e.claims[orderKey{merchant: t.merchant.code(), bill: row.claim}]
+	c, h := e.findClaim(t.bid, row.claim, row.to)
 	switch {
 	case o.rowFails(i + 1):
-		return t.op.refuseFor(t.op.commonCode(rowFault), "明细处理失败", "行号", fmt.Sprint(i+1))
-	case c == nil || c.bid != t.bid:
-		return t.refuse("MG10030F", "债权人订单号", row.claim)
+		return t.op.refuse(rowFault, fmt.Sprint(i+1))
+	case c == nil:
+		return t.refuse("MG12030F", row.claim)
 	case c.state != claimReleased:
-		return t.refuse("MG10033F", "债权人订单号", row.claim)
-	}
-	s := c.holders[row.to]
-	switch {
-	case s == nil || s.face == 0:
-		return t.refuse("MG10031F", "账号", row.to)
-	case row.amount > s.room:
-		return t.refuse("MG10032F", "债权人订单号", row.claim, "金额", formatFen(row.amount))
+		return t.refuse("MG12033F", row.claim)
+	case h == nil:
+		return t.refuse("MG12031F", row.to)
 	}
 	borrower, creditor, mine := available(t.bid.borrower.number), available(row.to), available(t.merchant.code())
 	var batch ledger.Batch
@@ -190,8 +186,7 @@ func (t *repaymentTask) doRow(e *Engine, o *order, i int) *refusal {
 	if r := e.post(o, t.bid.no, &batch); r != nil {
 		return r
 	}
-	s.pay(row.amount)
-	t.bid.received += row.amount
+	e.paid(o, c, h, row.amount)
 	return nil
 }
 

@@ -21,12 +21,6 @@ const (
 	batched  = "2"
 )
 
-// What a row's pStatus says.
-const (
-	rowDone   = "Y"
-	rowFailed = "N"
-)
-
 // transferOperation is 4.10 转账.
 func transferOperation() *operation {
 	return &operation{
@@ -47,7 +41,13 @@ func transferOperation() *operation {
 			{name: "pTTrdFee", label: "转入方手续费", rule: notNegative()},
 		},
 		response: response("pMerBillNo", "pBidNo", "pDate", "pTransferType", "pTransferMode", "pIpsBillNo", "pIpsTime", "pDetails"),
-		plan:     planTransfer,
+		tradeOf: func(msg Message) string {
+			if msg.Get("pTransferType") == debtSale {
+				return "15"
+			}
+			return "14"
+		},
+		plan: planTransfer,
 	}
 }
 
@@ -62,436 +62,384 @@ type transferRow struct {
 	msg     Message
 }
 
-func planTransfer(e *Engine, s *submission) (task, *refusal) {
-	t := &transferTask{submission: s, kind: s.get("pTransferType"), batched: s.get("pTransferMode") == batched}
-	if t.batched && t.kind != investment {
-		return nil, s.refuse("MG09022F", "转账类型", t.kind)
-	}
-	for _, msg := range s.msg.rows("pDetails") {
-		t.rows = append(t.rows, transferRow{
-			origin: msg.Get("pOriMerBillNo"), amount: msg.fen("pTrdAmt"), from: msg.Get("pFIpsAcctNo"), to: msg.Get("pTIpsAcctNo"),
-			fromFee: msg.fen("pFTrdFee"), toFee: msg.fen("pTTrdFee"), msg: msg,
-		})
-	}
-	if r := t.checkShape(); r != nil {
-		return nil, r
-	}
-	if t.bid = e.bid(s.merchant, s.get("pBidNo")); t.bid == nil {
-		return nil, s.refuse("MG09020F", "标的号", s.get("pBidNo"))
-	}
-	return t, t.checkParties()
+// transferKind is what a pTransferType means.
+type transferKind struct {
+	text     string // in the journal
+	onePayer bool   // all rows have one payer
+	onePayee bool   // all rows have one payee
+	// atOnce says that there is one row, and that it is answered at once.
+	atOnce bool
+	// allowed says whether the bid is in a state for it.
+	allowed func(*bid) bool
+	// checkParties makes sure of the one party that the bid itself determines.
+	checkParties func(*transferTask, *transferRow) *refusal
+	// plan works out a row, and changes nothing.
+	plan func(*transferTask, *Engine, *transferRow) (*movement, *refusal)
 }
 
-// transferTask moves money between the parties of a bid.
+// transferKinds lists them by pTransferType. That 3 and 5 are allowed after the
+// end of the bid too, and 5 not before its first release, is our choice: what a
+// borrower owes to a guarantor outlives the bid.
+func transferKinds() map[string]transferKind {
+	running := func(b *bid) bool { return b.status == bidRunning }
+	afterwards := func(b *bid) bool { return b.released > 0 && (b.status == bidRunning || b.status == bidEnded) }
+	return map[string]transferKind{
+		investment:   {"放款", false, true, false, (*bid).open, payeeBorrows, (*transferTask).invest},
+		compensating: {"代偿", true, false, false, running, payerGuarantees, (*transferTask).compensate},
+		reimbursing:  {"代偿还款", false, false, true, afterwards, payerBorrows, (*transferTask).reimburse},
+		debtSale:     {"债权转让", false, false, true, running, nobodySpecial, (*transferTask).sell},
+		profit:       {"担保收益", false, false, true, afterwards, payerBorrows, (*transferTask).payProfit},
+	}
+}
+
+func nobodySpecial(*transferTask, *transferRow) *refusal { return nil }
+
+func payeeBorrows(t *transferTask, row *transferRow) *refusal {
+	if row.to != t.bid.borrower.number {
+		return t.refuse("MG09025F", row.to)
+	}
+	return nil
+}
+
+func payerBorrows(t *transferTask, row *transferRow) *refusal {
+	if row.from != t.bid.borrower.number {
+		return t.refuse("MG09025F", row.from)
+	}
+	return nil
+}
+
+func payerGuarantees(t *transferTask, row *transferRow) *refusal {
+	if t.bid.guarantors[row.from] == nil {
+		return t.refuse("MG09026F", row.from)
+	}
+	return nil
+}
+
+// transferTask moves money between the parties of a bid. Accounts say who gives
+// and who takes; pFAcctType and pTAcctType are passed over.
 type transferTask struct {
 	*submission
-	bid     *bid
-	kind    string
-	batched bool
-	rows    []transferRow
+	bid    *bid
+	kind   transferKind
+	netted bool // pTransferMode 2: the borrower gets one principal and pays one fee
+	rows   []transferRow
 }
 
-// checkShape compares who gives and who takes with what the type allows: one
-// payee for an investment, one payer for a compensation, one row for the rest.
-func (t *transferTask) checkShape() *refusal {
-	first := t.rows[0]
-	for i, row := range t.rows {
-		if t.single() && i > 0 || t.kind == investment && row.to != first.to || t.kind == compensating && row.from != first.from {
-			return t.refuse("MG09023F", "行号", fmt.Sprint(i+1))
+func planTransfer(e *Engine, s *submission) (task, *refusal) {
+	t := &transferTask{submission: s, kind: transferKinds()[s.get("pTransferType")], netted: s.get("pTransferMode") == batched}
+	if t.netted && s.get("pTransferType") != investment {
+		return nil, s.refuse("MG09022F", s.get("pTransferType"))
+	}
+	for i, msg := range s.msg.rows("pDetails") {
+		row := transferRow{
+			origin: msg.Get("pOriMerBillNo"), amount: msg.fen("pTrdAmt"), from: msg.Get("pFIpsAcctNo"), to: msg.Get("pTIpsAcctNo"),
+			fromFee: msg.fen("pFTrdFee"), toFee: msg.fen("pTTrdFee"), msg: msg,
 		}
-		fromType, toType := row.msg.Get("pFAcctType"), row.msg.Get("pTAcctType")
-		// Only a guarantor can be an organisation.
-		if fromType == organisation && t.kind != compensating || toType == organisation && t.kind != reimbursing && t.kind != profit {
-			return t.refuse("MG09024F", "行号", fmt.Sprint(i+1))
+		t.rows = append(t.rows, row)
+		first := t.rows[0]
+		if t.kind.atOnce && i > 0 || t.kind.onePayee && row.to != first.to || t.kind.onePayer && row.from != first.from {
+			return nil, t.refuse("MG09023F", fmt.Sprint(i+1))
 		}
 	}
-	return nil
-}
-
-// single says whether the type is answered at once, having one row.
-func (t *transferTask) single() bool { return t.kind != investment && t.kind != compensating }
-
-// checkParties makes sure of the one party that the bid itself determines.
-func (t *transferTask) checkParties() *refusal {
-	first := t.rows[0]
-	borrower := t.bid.borrower.number
-	switch t.kind {
-	case investment:
-		if first.to != borrower {
-			return t.refuse("MG09025F", "账号", first.to)
-		}
-	case reimbursing, profit:
-		if first.from != borrower {
-			return t.refuse("MG09025F", "账号", first.from)
-		}
-		return t.checkAccountType(first.to, first.msg.Get("pTAcctType"))
-	case compensating:
-		if t.bid.guarantors[first.from] == nil {
-			return t.refuse("MG09026F", "账号", first.from)
-		}
-		return t.checkAccountType(first.from, first.msg.Get("pFAcctType"))
+	if t.bid = e.bid(s.merchant, s.get("pBidNo")); t.bid == nil {
+		return nil, s.refuse("MG09020F", s.get("pBidNo"))
 	}
-	return nil
-}
-
-func (t *transferTask) checkAccountType(account, kind string) *refusal {
-	if (account == t.merchant.code()) != (kind == organisation) {
-		return t.refuse("MG09024F", "账号", account)
-	}
-	return nil
+	return t, t.kind.checkParties(t, &t.rows[0])
 }
 
 func (t *transferTask) consent() consent { return consent{} }
 
 func (t *transferTask) check(e *Engine) *refusal {
-	status := t.bid.status
-	allowed := status == bidRunning
-	switch t.kind {
-	case investment:
-		allowed = t.bid.open()
-	case reimbursing, profit:
-		// What a borrower owes to a guarantor outlives the bid (our choice).
-		allowed = status == bidRunning || status == bidEnded
+	if !t.kind.allowed(t.bid) {
+		return t.refuse("MG09021F", t.bid.no)
 	}
-	if !allowed {
-		return t.refuse("MG09021F", "标的号", t.bid.no)
-	}
-	if t.single() {
-		_, r := t.planRow(e, nil, &t.rows[0])
+	if t.kind.atOnce {
+		_, r := t.kind.plan(t, e, &t.rows[0])
 		return r
 	}
 	return nil
 }
 
-// deed is what a row comes to: moves to post, and what is true after them.
-type deed struct {
+// movement is what a row comes to: what to post, and what is true after it.
+type movement struct {
 	batch ledger.Batch
-	then  func()
-}
-
-// tally is what rows of a batch that are not posted yet already take up.
-type tally struct {
-	released map[*claim]bool
-	amount   int64
-	fees     int64
-}
-
-// planRow works out a row without changing anything.
-func (t *transferTask) planRow(e *Engine, sum *tally, row *transferRow) (*deed, *refusal) {
-	switch t.kind {
-	case investment:
-		return t.invest(e, sum, row)
-	case compensating:
-		return t.compensate(e, row)
-	case reimbursing:
-		return t.reimburse(e, row)
-	case debtSale:
-		return t.sell(e, row)
-	default:
-		return t.payProfit(e, row)
-	}
+	after func(o *order)
 }
 
 func (t *transferTask) do(e *Engine, o *order) (result, *refusal) {
-	billNo, now := "", wireTime(e.now)
-	number := func() {
-		if billNo == "" {
-			billNo = e.bill("", 3)
-			o.billNo = billNo
+	refusals, failed := make([]*refusal, len(t.rows)), 0
+	if t.netted {
+		t.doNetted(e, o, refusals)
+	} else {
+		for i := range t.rows {
+			refusals[i] = t.doRow(e, o, i)
 		}
 	}
-	if t.single() {
-		d, r := t.planRow(e, nil, &t.rows[0])
-		if r == nil && o.rowFails(1) {
-			r = t.rowFault(1)
-		}
-		if r == nil {
-			r = e.post(o, t.bid.no, &d.batch)
-		}
+	if t.kind.atOnce && refusals[0] != nil {
+		return result{}, refusals[0]
+	}
+	o.billNo = e.bill("", 3)
+	rows, now := make([]Message, len(t.rows)), t.merchant.stamp(e.now)
+	for i, r := range refusals {
+		rows[i] = t.rowAnswer(i, r, o.billNo, now)
 		if r != nil {
-			return result{}, r
-		}
-		d.then()
-		number()
-		a := o.says(codeDone, given{"pIpsBillNo": billNo, "pIpsTime": now}, []Message{t.rowAnswer(0, nil, billNo, now)})
-		return result{a, a}, nil
-	}
-	number()
-	refusals := t.doRows(e, o)
-	failed := 0
-	rows := make([]Message, len(t.rows))
-	for i := range t.rows {
-		rows[i] = t.rowAnswer(i, refusals[i], billNo, now)
-		if refusals[i] != nil {
 			failed++
 		}
 	}
-	g := given{"pIpsBillNo": billNo, "pIpsTime": now}
+	g := given{"pIpsBillNo": o.billNo, "pIpsTime": now}
 	final := o.says(codeDone, g, rows)
-	if failed == len(rows) {
-		final.Code, final.Text = "MG09044F", t.refuse("MG09044F", "订单号", o.key.bill).text
+	switch {
+	case t.kind.atOnce:
+		return result{now: final, final: final}, nil
+	case failed == len(rows):
+		final.Code, final.Text = "MG09044F", t.refuse("MG09044F", o.key.bill).text
 	}
-	return result{now: o.says(codeAccepted, g, nil), final: final}, nil
+	return result{now: o.says(codeAccepted, g, nil), final: final, refused: failed == len(rows)}, nil
 }
 
-func (t *transferTask) rowFault(n int) *refusal {
-	return t.op.refuseFor(t.op.commonCode(rowFault), "明细处理失败", "行号", fmt.Sprint(n))
+func (t *transferTask) doRow(e *Engine, o *order, i int) *refusal {
+	m, r := t.planRow(e, o, i)
+	if r == nil {
+		r = e.post(o, t.bid.no, &m.batch)
+	}
+	if r == nil {
+		m.after(o)
+	}
+	return r
 }
 
-// doRows carries out what it can and says of every row why it failed, or nil.
-func (t *transferTask) doRows(e *Engine, o *order) []*refusal {
-	refusals := make([]*refusal, len(t.rows))
-	if t.batched {
-		t.doBatch(e, o, refusals)
-		return refusals
-	}
-	for i := range t.rows {
-		var d *deed
-		if d, refusals[i] = t.planRow(e, nil, &t.rows[i]); refusals[i] != nil {
-			continue
-		}
-		if refusals[i] = t.mayFail(o, i); refusals[i] != nil {
-			continue
-		}
-		if refusals[i] = e.post(o, t.bid.no, &d.batch); refusals[i] == nil {
-			d.then()
-		}
-	}
-	return refusals
-}
-
-func (t *transferTask) mayFail(o *order, i int) *refusal {
+func (t *transferTask) planRow(e *Engine, o *order, i int) (*movement, *refusal) {
 	if o.rowFails(i + 1) {
-		return t.rowFault(i + 1)
+		return nil, t.op.refuse(rowFault, fmt.Sprint(i+1))
 	}
-	return nil
+	return t.kind.plan(t, e, &t.rows[i])
 }
 
-// doBatch gathers the money of all good rows and gives the borrower one
-// principal and takes one fee from him.
-func (t *transferTask) doBatch(e *Engine, o *order, refusals []*refusal) {
-	sum := &tally{released: make(map[*claim]bool)}
+// doNetted releases the money of all good rows, gives the borrower one principal
+// and takes one fee from him, for which any row's principal is good. If all of
+// it together does not cover the fee, nothing moves.
+func (t *transferTask) doNetted(e *Engine, o *order, refusals []*refusal) {
 	var all ledger.Batch
-	var thens []func()
+	var good []*movement
+	var principal, fee int64
+	released := make(map[string]bool)
 	for i := range t.rows {
 		row := &t.rows[i]
-		var d *deed
-		if d, refusals[i] = t.planRow(e, sum, row); refusals[i] != nil {
+		m, r := t.planRow(e, o, i)
+		switch {
+		case r != nil:
+		case released[row.origin]:
+			r = t.refuse("MG09031F", row.origin)
+		case t.bid.feeTaken+fee+row.toFee > t.bid.fee:
+			r = t.refuse("MG09035F", t.bid.no, formatFen(row.toFee))
+		}
+		if refusals[i] = r; r != nil {
 			continue
 		}
-		if refusals[i] = t.mayFail(o, i); refusals[i] != nil {
-			continue
-		}
-		sum.released[e.claims[t.originKey(row)]] = true
-		sum.amount += row.amount
-		sum.fees += row.toFee
-		all.Append(&d.batch)
-		thens = append(thens, d.then)
+		released[row.origin] = true
+		principal += row.amount
+		fee += row.toFee
+		all.Append(&m.batch)
+		good = append(good, m)
 	}
-	borrower := available(t.bid.borrower.number)
-	all.Move(available(transitAccount), borrower, sum.amount, "批量放款")
-	all.Move(borrower, available(t.merchant.code()), sum.fees, "批量放款借款人手续费")
-	if r := e.post(o, t.bid.no, &all); r != nil {
-		for i := range refusals {
-			if refusals[i] == nil {
-				refusals[i] = r
-			}
-		}
-		return
+	borrower := t.bid.borrower.number
+	var r *refusal
+	if fee > e.holds(borrower)+principal {
+		r = t.refuse("MG09036F", borrower)
+	} else {
+		all.Move(available(transitAccount), available(borrower), principal, "批量放款")
+		all.Move(available(borrower), available(t.merchant.code()), fee, "批量放款借款人手续费")
+		r = e.post(o, t.bid.no, &all)
 	}
-	for _, then := range thens {
-		then()
+	for i := range refusals {
+		if refusals[i] == nil {
+			refusals[i] = r
+		}
+	}
+	if r == nil {
+		for _, m := range good {
+			m.after(o)
+		}
 	}
 }
 
-func (t *transferTask) originKey(row *transferRow) orderKey {
-	return orderKey{merchant: t.merchant.code(), bill: row.origin}
+func (t *transferTask) origin(row *transferRow) numberKey {
+	return numberKey{merchant: t.merchant.code(), bill: row.origin}
 }
 
 // invest releases an investor's frozen money to the borrower (放款). What of
 // the frozen fee the merchant does not take goes back to the investor.
-func (t *transferTask) invest(e *Engine, sum *tally, row *transferRow) (*deed, *refusal) {
-	b, c := t.bid, e.claims[t.originKey(row)]
-	if c == nil || c.bid != b {
-		return nil, t.refuse("MG09030F", "订单号", row.origin)
-	}
-	var taken, coming int64
-	if sum != nil {
-		taken, coming = sum.fees, sum.amount
-	}
+func (t *transferTask) invest(e *Engine, row *transferRow) (*movement, *refusal) {
+	b, c := t.bid, e.claims[t.origin(row)]
 	switch {
-	case c.state != claimFrozen || sum != nil && sum.released[c]:
-		return nil, t.refuse("MG09031F", "订单号", row.origin)
+	case c == nil || c.bid != b:
+		return nil, t.refuse("MG09030F", row.origin)
+	case c.state != claimFrozen:
+		return nil, t.refuse("MG09031F", row.origin)
 	case row.from != c.investor.number:
-		return nil, t.refuse("MG09033F", "账号", row.from)
+		return nil, t.refuse("MG09033F", row.from)
 	case row.amount != c.amount:
-		return nil, t.refuse("MG09032F", "订单号", row.origin, "金额", formatFen(row.amount))
+		return nil, t.refuse("MG09032F", row.origin, formatFen(row.amount))
 	case row.fromFee > c.fee:
-		return nil, t.refuse("MG09034F", "订单号", row.origin, "手续费", formatFen(row.fromFee))
-	case b.feeTaken+taken+row.toFee > b.fee:
-		return nil, t.refuse("MG09035F", "标的号", b.no, "手续费", formatFen(row.toFee))
-	case row.toFee > e.holds(row.to)+coming-taken+row.amount:
-		return nil, t.refuse("MG09036F", "账号", row.to)
+		return nil, t.refuse("MG09034F", row.origin)
+	case b.feeTaken+row.toFee > b.fee:
+		return nil, t.refuse("MG09035F", b.no, formatFen(row.toFee))
+	case !t.netted && row.toFee > e.holds(row.to)+row.amount:
+		return nil, t.refuse("MG09036F", row.to)
 	}
-	d := &deed{}
+	m := &movement{}
 	mine, to := available(t.merchant.code()), available(row.to)
-	if t.batched {
+	if t.netted {
 		to = available(transitAccount)
 	}
-	d.batch.Release(c.freeze, to, row.amount, "放款")
-	d.batch.Release(c.freeze, mine, row.fromFee, "放款投资人手续费")
-	d.batch.Release(c.freeze, available(row.from), c.fee-row.fromFee, "退还投资人手续费")
-	if !t.batched {
-		d.batch.Move(to, mine, row.toFee, "放款借款人手续费")
+	m.batch.Release(c.freeze, to, row.amount, "放款")
+	m.batch.Release(c.freeze, mine, row.fromFee, "放款投资人手续费")
+	m.batch.Release(c.freeze, available(row.from), c.fee-row.fromFee, "退还投资人手续费")
+	if !t.netted {
+		m.batch.Move(to, mine, row.toFee, "放款借款人手续费")
 	}
-	d.then = func() {
+	m.after = func(*order) {
 		c.state = claimReleased
-		s := c.share(c.investor)
-		s.face, s.outstanding, s.room = c.amount, c.amount, b.mostDue(c.amount)
+		h := c.holding(c.investor)
+		h.face, h.outstanding = c.amount, c.amount
 		b.released += c.amount
 		b.feeTaken += row.toFee
 		b.status = bidRunning
 	}
-	return d, nil
+	return m, nil
 }
 
 // compensate pays a creditor out of the guarantor's pocket (代偿): out of the
-// frozen margin first and then out of what is available (our choice).
-func (t *transferTask) compensate(e *Engine, row *transferRow) (*deed, *refusal) {
+// frozen margin first and then out of what is available (our choice). It is
+// bounded by the guarantor's promise only, like a repayment by the borrower's
+// consent; a repayment to him gives nothing of the promise back.
+func (t *transferTask) compensate(e *Engine, row *transferRow) (*movement, *refusal) {
 	g := t.bid.guarantors[row.from]
-	c := e.claims[t.originKey(row)]
-	if c == nil || c.bid != t.bid {
-		return nil, t.refuse("MG09030F", "订单号", row.origin)
-	}
-	s := c.holders[row.to]
+	c, h := e.findClaim(t.bid, row.origin, row.to)
 	fromMargin := min(row.amount, g.freeze.Left())
 	switch {
-	case s == nil || s.face == 0:
-		return nil, t.refuse("MG09039F", "账号", row.to)
-	case row.to == row.from: // a guarantor may hold a claim on the bid himself
-		return nil, t.refuse("MG09037F", "账号", row.to)
+	case c == nil:
+		return nil, t.refuse("MG09030F", row.origin)
+	case h == nil:
+		return nil, t.refuse("MG09039F", row.to)
 	case g.compensated+row.amount > g.promised:
-		return nil, t.refuse("MG09038F", "担保金额", formatFen(g.promised), "金额", formatFen(row.amount))
-	case row.amount > s.room:
-		return nil, t.refuse("MG09040F", "订单号", row.origin, "金额", formatFen(row.amount))
+		return nil, t.refuse("MG09038F", formatFen(g.promised), formatFen(row.amount))
+	case !t.feesBounded(row):
+		return nil, t.refuse("MG09053F", row.origin)
 	case row.amount-fromMargin+row.fromFee > e.holds(row.from):
-		return nil, t.refuse("MG09041F", "账号", row.from)
-	case row.toFee > e.holds(row.to)+row.amount:
-		return nil, t.refuse("MG09036F", "账号", row.to)
+		return nil, t.refuse("MG09041F", row.from)
 	}
-	d := &deed{}
-	from, to := available(row.from), available(row.to)
-	d.batch.Release(g.freeze, to, fromMargin, "保证金代偿")
-	d.batch.Move(from, to, row.amount-fromMargin, "代偿")
-	t.moveFees(&d.batch, row, "代偿担保方手续费", "代偿投资人手续费")
-	d.then = func() {
-		s.pay(row.amount)
-		t.bid.received += row.amount
+	m := &movement{}
+	m.batch.Release(g.freeze, available(row.to), fromMargin, "保证金代偿")
+	if row.from != row.to { // a guarantor may hold a claim on the bid himself
+		m.batch.Move(available(row.from), available(row.to), row.amount-fromMargin, t.kind.text)
+	}
+	t.moveFees(&m.batch, row)
+	m.after = func(o *order) {
+		e.paid(o, c, h, row.amount)
 		g.compensated += row.amount
-		key := orderKey{merchant: t.merchant.code(), bill: t.get("pMerBillNo")}
-		owed := e.compensations[key]
+		owed := e.compensations[o.number()]
 		if owed == nil {
-			owed = &compensation{bid: t.bid, guarantee: g, order: key.bill}
-			e.compensations[key] = owed
+			owed = &compensation{bid: t.bid, guarantee: g, order: o.key.bill}
+			e.compensations[o.number()] = owed
 			t.bid.compensated = append(t.bid.compensated, owed)
 		}
 		owed.amount += row.amount
 	}
-	return d, nil
+	return m, nil
 }
 
 // reimburse pays a guarantor back what a compensation cost him (代偿还款).
-func (t *transferTask) reimburse(e *Engine, row *transferRow) (*deed, *refusal) {
-	owed := e.compensations[t.originKey(row)]
-	if owed == nil || owed.bid != t.bid {
-		return nil, t.refuse("MG09042F", "订单号", row.origin)
+func (t *transferTask) reimburse(e *Engine, row *transferRow) (*movement, *refusal) {
+	owed := e.compensations[t.origin(row)]
+	switch {
+	case owed == nil || owed.bid != t.bid:
+		return nil, t.refuse("MG09030F", row.origin)
+	case row.to != owed.guarantee.account:
+		return nil, t.refuse("MG09033F", row.to)
+	case row.amount > owed.amount-owed.repaid:
+		return nil, t.refuse("MG09043F", row.origin, formatFen(owed.amount-owed.repaid))
 	}
-	if row.to != owed.guarantee.account {
-		return nil, t.refuse("MG09048F", "账号", row.to)
-	}
-	if left := owed.amount - owed.repaid; row.amount > left {
-		return nil, t.refuse("MG09043F", "订单号", row.origin, "尚欠金额", formatFen(left))
-	}
-	d, r := t.pay(e, row, "代偿还款")
-	if r == nil {
-		d.then = func() { owed.repaid += row.amount }
-	}
-	return d, r
+	return t.pay(e, row, func(*order) { owed.repaid += row.amount })
 }
 
 // payProfit pays a guarantor for his promise (结算担保收益).
-func (t *transferTask) payProfit(e *Engine, row *transferRow) (*deed, *refusal) {
-	g := e.guarantees[t.originKey(row)]
-	if g == nil || g.bid != t.bid {
-		return nil, t.refuse("MG09051F", "订单号", row.origin)
+func (t *transferTask) payProfit(e *Engine, row *transferRow) (*movement, *refusal) {
+	g := e.guarantees[t.origin(row)]
+	switch {
+	case g == nil || g.bid != t.bid:
+		return nil, t.refuse("MG09030F", row.origin)
+	case row.to != g.account:
+		return nil, t.refuse("MG09033F", row.to)
+	case g.profitPaid+row.amount > g.profit:
+		return nil, t.refuse("MG09052F", formatFen(g.profit), formatFen(row.amount))
 	}
-	if row.to != g.account {
-		return nil, t.refuse("MG09048F", "账号", row.to)
-	}
-	if g.profitPaid+row.amount > g.profit {
-		return nil, t.refuse("MG09052F", "担保收益", formatFen(g.profit), "金额", formatFen(row.amount))
-	}
-	d, r := t.pay(e, row, "担保收益")
-	if r == nil {
-		d.then = func() { g.profitPaid += row.amount }
-	}
-	return d, r
+	return t.pay(e, row, func(*order) { g.profitPaid += row.amount })
 }
 
 // pay moves what is available to the payer, who bears his fee on top.
-func (t *transferTask) pay(e *Engine, row *transferRow, text string) (*deed, *refusal) {
+func (t *transferTask) pay(e *Engine, row *transferRow, after func(*order)) (*movement, *refusal) {
 	switch {
+	case !t.feesBounded(row):
+		return nil, t.refuse("MG09053F", row.origin)
 	case row.amount+row.fromFee > e.holds(row.from):
-		return nil, t.refuse("MG09041F", "账号", row.from)
-	case row.toFee > e.holds(row.to)+row.amount:
-		return nil, t.refuse("MG09036F", "账号", row.to)
+		return nil, t.refuse("MG09041F", row.from)
 	}
-	d := &deed{}
-	d.batch.Move(available(row.from), available(row.to), row.amount, text)
-	t.moveFees(&d.batch, row, text+"转出方手续费", text+"转入方手续费")
-	return d, nil
+	m := &movement{after: after}
+	m.batch.Move(available(row.from), available(row.to), row.amount, t.kind.text)
+	t.moveFees(&m.batch, row)
+	return m, nil
+}
+
+// feesBounded bounds fees that nobody has confirmed: a payee keeps something of
+// the payment, and a payer bears no more than as much again (our choice).
+func (t *transferTask) feesBounded(row *transferRow) bool {
+	return row.toFee < row.amount && row.fromFee <= row.amount
 }
 
 // moveFees brings both fees to the merchant. An organisation that guarantees
 // is the merchant itself and pays itself nothing.
-func (t *transferTask) moveFees(batch *ledger.Batch, row *transferRow, fromText, toText string) {
+func (t *transferTask) moveFees(batch *ledger.Batch, row *transferRow) {
 	mine := available(t.merchant.code())
 	if from := available(row.from); from != mine {
-		batch.Move(from, mine, row.fromFee, fromText)
+		batch.Move(from, mine, row.fromFee, t.kind.text+"转出方手续费")
 	}
 	if to := available(row.to); to != mine {
-		batch.Move(to, mine, row.toFee, toText)
+		batch.Move(to, mine, row.toFee, t.kind.text+"转入方手续费")
 	}
 }
 
 // sell carries out a registered debt transfer (债权转让): the assignee's frozen
 // money goes to the assignor, and the claim, or its part, to the assignee.
-func (t *transferTask) sell(e *Engine, row *transferRow) (*deed, *refusal) {
-	x := e.debts[t.originKey(row)]
-	if x == nil || x.claim.bid != t.bid {
-		return nil, t.refuse("MG09045F", "订单号", row.origin)
-	}
+func (t *transferTask) sell(e *Engine, row *transferRow) (*movement, *refusal) {
+	d := e.debts[t.origin(row)]
 	switch {
-	case x.state != debtRegistered:
-		return nil, t.refuse("MG09046F", "订单号", row.origin)
-	case row.from != x.to.number:
-		return nil, t.refuse("MG09048F", "账号", row.from)
-	case row.to != x.from.number:
-		return nil, t.refuse("MG09048F", "账号", row.to)
-	case row.amount != x.price:
-		return nil, t.refuse("MG09047F", "订单号", row.origin, "金额", formatFen(row.amount))
-	case row.fromFee > x.toFee || row.toFee > x.fromFee:
-		return nil, t.refuse("MG09049F", "订单号", row.origin)
-	case x.claim.holders[x.from.number].outstanding == 0:
-		return nil, t.refuse("MG09050F", "债权人订单号", x.claim.order)
+	case d == nil || d.claim.bid != t.bid:
+		return nil, t.refuse("MG09030F", row.origin)
+	case d.state == debtFailed && d.claim.outstanding() == 0:
+		return nil, t.refuse("MG09050F", d.claim.order)
+	case d.state != debtRegistered:
+		return nil, t.refuse("MG09046F", row.origin)
+	case row.from != d.to.number:
+		return nil, t.refuse("MG09033F", row.from)
+	case row.to != d.from.number:
+		return nil, t.refuse("MG09033F", row.to)
+	case row.amount != d.price:
+		return nil, t.refuse("MG09032F", row.origin, formatFen(row.amount))
+	case row.fromFee > d.toFee || row.toFee > d.fromFee:
+		return nil, t.refuse("MG09034F", row.origin)
 	}
-	d := &deed{then: x.carry}
+	m := &movement{}
 	mine := available(t.merchant.code())
-	d.batch.Release(x.freeze, available(row.to), x.price, "债权转让")
-	d.batch.Release(x.freeze, mine, row.fromFee, "债权转让受让方手续费")
-	d.batch.Release(x.freeze, available(row.from), x.toFee-row.fromFee, "退还受让方手续费")
-	d.batch.Move(available(row.to), mine, row.toFee, "债权转让出让方手续费")
-	return d, nil
+	m.batch.Release(d.freeze, available(row.to), d.price, t.kind.text)
+	m.batch.Release(d.freeze, mine, row.fromFee, "债权转让受让方手续费")
+	m.batch.Release(d.freeze, available(row.from), d.toFee-row.fromFee, "退还受让方手续费")
+	m.batch.Move(available(row.to), mine, row.toFee, "债权转让出让方手续费")
+	m.after = func(o *order) {
+		d.carry()
+		e.carried[o.number()] = d.claim
+	}
+	return m, nil
 }
 
 // rowAnswer is what the answer says of a row. The platform spells one of the

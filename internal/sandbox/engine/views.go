@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
@@ -102,20 +104,6 @@ type AccountInfo struct {
 	Balance  Balance
 }
 
-// Accounts lists a merchant's accounts in the order of opening.
-func (e *Engine) Accounts(merchant string) []AccountInfo {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var list []AccountInfo
-	for _, a := range e.accountList {
-		if merchant != "" && merchant != a.merchant.code() {
-			continue
-		}
-		list = append(list, e.accountInfo(a))
-	}
-	return list
-}
-
 func (e *Engine) accountInfo(a *account) AccountInfo {
 	return AccountInfo{
 		Number: a.number, Merchant: a.merchant.code(), RealName: a.realName, IdentNo: maskMiddle(a.identNo),
@@ -158,17 +146,16 @@ type ClaimInfo struct {
 	Fee      int64
 	Frozen   int64
 	Status   string // pStatus: 0 frozen, 1 released, 10 ended
-	Shares   []ShareInfo
+	Holdings []HoldingInfo
 }
 
-// ShareInfo describes the part of a claim that one person holds.
-type ShareInfo struct {
+// HoldingInfo describes what one person holds of a claim.
+type HoldingInfo struct {
 	Holder      string
 	Face        int64
-	Outstanding int64 // principal that is open for certain
-	Room        int64 // what may still be paid on it, interest included
+	Outstanding int64 // every payment counts as principal until this is 0
 	Received    int64
-	Reserved    int64 // part of Face that is registered for sale
+	OnSale      int64 // part of Face that is registered for sale
 }
 
 // GuarantorInfo describes a guarantor's promise.
@@ -196,19 +183,6 @@ type DebtInfo struct {
 	Frozen int64
 	Whole  bool
 	Status string // pStatus: 0 registered, 10 done, 9 failed
-}
-
-// Bids lists a merchant's bids in the order of registration, failed ones too.
-func (e *Engine) Bids(merchant string) []BidInfo {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var list []BidInfo
-	for _, b := range e.bidList {
-		if merchant == "" || merchant == b.merchant.code() {
-			list = append(list, b.info())
-		}
-	}
-	return list
 }
 
 // Bid describes one bid of a merchant, the latest of that number.
@@ -246,8 +220,8 @@ func (b *bid) info() BidInfo {
 			Order: c.order, Contract: c.contract, Investor: c.investor.number, Amount: c.amount, Fee: c.fee,
 			Frozen: left(c.freeze), Status: c.state,
 		}
-		for _, s := range c.shares {
-			claim.Shares = append(claim.Shares, ShareInfo{s.holder.number, s.face, s.outstanding, s.room, s.received, s.reserved})
+		for _, h := range c.holdings {
+			claim.Holdings = append(claim.Holdings, HoldingInfo{h.holder.number, h.face, h.outstanding, h.received, h.onSale})
 		}
 		info.Claims = append(info.Claims, claim)
 	}
@@ -285,29 +259,18 @@ type OrderInfo struct {
 	Final     Answer // what was posted to pS2SUrl, if it was
 }
 
-// Orders lists a merchant's orders in the order of their coming.
-func (e *Engine) Orders(merchant string) []OrderInfo {
+// Order describes one of a merchant's orders of an operation, or with "" of the
+// first, in the order of the manual, that has the number; end asks for the end
+// of a bid in place of its registration.
+func (e *Engine) Order(merchant, op, bill string, end bool) (info OrderInfo, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var list []OrderInfo
-	for _, o := range e.orderList {
-		if merchant == "" || merchant == o.merchant.code() {
-			list = append(list, o.info())
+	for _, known := range e.operationList {
+		if o := e.orders[orderKey{merchant, known.name, bill, end}]; o != nil && is(op, known.name) {
+			return o.info(), true
 		}
 	}
-	return list
-}
-
-// Order describes one of a merchant's orders; end asks for the end of a bid
-// in place of its registration.
-func (e *Engine) Order(merchant, bill string, end bool) (info OrderInfo, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	o := e.orders[orderKey{merchant, bill, end}]
-	if o == nil {
-		return OrderInfo{}, false
-	}
-	return o.info(), true
+	return OrderInfo{}, false
 }
 
 func (o *order) info() OrderInfo {
@@ -319,29 +282,6 @@ func (o *order) info() OrderInfo {
 		info.Ask = o.ask.id
 	}
 	return info
-}
-
-func (a Answer) clone() Answer {
-	a.Body = a.Body.clone()
-	return a
-}
-
-func (m Message) clone() Message {
-	if m == nil {
-		return nil
-	}
-	c := append(Message{}, m...)
-	for i := range c {
-		if c[i].Rows == nil {
-			continue
-		}
-		rows := make([]Message, len(c[i].Rows))
-		for j, row := range c[i].Rows {
-			rows[j] = row.clone()
-		}
-		c[i].Rows = rows
-	}
-	return c
 }
 
 // AskInfo describes a confirmation for the page that asks for it.
@@ -444,17 +384,6 @@ type JournalFilter = ledger.Filter
 // JournalEntry is one line of the journal.
 type JournalEntry = ledger.Entry
 
-// Journal lists entries of the books, oldest first.
-func (e *Engine) Journal(f JournalFilter) []JournalEntry {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	entries := e.books.Select(f)
-	for i := range entries {
-		entries[i].At = entries[i].At.In(china)
-	}
-	return entries
-}
-
 // Totals are sums over the books, in fen. Users, Merchants, Fees and Outside
 // add up to zero.
 type Totals struct {
@@ -497,15 +426,109 @@ func (e *Engine) Now() time.Time {
 	return e.now.In(china)
 }
 
-// Faults lists the faults that still lie in wait.
-func (e *Engine) Faults() []Fault {
+// Lists can grow long. What follows shows a part of one, newest first, and
+// copies no more than that part.
+
+// Page says which part of a list is wanted; its zero value means all of it.
+type Page struct {
+	Skip  int
+	Limit int // 0 means no limit
+}
+
+// OrderFilter selects orders; an empty field selects all.
+type OrderFilter struct {
+	Merchant string
+	Op       string
+	State    string
+	Text     string // part of pMerBillNo or of the platform's number
+}
+
+// BidFilter selects bids; an empty field selects all.
+type BidFilter struct {
+	Merchant string
+	Status   string // pBidStatus
+	Borrower string // account
+	Text     string // part of pBidNo, of pMerBillNo or of the platform's number
+}
+
+// AccountFilter selects accounts; an empty field selects all.
+type AccountFilter struct {
+	Merchant string
+	Text     string // part of the number, name, e-mail or mobile
+}
+
+// NewestOrders lists a page of the orders that the filter takes and says how
+// many it takes in all.
+func (e *Engine) NewestOrders(f OrderFilter, p Page) (list []OrderInfo, total int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var list []Fault
-	for _, f := range e.faults {
-		g := f.Fault
-		g.Count = f.left
-		list = append(list, g)
+	return newest(e.orderList, p, (*order).info, func(o *order) bool {
+		return is(f.Merchant, o.merchant.code()) && is(f.Op, o.op.name) && is(f.State, string(o.state)) &&
+			within(f.Text, o.key.bill, o.billNo)
+	})
+}
+
+// NewestBids lists a page of the bids that the filter takes, failed ones too,
+// and says how many it takes in all.
+func (e *Engine) NewestBids(f BidFilter, p Page) (list []BidInfo, total int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return newest(e.bidList, p, (*bid).info, func(b *bid) bool {
+		return is(f.Merchant, b.merchant.code()) && is(f.Status, b.status) && is(f.Borrower, b.borrower.number) &&
+			within(f.Text, b.no, b.order, b.billNo)
+	})
+}
+
+// NewestAccounts lists a page of the accounts that the filter takes and says
+// how many it takes in all.
+func (e *Engine) NewestAccounts(f AccountFilter, p Page) (list []AccountInfo, total int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return newest(e.accountList, p, e.accountInfo, func(a *account) bool {
+		return is(f.Merchant, a.merchant.code()) && within(f.Text, a.number, a.realName, a.email, a.mobile)
+	})
+}
+
+// NewestEntries lists entries of the books, newest first, and says how many
+// the filter takes in all; its Offset and Limit count from the newest.
+func (e *Engine) NewestEntries(f JournalFilter) (list []JournalEntry, total int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list, total = e.books.Newest(f)
+	for i := range list {
+		list[i].At = list[i].At.In(china)
 	}
-	return list
+	return list, total
+}
+
+// Account describes one of a merchant's custody accounts.
+func (e *Engine) Account(merchant, number string) (info AccountInfo, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := e.merchants[merchant]
+	if m == nil {
+		return AccountInfo{}, false
+	}
+	a := e.account(m, number)
+	if a == nil {
+		return AccountInfo{}, false
+	}
+	return e.accountInfo(a), true
+}
+
+func newest[T, Info any](all []T, p Page, info func(T) Info, takes func(T) bool) (list []Info, total int) {
+	for _, one := range slices.Backward(all) {
+		if !takes(one) {
+			continue
+		}
+		if total >= p.Skip && (p.Limit == 0 || len(list) < p.Limit) {
+			list = append(list, info(one))
+		}
+		total++
+	}
+	return list, total
+}
+
+func within(want string, values ...string) bool {
+	return want == "" || slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, want) })
 }

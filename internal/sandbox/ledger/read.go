@@ -21,34 +21,30 @@ func (f *Filter) takes(e *Entry) bool {
 		(f.Bid == "" || f.Bid == e.Bid)
 }
 
-// Select copies the entries that the filter takes, oldest first.
-func (b *Books) Select(f Filter) []Entry {
+// Newest copies entries that the filter takes, newest first, and counts all of
+// them. Offset and Limit count from the newest.
+func (b *Books) Newest(f Filter) (entries []Entry, total int) {
 	n := b.journal.len()
 	at := func(i int) int { return i }
 	if f.Account != "" {
 		a := b.accounts[f.Account]
 		if a == nil {
-			return nil
+			return nil, 0
 		}
 		n = len(a.entries)
 		at = func(i int) int { return a.entries[i] }
 	}
-	var out []Entry
-	for i, skipped := 0, 0; i < n; i++ {
+	for i := n - 1; i >= 0; i-- {
 		e := b.journal.at(at(i))
 		if !f.takes(e) {
 			continue
 		}
-		if skipped < f.Offset {
-			skipped++
-			continue
+		if total >= f.Offset && (f.Limit == 0 || len(entries) < f.Limit) {
+			entries = append(entries, *e)
 		}
-		out = append(out, *e)
-		if f.Limit > 0 && len(out) == f.Limit {
-			break
-		}
+		total++
 	}
-	return out
+	return entries, total
 }
 
 // Accounts are the names of all accounts in the order of opening.

@@ -28,7 +28,6 @@ var (
 	ErrTooMany  = errors.New("too many elements")
 	ErrTrailing = errors.New("something follows the document")
 	ErrDoubled  = errors.New("element appears twice")
-	ErrTag      = errors.New("white space before the > of a start tag")
 )
 
 // A DocumentError says what is wrong with a document, and where. It never
@@ -67,7 +66,7 @@ func ReadDocument(data []byte) (engine.Message, error) {
 	if err != nil {
 		return nil, &DocumentError{Err: err}
 	}
-	r := &documentReader{text: text, dec: newDecoder(text)}
+	r := &documentReader{dec: newDecoder(text)}
 	msg, err := r.document()
 	if err != nil {
 		return nil, err
@@ -79,7 +78,6 @@ func ReadDocument(data []byte) (engine.Message, error) {
 }
 
 type documentReader struct {
-	text  []byte
 	dec   *xml.Decoder
 	row   int
 	fault *DocumentError // the first fault that did not stop the reading
@@ -136,7 +134,6 @@ func (r *documentReader) token() (xml.Token, error) {
 // rawToken is token with the blank text, which is content inside a field.
 func (r *documentReader) rawToken() (xml.Token, error) {
 	for {
-		from := r.dec.InputOffset()
 		tok, err := r.dec.Token()
 		if errors.Is(err, io.EOF) {
 			return nil, io.EOF
@@ -158,11 +155,6 @@ func (r *documentReader) rawToken() (xml.Token, error) {
 			if t.Name.Space != "" || len(t.Attr) > 0 {
 				return nil, r.fail(ErrName, t.Name.Local)
 			}
-			// XML allows <pUse >; the platform does not find the field.
-			// <pUse /> is what .NET writes and is in order.
-			if raw := r.text[from:r.dec.InputOffset()]; spaced(raw) {
-				r.note(ErrTag, t.Name.Local)
-			}
 		}
 		return tok, nil
 	}
@@ -175,11 +167,6 @@ func syntaxError(err error) *DocumentError {
 		e.Line = s.Line
 	}
 	return e
-}
-
-func spaced(tag []byte) bool {
-	n := len(tag)
-	return n > 2 && tag[n-1] == '>' && strings.IndexByte(" \t\r\n", tag[n-2]) >= 0
 }
 
 func blank(text []byte) bool {

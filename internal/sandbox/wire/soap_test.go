@@ -163,8 +163,8 @@ func TestWSDL(t *testing.T) {
 		Namespace: "http://tempuri.org/",
 		Address:   `http://127.0.0.1:8080/CreditWS/Service.asmx?a="b"&c`,
 		Operations: []Operation{
-			{"Transfer", []string{"pMerCode", "p3DesXmlPara", "pSign"}},
-			{"GetBankList", []string{"argMerCode", "argSign"}},
+			{"Transfer", "", []string{"pMerCode", "p3DesXmlPara", "pSign"}},
+			{"GetBankList", "", []string{"argMerCode", "argSign"}},
 		},
 	})
 	require.NoError(t, err)

@@ -5,20 +5,6 @@ import (
 	"text/template"
 )
 
-// Operation is an operation of a web service: its name and the names of its
-// parameters, all of them text. Its result is text too.
-type Operation struct {
-	Name   string
-	Params []string
-}
-
-// Service is a web service as its WSDL describes it.
-type Service struct {
-	Namespace  string
-	Address    string // where it is called
-	Operations []Operation
-}
-
 // The shape is that of .NET 2.0 (ASMX): document/literal, wrapped, with a
 // binding for each version of SOAP. The generators of the time expect it.
 var wsdl = template.Must(template.New("wsdl").Funcs(template.FuncMap{"x": attr}).Parse(

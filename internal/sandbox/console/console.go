@@ -1,0 +1,254 @@
+// Package console is the operator's view of a sandbox.
+package console
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
+)
+
+//go:embed files
+var files embed.FS
+
+const (
+	// Prefix is where the console is.
+	Prefix = "/console/"
+	// contentPolicy lets a page use nothing but the stylesheet, the script and
+	// the event stream of the console.
+	contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	// maxForm bounds what a form of the console may send.
+	maxForm = 64 << 10
+)
+
+// Platform is what the console shows and changes.
+type Platform interface {
+	operator.Platform
+	// Unmasked are the newest messages, oldest first, with people's data.
+	Unmasked() []messages.Message
+	// Posting is a notification and what is posted for it.
+	Posting(seq int64) (notifier.Notification, wire.Envelope, bool)
+	// ConfirmPath is the page on which a person confirms something.
+	ConfirmPath(ask string) string
+}
+
+// Console is the operator's view of the sandbox, under /console/. Everything
+// works without its script, which only saves the operator from reloading.
+type Console struct {
+	platform  Platform
+	log       *slog.Logger
+	feed      *Feed
+	mux       *http.ServeMux
+	templates *template.Template
+	foreign   *http.CrossOriginProtection
+	books     verdict
+}
+
+// New makes the console of a platform; feed says what has changed.
+func New(platform Platform, feed *Feed, log *slog.Logger) (*Console, error) {
+	c := &Console{platform: platform, feed: feed, log: log, foreign: http.NewCrossOriginProtection()}
+	var err error
+	c.templates, err = template.New("console").Funcs(c.functions()).ParseFS(files, "files/*.html")
+	if err != nil {
+		return nil, err
+	}
+	c.mux = c.routes()
+	return c, nil
+}
+
+func (c *Console) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for path, handler := range map[string]http.HandlerFunc{
+		"":                              c.notFound,
+		"{$}":                           c.overview,
+		"accounts":                      c.accounts,
+		"accounts/{merchant}/{account}": c.account,
+		"bids":                          c.bids,
+		"bids/{merchant}/{bid}":         c.bid,
+		"oldbids":                       c.oldBids,
+		"orders":                        c.orders,
+		"orders/{merchant}/{order}":     c.order,
+		"messages":                      c.messages,
+		"messages/{seq}":                c.message,
+		"messages/{seq}/document":       c.messageDocument,
+		"notifications":                 c.notifications,
+		"notifications/{seq}":           c.notification,
+		"notifications/{seq}/document":  c.notificationDocument,
+		"notifications/{seq}/replay.sh": c.notificationReplay,
+		"journal":                       c.journal,
+		"faults":                        c.faults,
+		"events":                        c.events,
+		"style.css":                     c.asset("text/css"),
+		"live.js":                       c.asset("text/javascript"),
+	} {
+		mux.HandleFunc("GET "+Prefix+path, handler)
+	}
+	// The action that a form does. The page that shows it is one step up.
+	for path, action := range map[string]string{
+		"clock":                                 "clock/advance",
+		"notifications/{seq}/resend":            "notifications/{seq}/resend",
+		"faults/order":                          "faults",
+		"faults/lift":                           "faults/lift",
+		"oldbids/order":                         "oldbids",
+		"accounts/{merchant}/{account}/mode":    "mode",
+		"accounts/{merchant}/{account}/mandate": "mandate",
+		"accounts/{merchant}/{account}/deposit": "deposit",
+	} {
+		mux.HandleFunc("POST "+Prefix+path, c.form(action))
+	}
+	return mux
+}
+
+// ServeHTTP answers below /console/.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !c.platform.Local(r.Host) {
+		http.Error(w, "the console is not served under this host name; call it by address, or name the host in the sandbox's settings",
+			http.StatusMisdirectedRequest)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("Referrer-Policy", "same-origin")
+	c.mux.ServeHTTP(w, r)
+}
+
+// form does an action that a form of ours has sent, and goes on to a page, so
+// that reloading it does not repeat the action. The operator, who caused an
+// error, is shown it.
+func (c *Console) form(action string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			c.problem(w, wire.BodyStatus(err), "表单无法读取或过大")
+			return
+		}
+		if c.foreign.Check(r) != nil {
+			c.problem(w, http.StatusForbidden, "请求来自其他网站，未作处理")
+			return
+		}
+		value := func(name string) string { return pathValue(r, name) }
+		if _, err := operator.Do(action, c.platform, operator.Form{Request: r, Path: value}); err != nil {
+			c.problem(w, http.StatusUnprocessableEntity, err.Error())
+			return
+		}
+		page := r.URL.EscapedPath()
+		page = page[:strings.LastIndexByte(page, '/')]
+		if page+"/" == Prefix {
+			page = Prefix
+		}
+		http.Redirect(w, r, page, http.StatusSeeOther)
+	}
+}
+
+// page is what every page of the console shows.
+type page struct {
+	Title   string
+	Section string // of the navigation
+	Live    string // topics that make the page stale, separated by spaces
+	Version uint64 // of what the page shows
+	Now     time.Time
+	Data    any
+}
+
+// show executes the template before anything is sent, so that a failure does
+// not leave half a page. The version was read before the data, so that the
+// page may be newer than it says but never older.
+func (c *Console) show(w http.ResponseWriter, status int, name string, p page) {
+	p.Now = c.platform.Now()
+	var b bytes.Buffer
+	if err := c.templates.ExecuteTemplate(&b, name, p); err != nil {
+		c.log.Error("console", "page", name, "err", err)
+		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	wire.Send(w, status, "text/html; charset=utf-8", b.Bytes())
+}
+
+func (c *Console) version() uint64 {
+	version, _, _ := c.feed.since(0)
+	return version
+}
+
+func (c *Console) problem(w http.ResponseWriter, status int, text string) {
+	c.show(w, status, "problem", page{Title: http.StatusText(status), Data: text})
+}
+
+func (c *Console) notFound(w http.ResponseWriter, _ *http.Request) {
+	c.problem(w, http.StatusNotFound, "没有这个页面或记录")
+}
+
+func (c *Console) asset(mediaType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", mediaType+"; charset=utf-8")
+		http.ServeFileFS(w, r, files, "files/"+strings.TrimPrefix(r.URL.Path, Prefix))
+	}
+}
+
+// verdict is the outcome of checking the books, remembered for a while: the
+// longer the books, the longer the check.
+type verdict struct {
+	mu   sync.Mutex
+	err  error
+	at   time.Time
+	took time.Duration
+}
+
+// check spends no more than about a tenth of the time on checking.
+func (v *verdict) check(books func() error) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if started := time.Now(); v.at.IsZero() || started.Sub(v.at) >= 10*v.took {
+		v.err = books()
+		v.took = time.Since(started)
+		v.at = time.Now()
+	}
+	return v.err
+}
+
+// The addresses of things. Whatever a stranger chose goes into one segment of
+// a path or one value of a query.
+
+func consoleURL(segments ...string) string {
+	for i, s := range segments {
+		segments[i] = segment(s)
+	}
+	return Prefix + strings.Join(segments, "/")
+}
+
+// segment escapes a segment of a path. Browsers resolve segments of dots even
+// when they are escaped, so those get a mark, which pathValue takes off.
+func segment(s string) string {
+	if strings.Trim(s, ".") == "" || strings.HasPrefix(s, "~") {
+		s = "~" + s
+	}
+	return url.PathEscape(s)
+}
+
+func pathValue(r *http.Request, name string) string {
+	return strings.TrimPrefix(r.PathValue(name), "~")
+}
+
+func consoleQuery(list string, pairs ...string) string {
+	query := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			query.Set(pairs[i], pairs[i+1])
+		}
+	}
+	address := Prefix + list
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	return address
+}

@@ -1,0 +1,431 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/ledger"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
+)
+
+// functions are what the templates call.
+func (c *Console) functions() template.FuncMap {
+	return template.FuncMap{
+		"money":      groupedYuan,
+		"time":       chinaTime,
+		"op":         title,
+		"orderState": orderState,
+		"bidState":   bidState,
+		"claimState": claimState,
+		"debtState":  debtState,
+		"notice":     noticeState,
+		"textState":  textState,
+		"direction":  directionLabel,
+		"via":        viaLabel,
+		"signature":  signatureVerdict,
+		"faultName":  fault.Label,
+		"place":      c.place,
+		"party":      c.party,
+		"bar":        newBar,
+		"percent":    percent,
+		"term":       term,
+		"accountURL": func(merchant, account string) string { return consoleURL("accounts", merchant, account) },
+		"bidURL":     func(merchant, bid string) string { return consoleURL("bids", merchant, bid) },
+		"orderURL":   orderURL,
+		"messageURL": func(seq int64) string { return consoleURL("messages", strconv.FormatInt(seq, 10)) },
+		"noticeURL":  func(seq int64) string { return consoleURL("notifications", strconv.FormatInt(seq, 10)) },
+		"query":      consoleQuery,
+		"askURL":     c.platform.ConfirmPath,
+		"holder":     func(merchant, account string) partyView { return partyView{merchant, account} },
+		"join":       func(parts ...string) string { return strings.Join(parts, "") },
+		"word":       func(state notifier.State) string { return string(state) },
+		"ordinal":    func(i int) int { return i + 1 },
+		"lastAttempt": func(list []notifier.Attempt) *notifier.Attempt {
+			if len(list) == 0 {
+				return nil
+			}
+			return &list[len(list)-1]
+		},
+		"milliseconds": func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + " ms" },
+	}
+}
+
+func orderURL(merchant, order string, end bool) string {
+	address := consoleURL("orders", merchant, order)
+	if end {
+		address += "?end=1"
+	}
+	return address
+}
+
+// chinaTime is a time as people in China read it.
+func chinaTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(time.FixedZone("CST", 8*60*60)).Format("2006-01-02 15:04:05")
+}
+
+// groupedYuan is an amount with its thousands set apart.
+func groupedYuan(fen int64) string { return wire.GroupThousands(wire.Yuan(fen)) }
+
+// label is a word for people, the wire's own word for it, and how it is shown.
+type label struct {
+	Text string
+	Wire string
+	Tone string // good, wait, bad or plain
+}
+
+func (l label) or(wire string) label {
+	if l.Text == "" {
+		return label{wire, "", "plain"}
+	}
+	return l
+}
+
+func orderState(state string) label {
+	return map[string]label{
+		"waiting": {"待用户确认", "waiting", "wait"},
+		"held":    {"结果挂起", "held", "wait"},
+		"done":    {"完成", "done", "good"},
+		"failed":  {"失败", "failed", "bad"},
+	}[state].or(state)
+}
+
+func bidState(status string) label {
+	return map[string]label{
+		"1":  {"新增", "1", "wait"},
+		"2":  {"募集中", "2", "good"},
+		"3":  {"进行中", "3", "good"},
+		"8":  {"结束处理中", "8", "wait"},
+		"9":  {"失败", "9", "bad"},
+		"10": {"结束", "10", "plain"},
+	}[status].or(status)
+}
+
+func claimState(status string) label {
+	return map[string]label{
+		"0":  {"冻结中", "0", "wait"},
+		"1":  {"已放款", "1", "good"},
+		"10": {"结束", "10", "plain"},
+	}[status].or(status)
+}
+
+func debtState(status string) label {
+	return map[string]label{
+		"0":  {"已登记", "0", "wait"},
+		"1":  {"进行中", "1", "wait"},
+		"9":  {"失败", "9", "bad"},
+		"10": {"已转让", "10", "good"},
+	}[status].or(status)
+}
+
+func noticeState(state notifier.State) label {
+	return map[notifier.State]label{
+		notifier.Queued:    {"待送达", "queued", "wait"},
+		notifier.Delivered: {"已送达", "delivered", "good"},
+		notifier.Abandoned: {"已放弃", "abandoned", "bad"},
+		notifier.Dropped:   {"已丢弃", "dropped", "bad"},
+	}[state].or(string(state))
+}
+
+func textState(state engine.SMSState) label {
+	return map[engine.SMSState]label{
+		engine.SMSOpen:    {"待回复", "open", "wait"},
+		engine.SMSYes:     {"已同意", "yes", "good"},
+		engine.SMSNo:      {"已拒绝", "no", "bad"},
+		engine.SMSExpired: {"已超时", "expired", "bad"},
+	}[state].or(string(state))
+}
+
+func directionLabel(d messages.Direction) string {
+	if d == messages.In {
+		return "收"
+	}
+	return "发"
+}
+
+func viaLabel(via messages.Via) string {
+	if title, ok := map[messages.Via]string{
+		messages.ViaPage: "页面提交", messages.ViaReturn: "页面返回", messages.ViaSOAP: "Web Service", messages.ViaNotify: "S2S 通知",
+	}[via]; ok {
+		return title
+	}
+	return string(via)
+}
+
+func signatureVerdict(m messages.Message) label {
+	switch {
+	case m.Verified && m.Direction == messages.In:
+		return label{"验签通过", "", "good"}
+	case m.Verified:
+		return label{"已签名", "", "good"}
+	case m.Direction == messages.In:
+		return label{"验签未通过", "", "bad"}
+	}
+	return label{"未签名", "", "wait"}
+}
+
+// title is what people call an operation, or what the books call a posting that
+// no operation made.
+func title(name string) string {
+	if name == engine.KindDeposit {
+		return "入金"
+	}
+	return wire.Title(name)
+}
+
+// term is how long a loan runs.
+func term(unit string, value int64) string {
+	if unit == "1" {
+		return fmt.Sprintf("%d 天", value)
+	}
+	return fmt.Sprintf("%d 个月", value)
+}
+
+// percent is a rate given in hundredths of a percent.
+func percent(rate int64) string { return wire.Yuan(rate) + "%" }
+
+// party is a name to show beside an account, "" if there is none.
+func (c *Console) party(merchant, account string) string {
+	switch account {
+	case "bank":
+		return "外部银行"
+	case "ips-fees":
+		return "IPS 手续费"
+	case "transit":
+		return "过渡户"
+	}
+	for _, m := range c.platform.Engine().Merchants() {
+		if m.Merchant == account {
+			return m.Name
+		}
+	}
+	info, _ := c.platform.Engine().Account(merchant, account)
+	return info.RealName
+}
+
+// partyView is an account on a page.
+type partyView struct{ Merchant, Account string }
+
+// placeView is a pocket of an account in the journal.
+type placeView struct{ Account, Name, Pocket, URL string }
+
+func (c *Console) place(merchant string, p ledger.Place) placeView {
+	v := placeView{Account: p.Account, Name: c.party(merchant, p.Account), URL: consoleQuery("journal", "account", p.Account)}
+	switch p.Pocket {
+	case ledger.Available:
+		v.Pocket = "可用"
+	case ledger.Frozen:
+		v.Pocket = "冻结"
+	case ledger.Unsettled:
+		v.Pocket = "未结算"
+	}
+	if owner := c.owner(merchant, p.Account); owner != "" {
+		v.URL = consoleURL("accounts", owner, p.Account)
+	}
+	return v
+}
+
+// owner is the merchant under which an account has a page.
+func (c *Console) owner(merchant, account string) string {
+	if _, own := c.platform.Engine().Balance(account, account); own {
+		return account
+	}
+	if _, ok := c.platform.Engine().Account(merchant, account); ok {
+		return merchant
+	}
+	return ""
+}
+
+// bar draws a bid's money on a scale from nothing to the amount of the bid.
+type bar struct {
+	Text  string
+	Parts []barPart
+}
+
+type barPart struct {
+	Class               string
+	X, Y, Width, Height int64
+}
+
+// barScale is the width of a bar in its own units.
+const barScale = 1000
+
+// newBar has two tracks: what was raised, released or still frozen, and below
+// it what creditors have got back, which with interest may be more than the
+// whole.
+func newBar(b engine.BidInfo) bar {
+	along := func(fen int64) int64 {
+		if b.Amount <= 0 {
+			return 0
+		}
+		return min(max(fen, 0), b.Amount) * barScale / b.Amount
+	}
+	released, raised := along(b.Released), along(b.Released+b.Frozen)
+	return bar{
+		Text: fmt.Sprintf("借款 %s，已募集 %s，已放款 %s，冻结 %s，已还 %s", groupedYuan(b.Amount), groupedYuan(b.Raised),
+			groupedYuan(b.Released), groupedYuan(b.Frozen), groupedYuan(b.Repaid)),
+		Parts: []barPart{
+			{"released", 0, 0, released, 7},
+			{"frozen", released, 0, raised - released, 7},
+			{"repaid", 0, 8, along(b.Repaid), 4},
+		},
+	}
+}
+
+// filterForm are the filters of a list, which are its query parameters too.
+type filterForm struct {
+	Action string
+	Fields []filterField
+	Limit  string // kept if it was asked for
+}
+
+// Active says whether any filter is set.
+func (f filterForm) Active() bool {
+	for _, field := range f.Fields {
+		if field.Value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+type filterField struct {
+	Name, Label, Value string
+
+	Choices []choice // of a list; none means that text is typed
+}
+
+// Known says whether the value is among the choices.
+func (f filterField) Known() bool {
+	for _, c := range f.Choices {
+		if c.Value == f.Value {
+			return true
+		}
+	}
+	return f.Value == ""
+}
+
+type choice struct{ Value, Label string }
+
+// filters reads the filters that a list has out of a request.
+func filters(r *http.Request, fields ...filterField) filterForm {
+	query := r.URL.Query()
+	for i := range fields {
+		fields[i].Value = strings.TrimSpace(query.Get(fields[i].Name))
+	}
+	return filterForm{Action: r.URL.Path, Fields: fields, Limit: query.Get("limit")}
+}
+
+// get is the value of the named filter.
+func (f filterForm) get(name string) string {
+	for _, field := range f.Fields {
+		if field.Name == name {
+			return field.Value
+		}
+	}
+	return ""
+}
+
+func operationFilter() filterField {
+	f := filterField{Name: "op", Label: "接口"}
+	for _, op := range wire.All(wire.Services(wire.TradeQueryBoth)) {
+		f.Choices = append(f.Choices, choice{op.Name, op.Title + " " + op.Name})
+	}
+	return f
+}
+
+func (c *Console) merchantFilter() filterField {
+	f := filterField{Name: "merchant", Label: "商户 pMerCode"}
+	for _, m := range c.platform.Engine().Merchants() {
+		f.Choices = append(f.Choices, choice{m.Merchant, m.Merchant + " " + m.Name})
+	}
+	return f
+}
+
+// labelled makes choices of the wire's words and their labels.
+func labelled[T ~string](of func(T) label, wires ...T) []choice {
+	var list []choice
+	for _, wire := range wires {
+		list = append(list, choice{string(wire), of(wire).Text + " " + string(wire)})
+	}
+	return list
+}
+
+// The number of rows on a page of a list.
+const (
+	defaultRows = 50
+	maxRows     = 200
+	maxPage     = 1_000_000
+)
+
+// pager says which part of a list is shown and where the others are.
+type pager struct {
+	Page, Pages, Total int
+	Newer, Older       string // addresses, "" where there is nothing
+
+	limit int
+	at    *url.URL
+}
+
+// newPager reads ?page= and ?limit=; what makes no sense is as if it were not
+// there.
+func newPager(r *http.Request) pager {
+	query := r.URL.Query()
+	number := func(name string, most, otherwise int) int {
+		if n, err := strconv.Atoi(query.Get(name)); err == nil && n >= 1 {
+			return min(n, most)
+		}
+		return otherwise
+	}
+	return pager{Page: number("page", maxPage, 1), limit: number("limit", maxRows, defaultRows), at: r.URL}
+}
+
+func (p pager) skip() int { return (p.Page - 1) * p.limit }
+
+func (p pager) window() engine.Page { return engine.Page{Skip: p.skip(), Limit: p.limit} }
+
+// of completes the pager with the length of the list.
+func (p pager) of(total int) pager {
+	p.Total = total
+	p.Pages = max((total+p.limit-1)/p.limit, 1)
+	if p.Page > 1 {
+		p.Newer = p.address(min(p.Page-1, p.Pages))
+	}
+	if p.Page < p.Pages {
+		p.Older = p.address(p.Page + 1)
+	}
+	return p
+}
+
+func (p pager) address(number int) string {
+	query := p.at.Query()
+	query.Set("page", strconv.Itoa(number))
+	return p.at.Path + "?" + query.Encode()
+}
+
+// pageOf takes a page out of a list that is ordered oldest first, newest first.
+func pageOf[T any](all []T, p pager, takes func(T) bool) ([]T, pager) {
+	var list []T
+	total := 0
+	for i := len(all) - 1; i >= 0; i-- {
+		if !takes(all[i]) {
+			continue
+		}
+		if total >= p.skip() && len(list) < p.limit {
+			list = append(list, all[i])
+		}
+		total++
+	}
+	return list, p.of(total)
+}

@@ -1,0 +1,129 @@
+// Package messages records what went over the wire, for people to see.
+package messages
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Direction says which way a message went.
+type Direction string
+
+// The directions of a message, seen from the sandbox.
+const (
+	In  Direction = "in"
+	Out Direction = "out"
+)
+
+// Via says by what way a message went.
+type Via string
+
+// The ways of a message. An answer to a page goes by the browser's return.
+const (
+	ViaPage   Via = "page"
+	ViaReturn Via = "return"
+	ViaSOAP   Via = "soap"
+	ViaNotify Via = "notify"
+)
+
+// Message is a message that came in or went out, kept for a person who wants
+// to see the wire.
+type Message struct {
+	Seq       int64
+	At        time.Time // by the sandbox's clock
+	Direction Direction
+	Via       Via
+	Peer      string // remote address, or the URL a notice goes to
+	Merchant  string
+	Op        string
+	Order     string // pMerBillNo, if it could be read
+	Code      string // pErrCode of an answer
+	Text      string // pErrMsg of an answer
+	// XML is the decrypted document, "" when there was none or it was never
+	// decrypted.
+	XML string
+	// Verified says whether the message's signature held. What the sandbox
+	// signed itself is always verified; an answer that it could not sign, for
+	// want of a known merchant, is not.
+	Verified bool
+}
+
+// Bounds of the record of messages. A batch of 3000 rows is about a megabyte.
+const (
+	keptMessages = 1000
+	keptBytes    = 32 << 20
+)
+
+// Recorder keeps the newest messages within both bounds. Added, if not nil, is
+// told of each.
+type Recorder struct {
+	Added func()
+
+	mu    sync.Mutex
+	seq   int64
+	bytes int
+	kept  []Message
+}
+
+// Add records a message and numbers it.
+func (r *Recorder) Add(m Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seq++
+	m.Seq = r.seq
+	r.kept = append(r.kept, m)
+	r.bytes += len(m.XML)
+	drop := 0
+	for len(r.kept)-drop > keptMessages || r.bytes > keptBytes && len(r.kept)-drop > 1 {
+		r.bytes -= len(r.kept[drop].XML)
+		r.kept[drop] = Message{}
+		drop++
+	}
+	r.kept = r.kept[drop:]
+	if r.Added != nil {
+		r.Added()
+	}
+}
+
+// List copies the newest messages, oldest first.
+func (r *Recorder) List() []Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.kept)
+}
+
+// secretElement finds an element whose text names a person too closely. It is
+// lax on purpose: documents that the reader refused are shown too.
+var secretElement = func() *regexp.Regexp {
+	const names = `(?:pIdentNo|pFromIdentNo|pToIdentNo|pFIdentNo|pTIdentNo|pMobileNo|pBankCard|pBkAccNo)`
+	return regexp.MustCompile(`(?is)(<` + names + `\b[^>]*>)(.*?)(</` + names + `|$)`)
+}()
+
+// Mask hides all but the ends of the id numbers, bank cards and mobiles in a
+// document.
+func Mask(document string) string {
+	return secretElement.ReplaceAllStringFunc(document, func(element string) string {
+		m := secretElement.FindStringSubmatch(element)
+		value := m[2]
+		if inner, ok := strings.CutPrefix(value, "<![CDATA["); ok {
+			value = strings.TrimSuffix(inner, "]]>")
+		}
+		return m[1] + MaskValue(value) + m[3]
+	})
+}
+
+// MaskValue keeps the first and last three characters of a long value and
+// nothing of a short one. The last four digits of a card are not the card.
+func MaskValue(v string) string {
+	r := []rune(v)
+	switch {
+	case len(r) <= 4:
+		return v
+	case len(r) < 10:
+		return strings.Repeat("*", len(r))
+	}
+	return string(r[:3]) + strings.Repeat("*", len(r)-6) + string(r[len(r)-3:])
+}

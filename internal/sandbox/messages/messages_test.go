@@ -1,0 +1,57 @@
+package messages
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ in, want string }{
+		"id number":    {"<pIdentNo>110101199001010001</pIdentNo>", "<pIdentNo>110************001</pIdentNo>"},
+		"mobile":       {"<pMobileNo>13800000000</pMobileNo>", "<pMobileNo>138*****000</pMobileNo>"},
+		"card":         {"<pBankCard>6222000000000000001</pBankCard>", "<pBankCard>622*************001</pBankCard>"},
+		"end of card":  {"<pBkAccNo>0001</pBkAccNo>", "<pBkAccNo>0001</pBkAccNo>"},
+		"short":        {"<pIdentNo>11010</pIdentNo>", "<pIdentNo>*****</pIdentNo>"},
+		"CDATA":        {"<pIdentNo><![CDATA[110101199001010001]]></pIdentNo>", "<pIdentNo>110************001</pIdentNo>"},
+		"tag at fault": {"<pIdentNo >110101199001010001</pIdentNo >", "<pIdentNo >110************001</pIdentNo >"},
+		"another case": {"<PIDENTNO a='b'>110101199001010001</PIDENTNO>", "<PIDENTNO a='b'>110************001</PIDENTNO>"},
+		"cut off":      {"<pIdentNo>1101011990010100", "<pIdentNo>110**********100"},
+		"nested":       {"<pIdentNo><b>110101199001010001</b></pIdentNo>", "<pIdentNo><b>*******************/b></pIdentNo>"},
+		"all of them": {"<pFromIdentNo>110101199001010001</pFromIdentNo><pToIdentNo>110101199001010002</pToIdentNo>",
+			"<pFromIdentNo>110************001</pFromIdentNo><pToIdentNo>110************002</pToIdentNo>"},
+		"nothing to hide": {"<pIpsAcctNo>4021000000000001</pIpsAcctNo><pIdentType>1</pIdentType>",
+			"<pIpsAcctNo>4021000000000001</pIpsAcctNo><pIdentType>1</pIdentType>"},
+	} {
+		assert.Equal(t, c.want, Mask(c.in), name)
+	}
+}
+
+func TestRecorderKeepsTheNewest(t *testing.T) {
+	t.Parallel()
+	var r Recorder
+	for range keptMessages + 10 {
+		r.Add(Message{})
+	}
+	all := r.List()
+	require.Len(t, all, keptMessages)
+	assert.Equal(t, int64(11), all[0].Seq)
+	assert.Equal(t, int64(keptMessages+10), all[keptMessages-1].Seq)
+}
+
+func TestRecorderBoundsItsMemory(t *testing.T) {
+	t.Parallel()
+	var r Recorder
+	for range 5 {
+		r.Add(Message{XML: strings.Repeat("x", keptBytes/2)})
+	}
+	assert.Len(t, r.List(), 2)
+	r.Add(Message{XML: strings.Repeat("x", 2*keptBytes)})
+	assert.Len(t, r.List(), 1, "the newest stays, however large")
+	r.Add(Message{})
+	assert.Len(t, r.List(), 1)
+	assert.Zero(t, r.bytes)
+}

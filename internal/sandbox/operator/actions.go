@@ -1,0 +1,341 @@
+// Package operator is what the people who run a sandbox can do to it. The admin
+// API and the console offer the same actions.
+package operator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+)
+
+// Platform is the sandbox as its operator sees it.
+type Platform interface {
+	OrderFault(fault.Fault) (int64, error)
+	LiftFault(id int64) error
+	LiftFaults() error
+	Faults() []fault.State
+	Release(merchant, op string) error
+	Now() time.Time
+	Offset() time.Duration
+	Advance(time.Duration) error
+	CheckBooks() error
+	Deposit(merchant, account string, fen int64) error
+	SetAuto(merchant, account string, auto bool) error
+	Mandate(merchant, account string, signed bool) error
+	SeedOldBid(merchant string, bid engine.OldBid) error
+	Notifications() []notifier.Notification
+	Resend(seq int64) error
+	Messages() []messages.Message
+	ReplySMS(id string, yes bool) error
+	Engine() *engine.Engine
+	// Local says whether a host name is one that people may use.
+	Local(host string) bool
+	// Unavailable says whether an error means that the sandbox can do nothing
+	// any more, and Unknown that it knows of no such thing.
+	Unavailable(error) bool
+	Unknown(error) bool
+}
+
+// Error is an error that says with which status it is answered.
+type Error struct {
+	Status int
+	Text   string
+}
+
+func (e *Error) Error() string { return e.Text }
+
+func bad(format string, args ...any) error {
+	return &Error{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// Input is what an action is told.
+type Input interface {
+	// Read fills in a struct, by the names in its json tags.
+	Read(into any) error
+	// Value is a parameter that names what the action is about.
+	Value(name string) string
+}
+
+// Action does something and says what there is to say about it.
+type Action func(p Platform, in Input) (any, error)
+
+// The actions, by the names that they have in the admin API.
+var actions = map[string]Action{
+	"faults": func(p Platform, in Input) (any, error) {
+		var f struct {
+			fault.Fault
+			Delay string `json:"delay"`
+		}
+		if err := in.Read(&f); err != nil {
+			return nil, err
+		}
+		var err error
+		if f.Fault.Delay, err = duration("delay", f.Delay); err != nil {
+			return nil, err
+		}
+		id, err := p.OrderFault(f.Fault)
+		return map[string]int64{"id": id}, err
+	},
+	"faults/lift": func(p Platform, in Input) (any, error) {
+		id, err := number(in, "id")
+		if err != nil {
+			return nil, err
+		}
+		return nil, p.LiftFault(id)
+	},
+	"release": func(p Platform, in Input) (any, error) {
+		var r struct {
+			Merchant string `json:"merchant"`
+			Op       string `json:"op"`
+		}
+		if err := in.Read(&r); err != nil {
+			return nil, err
+		}
+		return nil, p.Release(r.Merchant, r.Op)
+	},
+	"clock/advance": func(p Platform, in Input) (any, error) {
+		var c struct {
+			By string `json:"by"`
+		}
+		if err := in.Read(&c); err != nil {
+			return nil, err
+		}
+		by, err := duration("by", c.By)
+		if err == nil {
+			err = p.Advance(by)
+		}
+		return clock(p), err
+	},
+	"deposit": func(p Platform, in Input) (any, error) {
+		var d struct {
+			Merchant string `json:"merchant"`
+			Account  string `json:"account"`
+			Fen      int64  `json:"fen"`
+			Yuan     string `json:"yuan"` // in place of fen
+		}
+		err := in.Read(&d)
+		if err == nil && d.Yuan != "" {
+			d.Fen, err = parseYuan(d.Yuan)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return nil, p.Deposit(d.Merchant, d.Account, d.Fen)
+	},
+	"mode": func(p Platform, in Input) (any, error) {
+		var m struct {
+			Merchant string `json:"merchant"`
+			Account  string `json:"account"`
+			Mode     string `json:"mode"`
+		}
+		if err := in.Read(&m); err != nil {
+			return nil, err
+		}
+		if m.Mode != "auto" && m.Mode != "manual" {
+			return nil, bad("mode: want auto or manual, got %q", m.Mode)
+		}
+		return nil, p.SetAuto(m.Merchant, m.Account, m.Mode == "auto")
+	},
+	"mandate": func(p Platform, in Input) (any, error) {
+		var m struct {
+			Merchant string `json:"merchant"`
+			Account  string `json:"account"`
+			Signed   *bool  `json:"signed"`
+		}
+		if err := in.Read(&m); err != nil {
+			return nil, err
+		}
+		if m.Signed == nil {
+			return nil, bad("signed: want true or false, got nothing")
+		}
+		return nil, p.Mandate(m.Merchant, m.Account, *m.Signed)
+	},
+	"oldbids": func(p Platform, in Input) (any, error) {
+		var b OldBid
+		if err := in.Read(&b); err != nil {
+			return nil, err
+		}
+		bid, err := b.Read()
+		if err != nil {
+			return nil, err
+		}
+		return nil, p.SeedOldBid(b.Merchant, bid)
+	},
+	"notifications/{seq}/resend": func(p Platform, in Input) (any, error) {
+		seq, err := number(in, "seq")
+		if err == nil {
+			err = in.Read(&struct{}{})
+		}
+		if err != nil {
+			return nil, err
+		}
+		return nil, p.Resend(seq)
+	},
+	"sms/{id}": func(p Platform, in Input) (any, error) {
+		var r struct {
+			Yes *bool `json:"yes"`
+		}
+		if err := in.Read(&r); err != nil {
+			return nil, err
+		}
+		if r.Yes == nil {
+			return nil, bad("yes: want true or false, got nothing")
+		}
+		return nil, p.ReplySMS(in.Value("id"), *r.Yes)
+	},
+}
+
+// OldBid is a bid of the interface before v2.0, as an operator writes it.
+type OldBid struct {
+	Merchant string `json:"merchant"` // merchant code
+	Bid      string `json:"bid"`      // pBidNo
+	Contract string `json:"contract"` // pContractNo
+	Release  string `json:"release"`  // pMerchantBillNo: order number of the old release of funds
+	Borrower string `json:"borrower"` // custody account
+	Owed     string `json:"owed"`     // ACCOUNT:YUAN of each investor, separated by blanks
+}
+
+// Read makes an old bid of it.
+func (b OldBid) Read() (engine.OldBid, error) {
+	bid := engine.OldBid{BidNo: b.Bid, ContractNo: b.Contract, Release: b.Release, Borrower: b.Borrower}
+	for _, claim := range strings.Fields(b.Owed) {
+		account, amount, ok := strings.Cut(claim, ":")
+		if !ok {
+			return bid, bad("owed: want ACCOUNT:YUAN, separated by blanks, got %q", claim)
+		}
+		fen, err := parseYuan(amount)
+		if err != nil {
+			return bid, fmt.Errorf("owed: %w", err)
+		}
+		bid.Owed = append(bid.Owed, engine.OldClaim{Account: account, Amount: fen})
+	}
+	return bid, nil
+}
+
+// ParseOldBid reads an old bid as a command line writes it: the fields of
+// [OldBid] by their names, separated by commas.
+//
+//	merchant=808801,bid=OLD1,contract=HT1,release=F1,borrower=4021…,owed=4021…:300.00 4021…:200.00
+func ParseOldBid(text string) (merchant string, bid engine.OldBid, err error) {
+	values := url.Values{}
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || values.Has(name) {
+			return "", bid, fmt.Errorf("sandbox: old bid: want name=value once each, got %q", part)
+		}
+		values.Set(name, value)
+	}
+	var b OldBid
+	if err := fill(&b, func(name string) string {
+		value := values.Get(name)
+		values.Del(name)
+		return value
+	}); err != nil {
+		return "", bid, err
+	}
+	for name := range values {
+		return "", bid, fmt.Errorf("sandbox: old bid: unknown name %q, want merchant, bid, contract, release, borrower or owed", name)
+	}
+	if bid, err = b.Read(); err == nil && len(bid.Owed) == 0 {
+		err = errors.New("sandbox: old bid: owed: nobody is owed anything")
+	}
+	return b.Merchant, bid, err
+}
+
+// Form is the input of a form in a browser, in which what does not matter is
+// left empty. Path says what stands in the path.
+type Form struct {
+	*http.Request
+	Path func(name string) string
+}
+
+// Value is a field, or what stands in the path.
+func (f Form) Value(name string) string {
+	if v := f.Path(name); v != "" {
+		return v
+	}
+	return strings.TrimSpace(f.PostForm.Get(name))
+}
+
+// Read fills in a struct.
+func (f Form) Read(into any) error { return fill(into, f.Value) }
+
+// fill fills in a struct from texts, by the names in its json tags.
+func fill(into any, value func(name string) string) error {
+	v := reflect.ValueOf(into).Elem()
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if field.Anonymous {
+			if err := fill(v.Field(i).Addr().Interface(), value); err != nil {
+				return err
+			}
+			continue
+		}
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		text := ""
+		if name != "" && name != "-" {
+			text = value(name)
+		}
+		switch {
+		case text == "":
+		case field.Type.Kind() == reflect.String:
+			v.Field(i).SetString(text)
+		default:
+			if json.Unmarshal([]byte(text), v.Field(i).Addr().Interface()) != nil {
+				return bad("%s: not understood: %q", name, text)
+			}
+		}
+	}
+	return nil
+}
+
+// Do does the named action.
+func Do(name string, p Platform, in Input) (any, error) {
+	action := actions[name]
+	if action == nil {
+		return nil, errors.New("no action " + name)
+	}
+	return action(p, in)
+}
+
+// number reads the number of what the action is about.
+func number(in Input, name string) (int64, error) {
+	n, err := strconv.ParseInt(in.Value(name), 10, 64)
+	if err != nil {
+		return 0, bad("%s: want a number, got %q", name, in.Value(name))
+	}
+	return n, nil
+}
+
+// duration reads a duration as Go writes it: 1h30m, 250ms. "" is 0.
+func duration(field, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, bad("%s: want a duration such as 30m or 250ms, got %q", field, text)
+	}
+	return d, nil
+}
+
+// parseYuan reads an amount of up to nine digits and two decimals exactly.
+func parseYuan(text string) (fen int64, err error) {
+	whole, cents, dot := strings.Cut(text, ".")
+	digits := whole + (cents + "00")[:2]
+	if whole == "" || len(whole) > 9 || len(cents) > 2 || dot && cents == "" || strings.Trim(digits, "0123456789") != "" {
+		return 0, bad("yuan: want at most nine digits and two decimals, got %q", text)
+	}
+	return strconv.ParseInt(digits, 10, 64)
+}

@@ -1,0 +1,291 @@
+// Package pages are the pages that people see in a browser: what an operation
+// asks them to confirm, the bank's page, the way back to the merchant, and the
+// text messages on their mobiles.
+package pages
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"html"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
+)
+
+//go:embed files
+var files embed.FS
+
+// The scripts that send the return form on its way: at once, or once a person
+// has had time to read the result. Neither sends it again when somebody comes
+// back to the page or reloads it; then only the button does.
+const (
+	submitScript = `(function(){` +
+		`var n=performance.getEntriesByType("navigation")[0];` +
+		`if(!n||n.type==="navigate")document.getElementById("returnForm").submit()` +
+		`})()`
+	delayedScript = `(function(){` +
+		`var n=performance.getEntriesByType("navigation")[0]||{type:"navigate"},f=document.getElementById("returnForm"),t;` +
+		`if(n.type!=="navigate")return;` +
+		`t=setTimeout(function(){f.submit()},3000);` +
+		`f.addEventListener("submit",function(){clearTimeout(t)})` +
+		`})()`
+)
+
+// Platform is what the pages show, and what a person does on them.
+type Platform interface {
+	Now() time.Time
+	Ask(id string) (engine.AskInfo, bool)
+	Inbox(mobile string) []engine.SMS
+	// Do lets a command happen.
+	Do(ctx context.Context, cmd engine.Command) (engine.Outcome, error)
+	// Return seals the answer that a browser brings back to the merchant.
+	Return(peer string, ask engine.AskInfo, a engine.Answer) (wire.Envelope, error)
+	// Local says whether a host name is one that people may use.
+	Local(host string) bool
+}
+
+// Pages are the HTML pages that a person sees in a browser.
+type Pages struct {
+	platform  Platform
+	log       *slog.Logger
+	templates *template.Template
+	css       []byte
+	secret    []byte // signs links
+	foreign   *http.CrossOriginProtection
+
+	// answering lets one form be looked at and acted on at a time, so that a
+	// double click finds out about its first half.
+	answering sync.Mutex
+}
+
+// The paths of the pages for people.
+const (
+	confirmPrefix = wire.WebPrefix + "confirm/"
+	stylesheet    = wire.WebPrefix + "style.css"
+	// SMSPath is where the texts to people's mobiles are read and answered.
+	SMSPath = "/sms"
+)
+
+// codeSystem says that the sandbox itself failed.
+const codeSystem = "MG00001F"
+
+// New makes the pages of a platform.
+func New(platform Platform, log *slog.Logger) (*Pages, error) {
+	templates, err := template.New("").Funcs(template.FuncMap{
+		"yuan": wire.GroupThousands, "clock": clockText, "left": leftText, "iso": isoTime,
+	}).ParseFS(files, "files/*.html")
+	if err != nil {
+		return nil, err
+	}
+	css, err := files.ReadFile("files/style.css")
+	if err != nil {
+		return nil, err
+	}
+	return &Pages{
+		platform: platform, log: log, templates: templates, css: css, secret: []byte(rand.Text()), foreign: http.NewCrossOriginProtection(),
+	}, nil
+}
+
+// Serve answers a request for one of the pages for people, or says that there
+// is none at the path.
+func (p *Pages) Serve(w http.ResponseWriter, r *http.Request) bool {
+	path := r.URL.Path
+	link, confirm := wire.CutPrefixFold(path, confirmPrefix)
+	mobile, texts := wire.CutPrefixFold(path+"/", SMSPath+"/")
+	switch {
+	case path == stylesheet || strings.EqualFold(path, stylesheet):
+		wire.Send(w, http.StatusOK, "text/css; charset=utf-8", p.css)
+	case (confirm || texts) && p.foreign.Check(r) != nil:
+		p.Failure(w, http.StatusForbidden, Failure{Text: "请求来自其他网站，未作处理"})
+	case confirm:
+		p.serveConfirm(w, r, link)
+	case texts:
+		p.serveSMS(w, r, strings.TrimSuffix(mobile, "/"))
+	default:
+		return false
+	}
+	return true
+}
+
+// policy is the Content-Security-Policy of a page: our own stylesheet, forms
+// that go where targets says, and one script if there is one.
+func policy(targets, script string) string {
+	p := "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action " + targets
+	if script != "" {
+		sum := sha256.Sum256([]byte(script))
+		p += "; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return p
+}
+
+// show shows a page whose forms, if it has any, come back to us.
+func (p *Pages) show(w http.ResponseWriter, status int, name string, data any) {
+	p.showUnder(w, status, policy("'self'", ""), name, data)
+}
+
+// showUnder executes the template before anything is sent, so that a failure
+// does not leave half a page.
+func (p *Pages) showUnder(w http.ResponseWriter, status int, policy, name string, data any) {
+	var b bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
+		http.Error(w, "page "+name+" cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Frame-Options", "DENY") // for browsers that know no frame-ancestors
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "same-origin") // a link to a page opens it
+	wire.Send(w, status, "text/html; charset=utf-8", b.Bytes())
+}
+
+// Index lists what there is. The console is elsewhere.
+func (p *Pages) Index(w http.ResponseWriter, console string, services []wire.Service) {
+	p.show(w, http.StatusOK, "index", struct {
+		Console, SMS, Web string
+		Services          []wire.Service
+		Pages             []wire.Operation
+	}{console, SMSPath, wire.WebPrefix, services, wire.Pages()})
+}
+
+// Service describes a web service to people.
+func (p *Pages) Service(w http.ResponseWriter, service wire.Service) {
+	p.show(w, http.StatusOK, "service", service)
+}
+
+// Failure is what a person is told when the browser cannot be sent back.
+type Failure struct {
+	Op   wire.Operation
+	Code string
+	Text string
+}
+
+// Failure tells a person that something failed.
+func (p *Pages) Failure(w http.ResponseWriter, status int, f Failure) {
+	p.show(w, status, "failure", f)
+}
+
+// Return is an answer on its way back to the merchant.
+type Return struct {
+	Op     wire.Operation
+	Order  string // pMerBillNo, if it could be read
+	URL    string // where the browser goes, "" if that is not known
+	Answer wire.Envelope
+	// FormFirst puts the return form before everything else, as on the page
+	// of an automatic repayment, which a merchant's server reads.
+	FormFirst bool
+	// Answered says that a person has just answered a page: he gets to see the
+	// result first.
+	Answered bool
+}
+
+// returnPage is the page that sends an answer back to the merchant. Programs
+// read it too, and some read a part of it as XML: but for an automatic
+// repayment there is an ASP.NET page form first, and directly behind it the
+// form with the answer.
+type returnPage struct {
+	Return
+	Title, Kind, ViewState string
+	Fields                 template.HTML
+	Script                 template.JS
+}
+
+// The kinds of outcome, as the stylesheet names them.
+const (
+	kindDone    = "done"
+	kindPending = "pending"
+	kindFailed  = "failed"
+)
+
+// outcomeOf says how a page that shows a code should look and read.
+func outcomeOf(code string) (kind, words string) {
+	switch code {
+	case "MG00000F", "MG02501F", "MG02505F":
+		return kindDone, "成功"
+	case "MG00008F", "MG02500F", "MG02503F":
+		return kindPending, "已受理"
+	}
+	return kindFailed, "未成功"
+}
+
+// hiddenInputs writes the fields of the return form. html/template would write
+// a plus sign as &#43;, which is right, but not what merchants' programs that
+// look for value="…" with a pattern found on the platform's page.
+func hiddenInputs(fields []wire.Pair) template.HTML {
+	var b strings.Builder
+	for _, f := range fields {
+		b.WriteString(`<input type="hidden" name="` + html.EscapeString(f.Name) + `" value="` + html.EscapeString(f.Value) + "\" />\n")
+	}
+	return template.HTML(b.String())
+}
+
+// Back sends the browser back to the merchant, or tells the person what went
+// wrong when the way back is not known.
+func (p *Pages) Back(w http.ResponseWriter, back Return) {
+	if back.URL == "" {
+		p.Failure(w, http.StatusOK, Failure{Op: back.Op, Code: back.Answer.Code, Text: back.Answer.Text})
+		return
+	}
+	script := submitScript
+	if back.Answered {
+		script = delayedScript
+	}
+	kind, words := outcomeOf(back.Answer.Code)
+	// The merchant may answer the form with a redirect to wherever he likes,
+	// and browsers hold form-action against that too.
+	p.showUnder(w, http.StatusOK, policy("http: https:", script), "return", returnPage{
+		Return:    back,
+		Title:     wordsOf(back.Op).noun + words,
+		Kind:      kind,
+		ViewState: base64.StdEncoding.EncodeToString([]byte("sandbox " + back.Op.Name)),
+		Fields:    hiddenInputs(back.Answer.Fields()),
+		Script:    template.JS(script),
+	})
+}
+
+// link names a confirmation in an address. The engine counts its numbers up,
+// so the number alone would let anybody open his neighbour's page.
+func (p *Pages) link(id string) string {
+	mac := hmac.New(sha256.New, p.secret)
+	mac.Write([]byte(id))
+	return id + "-" + hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// follow finds the confirmation that a link names.
+func (p *Pages) follow(link string) (id string, ok bool) {
+	id, _, _ = strings.Cut(link, "-")
+	return id, hmac.Equal([]byte(p.link(id)), []byte(link))
+}
+
+func chinaZone() *time.Location { return time.FixedZone("CST", 8*60*60) }
+
+func clockText(t time.Time) string { return t.In(chinaZone()).Format("2006-01-02 15:04:05") }
+
+func isoTime(t time.Time) string { return t.In(chinaZone()).Format(time.RFC3339) }
+
+// leftText says how long something may still take, to the second.
+func leftText(d time.Duration) string {
+	d = max(d, 0).Round(time.Second)
+	minutes, seconds := int(d/time.Minute), int(d%time.Minute/time.Second)
+	switch {
+	case minutes == 0:
+		return fmt.Sprintf("%d秒", seconds)
+	case seconds == 0:
+		return fmt.Sprintf("%d分钟", minutes)
+	}
+	return fmt.Sprintf("%d分%d秒", minutes, seconds)
+}
