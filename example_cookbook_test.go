@@ -563,9 +563,9 @@ func Example_cookbookStart() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	path, test := filepath.Join(dir, "ips.json"), ips.TestMerchant()
+	path := filepath.Join(dir, "ips.json")
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": "900001", "IPS_CERT": test.Cert.Reveal(), "IPS_3DES_KEY": test.Key.Reveal(), "IPS_3DES_IV": test.IV.Reveal(),
+		"IPS_MERCHANT": "900001", "IPS_CERT": strings.Repeat("c", 128), "IPS_3DES_KEY": "abcdefghijklmnopqrstuvwx", "IPS_3DES_IV": "8 of IV.",
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
@@ -755,6 +755,24 @@ func Example_cookbookOldAddresses() {
 	// Output: done
 }
 
+// A fee of a tenth of a percent, and a column in yuan.
+func Example_cookbookPercent() {
+	amount, err := ips.ParseAmount("1235.55")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(amount.Times(10*ips.BasisPoint, ips.HalfUp)) // 0.1 %, as number_format rounds
+	fmt.Println(amount.Times(10*ips.BasisPoint, ips.Down))
+
+	old := ips.Decimal{Amount: amount} // of a DECIMAL(11,2) column
+	inSQL, err := old.Value()
+	fmt.Println(inSQL, err)
+	// Output:
+	// 1.24
+	// 1.23
+	// 1235.55 <nil>
+}
+
 type sqlOnce struct{ db *sql.DB }
 
 type txKey struct{}
@@ -820,12 +838,15 @@ var (
 	cookbookLink   = regexp.MustCompile(`\]\(#([^)]+)\)`)
 )
 
-// The cookbooks show code of this file, in the same order, under the same
+// The cookbooks show code of this file and of examples/mysql, in the same order, under the same
 // anchors, and name every operation.
 func TestCookbook(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("example_cookbook_test.go")
 	require.NoError(t, err)
+	mysql, err := os.ReadFile("examples/mysql/once.go") // a module of its own, for its driver
+	require.NoError(t, err)
+	source = append(source, mysql...)
 	var anchors, code [2][]string
 	for i, file := range []string{"docs/cookbook.md", "docs/cookbook.zh-CN.md"} {
 		text, err := os.ReadFile(file)
