@@ -116,7 +116,7 @@ var openAccount = &operation{
 		Endpoint: "CreateNewIpsAcct.aspx", Transport: Redirect,
 		Scenarios: []int{1}, Success: done, Pending: pending,
 	},
-	argNames: true, mark: "pSmDate", trade: TradeOpenAccount, tradeUncertain: true,
+	argNames: true, mark: "pSmDate", trade: TradeOpenAccount, tradeUncertain: true, results: true,
 	request: reflect.TypeFor[OpenAccountRequest](), response: reflect.TypeFor[OpenAccountResponse](),
 }
 

@@ -275,7 +275,7 @@ func (a *attack) run(t *testing.T, via ips.Via) {
 		assert.Empty(t, s.errs)
 	} else if assert.Len(t, s.errs, 1) {
 		assert.ErrorIs(t, s.errs[0], a.err)
-		assert.NotContains(t, s.errs[0].Error(), cfg.Cert)
+		assert.NotContains(t, s.errs[0].Error(), cfg.Cert.Reveal())
 		assert.NotContains(t, s.errs[0].Error(), "110101199001010002")
 	}
 	s.mu.Unlock()

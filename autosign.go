@@ -127,7 +127,7 @@ var signAutoBid = &operation{
 		Endpoint: "AutoNewSigning.aspx", Transport: Redirect,
 		Scenarios: []int{16}, Success: done, Pending: pending,
 	},
-	mark: "pSAmtQuota", trade: TradeSignAutoBid, tradeUncertain: true,
+	mark: "pSAmtQuota", trade: TradeSignAutoBid, tradeUncertain: true, results: true,
 	request: reflect.TypeFor[SignAutoBidRequest](), response: reflect.TypeFor[SignAutoBidResponse](),
 }
 
@@ -216,7 +216,7 @@ var signAutoRepay = &operation{
 		Endpoint: "RepaymentSigning.aspx", Transport: Redirect,
 		Scenarios: []int{17}, Success: done, Pending: pending,
 	},
-	mark: "pIdentType", trade: TradeSignAutoRepay, tradeUncertain: true,
+	mark: "pIdentType", trade: TradeSignAutoRepay, tradeUncertain: true, results: true,
 	request: reflect.TypeFor[SignAutoRepayRequest](), response: reflect.TypeFor[SignAutoRepayResponse](),
 }
 

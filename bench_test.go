@@ -125,12 +125,12 @@ type floor struct {
 func newFloor(b *testing.B, document string) *floor {
 	b.Helper()
 	m := TestMerchant()
-	block, err := des.NewTripleDESCipher([]byte(m.Key))
+	block, err := des.NewTripleDESCipher([]byte(m.Key.Reveal()))
 	require.NoError(b, err)
-	keys, err := envelope.NewKeys(m.MerchantCode, m.Cert, m.Key, m.IV)
+	keys, err := envelope.NewKeys(m.MerchantCode, m.Cert.Reveal(), m.Key.Reveal(), m.IV.Reveal())
 	require.NoError(b, err)
 	f := &floor{
-		block: block, iv: []byte(m.IV), cert: []byte(m.Cert), merCode: m.MerchantCode, answerText: "MG00000F操作成功",
+		block: block, iv: []byte(m.IV.Reveal()), cert: []byte(m.Cert.Reveal()), merCode: m.MerchantCode, answerText: "MG00000F操作成功",
 		plain: make([]byte, len(document)/des.BlockSize*des.BlockSize+des.BlockSize),
 		body:  []byte(keys.Encrypt([]byte(document))),
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
 )
 
@@ -51,14 +52,14 @@ func UnmarshalRequest(name Operation, data []byte) (Request, error) {
 	if op == nil {
 		return nil, fmt.Errorf("ips: no operation %.40q", name)
 	}
-	req := reflect.New(op.request)
+	req := reflect.New(reflect.PointerTo(op.request))
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(req.Interface()); err != nil {
 		return nil, fmt.Errorf("ips: recorded request of %s: %w", name, err)
 	}
-	if d.More() {
-		return nil, fmt.Errorf("ips: recorded request of %s: there is more behind it", name)
+	if _, err := d.Token(); err != io.EOF || req.Elem().IsNil() {
+		return nil, fmt.Errorf("ips: recorded request of %s: want one object and nothing behind it", name)
 	}
-	return req.Elem().Interface().(Request), nil
+	return req.Elem().Elem().Interface().(Request), nil
 }

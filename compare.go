@@ -25,18 +25,19 @@ var compared = []string{
 // bid, accounts, amounts and rows. What an answer leaves out is no difference,
 // but a row that nobody asked for is one, and so is an asked row that the final
 // answer of a batch leaves out. The rows of a refusal or a pending answer are not
-// compared. An answer to another operation is one difference.
+// compared. An answer to another operation is one difference, and so is none.
 func Compare(req Request, answer Response) []Difference {
 	o, err := ownOf(req)
-	if err != nil {
-		return []Difference{{Wire: "pReq", Said: string(answer.Base().Operation)}}
+	said := reflect.Indirect(reflect.ValueOf(answer))
+	if err != nil || !said.IsValid() {
+		return []Difference{{Wire: "pReq"}}
 	}
 	base := answer.Base()
-	if orderedBy(o.op.Operation) != orderedBy(base.Operation) {
+	if said.Type() != o.op.response || orderedBy(o.op.Operation) != orderedBy(base.Operation) {
 		return []Difference{{Wire: "pReq", Asked: string(o.op.Operation), Said: string(base.Operation)}}
 	}
 	var all []Difference
-	asked, said := o.ptr.Elem(), reflect.ValueOf(answer).Elem()
+	asked := o.ptr.Elem()
 	fields := codec.Fields(asked.Type())
 	for _, f := range codec.Fields(said.Type()) {
 		i := slices.IndexFunc(fields, func(q codec.Field) bool { return q.Name == f.Name })
@@ -60,7 +61,7 @@ func Compare(req Request, answer Response) []Difference {
 func (r *Reply) says(f *codec.Field, answer reflect.Value) bool {
 	return !answer.FieldByIndex(f.Index).IsZero() ||
 		slices.ContainsFunc(r.said, func(e codec.Element) bool {
-			return e.Text != "" && (e.Name == f.Name || f.Alias != "" && e.Name == f.Alias)
+			return e.Text != "" && (e.Name == f.Name || e.Name == f.Alias)
 		})
 }
 

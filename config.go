@@ -8,26 +8,54 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips/internal/envelope"
 )
 
+// Secret is a text that neither package fmt nor an encoder can print, whatever
+// holds it: JSON, XML and YAML leave it empty, gob refuses it. A copy is equal
+// (==) to what it was copied from. The zero Secret is none.
+type Secret struct{ reveal *func() string } // a function, since printers look into everything else
+
+// NewSecret hides a text.
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	reveal := func() string { return text }
+	return Secret{&reveal}
+}
+
+// Reveal gives the text.
+func (s Secret) Reveal() string {
+	if s.reveal == nil {
+		return ""
+	}
+	return (*s.reveal)()
+}
+
+// String gives "hidden", or "" for none.
+func (s Secret) String() string {
+	if s.reveal == nil {
+		return ""
+	}
+	return "hidden"
+}
+
 // Config is what a [Client] must know of its merchant. All secrets come from
-// IPS. A Config prints without its secrets under every verb, in log/slog and
-// as JSON; within a struct of yours keep it in an exported field, since package
-// fmt does not let it hide itself in an unexported one.
+// IPS. It can be printed and logged: its secrets stay hidden.
 type Config struct {
 	MerchantCode string `json:"merchant_code"` // 商户号, 6 digits
-	Cert         string `json:"-"`             // MD5 证书, 128 ASCII characters
-	Key          string `json:"-"`             // 3DES key, 24 ASCII characters
-	IV           string `json:"-"`             // 3DES IV, 8 ASCII characters
+	Cert         Secret `json:"-"`             // MD5 证书, 128 ASCII characters
+	Key          Secret `json:"-"`             // 3DES key, 24 ASCII characters
+	IV           Secret `json:"-"`             // 3DES IV, 8 ASCII characters
 
 	// PublicKey is for merchants whose answers IPS signs in MD5withRSA mode;
 	// see [ParsePublicKey]. Nil means MD5 mode.
@@ -52,52 +80,39 @@ type Config struct {
 
 // TestMerchant is the Config of the one test merchant that the vendor
 // published with its demo (808801), without an environment and URLs. The
-// sandbox knows it.
+// sandbox knows it. With the address of [Production] it is refused: everybody
+// has its keys.
 func TestMerchant() Config {
 	return Config{
 		MerchantCode: "808801",
-		Cert:         "GPhKt7sh4dxQQZZkINGFtefRKNPyAj8S00cgAwtRyy0ufD7alNC28xCBKpa6IU7u54zzWSAv4PqUDKMgpOnM7fucO1wuwMi4RgPAnietmqYIhHXZ3TqTGKNzkxA55qYH",
-		Key:          "ICHuQplJ0YR9l7XeVNKi6FMn",
-		IV:           "2EDxsEfp",
+		Cert:         NewSecret("GPhKt7sh4dxQQZZkINGFtefRKNPyAj8S00cgAwtRyy0ufD7alNC28xCBKpa6IU7u54zzWSAv4PqUDKMgpOnM7fucO1wuwMi4RgPAnietmqYIhHXZ3TqTGKNzkxA55qYH"),
+		Key:          NewSecret("ICHuQplJ0YR9l7XeVNKi6FMn"),
+		IV:           NewSecret("2EDxsEfp"),
 	}
 }
-
-// String gives the configuration without secrets.
-func (c Config) String() string {
-	mode := "MD5"
-	if c.PublicKey != nil {
-		mode = "MD5withRSA"
-	}
-	return fmt.Sprintf("ips.Config{MerchantCode:%q Environment:%q Answers:%s ReturnURL:%q NotifyURL:%q secrets:hidden}",
-		c.MerchantCode, c.Environment.Name, mode, c.ReturnURL, c.NotifyURL)
-}
-
-// Format prints String whatever the verb, so that no verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
-
-// LogValue gives String to log/slog.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // FormerKeys are the secrets that a merchant had before IPS issued new ones.
 // Answers that were made with them are still taken until the window closes;
-// requests always use the new ones. It prints without its secrets.
+// requests always use the new ones.
 type FormerKeys struct {
-	Cert string `json:"-"` // the former MD5 证书
-	Key  string `json:"-"` // the former 3DES key; empty if it is the same
-	IV   string `json:"-"` // the former 3DES IV; empty if it is the same
+	Cert Secret `json:"-"` // the former MD5 证书; none if it is the same
+	Key  Secret `json:"-"` // the former 3DES key; none if it is the same
+	IV   Secret `json:"-"` // the former 3DES IV; none if it is the same
 
 	// Until is when they are no longer taken. It must be set: a window that
 	// never closes makes the rotation pointless.
 	Until time.Time
 }
 
-// String gives the end of the window and nothing secret.
-func (k FormerKeys) String() string {
-	return "ips.FormerKeys{Until:" + k.Until.Format(time.RFC3339) + " secrets:hidden}"
+// merchantKeys checks the merchant's secrets.
+func merchantKeys(cfg Config) (*envelope.Keys, error) {
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
+	if test := TestMerchant(); cfg.Environment.isProduction() && (cfg.MerchantCode == test.MerchantCode ||
+		cfg.Cert.Reveal() == test.Cert.Reveal() || cfg.Key.Reveal() == test.Key.Reveal()) {
+		err = errors.Join(err, errors.New("the test merchant, whose keys everybody has, at the address of production"))
+	}
+	return keys, err
 }
-
-// Format prints String whatever the verb.
-func (k FormerKeys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
 // formerKeys checks cfg.Former.
 func formerKeys(cfg Config) (*formerSealer, error) {
@@ -108,7 +123,10 @@ func formerKeys(cfg Config) (*formerSealer, error) {
 	if f.Until.IsZero() {
 		return nil, errors.New("former keys: Until must be set")
 	}
-	keys, err := envelope.NewKeys(cfg.MerchantCode, f.Cert, cmp.Or(f.Key, cfg.Key), cmp.Or(f.IV, cfg.IV))
+	if (FormerKeys{Until: f.Until}) == *f {
+		return nil, errors.New("former keys: none is given")
+	}
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cmp.Or(f.Cert, cfg.Cert).Reveal(), cmp.Or(f.Key, cfg.Key).Reveal(), cmp.Or(f.IV, cfg.IV).Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("former keys: %w", err)
 	}
@@ -174,6 +192,15 @@ func Sandbox(base string) Environment {
 	return e
 }
 
+// isProduction reports whether any of the addresses is the real IPS.
+func (e *Environment) isProduction() bool {
+	production, _ := url.Parse(Production().PostBase)
+	return slices.ContainsFunc([]string{e.PostBase, e.Service, e.Query}, func(at string) bool {
+		u, err := url.Parse(at)
+		return err == nil && strings.EqualFold(u.Hostname(), production.Hostname())
+	})
+}
+
 // trusted reports whether nobody stands between the client and what answers a
 // call: the connection is TLS, or stays on this machine.
 func (e *Environment) trusted(t Transport) bool {
@@ -204,6 +231,7 @@ func (e *Environment) trusted(t Transport) bool {
 // The error lists every variable that is missing or unreadable, without values.
 func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	var errs []error
+	secret := func(name string) Secret { return NewSecret(getenv(name)) }
 	need := func(name string) string {
 		v := getenv(name)
 		if v == "" {
@@ -213,9 +241,9 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	}
 	cfg := Config{
 		MerchantCode: need("IPS_MERCHANT"),
-		Cert:         need("IPS_CERT"),
-		Key:          need("IPS_3DES_KEY"),
-		IV:           need("IPS_3DES_IV"),
+		Cert:         NewSecret(need("IPS_CERT")),
+		Key:          NewSecret(need("IPS_3DES_KEY")),
+		IV:           NewSecret(need("IPS_3DES_IV")),
 		ReturnURL:    getenv("IPS_RETURN_URL"),
 		NotifyURL:    getenv("IPS_NOTIFY_URL"),
 	}
@@ -246,12 +274,13 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		}
 		cfg.PublicKey = key
 	}
-	if cert := getenv("IPS_FORMER_CERT"); cert != "" {
-		until, err := time.Parse(time.RFC3339, getenv("IPS_FORMER_UNTIL"))
-		if err != nil {
+	former := FormerKeys{Cert: secret("IPS_FORMER_CERT"), Key: secret("IPS_FORMER_3DES_KEY"), IV: secret("IPS_FORMER_3DES_IV")}
+	if former != (FormerKeys{}) || getenv("IPS_FORMER_UNTIL") != "" {
+		var err error
+		if former.Until, err = time.Parse(time.RFC3339, getenv("IPS_FORMER_UNTIL")); err != nil {
 			errs = append(errs, errors.New("IPS_FORMER_UNTIL is no time as 2026-12-31T00:00:00+08:00"))
 		}
-		cfg.Former = &FormerKeys{Cert: cert, Key: getenv("IPS_FORMER_3DES_KEY"), IV: getenv("IPS_FORMER_3DES_IV"), Until: until}
+		cfg.Former = &former
 	}
 	if len(errs) > 0 {
 		return Config{}, fmt.Errorf("ips: environment: %w", errors.Join(errs...))

@@ -1,11 +1,15 @@
 package ips_test
 
 import (
+	"bytes"
+	"encoding/gob"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +24,7 @@ import (
 func environment() map[string]string {
 	m := ips.TestMerchant()
 	return map[string]string{
-		"IPS_MERCHANT": m.MerchantCode, "IPS_CERT": m.Cert, "IPS_3DES_KEY": m.Key, "IPS_3DES_IV": m.IV,
+		"IPS_MERCHANT": m.MerchantCode, "IPS_CERT": m.Cert.Reveal(), "IPS_3DES_KEY": m.Key.Reveal(), "IPS_3DES_IV": m.IV.Reveal(),
 		"IPS_BASE_URL": "http://127.0.0.1:8808", "IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
 		"IPS_FORMER_CERT": strings.Repeat("f", 128), "IPS_FORMER_UNTIL": "2099-12-31T00:00:00+08:00",
 	}
@@ -69,7 +73,7 @@ func TestConfigFromFile(t *testing.T) {
 
 	cfg, err := ips.ConfigFromFile(write(0o600, string(good)))
 	require.NoError(t, err)
-	assert.Equal(t, ips.TestMerchant().Cert, cfg.Cert)
+	assert.Equal(t, ips.TestMerchant().Cert.Reveal(), cfg.Cert.Reveal())
 
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o666} {
 		_, err = ips.ConfigFromFile(write(mode, string(good)))
@@ -93,14 +97,14 @@ func TestConfigFromFile(t *testing.T) {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	old := ips.TestMerchant()
-	oldKeys, err := envelope.NewKeys(old.MerchantCode, old.Cert, old.Key, old.IV)
+	oldKeys, err := envelope.NewKeys(old.MerchantCode, old.Cert.Reveal(), old.Key.Reveal(), old.IV.Reveal())
 	require.NoError(t, err)
 	body := oldKeys.Encrypt([]byte(document("pMerBillNo", "R1", "pTrdDate", "20141213")))
 	fromOld := fiveFields{old.MerchantCode, "MG00000F", "ok", body, oldKeys.SignAnswer("MG00000F", "ok", body)}
 
 	client := func(former *ips.FormerKeys) *ips.Client {
 		cfg := offlineConfig()
-		cfg.Cert, cfg.Key, cfg.IV = strings.Repeat("n", 128), strings.Repeat("abcdefgh", 2)+"ijklmnop", "12345678"
+		cfg.Cert, cfg.Key, cfg.IV = ips.NewSecret(strings.Repeat("n", 128)), ips.NewSecret("abcdefghabcdefghijklmnop"), ips.NewSecret("12345678")
 		cfg.Former = former
 		c, err := ips.NewClient(cfg)
 		require.NoError(t, err)
@@ -117,13 +121,178 @@ func TestRotation(t *testing.T) {
 	_, err = client(former(time.Now().Add(-time.Second))).ParseNotification(fromOld.inbound(ips.OpRecharge), ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrSignature, "the window has closed")
 
-	for name, f := range map[string]*ips.FormerKeys{"no end": former(time.Time{}), "bad cert": {Cert: "x", Until: time.Now()}} {
+	for name, f := range map[string]*ips.FormerKeys{"no end": former(time.Time{}), "nothing": {Until: time.Now()}, "bad cert": {Cert: ips.NewSecret("x"), Until: time.Now()}} {
 		cfg := offlineConfig()
 		cfg.Former = f
 		_, err := ips.NewClient(cfg)
 		require.ErrorContains(t, err, "former keys", name)
 	}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
-		assert.NotContains(t, fmt.Sprintf(verb, *former(time.Now())), old.Cert[:20], verb)
+}
+
+// TestRotationOfTheCipher changes the 3DES key or the IV and leaves the cert:
+// both sets of keys verify, and one of them reads.
+func TestRotationOfTheCipher(t *testing.T) {
+	t.Parallel()
+	old := ips.TestMerchant()
+	for name, change := range map[string]func(*ips.Config){
+		"3DES key": func(c *ips.Config) { c.Key = ips.NewSecret("abcdefghabcdefghijklmnop") },
+		"IV":       func(c *ips.Config) { c.IV = ips.NewSecret("12345678") },
+	} {
+		cfg := offlineConfig()
+		change(&cfg)
+		now, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
+		require.NoError(t, err)
+		before, err := envelope.NewKeys(old.MerchantCode, old.Cert.Reveal(), old.Key.Reveal(), old.IV.Reveal())
+		require.NoError(t, err)
+		client := func(until time.Time) *ips.Client {
+			cfg.Former = &ips.FormerKeys{Key: old.Key, IV: old.IV, Until: until}
+			c, err := ips.NewClient(cfg)
+			require.NoError(t, err)
+			return c
+		}
+		open, closed := client(time.Now().Add(time.Hour)), client(time.Now().Add(-time.Hour))
+		for _, keys := range []*envelope.Keys{now, before} {
+			// Of many lengths, so that one in 256 has a padding that looks right
+			// under the other key.
+			for n := range 300 {
+				no := fmt.Sprintf("R%d", n)
+				body := keys.Encrypt([]byte(document("pMerBillNo", no, "pTrdAmt", "1.00")))
+				f := fiveFields{cfg.MerchantCode, "MG00000F", "ok", body, keys.SignAnswer("MG00000F", "ok", body)}
+				resp, err := open.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+				require.NoError(t, err, name)
+				require.Equal(t, no, resp.Base().OrderNo, name)
+				if _, err = closed.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge); keys == now {
+					require.NoError(t, err, name)
+				} else {
+					require.ErrorIs(t, err, ips.ErrMalformed, name)
+				}
+			}
+		}
 	}
+}
+
+// TestRotationAndOwnRequests cuts a request that was sealed before the change of
+// the 3DES key into a refusal; it is known as a request during the window and
+// after it.
+func TestRotationAndOwnRequests(t *testing.T) {
+	t.Parallel()
+	old := ips.TestMerchant()
+	// Keys whose requests begin like a code, with a capital letter or a digit.
+	var before *envelope.Keys
+	var body string
+	cut := 0
+	for n := 0; cut == 0; n++ {
+		old.IV = ips.NewSecret(fmt.Sprintf("2EDxsE%02d", n))
+		var err error
+		before, err = envelope.NewKeys(old.MerchantCode, old.Cert.Reveal(), old.Key.Reveal(), old.IV.Reveal())
+		require.NoError(t, err)
+		body = before.Encrypt([]byte(document("pMerBillNo", "R1")))
+		cut = len(body) - len(strings.TrimLeft(body, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"))
+	}
+	forged := fiveFields{old.MerchantCode, body[:cut], body[cut:], "", before.SignRequest(body)}
+	for _, until := range []time.Time{time.Now().Add(time.Hour), time.Now().Add(-time.Hour)} {
+		cfg := offlineConfig()
+		cfg.Key, cfg.Former = ips.NewSecret("abcdefghabcdefghijklmnop"), &ips.FormerKeys{Key: old.Key, IV: old.IV, Until: until}
+		c, err := ips.NewClient(cfg)
+		require.NoError(t, err)
+		_, err = c.ParseNotification(forged.inbound(ips.OpRecharge), ips.OpRecharge)
+		require.ErrorIs(t, err, ips.ErrMalformed)
+		require.ErrorContains(t, err, "it is a request")
+	}
+}
+
+// TestTestMerchantInProduction: everybody has the test merchant's keys.
+func TestTestMerchantInProduction(t *testing.T) {
+	t.Parallel()
+	own := func(c *ips.Config) {
+		c.MerchantCode, c.Cert, c.Key = "123456", ips.NewSecret(strings.Repeat("c", 128)), ips.NewSecret(strings.Repeat("k", 24))
+	}
+	for name, tt := range map[string]struct {
+		change  func(*ips.Config)
+		refused bool
+	}{
+		"all of it":      {func(*ips.Config) {}, true},
+		"the code":       {func(c *ips.Config) { code := c.MerchantCode; own(c); c.MerchantCode = code }, true},
+		"the cert":       {func(c *ips.Config) { cert := c.Cert; own(c); c.Cert = cert }, true},
+		"the key":        {func(c *ips.Config) { key := c.Key; own(c); c.Key = key }, true},
+		"by its address": {func(c *ips.Config) { c.Environment = ips.EnvironmentAt("https://P2P.ips.com.cn:443/") }, true},
+		"one address": {func(c *ips.Config) {
+			s := c.Environment.Service
+			c.Environment = ips.EnvironmentAt("https://ips.example.com")
+			c.Environment.Service = s
+		}, true},
+		"vendor's test":   {func(c *ips.Config) { c.Environment = ips.VendorTest() }, false},
+		"a sandbox":       {func(c *ips.Config) { c.Environment = ips.EnvironmentAt("http://127.0.0.1:8480") }, false},
+		"a real merchant": {own, false},
+	} {
+		cfg := ips.TestMerchant()
+		cfg.Environment = ips.Production()
+		tt.change(&cfg)
+		_, err := ips.NewClient(cfg)
+		if tt.refused {
+			require.ErrorContains(t, err, "test merchant", name)
+			assertNoSecret(t, err.Error())
+		} else {
+			require.NoError(t, err, name)
+		}
+	}
+}
+
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	s := ips.NewSecret("open sesame")
+	again := s
+	assert.Equal(t, "open sesame", again.Reveal())
+	assert.True(t, s == again, "a copy is equal")
+	assert.Equal(t, "hidden", s.String())
+	assert.Equal(t, ips.Secret{}, ips.NewSecret(""))
+	assert.Empty(t, ips.Secret{}.Reveal())
+	assert.Empty(t, ips.Secret{}.String())
+	cfg := ips.TestMerchant()
+	kept := cfg
+	assert.True(t, cfg == kept)
+	assert.NotEqual(t, ips.TestMerchant(), ips.Config{})
+}
+
+// TestNoPrinterFindsSecrets walks through everything that a printer could reach
+// by reflection, unexported fields and pointers included, as spew and YAML do.
+func TestNoPrinterFindsSecrets(t *testing.T) {
+	t.Parallel()
+	cfg := offlineConfig()
+	cfg.Former = &ips.FormerKeys{Cert: cfg.Cert, Key: cfg.Key, IV: cfg.IV, Until: time.Now().Add(time.Hour)}
+	texts := 0
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.String:
+			texts++
+			assertNoSecret(t, v.String())
+		case reflect.Pointer, reflect.Interface:
+			if !v.IsNil() {
+				walk(v.Elem())
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				walk(v.Field(i))
+			}
+		case reflect.Slice, reflect.Array:
+			if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+				assertNoSecret(t, fmt.Sprintf("%s", v))
+				return
+			}
+			for i := range v.Len() {
+				walk(v.Index(i))
+			}
+		}
+	}
+	walk(reflect.ValueOf(cfg))
+	assert.GreaterOrEqual(t, texts, 7)
+
+	raw, err := xml.Marshal(cfg)
+	require.NoError(t, err)
+	assert.Contains(t, string(raw), "808801")
+	assertNoSecret(t, string(raw))
+	var b bytes.Buffer
+	require.Error(t, gob.NewEncoder(&b).Encode(cfg))
+	assertNoSecret(t, b.String())
 }

@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -12,17 +13,19 @@ import (
 var China = time.FixedZone("CST", 8*60*60)
 
 // Date is a day in China, "yyyyMMdd" on the wire. The zero Date is no date.
+//
+// In SQL a Date is a DATE, or a text "2026-12-31"; the zero Date is NULL. For a
+// CHAR(8) use [Date.String] and [ParseDate].
 type Date struct {
 	Year  int        // e.g. 2026
 	Month time.Month // January is 1
 	Day   int        // from 1
 }
 
-// NewDate is the given day; like [time.Date] it normalises, so that October 32
-// is November 1.
-func NewDate(year int, month time.Month, day int) Date {
-	return DateOf(time.Date(year, month, day, 0, 0, 0, 0, China))
-}
+// NewDate is the given day. Unlike [time.Date] it does not normalise: 30 February
+// is not [Date.Valid], and a request with it is refused. To count days use
+// DateOf(d.Time().AddDate(0, 0, n)).
+func NewDate(year int, month time.Month, day int) Date { return Date{year, month, day} }
 
 // DateOf is the day that it is in China at time t.
 func DateOf(t time.Time) Date {
@@ -35,13 +38,13 @@ func DateOf(t time.Time) Date {
 // instead of calling Today twice.
 func Today() Date { return DateOf(time.Now()) }
 
-// ParseDate reads yyyyMMdd.
+// ParseDate reads yyyyMMdd, a day of the calendar.
 func ParseDate(s string) (Date, error) {
 	t, err := time.ParseInLocation("20060102", s, China)
-	if err != nil {
-		return Date{}, fmt.Errorf("ips: date %.20q: want yyyyMMdd", s)
+	if d := DateOf(t); err == nil && d.Valid() {
+		return d, nil
 	}
-	return DateOf(t), nil
+	return Date{}, fmt.Errorf("ips: date %.20q: want yyyyMMdd", s)
 }
 
 // IsZero reports whether d is no date.
@@ -49,10 +52,11 @@ func (d Date) IsZero() bool { return d == Date{} }
 
 // Valid reports whether d exists in the calendar and fits the wire.
 func (d Date) Valid() bool {
-	return d.Year >= 1 && d.Year <= 9999 && d == NewDate(d.Year, d.Month, d.Day)
+	return d.Year >= 1 && d.Year <= 9999 && d == DateOf(d.Time())
 }
 
-// Time is the first moment of the day in China.
+// Time is the first moment of the day in China. Of a day that does not exist it
+// is another, as with [time.Date].
 func (d Date) Time() time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, China) }
 
 // String gives yyyyMMdd, or "" for the zero Date.
@@ -94,12 +98,77 @@ func (d *Date) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Lenient says that an unreadable date in an answer is kept with the unknown
-// elements instead of spoiling the whole answer.
-func (d *Date) Lenient() {}
+// UnmarshalParam reads a form field, yyyyMMdd or yyyy-MM-dd as browsers send it;
+// an empty one is no date. gin and echo look for it.
+func (d *Date) UnmarshalParam(param string) error {
+	if param == "" {
+		*d = Date{}
+		return nil
+	}
+	v, err := parseDay(param)
+	if err == nil {
+		*d = v
+	}
+	return err
+}
+
+// parseDay reads a day in one of its two forms.
+func parseDay(s string) (Date, error) {
+	if len(s) == len("2006-01-02") && s[4] == '-' && s[7] == '-' {
+		s = s[:4] + s[5:7] + s[8:]
+	}
+	return ParseDate(s)
+}
+
+// Value gives "2026-12-31", NULL for the zero Date, and an error for a day that
+// does not exist.
+func (d Date) Value() (driver.Value, error) {
+	switch {
+	case d.IsZero():
+		return nil, nil
+	case !d.Valid():
+		return nil, fmt.Errorf("ips: date %s is no day of the calendar", d)
+	}
+	return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day), nil
+}
+
+// Scan reads a day from a DATE or from text, yyyy-MM-dd or yyyyMMdd. NULL and
+// MySQL's 0000-00-00 are no date. It refuses a moment that is not midnight where
+// the driver says it is: whose day that is cannot be known.
+func (d *Date) Scan(src any) error {
+	if text, ok := sqlText(src); ok {
+		if text == "0000-00-00" {
+			text = ""
+		}
+		return d.UnmarshalParam(text)
+	}
+	switch t := src.(type) {
+	case nil:
+		*d = Date{}
+		return nil
+	case time.Time:
+		if t.IsZero() { // what MySQL's driver makes of 0000-00-00
+			*d = Date{}
+			return nil
+		}
+		if h, m, s := t.Clock(); h == 0 && m == 0 && s == 0 && t.Nanosecond() == 0 {
+			*d = NewDate(t.Date())
+			return nil
+		}
+		return errors.New("ips: scan Date: a time of the day where a day belongs")
+	}
+	return fmt.Errorf("ips: scan Date: want a DATE or a text, got %T", src)
+}
+
+// GormDataType makes gorm create a DATE.
+func (Date) GormDataType() string { return "date" }
 
 // Time is a moment that IPS reports, "yyyyMMddHHmmss" in China Standard Time on
 // the wire. The zero Time means that IPS reported none.
+//
+// In SQL a Time is a moment as any [time.Time], so that the zone of column and
+// connection are the driver's business (MySQL needs parseTime=true); the zero
+// Time is NULL. For a text column use [Time.String].
 type Time struct{ time.Time }
 
 // String gives yyyyMMddHHmmss in China, or "" for the zero Time.
@@ -148,9 +217,49 @@ func (t *Time) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Lenient says that an unreadable time in an answer is kept with the unknown
-// elements instead of spoiling the whole answer.
-func (t *Time) Lenient() {}
+// UnmarshalParam reads a form field as UnmarshalText does; gin and echo look for
+// it.
+func (t *Time) UnmarshalParam(param string) error { return t.UnmarshalText([]byte(param)) }
+
+// Value gives the moment in UTC, NULL for the zero Time.
+func (t Time) Value() (driver.Value, error) {
+	if t.IsZero() {
+		return nil, nil
+	}
+	return t.UTC(), nil
+}
+
+// Scan reads a moment. NULL is the zero Time. Of texts it takes those that name
+// their zone, and yyyyMMddHHmmss, which is China's; another could be a moment
+// hours away.
+func (t *Time) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*t = Time{}
+		return nil
+	case time.Time:
+		*t = Time{}
+		if !v.IsZero() {
+			*t = Time{v.In(China)}
+		}
+		return nil
+	}
+	text, ok := sqlText(src)
+	if !ok {
+		return fmt.Errorf("ips: scan Time: want a moment, got %T", src)
+	}
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999 -0700 MST"} {
+		if v, err := time.Parse(form, text); err == nil {
+			*t = Time{v.In(China)}
+			return nil
+		}
+	}
+	if v, err := time.ParseInLocation("20060102150405", text, China); err == nil {
+		*t = Time{v}
+		return nil
+	}
+	return errors.New("ips: scan Time: a text without its zone (MySQL: set parseTime=true)")
+}
 
 var errTimeForm = errors.New("ips: want yyyyMMddHHmmss or yyyyMMdd")
 

@@ -118,7 +118,7 @@ type HTTPError struct {
 }
 
 // Error gives the status.
-func (e *HTTPError) Error() string { return "HTTP status " + e.Status }
+func (e *HTTPError) Error() string { return "HTTP status " + oneLine(e.Status) }
 
 // SOAPFault is a soap:Fault of the web service.
 type SOAPFault struct {
@@ -127,21 +127,51 @@ type SOAPFault struct {
 }
 
 // Error gives code and text.
-func (e *SOAPFault) Error() string { return fmt.Sprintf("SOAP fault %s: %s", e.Code, e.String) }
+func (e *SOAPFault) Error() string {
+	return "SOAP fault " + oneLine(e.Code) + ": " + oneLine(e.String)
+}
+
+// oneLine is the beginning of a text that nobody signed, fit for a log.
+func oneLine(text string) string {
+	quoted := fmt.Sprintf("%.200q", text)
+	return quoted[1 : len(quoted)-1]
+}
 
 // ValidationError lists every field of a request that breaks a rule of the
-// contract. Nothing was sealed or sent.
+// contract. Nothing was sealed or sent. errors.As finds its first [FieldError].
 type ValidationError struct {
 	Operation Operation    // what was to be asked
 	Fields    []FieldError // in wire order, those between fields last
 }
 
-// FieldError is one broken rule.
+// FieldError is one broken rule. Code and Limit are for programs, Rule and
+// Chinese for people. The codes and their limits:
+//
+//	required              must be given
+//	none                  must not be given
+//	max_length, length    at most, exactly so many characters
+//	letters_digits        a–z A–Z 0–9
+//	order_number          a–z A–Z 0–9 - _
+//	digits                0–9
+//	url                   absolute, http or https
+//	choice                one of the values in Limit, "1, 2"
+//	more, min, less, max  >, ≥, <, ≤ Limit: a number, "60 months" or another field's value
+//	range                 between the two values in Limit, "70 %, 130 %" of another field
+//	rows                  so many rows, "300" at most or "1" exactly
+//	sum                   of the rows, as Limit says
+//	date                  a day of the calendar
+//	same, other           the same account as, another account than elsewhere in the request
+//	blank                 not of blanks alone
+//	character             must not hold the character in Limit, "U+0000"
+//	utf8                  must be UTF-8
 type FieldError struct {
-	Wire  string // wire name with its path, e.g. "pDetails/pRow[3]/pTrdAmt"
-	Go    string // Go name with its path, e.g. "Rows[2].Amount"
-	Rule  string // the rule, e.g. "must be more than 0.00"
-	Value string // the value; only its length where it is personal
+	Wire    string // wire name with its path, e.g. "pDetails/pRow[3]/pTrdAmt"
+	Go      string // Go name with its path, e.g. "Rows[2].Amount"
+	Code    string // which kind of rule, e.g. "more"; it stays as it is
+	Limit   string // what the rule measures by, e.g. "0"; "" for nothing
+	Rule    string // the rule, e.g. "must be more than 0"
+	Chinese string // the rule in Chinese, e.g. "必须大于 0"
+	Value   string // the value; only its length where it is personal
 }
 
 // Error gives all broken fields.
@@ -155,6 +185,15 @@ func (e *ValidationError) Error() string {
 		b.WriteString(f.Error())
 	}
 	return b.String()
+}
+
+// Unwrap returns the broken rules.
+func (e *ValidationError) Unwrap() []error {
+	errs := make([]error, len(e.Fields))
+	for i, f := range e.Fields {
+		errs[i] = f
+	}
+	return errs
 }
 
 // Error gives field, rule and value.

@@ -105,7 +105,8 @@ func Example_cookbookWireName() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		for _, field := range reflect.VisibleFields(reflect.TypeOf(req)) {
+		for i := range reflect.TypeOf(req).NumField() {
+			field := reflect.TypeOf(req).Field(i)
 			if name, _, _ := strings.Cut(field.Tag.Get("ips"), ","); name == "pTrdAmt" {
 				fmt.Println(op.Endpoint, op.Method, field.Name)
 			}
@@ -261,7 +262,7 @@ func Example_cookbookFaults() {
 	// Output:
 	// inbound: ips: inbound recharge: signature does not hold
 	// R0 done
-	// inbound: ips: inbound recharge: answer for another merchant
+	// inbound: ips: inbound recharge: answer for another merchant: "808802"
 	// R1 done
 	// inbound: recharge R2: not what was ordered
 	// R2 done
@@ -435,9 +436,9 @@ func Example_cookbookSignature() {
 	defer s.Close()
 
 	wrong := map[string]func(*ips.Config){
-		"cert":     func(c *ips.Config) { c.Cert = strings.Repeat("x", 128) },
-		"3DES key": func(c *ips.Config) { c.Key = "no-such-3des-key-at-all!" },
-		"3DES IV":  func(c *ips.Config) { c.IV = "12345678" },
+		"cert":     func(c *ips.Config) { c.Cert = ips.NewSecret(strings.Repeat("x", 128)) },
+		"3DES key": func(c *ips.Config) { c.Key = ips.NewSecret("no-such-3des-key-at-all!") },
+		"3DES IV":  func(c *ips.Config) { c.IV = ips.NewSecret("12345678") },
 		"merchant": func(c *ips.Config) { c.MerchantCode = "808899" },
 		"nothing":  func(*ips.Config) {},
 	}
@@ -562,9 +563,9 @@ func Example_cookbookStart() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	path, test := filepath.Join(dir, "ips.json"), ips.TestMerchant()
+	path := filepath.Join(dir, "ips.json")
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": "900001", "IPS_CERT": test.Cert, "IPS_3DES_KEY": test.Key, "IPS_3DES_IV": test.IV,
+		"IPS_MERCHANT": "900001", "IPS_CERT": strings.Repeat("c", 128), "IPS_3DES_KEY": "abcdefghijklmnopqrstuvwx", "IPS_3DES_IV": "8 of IV.",
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
@@ -754,6 +755,24 @@ func Example_cookbookOldAddresses() {
 	// Output: done
 }
 
+// A fee of a tenth of a percent, and a column in yuan.
+func Example_cookbookPercent() {
+	amount, err := ips.ParseAmount("1235.55")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(amount.Times(10*ips.BasisPoint, ips.HalfUp)) // 0.1 %, as number_format rounds
+	fmt.Println(amount.Times(10*ips.BasisPoint, ips.Down))
+
+	old := ips.Decimal{Amount: amount} // of a DECIMAL(11,2) column
+	inSQL, err := old.Value()
+	fmt.Println(inSQL, err)
+	// Output:
+	// 1.24
+	// 1.23
+	// 1235.55 <nil>
+}
+
 type sqlOnce struct{ db *sql.DB }
 
 type txKey struct{}
@@ -819,12 +838,15 @@ var (
 	cookbookLink   = regexp.MustCompile(`\]\(#([^)]+)\)`)
 )
 
-// The cookbooks show code of this file, in the same order, under the same
+// The cookbooks show code of this file and of examples/mysql, in the same order, under the same
 // anchors, and name every operation.
 func TestCookbook(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("example_cookbook_test.go")
 	require.NoError(t, err)
+	mysql, err := os.ReadFile("examples/mysql/once.go") // a module of its own, for its driver
+	require.NoError(t, err)
+	source = append(source, mysql...)
 	var anchors, code [2][]string
 	for i, file := range []string{"docs/cookbook.md", "docs/cookbook.zh-CN.md"} {
 		text, err := os.ReadFile(file)

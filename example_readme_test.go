@@ -106,7 +106,7 @@ func (o *readmeOrder) Save(_ context.Context, next ips.OrderState) error {
 // sealedExample says that a recharge has succeeded.
 func sealedExample(orderNo, amount string) fiveFields {
 	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	if err != nil {
 		panic(err)
 	}

@@ -93,11 +93,9 @@ func ExampleOperations() {
 }
 
 // exampleClient is a client of the vendor's published test merchant.
-func exampleClient() *ips.Client { return exampleClientAt("http://127.0.0.1:8480") }
-
-func exampleClientAt(base string) *ips.Client {
+func exampleClient() *ips.Client {
 	cfg := ips.TestMerchant()
-	cfg.Environment = ips.Sandbox(base)
+	cfg.Environment = ips.Sandbox("http://127.0.0.1:8480")
 	cfg.ReturnURL = "https://p2p.example.com/ips/return"
 	cfg.NotifyURL = "https://p2p.example.com/ips/notify"
 	client, err := ips.NewClient(cfg)
@@ -286,7 +284,7 @@ func ExampleMarshalRequest() {
 // exampleNotification is what IPS posts after a recharge.
 func exampleNotification() *http.Request {
 	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	if err != nil {
 		panic(err)
 	}

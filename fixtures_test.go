@@ -60,7 +60,7 @@ func offlineClient(t testing.TB, opts ...ips.Option) *ips.Client {
 func vendorKeys(t testing.TB) *envelope.Keys {
 	t.Helper()
 	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
 	require.NoError(t, err)
 	return keys
 }

@@ -38,9 +38,7 @@ func (c *Client) ParseReturn(r *http.Request, op Operation) (Response, error) {
 
 func (c *Client) parseInbound(r *http.Request, name Operation, via Via) (resp Response, err error) {
 	e := Event{Via: via, Start: time.Now()}
-	if resp, err = c.readInbound(r, name, via, &e); err != nil {
-		resp = nil
-	}
+	resp, err = c.readInbound(r, name, via, &e)
 	if e.Duration, e.Err = time.Since(e.Start), err; resp != nil {
 		base := resp.Base()
 		e.OrderNo, e.Code, e.Outcome, e.Err = base.OrderNo, base.Code, base.Outcome, resp.Err()
@@ -87,7 +85,7 @@ func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
 		return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxInbound)
 	}
 	form := r.PostForm // set if somebody in front has read the body
-	if form == nil {
+	if form == nil && r.Body != nil {
 		// A stranger's word on the length is good for no more than a little memory.
 		body, err := readAll(http.MaxBytesReader(nil, r.Body, c.maxInbound), min(r.ContentLength, 64<<10))
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
@@ -191,7 +189,7 @@ func (in *Inbound) hear(r *http.Request, answer Response) (err error) {
 	defer cancel()
 	defer func() {
 		p := recover()
-		if p == http.ErrAbortHandler {
+		if abort, ok := p.(error); ok && errors.Is(abort, http.ErrAbortHandler) {
 			panic(p)
 		}
 		if p != nil {

@@ -253,7 +253,7 @@ func TestRefusalsLookAlike(t *testing.T) {
 					}),
 					OnError: func(_ *http.Request, err error) {
 						reported = append(reported, err)
-						assert.NotContains(t, err.Error(), ips.TestMerchant().Cert)
+						assert.NotContains(t, err.Error(), ips.TestMerchant().Cert.Reveal())
 					},
 				}
 				c := offlineClient(t)

@@ -165,7 +165,7 @@ func (o *observer) received(op *operation, via Via, document string, a answer, e
 		return
 	}
 	if err != nil { // in what is no XML the mask could miss what it is there for
-		if _, broken := codec.Unmarshal(document, new(struct{})); broken != nil {
+		if _, broken := codec.Elements(document); broken != nil {
 			document = ""
 		}
 	}

@@ -235,7 +235,7 @@ func TestLogEvents(t *testing.T) {
 			s := &script{answer: answer}
 			_, _ = s.client(t, append(opts, ips.WithHook(ips.LogEvents(logger)))...).Transfer(t.Context(), exampleTransfer(t))
 		})
-		for _, secret := range []string{ips.TestMerchant().Cert, ips.TestMerchant().Key, "110101199001010001", "4021000000000001", "说明"} {
+		for _, secret := range []string{ips.TestMerchant().Cert.Reveal(), ips.TestMerchant().Key.Reveal(), "110101199001010001", "4021000000000001", "说明"} {
 			assert.NotContains(t, out.String(), secret, "the text of IPS may name an account")
 		}
 		return out.String()

@@ -49,17 +49,6 @@ func (k AnswerKey) String() string {
 	return k.MerchantCode + "/" + string(k.Operation) + "/" + no + "/" + k.Says
 }
 
-// orderNumber reports whether s has the characters of the order numbers that the
-// SDK sends (our choice: IPS takes more).
-func orderNumber(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c != '-' && c != '_' && !alnum(s[i:i+1]) {
-			return false
-		}
-	}
-	return true
-}
-
 // orderedBy is the operation under whose name an answer is remembered. Nothing
 // in an answer says whether the order was manual or automatic, so both are one:
 // a copy that comes to the other's URL is still a copy.

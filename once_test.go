@@ -129,7 +129,7 @@ func TestAnswerKeyFits(t *testing.T) {
 	for _, op := range ips.Operations() {
 		for _, no := range []string{
 			"1", "R1", "r1", "R1 ", " R1", "R_1", "R-1", "R1/success", "订单1", "订单2", "é1", "e1", "R\n1",
-			strings.Repeat("9", 30), strings.Repeat("字", 30), "'; drop table", "%00", "\x00",
+			strings.Repeat("9", 30), strings.Repeat("9", 31), strings.Repeat("字", 30), "'; drop table", "%00", "\x00",
 		} {
 			for _, r := range []ips.Reply{{Outcome: ips.Success}, {Outcome: ips.Pending}, {Outcome: ips.Failure, Code: "MG00001F"}, {Outcome: ips.Failure}} {
 				r.MerchantCode, r.Operation, r.OrderNo = "808801", op.Operation, no

@@ -62,7 +62,7 @@ func TestOpenFailures(t *testing.T) {
 		"body emptied":                  {func(f *fiveFields) { f.body = "" }, false, ips.ErrSignature},
 		"garbage body, wrong sign":      {func(f *fiveFields) { f.body = "§§§ not Base64" }, false, ips.ErrSignature},
 		"padding oracle, wrong sign":    {func(f *fiveFields) { f.body = "AAAAAAAAAAA=" }, false, ips.ErrSignature},
-		"request's signature":           {func(f *fiveFields) { f.sign = md5Hex(f.merCode + f.body + ips.TestMerchant().Cert) }, false, ips.ErrSignature},
+		"request's signature":           {func(f *fiveFields) { f.sign = md5Hex(f.merCode + f.body + ips.TestMerchant().Cert.Reveal()) }, false, ips.ErrSignature},
 		"no code":                       {func(f *fiveFields) { f.errCode = "" }, true, ips.ErrMalformed},
 		"code is not a code":            {func(f *fiveFields) { f.errCode = "成功" }, true, ips.ErrMalformed},
 		"code too long":                 {func(f *fiveFields) { f.errCode = strings.Repeat("A", 17) }, true, ips.ErrMalformed},
@@ -92,7 +92,7 @@ func TestOpenFailures(t *testing.T) {
 				assert.Equal(t, other == tt.want, errors.Is(err, other), "%v", err)
 			}
 			cfg := ips.TestMerchant()
-			for _, secret := range []string{cfg.Cert, cfg.Key, cfg.IV, "R20141213000001"} {
+			for _, secret := range []string{cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal(), "R20141213000001"} {
 				assert.NotContains(t, err.Error(), secret)
 			}
 		})
@@ -294,7 +294,7 @@ func TestRSAMode(t *testing.T) {
 	md5Sign := good.sign
 	good.sign = sign(keys, key, good)
 	require.Len(t, good.sign, 256)
-	otherCert, err := envelope.NewKeys(cfg.MerchantCode, change(cfg.Cert), cfg.Key, cfg.IV)
+	otherCert, err := envelope.NewKeys(cfg.MerchantCode, change(cfg.Cert.Reveal()), cfg.Key.Reveal(), cfg.IV.Reveal())
 	require.NoError(t, err)
 
 	resp, err := c.ParseNotification(good.inbound(ips.OpRecharge), ips.OpRecharge)

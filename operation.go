@@ -116,6 +116,7 @@ type operation struct {
 	elements, unsigned []string
 	trade              TradeType // as the trade query numbers it, "" for no number
 	tradeUncertain     bool      // the number is our guess
+	results            bool      // its answer says more than that it is done: rows, the number of an account or a contract
 	request, response  reflect.Type
 }
 

@@ -447,7 +447,7 @@ func operationTests() []operationTest {
 			required:     1,
 			answerNames:  `pMerCode pErrCode pErrMsg pIpsAcctNo pBalance pLock pNeedstl pSign`,
 			response: &ips.BalanceResponse{
-				Reply: queryReply(ips.OpQueryBalance), Account: "4021000000000001", Available: 1_016_71, Frozen: 500_00, Unsettled: -50,
+				Reply: queryReply(ips.OpQueryBalance, "查询成功"), Account: "4021000000000001", Available: 1_016_71, Frozen: 500_00, Unsettled: -50,
 				Signature: ips.SignatureTagged,
 			},
 		},
@@ -461,7 +461,7 @@ func operationTests() []operationTest {
 			requestNames: `argMerCode argSign`,
 			answerNames:  `pMerCode pErrCode pErrMsg pBankList pSign`,
 			response: &ips.BanksResponse{
-				Reply: queryReply(ips.OpQueryBanks), List: "示例银行|EXB|00004#样本 & 银行|SMP|00083",
+				Reply: queryReply(ips.OpQueryBanks, "查询成功"), List: "示例银行|EXB|00004#样本 & 银行|SMP|00083",
 				Banks:     []ips.Bank{{Name: "示例银行", Alias: "EXB", Code: "00004"}, {Name: "样本 & 银行", Alias: "SMP", Code: "00083"}},
 				Signature: ips.SignatureTagged,
 			},
@@ -477,10 +477,10 @@ func operationTests() []operationTest {
 			}),
 			requestNames: `argMerCode argIpsAccount argSign argMemo`,
 			required:     1,
-			answerNames: `pMerCode pErrCode pErrMsg pIpsAcctNo pEmail pStatus pUCardStatus pBankName pBankCard
+			answerNames: `pMerCode pErrCode pIpsAcctNo pEmail pStatus pUCardStatus pBankName pBankCard
 				pBCardStatus pSignStatus pMemo pSign`,
 			response: &ips.AccountResponse{
-				Reply: queryReply(ips.OpQueryAccount), Account: "4021000000000001", Email: "zhangsan@example.com", Status: ips.AccountActive,
+				Reply: queryReply(ips.OpQueryAccount, ""), Account: "4021000000000001", Email: "zhangsan@example.com", Status: ips.AccountActive,
 				IdentStatus: "02", BankName: "示例银行", BankCard: "****0001", CardStatus: "01", SignStatus: "03", Memo: "备注",
 				Signature: ips.SignaturePartial,
 			},
@@ -558,9 +558,9 @@ func postedReply(op ips.Operation, code ips.Code, orderNo string, extra ...ips.E
 }
 
 // queryReply is what the answer to a query has besides its own elements.
-func queryReply(op ips.Operation) ips.Reply {
+func queryReply(op ips.Operation, message string) ips.Reply {
 	return ips.Reply{
-		Operation: op, Via: ips.Synchronous, MerchantCode: "808801", Code: "0000", Message: "查询成功", Outcome: ips.Success,
+		Operation: op, Via: ips.Synchronous, MerchantCode: "808801", Code: "0000", Message: message, Outcome: ips.Success,
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/ips-p2p/ips/internal/envelope"
 )
 
 // Option changes a default of [NewClient].
@@ -145,7 +143,7 @@ func WithOldBids(old func(bidNo string) bool) Option {
 // error lists everything that is wrong.
 func NewClient(cfg Config, opts ...Option) (*Client, error) {
 	var errs []error
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert, cfg.Key, cfg.IV)
+	keys, err := merchantKeys(cfg)
 	if err != nil {
 		errs = append(errs, err)
 	}

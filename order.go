@@ -79,21 +79,29 @@ func (s OrderState) Final() bool { return s == OrderDone || s == OrderRefused }
 //     posted before, may have made them so;
 //   - an end of a bid that is refused because the bid is over counts as done
 //     ([ErrBidOver]);
+//   - an end of a bid that was pending or of unknown fate is not refused because
+//     IPS does not know the bid ([CodeBidUnknown], [CodeBidNoInfo]): a person looks;
 //   - an undecided answer leaves the state as it is.
 //
 // A notification or a trade query by which an order that is done has failed is an
-// [ErrContradiction]. Before a call leaves, write [OrderUnknown]: then a crash leaves the truth. Hear the answer of
-// that first call from OrderRecorded.
+// [ErrContradiction]. The answer to a query is an error: that a question succeeded
+// says nothing of an order; see [Asked]. Before a call leaves, write [OrderUnknown]:
+// then a crash leaves the truth. Hear the answer of that first call from
+// OrderRecorded.
 func (s OrderState) Next(answer *Reply) (next OrderState, change Change, err error) {
 	if !slices.Contains([]OrderState{OrderRecorded, OrderUnknown, OrderPending, OrderDone, OrderRefused}, s) {
 		return s, Unchanged, fmt.Errorf("ips: unknown order state %.20q", string(s))
+	}
+	if answer == nil || isQuery(answer.Operation) {
+		return s, Unchanged, errors.New("ips: no answer about an order: what a trade query says of one, Asked makes of it")
 	}
 	outcome := answer.Outcome
 	switch {
 	case outcome != Failure:
 	case answer.Operation == OpEndBid && answer.Code == CodeBidOver:
 		outcome = Success
-	case answer.Code == CodeBidExists, answer.Code == CodeGuarantorExists:
+	case answer.Code == CodeBidExists, answer.Code == CodeGuarantorExists,
+		answer.Operation == OpEndBid && (answer.Code == CodeBidUnknown || answer.Code == CodeBidNoInfo) && (s == OrderUnknown || s == OrderPending):
 		outcome = Undecided
 	}
 	// Whether a failure is about the order and not about this one message.

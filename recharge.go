@@ -60,8 +60,8 @@ type RechargeRequest struct {
 	// Channel is how the money comes in (充值渠道 pChannelType).
 	Channel RechargeChannel `ips:"pChannelType" check:"oneof=1 2"`
 	// BankCode is the bank of an e-bank recharge (充值银行 pTrdBnkCode): 5
-	// letters and digits out of [Client.QueryBanks]; empty for withholding.
-	BankCode string `ips:"pTrdBnkCode" check:"optional,len=5,alnum"`
+	// digits out of [Client.QueryBanks]; empty for withholding.
+	BankCode string `ips:"pTrdBnkCode" check:"optional,len=5,digits"`
 	// Fee is what the platform takes from the user (平台手续费 pMerFee): at least 0.
 	Fee Amount `ips:"pMerFee" check:"ge=0"`
 	// FeePayer says who pays the fee of IPS (IPS 手续费承担方 pIpsFeeType).

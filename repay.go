@@ -195,7 +195,7 @@ var repay = &operation{
 		Endpoint: "RepaymentNewTrade.aspx", Transport: Redirect,
 		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
-	mark: "pRepaymentDate", trade: TradeRepay,
+	mark: "pRepaymentDate", trade: TradeRepay, results: true,
 	others:  []string{"pMerchantBillNo"}, // only the old repayment has it
 	request: reflect.TypeFor[RepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
@@ -219,7 +219,7 @@ var autoRepay = &operation{
 		Endpoint: "RepaymentNewTrade.aspx", Transport: ServerPosted,
 		Scenarios: []int{7}, Success: done, Pending: pending,
 	},
-	mark: "pRepaymentDate", trade: TradeRepay,
+	mark: "pRepaymentDate", trade: TradeRepay, results: true,
 	others:  []string{"pMerchantBillNo"}, // only the old repayment has it
 	request: reflect.TypeFor[AutoRepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }

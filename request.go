@@ -37,9 +37,13 @@ func ownOf(req Request) (own, error) {
 	if !v.IsValid() {
 		return own{}, errNoRequest
 	}
+	op := req.describe()
+	if op.request != v.Type() {
+		return own{}, fmt.Errorf("ips: %s is no request itself: give what it holds", v.Type())
+	}
 	p := reflect.New(v.Type())
 	p.Elem().Set(v)
-	return own{req.describe(), p}, nil
+	return own{op, p}, nil
 }
 
 func (o own) plan() *plan { return planOf(o.ptr.Type().Elem()) }

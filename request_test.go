@@ -241,7 +241,7 @@ func TestEndOfBid(t *testing.T) {
 
 // echo is an answer to the request that repeats of it what answers repeat, with
 // every row done.
-func echo(t testing.TB, req ips.Request, change ...string) ips.Response {
+func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 	t.Helper()
 	op := req.Name()
 	var doc string
@@ -303,7 +303,7 @@ func TestCompare(t *testing.T) {
 			t.Parallel()
 			var got []string
 			req := tt.req()
-			for _, d := range ips.Compare(req, echo(t, req, tt.change...)) {
+			for _, d := range ips.Compare(req, echoOf(t, req, tt.change...)) {
 				got = append(got, fmt.Sprintf("%s: %s, %s", d.Wire, d.Asked, d.Said))
 			}
 			assert.ElementsMatch(t, tt.want, got)
@@ -318,10 +318,10 @@ func TestCompare(t *testing.T) {
 			}
 		}
 	}
-	assert.Len(t, ips.Compare(nil, echo(t, recharge())), 1)
+	assert.Len(t, ips.Compare(nil, echoOf(t, recharge())), 1)
 
 	// An answer that was kept and read back is compared as well.
-	data, err := json.Marshal(echo(t, recharge(), "3050.00", "3050.01"))
+	data, err := json.Marshal(echoOf(t, recharge(), "3050.00", "3050.01"))
 	require.NoError(t, err)
 	var kept ips.RechargeResponse
 	require.NoError(t, json.Unmarshal(data, &kept))
@@ -370,7 +370,7 @@ func TestCompareRows(t *testing.T) {
 		"pending":          {func(r *ips.TransferResponse) { r.Rows, r.Outcome = nil, ips.Pending }, nil},
 		"refused":          {func(r *ips.TransferResponse) { r.Rows, r.Outcome = nil, ips.Failure }, nil},
 	} {
-		resp := echo(t, req).(*ips.TransferResponse)
+		resp := echoOf(t, req).(*ips.TransferResponse)
 		tt.spoil(resp)
 		assert.Equal(t, tt.want, wires(ips.Compare(req, resp)), name)
 	}
@@ -379,7 +379,7 @@ func TestCompareRows(t *testing.T) {
 	for i := range large.Rows[:1500] {
 		large.Rows[i] = large.Rows[0] // the worst: many alike
 	}
-	answer := echo(t, large).(*ips.TransferResponse)
+	answer := echoOf(t, large).(*ips.TransferResponse)
 	answer.Rows = answer.Rows[1:]
 	start := time.Now()
 	assert.Equal(t, []string{"pDetails/pRow[1500]"}, wires(ips.Compare(large, answer)))

@@ -181,7 +181,7 @@ func ownElement(op *operation, elements []codec.Element) bool {
 		case "pMerBillNo", "pMemo1", "pMemo2", "pMemo3":
 			return false
 		}
-		return slices.ContainsFunc(fields, func(f codec.Field) bool { return f.Name == e.Name || f.Alias != "" && f.Alias == e.Name })
+		return slices.ContainsFunc(fields, func(f codec.Field) bool { return e.Name == f.Name || e.Name == f.Alias })
 	})
 }
 

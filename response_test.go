@@ -40,7 +40,7 @@ func signQuery(t testing.TB, document string) string {
 			texts.Write(text)
 		}
 	}
-	return strings.Replace(document, "SIGN", md5Hex(texts.String()+ips.TestMerchant().Cert), 1)
+	return strings.Replace(document, "SIGN", md5Hex(texts.String()+ips.TestMerchant().Cert.Reveal()), 1)
 }
 
 // queryAnswer is the golden answer to a query, signed as far as the form that is

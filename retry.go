@@ -76,12 +76,9 @@ func (r *retrier) run(ctx context.Context, question bool, attempt func(n int) (R
 
 // pause is how long to wait after attempt n.
 func (r *retrier) pause(n int, err error) time.Duration {
-	wait := r.MaxWait
-	if n <= 20 { // further doublings are beyond every bound
-		wait = min(r.Wait<<(n-1), r.MaxWait)
-	}
-	if wait <= 0 { // shifted out
-		wait = r.MaxWait
+	wait := min(r.Wait, r.MaxWait)
+	for range n - 1 {
+		wait = 2 * min(wait, r.MaxWait/2)
 	}
 	var status *HTTPError
 	if errors.As(err, &status) && status.RetryAfter > wait {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -196,6 +197,16 @@ func TestWaitsAreDrawn(t *testing.T) {
 		})
 	}
 	assert.Greater(t, len(seen), 10)
+
+	// From half of the wait to all of it.
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: failing(999, ips.ErrNotSent, "")}
+		_, err := s.client(t, ips.WithRetry(ips.RetryPolicy{Attempts: 300, Wait: time.Second, MaxWait: time.Second, Tokens: 300})).Transfer(t.Context(), exampleTransfer(t))
+		require.ErrorIs(t, err, ips.ErrNotSent)
+		waits := s.waits()
+		assert.InDelta(t, 500*time.Millisecond, slices.Min(waits), float64(50*time.Millisecond))
+		assert.InDelta(t, time.Second, slices.Max(waits), float64(50*time.Millisecond))
+	})
 }
 
 // TestTokens: in an outage all calls of a client together repeat no more than the
@@ -233,7 +244,7 @@ func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]time.Duration{
 		"7": 7 * time.Second, "3600": 20 * time.Second, "date": 9 * time.Second,
-		"0": -1, "-5": -1, "soon": -1, "18446744073709551616": -1, "": -1, // nothing of the kind: 0.5 to 1 s
+		"0": -1, "-5": -1, "soon": -1, "18446744073709551616": -1, "4294967296": -1, "": -1, // nothing of the kind: 0.5 to 1 s
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			if header == "date" {
@@ -258,13 +269,15 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
-	var status *ips.HTTPError
-	s := &script{answer: func(int) (*http.Response, error) {
-		return httpAnswer(http.StatusServiceUnavailable, "text/plain", "", "Retry-After", "60"), nil
-	}}
-	_, err := s.client(t).Transfer(t.Context(), exampleTransfer(t))
-	require.ErrorAs(t, err, &status)
-	assert.Equal(t, time.Minute, status.RetryAfter)
+	for header, want := range map[string]time.Duration{"60": time.Minute, "Mon, 01 Jan 2024 00:00:00 GMT": 0, "4294967296": 0} {
+		var status *ips.HTTPError
+		s := &script{answer: func(int) (*http.Response, error) {
+			return httpAnswer(http.StatusServiceUnavailable, "text/plain", "", "Retry-After", header), nil
+		}}
+		_, err := s.client(t).Transfer(t.Context(), exampleTransfer(t))
+		require.ErrorAs(t, err, &status)
+		assert.Equal(t, want, status.RetryAfter, header)
+	}
 }
 
 func balanceResult(amount string) string {
@@ -278,8 +291,10 @@ func TestRetryHonoursContext(t *testing.T) {
 		defer cancel()
 		s := &script{answer: failing(99, ips.ErrNotSent, "")}
 		start := time.Now()
-		_, err := s.client(t, ips.WithRetry(ips.RetryPolicy{Attempts: 5, Wait: time.Hour, MaxWait: time.Hour})).Transfer(ctx, exampleTransfer(t))
+		var events []ips.Event
+		_, err := s.client(t, ips.WithRetry(ips.RetryPolicy{Attempts: 5, Wait: time.Hour, MaxWait: time.Hour}), ips.WithHook(collect(&events))).Transfer(ctx, exampleTransfer(t))
 		require.ErrorIs(t, err, ips.ErrNotSent)
+		assert.Len(t, events, 1, "there is no second attempt, not even one that ends at once")
 		assert.Equal(t, time.Minute, time.Since(start))
 		assert.Len(t, s.at, 1)
 	})

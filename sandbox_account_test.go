@@ -176,7 +176,7 @@ func TestSandboxQueries(t *testing.T) {
 	})
 	t.Run("account of nobody", func(t *testing.T) {
 		_, err := c.QueryAccount(ctx, "4021000000009999")
-		requireRefused(t, ips.CodeNoAccount, err)
+		require.ErrorIs(t, err, ips.CodeNoAccount)
 	})
 	t.Run("banks", func(t *testing.T) {
 		got, err := c.QueryBanks(ctx)

@@ -246,3 +246,56 @@ func TestWithholdingRechargeRefused(t *testing.T) {
 		{"number taken by another recharge", func(r *req) { r.OrderNo = first.OrderNo; r.Amount = ips.Yuan * 5 }, "MG13090F"},
 	}, p.Account, unsigned.Account)
 }
+
+// A trade query tells how an order stands, by number and type, and of another
+// type or number that there is none.
+func TestSandboxQueryTrade(t *testing.T) {
+	t.Parallel()
+	s := startIPS(t, ipstest.Manual())
+	p := s.Person(0)
+	ask := func(no string, kind ips.TradeType) *ips.QueryTradeResponse {
+		t.Helper()
+		got, err := s.Client().QueryTrade(t.Context(), ips.QueryTradeRequest{OrderNo: no, Type: kind})
+		require.NoError(t, err)
+		assert.Equal(t, no, got.OrderNo)
+		assert.Equal(t, kind, got.Type)
+		assert.Equal(t, ips.Success, got.Outcome)
+		return got
+	}
+	paid, unpaid, left := rechargeOf(s, p, 500*ips.Yuan), rechargeOf(s, p, 300*ips.Yuan), rechargeOf(s, p, 200*ips.Yuan)
+	s.PayAtBank(seal(t, s.Client().Recharge, paid), true)
+	s.PayAtBank(seal(t, s.Client().Recharge, unpaid), false)
+	s.Leave(seal(t, s.Client().Recharge, left))
+	for _, tt := range []struct {
+		req   ips.RechargeRequest
+		want  ips.TradeStatus
+		state ips.OrderState
+	}{
+		{paid, ips.TradeDone, ips.OrderDone},
+		{unpaid, ips.TradeFailed, ips.OrderRefused},
+	} {
+		kind, certain, ok := ips.TradeTypeOf(tt.req)
+		require.True(t, ok && certain)
+		trade := ask(tt.req.OrderNo, kind)
+		assert.Equal(t, tt.want, trade.Status)
+		answer, err := ips.Asked(tt.req, trade)
+		require.NoError(t, err)
+		assert.Empty(t, ips.Compare(tt.req, answer))
+		state, change, err := ips.OrderUnknown.Next(answer.Base())
+		require.NoError(t, err)
+		assert.Equal(t, tt.state, state)
+		assert.Equal(t, ips.Changed, change)
+		_, err = ips.Asked(left, trade)
+		require.ErrorIs(t, err, ips.ErrOperation, "an answer about another order")
+	}
+	assert.Contains(t, []ips.TradeStatus{ips.TradeInWork, ips.TradeNotFound}, ask(left.OrderNo, ips.TradeRecharge).Status)
+	assert.Equal(t, ips.TradeNotFound, ask("R0", ips.TradeRecharge).Status)
+	assert.Equal(t, ips.TradeNotFound, ask(paid.OrderNo, ips.TradeWithdraw).Status)
+
+	cfg := s.Config()
+	cfg.Environment.TradeQuery = ips.NoTradeQuery
+	without, err := ips.NewClient(cfg)
+	require.NoError(t, err)
+	_, err = without.QueryTrade(t.Context(), ips.QueryTradeRequest{OrderNo: paid.OrderNo, Type: ips.TradeRecharge})
+	require.ErrorIs(t, err, ips.ErrNoTradeQuery)
+}

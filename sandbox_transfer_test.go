@@ -110,6 +110,7 @@ func TestTransferHeld(t *testing.T) {
 	req := transferOf(s, l.bid, ips.TransferInvestment, l.release(l.ofFirst))
 	pending, err := s.Client().Transfer(t.Context(), req)
 	require.NoError(t, err)
+	ips.ForgetDocument(pending)
 	s.WaitIdle()
 	for _, resp := range s.Arrived() {
 		assert.NotEqual(t, ips.OpTransfer, resp.Base().Operation, "nothing was said yet")

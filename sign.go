@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -54,17 +55,28 @@ type formerSealer struct {
 	until time.Time
 }
 
-// verify returns the keys under which the answer's signature holds, nil if
-// there are none.
-func (s *sealer) verify(a answer, body string) *envelope.Keys {
+// verified are the keys under which the answer's signature holds, the current
+// ones first. After a change of the 3DES key alone they are two.
+func (s *sealer) verified(a answer, body string) []*envelope.Keys {
+	var all []*envelope.Keys
 	if s.keys.VerifyAnswer(s.pub, a.errCode, a.errMsg, body, a.sign) {
-		return s.keys
+		all = append(all, s.keys)
 	}
 	if f := s.former; f != nil && time.Now().Before(f.until) &&
 		f.keys.VerifyAnswer(s.pub, a.errCode, a.errMsg, body, a.sign) {
-		return f.keys
+		all = append(all, f.keys)
 	}
-	return nil
+	return all
+}
+
+// isRequest reports whether a text begins as a request does that was sealed with
+// any of the keys, the former ones for as long as they are known.
+func (s *sealer) isRequest(text string) bool {
+	starts := func(k *envelope.Keys) bool {
+		first, ok := k.FirstBlock(text)
+		return ok && startsDocument(string(first))
+	}
+	return starts(s.keys) || s.former != nil && starts(s.former.keys)
 }
 
 // sealed is a request as it goes over the wire.
@@ -96,33 +108,39 @@ func (s *sealer) open(a answer) (document string, err error) {
 		return "", fmt.Errorf("%w: pErrCode is not a code", ErrMalformed)
 	}
 	body := envelope.Repair(a.body)
-	keys := s.verify(a, body)
-	if keys == nil {
+	verified := s.verified(a, body)
+	if len(verified) == 0 {
 		return "", ErrSignature
 	}
 	// Requests are signed like answers, so one of the merchant's own can be cut
 	// anew and read as a refusal: a code, a message and no body.
-	if first, ok := keys.FirstBlock(beginning(envelope.FirstBlockLen, a.errCode, a.errMsg, body)); ok && startsDocument(string(first)) {
+	if s.isRequest(beginning(envelope.FirstBlockLen, a.errCode, a.errMsg, body)) {
 		return "", fmt.Errorf("%w: it is a request", ErrMalformed)
 	}
 	if body == "" {
 		return "", nil
 	}
-	if document, err = keys.Decrypt(body); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
+	for _, keys := range verified {
+		var failed error
+		if document, failed = decrypt(keys, body); failed == nil {
+			return document, nil
+		}
+		err = cmp.Or(err, failed)
 	}
-	if document == "" {
-		return "", nil
+	return "", fmt.Errorf("%w: %w", ErrMalformed, err)
+}
+
+// decrypt refuses what is not a document from its first byte. The border between
+// message and body is not signed: whoever carries an answer could move the body's
+// first blocks into the message, garble the next one by that, and have the
+// document begin in the middle of a memo of his own. Garbage can be made to open
+// an instruction, by many tries, but not to be the beginning of a document.
+func decrypt(keys *envelope.Keys, body string) (document string, err error) {
+	document, err = keys.Decrypt(body)
+	if err == nil && document != "" && !startsDocument(document) {
+		return "", errors.New("the body is not a document from its first byte")
 	}
-	// The border between message and body is not signed either: whoever carries
-	// an answer could move the body's first blocks into the message, garble the
-	// next one by that, and have the document begin in the middle of a memo of
-	// his own. Garbage can be made to open an instruction, by many tries, but not
-	// to be the beginning of a document.
-	if !startsDocument(document) {
-		return "", fmt.Errorf("%w: the body is not a document from its first byte", ErrMalformed)
-	}
-	return document, nil
+	return document, err
 }
 
 // usualCode is the code that the two texts together begin with, if it has the

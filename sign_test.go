@@ -1,10 +1,14 @@
 package ips
 
 import (
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"os"
 	"strings"
 	"testing"
@@ -108,5 +112,22 @@ func TestUsualCode(t *testing.T) {
 		{"", "", ""}, {"000", "", ""}, {"000", "x", ""}, {"MG0000", "0", ""}, {"MG00000f", "", ""}, {"MGOOOOOF", "", ""}, {"XX00000F", "", ""}, {"X", "0000", ""},
 	} {
 		assert.Equal(t, tt.want, usualCode(tt.code, tt.message), "%q %q", tt.code, tt.message)
+	}
+}
+
+// TestParsePublicKeyRefusesShortKeys: what signs money has 1024 bits at least.
+func TestParsePublicKeyRefusesShortKeys(t *testing.T) {
+	for bits, ok := range map[uint]bool{512: false, 768: false, 1016: false, 1024: true, 2048: true} {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		der, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})
+		require.NoError(t, err)
+		key, err := ParsePublicKey(base64.StdEncoding.EncodeToString(der))
+		if ok {
+			require.NoError(t, err)
+			assert.Equal(t, int(bits), key.N.BitLen())
+			continue
+		}
+		require.ErrorContains(t, err, "at least 1024 bits")
+		assert.Nil(t, key)
 	}
 }

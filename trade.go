@@ -48,7 +48,7 @@ var queryTrade = &operation{
 		Operation: OpQueryTrade, Chinese: "交易查询", Method: "QueryTrade",
 		Endpoint: "QueryTrade", Transport: QueryService, Success: done,
 	},
-	sealed:  true,
+	sealed: true, mark: "pTradeType",
 	request: reflect.TypeFor[QueryTradeRequest](), response: reflect.TypeFor[QueryTradeResponse](),
 }
 
@@ -96,12 +96,19 @@ func TradeTypeOf(req Request) (t TradeType, certain, ok bool) {
 // operation, with the fields that only repeat the request, without rows and
 // numbers of IPS, and [Queried] as its way. TradeDone is a [Success], TradeFailed
 // a [Failure], TradeInWork a [Pending], and TradeNotFound is [Undecided], and so is
-// TradeFailed where the type is not certain ([TradeTypeOf]). The error says that the query's answer is about another order, or that the
-// operation cannot be asked for.
+// TradeFailed where the type is not certain ([TradeTypeOf]). Where the answer itself
+// has results, rows that may have failed or the number of an account or a contract,
+// TradeDone is a Pending too: they come with the notification only. The error says
+// that the query failed, that its answer is about another order, or that the
+// operation cannot be asked for. An order that has heard an [ErrDuplicate] is not
+// settled by it: the number may be another program's.
 func Asked(req Request, answer *QueryTradeResponse) (Response, error) {
 	t, certain, ok := TradeTypeOf(req)
-	if !ok {
+	if !ok || OrderNo(req) == "" {
 		return nil, fmt.Errorf("ips: a trade query cannot tell of this request")
+	}
+	if answer == nil || answer.Outcome != Success {
+		return nil, fmt.Errorf("ips: %s%s: no answer", OpQueryTrade, order(OrderNo(req)))
 	}
 	if err := answer.repeats(QueryTradeRequest{OrderNo: OrderNo(req), Type: t}); err != nil {
 		return nil, fmt.Errorf("ips: %s%s: %w", OpQueryTrade, order(OrderNo(req)), err)
@@ -120,8 +127,11 @@ func Asked(req Request, answer *QueryTradeResponse) (Response, error) {
 	base := resp.Base()
 	base.Operation, base.Via, base.MerchantCode, base.Message = o.op.Operation, Queried, answer.MerchantCode, answer.Status.String()
 	base.Outcome = map[TradeStatus]Outcome{TradeDone: Success, TradeFailed: Failure, TradeInWork: Pending}[answer.Status]
-	if base.Outcome == Failure && !certain {
+	switch {
+	case base.Outcome == Failure && !certain:
 		base.Outcome = Undecided // it may be about another kind of order
+	case base.Outcome == Success && o.op.results:
+		base.Outcome = Pending
 	}
 	return resp, nil
 }

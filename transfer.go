@@ -379,7 +379,7 @@ var transfer = &operation{
 		Endpoint: "Transfer", Transport: WebService,
 		Scenarios: []int{4, 5, 6, 8, 9}, Success: done, Pending: pending,
 	},
-	mark: "pTransferType", trade: TradeRelease,
+	mark: "pTransferType", trade: TradeRelease, results: true,
 	request: reflect.TypeFor[TransferRequest](), response: reflect.TypeFor[TransferResponse](),
 }
 

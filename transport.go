@@ -106,6 +106,8 @@ func (w *wire) send(ctx context.Context, f *flight, r httpCall) (body []byte, co
 	body, err = readAll(io.LimitReader(resp.Body, w.maxAnswer+1), resp.ContentLength)
 	f.received = len(body)
 	switch {
+	case errors.Is(err, ErrNotSent): // the cause of a context, or a transport's body: but somebody has answered
+		return nil, "", fmt.Errorf("in the middle of an answer: %v", err)
 	case err != nil:
 		return nil, "", err
 	case int64(len(body)) > w.maxAnswer:
@@ -176,11 +178,11 @@ func (w *wire) soap(ctx context.Context, f *flight, service, op string, params [
 // resultAnswer reads the five fields out of the document that a web service
 // result holds.
 func resultAnswer(result string) (answer, error) {
-	document, err := codec.Unmarshal(result, new(struct{}))
+	elements, err := codec.Elements(result)
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: result: %w", ErrMalformed, err)
 	}
-	return answerOf(document.Elements), nil
+	return answerOf(elements), nil
 }
 
 func answerOf(elements []codec.Element) answer {
@@ -214,32 +216,19 @@ func (a *answer) field(name string) *string {
 var answerFields = []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"}
 
 // returnForm reads the five fields out of the page that answers a server-posted
-// form. The page has a form of its own before the return form, so the form is
-// known by its fields; two of that kind could not both be believed.
+// form, out of the one form that has them, wherever it stands.
 func returnForm(page []byte, contentType string) (answer, error) {
 	forms, err := htmlform.Parse(page, contentType)
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: page: %w", ErrMalformed, err)
 	}
-	var a answer
-	found := 0
-	for i := range forms {
-		if !forms[i].Has("pMerCode") || !forms[i].Has("pSign") {
-			continue
-		}
-		if found++; found > 1 {
-			return answer{}, fmt.Errorf("%w: the page has two return forms", ErrMalformed)
-		}
-		for _, name := range answerFields {
-			value, ok := forms[i].Get(name)
-			if !ok {
-				return answer{}, fmt.Errorf("%w: the return form has %s not exactly once", ErrMalformed, name)
-			}
-			*a.field(name) = value
-		}
+	form, err := htmlform.Only(forms, answerFields...)
+	if err != nil {
+		return answer{}, fmt.Errorf("%w: page: %w", ErrMalformed, err)
 	}
-	if found == 0 {
-		return answer{}, fmt.Errorf("%w: the page has no return form", ErrMalformed)
+	var a answer
+	for _, name := range answerFields {
+		*a.field(name), _ = form.Get(name)
 	}
 	return a, nil
 }

@@ -524,7 +524,7 @@ func TestReflectedRequest(t *testing.T) {
 	cfg := offlineConfig()
 	cut := 0
 	for n := range 36 { // an IV under which the body can begin a code
-		cfg.IV = fmt.Sprintf("2EDxsE%02d", n)
+		cfg.IV = ips.NewSecret(fmt.Sprintf("2EDxsE%02d", n))
 		c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: new(recorder)}))
 		require.NoError(t, err)
 		form, err := c.Recharge(*exampleOf(t, ips.OpRecharge).request.(*ips.RechargeRequest))

@@ -32,7 +32,12 @@ import (
 //	rows=3000         1 to so many rows
 //	secret            never quote the value
 //
-// Rules between fields are in the request's check method.
+// Elements that carry an order number have one more, whatever their tag says:
+// ASCII letters, digits, - and _. Tabs and line breaks are refused in secret texts
+// only, and so are blanks alone where a field is optional: a memo may be so.
+//
+// Rules between fields are in the request's check method. What a broken rule is
+// called, in code, English and Chinese, stands in sentences.
 
 // checker is a request with rules between its fields.
 type checker interface{ check(v *validation) }
@@ -44,18 +49,91 @@ type validation struct {
 }
 
 // add notes a broken rule of the field with the given wire and Go names.
-func (v *validation) add(wire, goName, rule, value string) {
-	v.fields = append(v.fields, FieldError{wire, goName, rule, value})
+func (v *validation) add(wire, goName string, r *brokenRule, value string) {
+	v.fields = append(v.fields, FieldError{Wire: wire, Go: goName, Code: r.code, Limit: r.limit, Rule: r.english, Chinese: r.chinese, Value: value})
 }
 
-// addf is add for a rule between fields; the rule is a format with args.
+// addf is add for a rule between fields; the rule is a key of sentences, with
+// args.
 func (v *validation) addf(wire, goName, value, rule string, args ...any) {
-	v.add(wire, goName, fmt.Sprintf(rule, args...), value)
+	v.add(wire, goName, broken(rule, args...), value)
 }
 
 // addRow is addf for a field of row i, from 0, of the details.
 func (v *validation) addRow(i int, wire, goName, value, rule string, args ...any) {
 	v.addf(fmt.Sprintf("pDetails/pRow[%d]/%s", i+1, wire), fmt.Sprintf("Rows[%d].%s", i, goName), value, rule, args...)
+}
+
+// brokenRule is a rule that a value breaks.
+type brokenRule struct{ code, limit, english, chinese string }
+
+// sentence is what a broken rule is called besides its English. chinese is a
+// format of the same args; the limit "args" stands for them.
+type sentence struct{ code, limit, chinese string }
+
+// sentences are all that is said of a broken rule, by the English format.
+var sentences = map[string]sentence{
+	// of one field
+	"must not be empty":                              {"required", "", "不能为空"},
+	"must be given":                                  {"required", "", "必须填写"},
+	"must be a day of the calendar":                  {"date", "", "必须是日历上存在的日期"},
+	"must have 1 to %d rows":                         {"rows", "args", "必须有 1 至 %d 行明细"},
+	"must be more than %s":                           {"more", "args", "必须大于 %s"},
+	"must be at least %s":                            {"min", "args", "不能小于 %s"},
+	"must be less than %s":                           {"less", "args", "必须小于 %s"},
+	"must be at most %s":                             {"max", "args", "不能大于 %s"},
+	"must have at most %s characters":                {"max_length", "args", "不能超过 %s 个字符"},
+	"must have exactly %s characters":                {"length", "args", "必须为 %s 个字符"},
+	"must be letters a–z, A–Z and digits only":       {"letters_digits", "", "只能是英文字母和数字"},
+	"must be letters a–z, A–Z, digits, - and _ only": {"order_number", "", "只能是英文字母、数字、- 和 _"},
+	"must be digits only":                            {"digits", "", "只能是数字"},
+	"must be an absolute http or https URL":          {"url", "", "必须是完整的 http 或 https 地址"},
+	"must be one of %s":                              {"choice", "args", "只能是 %s 之一"},
+	"must be UTF-8":                                  {"utf8", "", "必须是 UTF-8 编码"},
+	"must not hold the control character %s":         {"character", "args", "不能含控制字符 %s"},
+	"must not be blank":                              {"blank", "", "不能只有空白"},
+	// between fields
+	"must be at most %d %s":                                        {"max", "args", "不能大于 %d %s"},
+	"must be at least TermFrom %d":                                 {"min", "args", "不能小于 TermFrom %d"},
+	"must be at least AmountFrom %s":                               {"min", "args", "不能小于 AmountFrom %s"},
+	"must be at least RateFrom %s":                                 {"min", "args", "不能小于 RateFrom %s"},
+	"must be 0 for an unlimited contract":                          {"max", "0", "无期限的签约必须为 0"},
+	"must be more than 0 unless ValidUnit is PeriodUnlimited (N)":  {"more", "0", "除非 ValidUnit 为 PeriodUnlimited（N），必须大于 0"},
+	"must not be empty for an e-bank recharge":                     {"required", "", "网银充值时不能为空"},
+	"must be empty for a withholding recharge":                     {"none", "", "代扣充值时必须为空"},
+	"must not be empty for a person":                               {"required", "", "个人账户不能为空"},
+	"must be more than Fee (pTTrdFee) %s":                          {"more", "args", "必须大于 Fee（pTTrdFee）%s"},
+	"must be more than Fee (pInFee) %s":                            {"more", "args", "必须大于 Fee（pInFee）%s"},
+	"must be the sum of the rows' Amount (pTTrdAmt), %s":           {"sum", "args", "必须等于各行 Amount（pTTrdAmt）之和 %s"},
+	"must be the sum of the rows' Amount (pInAmt), %s":             {"sum", "args", "必须等于各行 Amount（pInAmt）之和 %s"},
+	"must be the sum of the rows' BorrowerFee (pOutInfoFee), %s":   {"sum", "args", "必须等于各行 BorrowerFee（pOutInfoFee）之和 %s"},
+	"must be 70 %% to 130 %% of FaceAmount %s":                     {"range", "70 %, 130 %", "必须为 FaceAmount %s 的 70 %% 至 130 %%"},
+	"must not be the assignor's account":                           {"other", "", "不能是出让方的账户"},
+	"must not be the payer's account":                              {"other", "", "不能是付款方的账户"},
+	"must be the same borrower in every row of Type 1":             {"same", "", "Type 为 1 时各行必须是同一借款人"},
+	"must be the same guarantor in every row of Type 2":            {"same", "", "Type 为 2 时各行必须是同一担保人"},
+	"must be row by row (1) unless Type is TransferInvestment (1)": {"choice", "1", "除非 Type 为 TransferInvestment（1），只能逐笔入帐（1）"},
+	"must have exactly 1 row for Type %s":                          {"rows", "1", "Type 为 %s 时必须恰好有 1 行明细"},
+}
+
+// broken says what is wrong, by a key of sentences.
+func broken(english string, args ...any) *brokenRule {
+	s := sentences[english]
+	inChinese := make([]any, len(args))
+	for i, arg := range args {
+		inChinese[i] = arg
+		switch fmt.Sprint(arg) {
+		case "days":
+			inChinese[i] = "天"
+		case "months":
+			inChinese[i] = "个月"
+		}
+	}
+	limit := s.limit
+	if limit == "args" {
+		limit = strings.TrimSpace(fmt.Sprintln(args...))
+	}
+	return &brokenRule{s.code, limit, fmt.Sprintf(english, args...), fmt.Sprintf(s.chinese, inChinese...)}
 }
 
 // plan is what the tags of a request's or a row's struct say, worked out once.
@@ -68,8 +146,8 @@ type plan struct {
 // plannedField is a field that the caller fills in.
 type plannedField struct {
 	*codec.Field
-	broken func(value reflect.Value) string // the first rule that the value breaks, "" for none
-	shown  func(text string) string         // the value as an error may show it
+	broken func(value reflect.Value) *brokenRule // the first rule that the value breaks, nil for none
+	shown  func(text string) string              // the value as an error may show it
 	url    bool
 	rows   *plan // of each row
 	most   int   // rows
@@ -96,6 +174,10 @@ func planOf(t reflect.Type) *plan {
 			p.notifyURL = f.Index
 		}
 		rules := parseRules(f.Tag.Get("check"))
+		switch f.Name {
+		case "pMerBillNo", "pOriMerBillNo", "pCreMerBillNo":
+			rules = append(rules, rule{key: "order"})
+		}
 		switch {
 		case f.IsConst || f.Variant || f.CopyOf != "":
 		case f.Row != "":
@@ -148,7 +230,7 @@ func (p *plan) check(v *validation, s reflect.Value, in *row) {
 		if f.url && value.String() != "" && slices.Contains(v.known[:], value.String()) {
 			continue
 		}
-		if broken := f.broken(value); broken != "" {
+		if broken := f.broken(value); broken != nil {
 			wire, goName := in.names(f)
 			v.add(wire, goName, broken, f.shown(codec.Text(s, f.Field)))
 		}
@@ -158,7 +240,7 @@ func (p *plan) check(v *validation, s reflect.Value, in *row) {
 func (f *plannedField) checkRows(v *validation, rows reflect.Value) {
 	n := rows.Len()
 	if n < 1 || n > f.most {
-		v.add(f.Name, f.GoName, fmt.Sprintf("must have 1 to %d rows", f.most), fmt.Sprintf("%d rows", n))
+		v.addf(f.Name, f.GoName, fmt.Sprintf("%d rows", n), "must have 1 to %d rows", f.most)
 	}
 	// Rows beyond the limit are not looked at: one complaint is enough.
 	in := row{of: f}
@@ -233,106 +315,106 @@ var (
 )
 
 // compile makes the check of one field.
-func (r rules) compile(f *codec.Field) func(reflect.Value) string {
+func (r rules) compile(f *codec.Field) func(reflect.Value) *brokenRule {
 	switch {
 	case f.Type == amountType, f.Type == rateType:
 		check := r.compileBounds(100, "999999999.99", int64(MaxAmount))
-		return func(v reflect.Value) string { return check(v.Int()) }
+		return func(v reflect.Value) *brokenRule { return check(v.Int()) }
 	case f.Type == dateType:
-		return func(v reflect.Value) string { return brokenDate(*v.Addr().Interface().(*Date)) }
+		return func(v reflect.Value) *brokenRule { return brokenDate(*v.Addr().Interface().(*Date)) }
 	case f.Type.Kind() == reflect.Int:
 		check := r.compileBounds(1, "999999999", 999_999_999)
-		return func(v reflect.Value) string { return check(v.Int()) }
+		return func(v reflect.Value) *brokenRule { return check(v.Int()) }
 	}
 	check := r.compileText()
-	return func(v reflect.Value) string { return check(cmp.Or(v.String(), f.Default)) }
+	return func(v reflect.Value) *brokenRule { return check(cmp.Or(v.String(), f.Default)) }
 }
 
-func brokenDate(d Date) string {
+func brokenDate(d Date) *brokenRule {
 	switch {
 	case d.IsZero():
-		return "must be given"
+		return broken("must be given")
 	case !d.Valid():
-		return "must be a day of the calendar"
+		return broken("must be a day of the calendar")
 	}
-	return ""
+	return nil
 }
 
 // compileBounds makes the check of a number that counts in 1/unit.
-func (r rules) compileBounds(unit int64, mostText string, most int64) func(n int64) string {
+func (r rules) compileBounds(unit int64, mostText string, most int64) func(n int64) *brokenRule {
 	type bound struct {
 		low, high int64 // both are legal
-		broken    string
+		broken    *brokenRule
 	}
 	var bounds []bound
 	for _, one := range r {
 		limit := one.hundredths * unit / 100
 		b := bound{low: math.MinInt64, high: math.MaxInt64}
-		word := ""
 		switch one.key {
 		case "gt":
-			word, b.low = "more than", limit+1
+			b.low, b.broken = limit+1, broken("must be more than %s", one.value)
 		case "ge":
-			word, b.low = "at least", limit
+			b.low, b.broken = limit, broken("must be at least %s", one.value)
 		case "lt":
-			word, b.high = "less than", limit-1
+			b.high, b.broken = limit-1, broken("must be less than %s", one.value)
 		case "le":
-			word, b.high = "at most", limit
+			b.high, b.broken = limit, broken("must be at most %s", one.value)
 		default:
 			continue
 		}
-		b.broken = "must be " + word + " " + one.value
 		bounds = append(bounds, b)
 	}
 	bounds = append(bounds,
-		bound{0, math.MaxInt64, "must be at least 0"}, // no number on the wire has a sign
-		bound{math.MinInt64, most, "must be at most " + mostText})
-	return func(n int64) string {
+		bound{0, math.MaxInt64, broken("must be at least %s", "0")}, // no number on the wire has a sign
+		bound{math.MinInt64, most, broken("must be at most %s", mostText)})
+	return func(n int64) *brokenRule {
 		for i := range bounds {
 			if b := &bounds[i]; n < b.low || n > b.high {
 				return b.broken
 			}
 		}
-		return ""
+		return nil
 	}
 }
 
 // compileText makes the check of a text.
-func (r rules) compileText() func(text string) string {
+func (r rules) compileText() func(text string) *brokenRule {
 	type check struct {
 		holds  func(text string, characters int) bool
-		broken string
+		broken *brokenRule
 	}
 	var checks []check
-	add := func(broken string, holds func(string, int) bool) { checks = append(checks, check{holds, broken}) }
+	add := func(b *brokenRule, holds func(string, int) bool) { checks = append(checks, check{holds, b}) }
 	for _, one := range r {
 		limit := one.number
 		switch one.key {
 		case "max":
-			add("must have at most "+one.value+" characters", func(_ string, n int) bool { return n <= limit })
+			add(broken("must have at most %s characters", one.value), func(_ string, n int) bool { return n <= limit })
 		case "len":
-			add("must have exactly "+one.value+" characters", func(_ string, n int) bool { return n == limit })
+			add(broken("must have exactly %s characters", one.value), func(_ string, n int) bool { return n == limit })
 		case "alnum":
-			add("must be letters a–z, A–Z and digits only", func(text string, _ int) bool { return alnum(text) })
+			add(broken("must be letters a–z, A–Z and digits only"), func(text string, _ int) bool { return alnum(text) })
+		case "order": // our choice: nothing that looks like another number, and nothing that has to be escaped anywhere
+			add(broken("must be letters a–z, A–Z, digits, - and _ only"), func(text string, _ int) bool { return orderNumber(text) })
 		case "digits":
-			add("must be digits only", func(text string, _ int) bool { return digits(text) })
+			add(broken("must be digits only"), func(text string, _ int) bool { return digits(text) })
 		case "url":
-			add("must be an absolute http or https URL", func(text string, _ int) bool { return absoluteURL(text) })
+			add(broken("must be an absolute http or https URL"), func(text string, _ int) bool { return absoluteURL(text) })
 		case "oneof":
 			legal := strings.Fields(one.value)
-			add("must be one of "+strings.Join(legal, ", "), func(text string, _ int) bool { return slices.Contains(legal, text) })
+			add(broken("must be one of %s", strings.Join(legal, ", ")), func(text string, _ int) bool { return slices.Contains(legal, text) })
 		}
 	}
-	empty := "must not be empty"
-	if r.has("optional") {
-		empty = ""
-	}
-	return func(text string) string {
+	optional, lines := r.has("optional"), !r.has("secret")
+	return func(text string) *brokenRule {
+		if text == "" && optional {
+			return nil
+		}
 		if text == "" {
-			return empty
+			return broken("must not be empty")
 		}
-		characters, broken := countCharacters(text)
-		if broken != "" {
+		characters, broken := countCharacters(text, lines, lines && optional)
+		if broken != nil {
 			return broken
 		}
 		for i := range checks {
@@ -340,26 +422,27 @@ func (r rules) compileText() func(text string) string {
 				return checks[i].broken
 			}
 		}
-		return ""
+		return nil
 	}
 }
 
 // countCharacters counts the characters of a text that the wire can carry, and
-// says what is wrong with another.
-func countCharacters(text string) (n int, broken string) {
+// says what is wrong with another. Some texts may have tabs and line breaks,
+// some may be of nothing but blanks.
+func countCharacters(text string, lines, blanks bool) (int, *brokenRule) {
 	if n, ok := legalCharacters(text); ok {
-		return n, ""
+		return n, nil
 	}
 	if !utf8.ValidString(text) {
-		return 0, "must be UTF-8"
+		return 0, broken("must be UTF-8")
 	}
-	if r, bad := badCharacter(text); bad {
-		return 0, fmt.Sprintf("must not hold the control character %U", r)
+	if r, bad := badCharacter(text, lines); bad {
+		return 0, broken("must not hold the control character %s", fmt.Sprintf("%U", r))
 	}
-	if strings.TrimSpace(text) == "" {
-		return 0, "must not be blank"
+	if !blanks && strings.TrimSpace(text) == "" {
+		return 0, broken("must not be blank")
 	}
-	return utf8.RuneCountInString(text), ""
+	return utf8.RuneCountInString(text), nil
 }
 
 // legalCharacters counts the characters of a text in one go; ok is false where
@@ -379,9 +462,9 @@ func legalCharacters(text string) (n int, ok bool) {
 	return n, ok
 }
 
-func badCharacter(s string) (rune, bool) {
+func badCharacter(s string, lines bool) (rune, bool) {
 	for _, r := range s {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) && !(lines && (r == '\t' || r == '\n' || r == '\r')) {
 			return r, true
 		}
 	}
@@ -408,6 +491,10 @@ func shownURL(s string) string {
 		return personal(s)
 	}
 	return quote(s)
+}
+
+func orderNumber(s string) bool {
+	return strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") == ""
 }
 
 func alnum(s string) bool {

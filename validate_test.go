@@ -85,6 +85,7 @@ const (
 	most50   = "must have at most 50 characters"
 	most100  = "must have at most 100 characters"
 	letters  = "must be letters a–z, A–Z and digits only"
+	orderNo  = "must be letters a–z, A–Z, digits, - and _ only"
 	positive = "must be more than 0"
 	notNeg   = "must be at least 0"
 	nineDig  = "must be at most 999999999.99"
@@ -107,6 +108,20 @@ var invalid = []struct {
 	{ips.OpOpenAccount, with{"OrderNo", x(31)}, "pMerBillNo", "OrderNo", most30, false},
 	{ips.OpOpenAccount, with{"OrderNo", "A\x00B"}, "pMerBillNo", "OrderNo", "must not hold the control character U+0000", false},
 	{ips.OpOpenAccount, with{"OrderNo", "A\xff"}, "pMerBillNo", "OrderNo", "must be UTF-8", false},
+	{ips.OpOpenAccount, with{"OrderNo", "a b"}, "pMerBillNo", "OrderNo", orderNo, false},
+	{ips.OpOpenAccount, with{"OrderNo", " a"}, "pMerBillNo", "OrderNo", orderNo, false},
+	{ips.OpOpenAccount, with{"OrderNo", "a\u200b"}, "pMerBillNo", "OrderNo", orderNo, false},
+	{ips.OpOpenAccount, with{"OrderNo", "\ufeffa"}, "pMerBillNo", "OrderNo", orderNo, false},
+	{ips.OpOpenAccount, with{"OrderNo", "订单1"}, "pMerBillNo", "OrderNo", orderNo, false},
+	{ips.OpOpenAccount, with{"OrderNo", "a/1"}, "pMerBillNo", "OrderNo", orderNo, false},
+	{ips.OpOpenAccount, with{"OrderNo", "a\t"}, "pMerBillNo", "OrderNo", orderNo, false},
+	{ips.OpTransfer, with{"Rows[1].OriginalOrderNo", "C 1"}, "pDetails/pRow[2]/pOriMerBillNo", "Rows[1].OriginalOrderNo", orderNo, false},
+	{ips.OpRepay, with{"Rows[0].CreditorOrderNo", "C\u00a01"}, "pDetails/pRow[1]/pCreMerBillNo", "Rows[0].CreditorOrderNo", orderNo, false},
+	{ips.OpRegisterBid, with{"Purpose", " \u3000"}, "pLendPurpose", "Purpose", blank, false},
+	{ips.OpUnfreezeMargin, with{"AccountType", "0", "IdentNo", " "}, "pIdentNo", "IdentNo", blank, false},
+	{ips.OpOpenAccount, with{"RealName", "\u3000"}, "pRealName", "RealName", blank, false},
+	{ips.OpOpenAccount, with{"RealName", "张三\t"}, "pRealName", "RealName", "must not hold the control character U+0009", false},
+	{ips.OpOpenAccount, with{"Memo1", "a\x0bb"}, "pMemo1", "Memo1", "must not hold the control character U+000B", false},
 	{ips.OpOpenAccount, with{"IdentNo", ""}, "pIdentNo", "IdentNo", empty, false},
 	{ips.OpOpenAccount, with{"IdentNo", "110101199001010001000"}, "pIdentNo", "IdentNo", most20, false},
 	{ips.OpOpenAccount, with{"RealName", ""}, "pRealName", "RealName", empty, false},
@@ -140,9 +155,9 @@ var invalid = []struct {
 	{ips.OpRegisterBid, with{"Date", ips.Date{Year: 10000, Month: 1, Day: 1}}, "pRegDate", "Date", "must be a day of the calendar", false},
 	{ips.OpRegisterBid, with{"Amount", 0}, "pLendAmt", "Amount", positive, false},
 	{ips.OpRegisterBid, with{"Amount", -1}, "pLendAmt", "Amount", positive, false},
-	{ips.OpRegisterBid, with{"Amount", 100_000_000_01}, "pLendAmt", "Amount", "must be at most 100000000", false},
+	{ips.OpRegisterBid, with{"Amount", ips.Amount(100_000_000_01)}, "pLendAmt", "Amount", "must be at most 100000000", false},
 	{ips.OpRegisterBid, with{"Margin", -1}, "pGuaranteesAmt", "Margin", notNeg, false},
-	{ips.OpRegisterBid, with{"Margin", 100_000_000_01}, "pGuaranteesAmt", "Margin", "must be at most 100000000", false},
+	{ips.OpRegisterBid, with{"Margin", ips.Amount(100_000_000_01)}, "pGuaranteesAmt", "Margin", "must be at most 100000000", false},
 	{ips.OpRegisterBid, with{"Rate", -1}, "pTrdLendRate", "Rate", notNeg, false},
 	{ips.OpRegisterBid, with{"Rate", 48_00}, "pTrdLendRate", "Rate", "must be less than 48", false},
 	{ips.OpRegisterBid, with{"TermUnit", ""}, "pTrdCycleType", "TermUnit", empty, false},
@@ -155,7 +170,7 @@ var invalid = []struct {
 	{ips.OpRegisterBid, with{"RepayMode", ""}, "pRepayMode", "RepayMode", empty, false},
 	{ips.OpRegisterBid, with{"RepayMode", "4"}, "pRepayMode", "RepayMode", "must be one of 1, 2, 3, 99", false},
 	{ips.OpRegisterBid, with{"Fee", -1}, "pLendFee", "Fee", notNeg, false},
-	{ips.OpRegisterBid, with{"Fee", 1_000_000_000_00}, "pLendFee", "Fee", nineDig, false},
+	{ips.OpRegisterBid, with{"Fee", ips.Amount(1_000_000_000_00)}, "pLendFee", "Fee", nineDig, false},
 	{ips.OpRegisterBid, with{"AccountType", "0"}, "pAcctType", "AccountType", "must be one of 1", false},
 	{ips.OpRegisterBid, with{"IdentNo", ""}, "pIdentNo", "IdentNo", empty, false},
 	{ips.OpRegisterBid, with{"RealName", zi(31)}, "pRealName", "RealName", most30, false},
@@ -178,7 +193,7 @@ var invalid = []struct {
 	{ips.OpRegisterCreditor, with{"ContractNo", "合同1"}, "pContractNo", "ContractNo", letters, false},
 	{ips.OpRegisterCreditor, with{"ContractNo", x(31)}, "pContractNo", "ContractNo", most30, false},
 	{ips.OpRegisterCreditor, with{"Amount", 0}, "pAuthAmt", "Amount", positive, false},
-	{ips.OpRegisterCreditor, with{"Amount", 1_000_000_000_00}, "pAuthAmt", "Amount", nineDig, false},
+	{ips.OpRegisterCreditor, with{"Amount", ips.Amount(1_000_000_000_00)}, "pAuthAmt", "Amount", nineDig, false},
 	{ips.OpRegisterCreditor, with{"Fee", -1}, "pFee", "Fee", notNeg, false},
 	{ips.OpRegisterCreditor, with{"AccountType", "0"}, "pAcctType", "AccountType", "must be one of 1", false},
 	{ips.OpRegisterCreditor, with{"Account", ""}, "pAccount", "Account", empty, false},
@@ -198,7 +213,7 @@ var invalid = []struct {
 	{ips.OpRegisterGuarantor, with{"Amount", 0}, "pAmount", "Amount", positive, false},
 	{ips.OpRegisterGuarantor, with{"Margin", -1}, "pMarginAmt", "Margin", notNeg, false},
 	{ips.OpRegisterGuarantor, with{"Profit", -1}, "pProFitAmt", "Profit", notNeg, false},
-	{ips.OpRegisterGuarantor, with{"Profit", 1_000_000_000_00}, "pProFitAmt", "Profit", nineDig, false},
+	{ips.OpRegisterGuarantor, with{"Profit", ips.Amount(1_000_000_000_00)}, "pProFitAmt", "Profit", nineDig, false},
 	{ips.OpRegisterGuarantor, with{"AccountType", "2"}, "pAcctType", "AccountType", "must be one of 0, 1", false},
 	{ips.OpRegisterGuarantor, with{"IdentNo", ""}, "pFromIdentNo", "IdentNo", empty, false},
 	{ips.OpRegisterGuarantor, with{"AccountName", zi(31)}, "pAccountName", "AccountName", most30, false},
@@ -257,11 +272,11 @@ var invalid = []struct {
 	{ips.OpRecharge, with{"AccountType", "0"}, "pAcctType", "AccountType", "must be one of 1", false},
 	{ips.OpRecharge, with{"Date", ips.Date{}}, "pTrdDate", "Date", given, false},
 	{ips.OpRecharge, with{"Amount", 0}, "pTrdAmt", "Amount", positive, false},
-	{ips.OpRecharge, with{"Amount", 1_000_000_000_00}, "pTrdAmt", "Amount", nineDig, false},
+	{ips.OpRecharge, with{"Amount", ips.Amount(1_000_000_000_00)}, "pTrdAmt", "Amount", nineDig, false},
 	{ips.OpRecharge, with{"Channel", "3"}, "pChannelType", "Channel", "must be one of 1, 2", false},
 	{ips.OpRecharge, with{"BankCode", ""}, "pTrdBnkCode", "BankCode", "must not be empty for an e-bank recharge", false},
 	{ips.OpRecharge, with{"BankCode", "0004"}, "pTrdBnkCode", "BankCode", "must have exactly 5 characters", false},
-	{ips.OpRecharge, with{"BankCode", "0000-"}, "pTrdBnkCode", "BankCode", letters, false},
+	{ips.OpRecharge, with{"BankCode", "0000a"}, "pTrdBnkCode", "BankCode", "must be digits only", false},
 	{ips.OpRecharge, with{"Channel", "2"}, "pTrdBnkCode", "BankCode", "must be empty for a withholding recharge", false},
 	{ips.OpRecharge, with{"Fee", -1}, "pMerFee", "Fee", notNeg, false},
 	{ips.OpRecharge, with{"FeePayer", ""}, "pIpsFeeType", "FeePayer", empty, false},
@@ -356,7 +371,7 @@ var invalid = []struct {
 	{ips.OpQueryAccount, with{"Account", ""}, "argIpsAccount", "Account", empty, false},
 	{ips.OpQueryAccount, with{"Memo", zi(101)}, "argMemo", "Memo", most100, false},
 	{ips.OpQueryTrade, with{"OrderNo", ""}, "pMerBillNo", "OrderNo", empty, false},
-	{ips.OpQueryTrade, with{"Type", "8"}, "pTradeType", "Type", "must have 2 digits", false},
+	{ips.OpQueryTrade, with{"Type", "8"}, "pTradeType", "Type", "must have exactly 2 characters", false},
 }
 
 // personalNames are the Go names of fields whose values no error may show.
@@ -392,6 +407,13 @@ func TestInvalidRequests(t *testing.T) {
 			for _, part := range []string{string(tt.op), tt.wire, tt.goName, tt.rule} {
 				assert.Contains(t, err.Error(), part)
 			}
+			f := invalid.Fields[i]
+			assert.NotEmpty(t, f.Code)
+			assert.Regexp(t, `^\p{Han}|^(Type|ValidUnit)`, f.Chinese)
+			assert.NotContains(t, f.Chinese+f.Limit, "%!")
+			var first ips.FieldError
+			require.ErrorAs(t, err, &first)
+			assert.Equal(t, invalid.Fields[0], first)
 			last := tt.goName[strings.LastIndexByte(tt.goName, '.')+1:]
 			if slices.Contains(personalNames, last) {
 				assert.Regexp(t, `^a value of \d+ characters$`, invalid.Fields[i].Value)
@@ -424,6 +446,32 @@ func TestAllBrokenFieldsAtOnce(t *testing.T) {
 		for _, f := range invalid.Fields {
 			assert.Contains(t, err.Error(), f.Error())
 		}
+	}
+}
+
+// TestRuleCodes are what programs and Chinese readers get of a broken rule.
+func TestRuleCodes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		op     ips.Operation
+		change with
+		want   ips.FieldError
+	}{
+		{ips.OpRecharge, with{"Amount", 0}, ips.FieldError{Wire: "pTrdAmt", Go: "Amount", Code: "more", Limit: "0", Rule: positive, Chinese: "必须大于 0", Value: `"0.00"`}},
+		{ips.OpOpenAccount, with{"OrderNo", ""}, ips.FieldError{Wire: "pMerBillNo", Go: "OrderNo", Code: "required", Rule: empty, Chinese: "不能为空", Value: `""`}},
+		{ips.OpOpenAccount, with{"Mobile", "1"}, ips.FieldError{Wire: "pMobileNo", Go: "Mobile", Code: "length", Limit: "11", Rule: "must have exactly 11 characters", Chinese: "必须为 11 个字符", Value: "a value of 1 characters"}},
+		{ips.OpOpenAccount, with{"Memo1", "\x00"}, ips.FieldError{Wire: "pMemo1", Go: "Memo1", Code: "character", Limit: "U+0000", Rule: "must not hold the control character U+0000", Chinese: "不能含控制字符 U+0000", Value: `"\x00"`}},
+		{ips.OpRegisterBid, with{"RepayMode", "4"}, ips.FieldError{Wire: "pRepayMode", Go: "RepayMode", Code: "choice", Limit: "1, 2, 3, 99", Rule: "must be one of 1, 2, 3, 99", Chinese: "只能是 1, 2, 3, 99 之一", Value: `"4"`}},
+		{ips.OpRegisterBid, with{"Term", 61}, ips.FieldError{Wire: "pTrdCycleValue", Go: "Term", Code: "max", Limit: "60 months", Rule: "must be at most 60 months", Chinese: "不能大于 60 个月", Value: `"61"`}},
+		{ips.OpRegisterDebtTransfer, with{"Price", 6_999_99}, ips.FieldError{Wire: "pPayAmt", Go: "Price", Code: "range", Limit: "70 %, 130 %", Rule: "must be 70 % to 130 % of FaceAmount 10000.00", Chinese: "必须为 FaceAmount 10000.00 的 70 % 至 130 %", Value: `"6999.99"`}},
+		{ips.OpRepay, with{"Rows[0].Fee", 1000_00}, ips.FieldError{Wire: "pDetails/pRow[1]/pInAmt", Go: "Rows[0].Amount", Code: "more", Limit: "1000.00", Rule: "must be more than Fee (pInFee) 1000.00", Chinese: "必须大于 Fee（pInFee）1000.00", Value: `"1000.00"`}},
+	} {
+		e := exampleOf(t, tt.op)
+		tt.change.apply(t, e.request)
+		_, _, err := e.send(offlineClient(t), e.request)
+		var first ips.FieldError
+		require.ErrorAs(t, err, &first, "%v", tt.change)
+		assert.Equal(t, tt.want, first)
 	}
 }
 
@@ -484,6 +532,11 @@ func TestBoundaries(t *testing.T) {
 		{ips.OpOpenAccount, with{"OrderNo", x(30), "IdentNo", x(20), "RealName", zi(30), "Email", x(38) + "@example.com"}},
 		{ips.OpOpenAccount, with{"OrderNo", "1", "Memo1", zi(100), "Memo2", strings.Repeat("𠮷", 100), "Memo3", ""}},
 		{ips.OpOpenAccount, with{"RealName", "阿卜杜拉·买买提"}},
+		{ips.OpOpenAccount, with{"OrderNo", "HT-2014_001", "Memo1", " ", "Memo2", "\u3000", "Memo3", "一行\r\n\t又一行"}},
+		{ips.OpRegisterBid, with{"Purpose", "进货\n装修"}},
+		{ips.OpRegisterCreditor, with{"Purpose", "进货\t装修"}},
+		{ips.OpTransfer, with{"Rows[0].OriginalOrderNo", "C-1_a"}},
+		{ips.OpQueryAccount, with{"Memo", " "}},
 		{ips.OpOpenAccount, with{"Date", ips.NewDate(2016, time.February, 29)}},
 		{ips.OpOpenAccount, with{"ReturnURL", "http://127.0.0.1:8080/back?x=1&y=2#z", "NotifyURL", "https://[::1]/s2s"}},
 		{ips.OpRegisterBid, with{"BidNo", x(30), "Amount", 100_000_000_00, "Margin", 100_000_000_00}},
@@ -507,7 +560,7 @@ func TestBoundaries(t *testing.T) {
 		{ips.OpSignAutoRepay, with{"ValidUnit", "D", "Valid", 365}},
 		{ips.OpSignAutoRepay, with{"ValidUnit", "M", "Valid", 1}},
 		{ips.OpRecharge, with{"Channel", "2", "BankCode", "", "Amount", 1}},
-		{ips.OpRecharge, with{"Amount", 999_999_999_99}},
+		{ips.OpRecharge, with{"Amount", ips.Amount(999_999_999_99)}},
 		{ips.OpTransfer, with{"Rows", transferRows(3000)}},
 		{ips.OpTransfer, with{"Rows", transferRows(1), "Mode", ""}},
 		{ips.OpTransfer, with{"Type", "3", "Mode", "1", "Rows", transferRows(1)}},

@@ -48,7 +48,7 @@ func TestParseAmount(t *testing.T) {
 		if err != nil {
 			assert.Less(t, len(err.Error()), 200)
 		}
-		if text != "-1" && text != "--1" {
+		if text != "-1" && text != "--1" && !strings.HasPrefix(text, "1000000000") && text != "9999999999" { // an answer may have more digits
 			_, err = ips.ParseSignedAmount("-" + text)
 			assert.Error(t, err, "%.20q", "-"+text)
 		}
@@ -125,7 +125,7 @@ func TestDates(t *testing.T) {
 		assert.False(t, got.IsZero())
 		assert.Equal(t, got, ips.DateOf(got.Time()))
 	}
-	for _, text := range []string{"", "2014121", "201412130", "20141313", "20150229", "2014-12-13", "2014121３", "yyyyMMdd", " 0141213", "20141213 "} {
+	for _, text := range []string{"", "2014121", "201412130", "20141313", "20150229", "00000101", "20140012", "20141200", "2014-12-13", "2014121３", "yyyyMMdd", " 0141213", "20141213 "} {
 		_, err := ips.ParseDate(text)
 		assert.Error(t, err, "%q", text)
 	}
@@ -137,7 +137,8 @@ func TestDates(t *testing.T) {
 	}
 	assert.True(t, ips.Date{}.IsZero())
 	assert.Empty(t, ips.Date{}.String())
-	assert.Equal(t, "20141101", ips.NewDate(2014, time.October, 32).String())
+	assert.False(t, ips.NewDate(2026, time.February, 30).Valid(), "it is not the second of March")
+	assert.Equal(t, "20260230", ips.NewDate(2026, time.February, 30).String())
 }
 
 // TestAnswerTimes reads the forms that answers may have times and days in.

@@ -235,7 +235,7 @@ func (p *platform) newServer(address string, m sandbox.Merchant, trade wire.Trad
 	p.tb.Helper()
 	s := &Server{URL: address, platform: p, arrivals: arrivals{changed: make(chan struct{})}}
 	s.cfg = ips.Config{
-		MerchantCode: m.Code, Cert: m.Cert, Key: m.Key, IV: m.IV,
+		MerchantCode: m.Code, Cert: ips.NewSecret(m.Cert), Key: ips.NewSecret(m.Key), IV: ips.NewSecret(m.IV),
 		Environment: ips.Sandbox(address),
 		ReturnURL:   p.site.URL + "/ips/return",
 		NotifyURL:   p.site.URL + "/ips/notify",

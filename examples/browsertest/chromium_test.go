@@ -455,14 +455,14 @@ func onThisMachine(address string) bool {
 	return false
 }
 
-// token is the hidden token of the page's form.
+// token tells the page from the one after the next try's form.
 func (u *user) token() string {
 	u.t.Helper()
-	return ask[string](u, `document.querySelector("input[name=token]").value`)
+	return ask[string](u, `document.querySelector("input[name=tries]").value`)
 }
 
 // changes waits until the form is another one than before.
 func (u *user) changes(token string) {
 	u.t.Helper()
-	u.do(chromedp.WaitVisible(chromedp.Search(fmt.Sprintf(`//form[input[@name="token"][not(@value=%q)]]`, token))))
+	u.do(chromedp.WaitVisible(chromedp.Search(fmt.Sprintf(`//form[input[@name="tries"][not(@value=%q)]]`, token))))
 }

@@ -97,7 +97,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(s
 // another merchant that was made with them.
 func testKeys() diagnose.Keys {
 	c := ips.TestMerchant()
-	return diagnose.Keys{MerchantCode: c.MerchantCode, Cert: c.Cert, Key: c.Key, IV: c.IV}
+	return diagnose.Keys{MerchantCode: c.MerchantCode, Cert: c.Cert.Reveal(), Key: c.Key.Reveal(), IV: c.IV.Reveal()}
 }
 
 // readKeys gives the configured keys, and behind them others that may explain a

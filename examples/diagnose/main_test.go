@@ -22,7 +22,7 @@ const (
 // environment are the test merchant's variables.
 func environment() map[string]string {
 	c := ips.TestMerchant()
-	return map[string]string{"IPS_MERCHANT": c.MerchantCode, "IPS_CERT": c.Cert, "IPS_3DES_KEY": c.Key, "IPS_3DES_IV": c.IV}
+	return map[string]string{"IPS_MERCHANT": c.MerchantCode, "IPS_CERT": c.Cert.Reveal(), "IPS_3DES_KEY": c.Key.Reveal(), "IPS_3DES_IV": c.IV.Reveal()}
 }
 
 type outcome struct {

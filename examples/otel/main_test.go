@@ -113,7 +113,7 @@ func TestStory(t *testing.T) {
 			assert.Equal(t, parent.SpanID(), s.Parent.SpanID(), "the call belongs to the story")
 		}
 		text := fmt.Sprint(s)
-		for _, secret := range []string{"11010119900101", "40210000", "李四", "RC2", "WD2", ips.TestMerchant().Cert} {
+		for _, secret := range []string{"11010119900101", "40210000", "李四", "RC2", "WD2", ips.TestMerchant().Cert.Reveal()} {
 			assert.NotContains(t, text, secret)
 		}
 	}
@@ -142,7 +142,7 @@ func TestHook(t *testing.T) {
 			"operation=transfer outcome=pending sent_bytes=900 received_bytes=800 transport=web service code=MG00008F attempt=2",
 		},
 		{
-			"refusal", ips.Event{Operation: ips.OpTransfer, Transport: ips.WebService, OrderNo: "T1", Attempt: 1, Code: "MG00001F", Err: refusal},
+			"refusal", ips.Event{Operation: ips.OpTransfer, Transport: ips.WebService, OrderNo: "T1", Attempt: 1, Code: "MG00001F", Outcome: ips.Failure, Err: refusal},
 			"ips transfer", trace.SpanKindClient, sdktrace.Status{Code: codes.Error, Description: "refused: MG00001F"},
 			"operation=transfer outcome=failure sent_bytes=0 received_bytes=0 transport=web service code=MG00001F attempt=1",
 		},

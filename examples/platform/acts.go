@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 type act interface {
 	form(c *ips.Client, request string) (*ips.Form, error)
 	call(ctx context.Context, c *ips.Client, request string) (ips.Response, error)
+	keeps() bool  // a refusal undoes nothing, so a success may still come
 	called() bool // by the platform itself, so it can be repeated without the user
 	claims(request string, resp ips.Response) (*claims, error)
 	done(e *effect, resp ips.Response) error
@@ -50,6 +52,8 @@ func decode[Q any](request string) (q Q, err error) {
 
 func (d deed[Q, R]) called() bool { return d.viaCall != nil }
 
+func (d deed[Q, R]) keeps() bool { return d.onRefuse == nil }
+
 func (d deed[Q, R]) form(c *ips.Client, request string) (*ips.Form, error) {
 	q, err := decode[Q](request)
 	switch {
@@ -69,7 +73,11 @@ func (d deed[Q, R]) call(ctx context.Context, c *ips.Client, request string) (ip
 	case d.viaCall == nil:
 		return nil, errors.New("orders: the user's browser carries this operation")
 	}
-	return d.viaCall(c, ctx, q)
+	r, err := d.viaCall(c, ctx, q)
+	if reflect.ValueOf(r).IsNil() {
+		return nil, err
+	}
+	return r, err
 }
 
 func (d deed[Q, R]) claims(request string, resp ips.Response) (*claims, error) {

@@ -196,7 +196,7 @@ func (a *App) end(w http.ResponseWriter, r *http.Request, v *visit) error {
 		if err != nil {
 			return draft{}, err
 		}
-		end := ips.EndBidRequest(q)
+		end := q.End(ips.DateOf(a.now()))
 		end.ReturnURL, end.NotifyURL = a.returnURL(ips.OpEndBid), a.notifyURL(ips.OpEndBid)
 		return draft{bidNo: loan.BidNo, about: "标的结束", request: end}, nil
 	})

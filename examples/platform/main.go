@@ -197,7 +197,7 @@ func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Confi
 		if err != nil {
 			return ips.Config{}, nil, err
 		}
-		cfg.Environment = ips.EnvironmentAt(address)
+		cfg.Environment = ips.Sandbox(address)
 		return cfg, nil, refuseProduction(address)
 	}
 	box, err := sandbox.New(sandbox.Config{Manual: f.manual, Logger: log})
@@ -208,7 +208,7 @@ func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Confi
 		return ips.Config{}, nil, errors.Join(err, box.Close())
 	}
 	cfg := ips.TestMerchant()
-	cfg.Environment = ips.EnvironmentAt(address)
+	cfg.Environment = ips.Sandbox(address)
 	return cfg, box, nil
 }
 
@@ -216,9 +216,10 @@ func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Confi
 // no value.
 func configFrom(getenv func(string) string) (ips.Config, error) {
 	cfg := ips.Config{
-		MerchantCode: getenv("IPS_MERCHANT"), Cert: getenv("IPS_CERT"), Key: getenv("IPS_3DES_KEY"), IV: getenv("IPS_3DES_IV"),
+		MerchantCode: getenv("IPS_MERCHANT"), Cert: ips.NewSecret(getenv("IPS_CERT")),
+		Key: ips.NewSecret(getenv("IPS_3DES_KEY")), IV: ips.NewSecret(getenv("IPS_3DES_IV")),
 	}
-	if cfg.MerchantCode+cfg.Cert+cfg.Key+cfg.IV == "" {
+	if cfg == (ips.Config{}) {
 		cfg = ips.TestMerchant()
 	}
 	var err error

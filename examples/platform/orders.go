@@ -144,11 +144,12 @@ func (o *Orders) Send(ctx context.Context, order store.Order) error {
 	ctx = context.WithoutCancel(ctx)
 	resp, err := act.call(ctx, o.client, order.Request)
 	o.passing(afterAnswer)
-	var refusal *ips.Error
 	var invalid *ips.ValidationError
 	switch {
-	case err == nil, errors.As(err, &refusal):
-		return o.Hear(ctx, resp)
+	case resp != nil: // IPS has answered; what it says may leave the order as it is
+		if heard := o.Hear(ctx, resp); heard != nil || !errors.Is(err, ips.ErrFateUnknown) {
+			return heard
+		}
 	case errors.As(err, &invalid) && order.Attempts == 0:
 		return o.giveUp(ctx, order.OrderKey, invalid.Error())
 	}
@@ -203,10 +204,10 @@ func (o *Orders) Hear(ctx context.Context, resp ips.Response) error {
 
 func (o *Orders) hear(ctx context.Context, resp ips.Response, via string) error {
 	base := resp.Base()
-	if base.OrderNo == "" {
-		return nil // IPS could not read the message: no order was taken, and none is named
+	key, ok := base.Key()
+	if !ok {
+		return nil // it does not say what became of an order: a duplicate, or IPS could not read the message
 	}
-	key := ips.AnswerKey{MerchantCode: base.MerchantCode, Operation: base.Operation, OrderNo: base.OrderNo, Code: base.Code}
 	err := o.store.Do(ctx, key, func(ctx context.Context) error {
 		tx := store.FromContext(ctx)
 		facts, err := o.settle(ctx, tx, resp, via)
@@ -247,9 +248,14 @@ func (o *Orders) settle(ctx context.Context, tx *store.Tx, resp ips.Response, vi
 	if err != nil {
 		return "", err
 	}
-	next, changed, err := order.State.Next(base.Outcome)
-	if err != nil || !changed {
+	next, change, err := stateOf(order).Next(base)
+	if err != nil || change == ips.Unchanged {
 		return facts, err
+	}
+	if act, err := actOf(order.Operation); err != nil {
+		return "", err
+	} else if change == ips.Late && !act.keeps() {
+		return "", contradicts("the order was refused and what it held was given up, and now it is done")
 	}
 	order.State, order.Code, order.Message, order.Via = next, base.Code, base.Message, via
 	if next.Final() {
@@ -259,6 +265,16 @@ func (o *Orders) settle(ctx context.Context, tx *store.Tx, resp ips.Response, vi
 		}
 	}
 	return facts, tx.SetOutcome(ctx, order)
+}
+
+// stateOf is how far an order has come. One that the platform has called more
+// than once may have been carried out the first time, whatever the answer to a
+// repetition says.
+func stateOf(order store.Order) ips.OrderState {
+	if act, err := actOf(order.Operation); err == nil && act.called() && order.Attempts > 1 && order.State == ips.OrderRecorded {
+		return ips.OrderUnknown
+	}
+	return order.State
 }
 
 func unknownOrder(err error) error {
@@ -286,7 +302,7 @@ func (o *Orders) compare(ctx context.Context, resp ips.Response) error {
 	if err != nil {
 		return unknownOrder(err)
 	}
-	if _, _, err := order.State.Next(resp.Base().Outcome); err != nil {
+	if _, _, err := stateOf(order).Next(resp.Base()); err != nil {
 		return err
 	}
 	_, err = examine(order, resp)
@@ -332,8 +348,6 @@ func (o *Orders) afterwards(ctx context.Context, key store.OrderKey) error {
 }
 
 // inbound is what the platform does with the answers that come by themselves.
-// Its Once stays empty: answers to calls come in by another door, and all of
-// them must pass the same gate, which is in Hear.
 func (o *Orders) inbound() ips.Inbound {
-	return ips.Inbound{Callbacks: ips.Callbacks{Other: o.Hear}}
+	return ips.Inbound{Hear: o.Hear}
 }

@@ -32,7 +32,7 @@ const (
 
 // Reconcile works through up to limit orders that have been open and untouched
 // for at least age. What the platform calls itself, it calls again with the
-// very same message, which IPS answers with the first result. What only the
+// very same message; only a success or a pending answer to that settles it. What only the
 // user's browser can carry, it cannot repeat: there it looks at the balances.
 //
 // Any number of programs may do this at once.
@@ -184,7 +184,7 @@ func (o *Orders) ask(ctx context.Context, moves []store.Balance) (seen []store.B
 		switch {
 		case err != nil:
 			return nil, noteUnknown
-		case !resp.Verified:
+		case !resp.Signature.Verified():
 			return nil, noteUntrusted
 		case resp.Unsettled != 0:
 			return nil, notePending
@@ -219,7 +219,7 @@ func linesOf(ctx context.Context, q *store.Queries, moves []store.Balance) ([]in
 // settles the order in the same transaction.
 func (o *Orders) settleByBalance(ctx context.Context, order store.Order, assumed ips.Response, l look) (note string, err error) {
 	base := assumed.Base()
-	key := ips.AnswerKey{MerchantCode: base.MerchantCode, Operation: base.Operation, OrderNo: base.OrderNo, Code: base.Code}
+	key, _ := base.Key()
 	note = noteTooNew
 	err = o.store.Do(ctx, key, func(ctx context.Context) error {
 		tx := store.FromContext(ctx)

@@ -345,6 +345,10 @@ func see(w http.ResponseWriter, r *http.Request, target string) error {
 // what his own browser carried, so it logs nobody in and shows nothing that
 // the answer itself does not tell.
 func (a *App) showReturn(w http.ResponseWriter, r *http.Request, resp ips.Response, err error) {
+	if resp == nil { // a reload, or what is no answer of IPS
+		http.Redirect(w, r, "/orders", http.StatusSeeOther)
+		return
+	}
 	base := resp.Base()
 	data := struct {
 		Reply ips.Reply

@@ -26,12 +26,7 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox"
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv(beThePlatform) != "" {
-		os.Exit(platformProcess())
-	}
-	os.Exit(storetest.Main(m))
-}
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 const (
 	patience = 30 * time.Second
@@ -63,7 +58,7 @@ func newWorld(t *testing.T, address string) *world {
 	})
 	base, err := box.Start("")
 	require.NoError(t, err)
-	w := &world{t: t, box: box, address: address, ips: ips.EnvironmentAt(base)}
+	w := &world{t: t, box: box, address: address, ips: ips.Sandbox(base)}
 	w.app, w.site = w.instance("")
 	made, err := w.app.ensureAdmin(context.Background(), password)
 	require.NoError(t, err)

@@ -124,7 +124,7 @@ func TestVerbose(t *testing.T) {
 	assert.Contains(t, out, "received register-bid, server to server")
 	assert.NotRegexp(t, `11010119900101\d{4}|1380000000\d|@example\.com`, out)
 	cfg := ips.TestMerchant()
-	for _, secret := range []string{cfg.Cert, cfg.Key, cfg.IV} {
+	for _, secret := range []string{cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal()} {
 		assert.NotContains(t, out, secret)
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
-	"github.com/ips-p2p/ips/internal/sandbox/fault"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
@@ -163,7 +162,7 @@ func (o *options) check() error {
 		return usage("-base: want a URL, got %q", o.base)
 	}
 	for _, text := range o.faults {
-		if _, err := fault.Parse(text); err != nil {
+		if _, err := operator.ParseFault(text); err != nil {
 			return usage("-fault: %v", err)
 		}
 	}
@@ -232,7 +231,7 @@ func (o *options) open(stderr io.Writer) (*sandbox.Sandbox, error) {
 		return nil, err
 	}
 	for _, text := range o.faults {
-		f, err := fault.Parse(text)
+		f, err := operator.ParseFault(text)
 		if err == nil {
 			_, err = box.OrderFault(f)
 		}

@@ -237,6 +237,14 @@ func TestUsage(t *testing.T) {
 		env  []string
 		want string
 	}{
+		"repeat":          {[]string{"-repeat", "maybe"}, nil, `-repeat: want first or refuse, got "maybe"`},
+		"trade query":     {[]string{"-trade-query", "there"}, nil, `-trade-query: want query, service, both or none, got "there"`},
+		"notice after":    {[]string{"-notice-after", "-1s"}, nil, "-notice-after: want 0 or more"},
+		"notice again":    {[]string{"-notice-again", "5"}, nil, "-notice-again: want 0 to 4, got 5"},
+		"old bid":         {[]string{"-old-bid", "bid=1"}, nil, "-old-bid: sandbox: old bid: owed: nobody is owed anything"},
+		"old bid, word":   {[]string{"-old-bid", "colour=red"}, nil, "colour: unknown key"},
+		"base":            {[]string{"-base", "sandbox"}, nil, `-base: want a URL, got "sandbox"`},
+		"export":          {[]string{"-export", "books.json"}, nil, "-export: want -data as well"},
 		"unknown flag":    {[]string{"-colour"}, nil, "-colour"},
 		"argument":        {[]string{"now"}, nil, `"now" is no flag`},
 		"mode":            {[]string{"-mode", "maybe"}, nil, "-mode: want auto or manual"},
@@ -382,4 +390,21 @@ func TestMerchantsFileRefused(t *testing.T) {
 	_, key, _ := certificate(t)
 	_, err = readRSAKey(key)
 	assert.ErrorContains(t, err, "holds no RSA private key")
+}
+
+// The flags reach the sandbox: its WSDL names the address that others use, and
+// QueryTrade is where it was wanted.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t, noEnvironment, "-addr", "127.0.0.1:0", "-base", "https://ips.example.com/", "-trade-query", "query", "-repeat", "refuse",
+		"-clock-skew", "3m", "-notice-skew", "-1m", "-notice-after", "1ms", "-notice-again", "1",
+		"-old-bid", "merchant=808801,bid=OLD1,contract=HT1,release=F1,borrower=4021000000000001,owed=4021000000000002:300.00")
+	for path, want := range map[string]bool{"/CreditWS/Service.asmx": false, "/CreditWSQuery/Service.asmx": true} {
+		resp, err := http.Get(p.base + path + "?wsdl")
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, errors.Join(err, resp.Body.Close()))
+		assert.Contains(t, string(body), `location="https://ips.example.com`+path+`"`)
+		assert.Equal(t, want, strings.Contains(string(body), "QueryTrade"), path)
+	}
 }

@@ -7,7 +7,6 @@
 package browser
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,13 +15,11 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips/internal/htmlform"
-	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
-	"golang.org/x/net/html/charset"
 	"golang.org/x/net/publicsuffix"
 )
 
@@ -216,22 +213,7 @@ func (p *Page) Forms() ([]htmlform.Form, error) {
 }
 
 // Title is what the page calls itself, "" if it does not.
-func (p *Page) Title() string {
-	r, err := charset.NewReader(bytes.NewReader(p.Body), p.ContentType)
-	if err != nil {
-		return ""
-	}
-	root, err := html.Parse(r)
-	if err != nil {
-		return ""
-	}
-	for n := range root.Descendants() {
-		if n.DataAtom == atom.Title && n.FirstChild != nil {
-			return strings.Join(strings.Fields(n.FirstChild.Data), " ")
-		}
-	}
-	return ""
-}
+func (p *Page) Title() string { return htmlform.Title(p.Body, p.ContentType) }
 
 // ReturnForm finds the form that brings an answer of IPS back to the merchant.
 // IPS puts a form of its own before it, so it is known by its fields:
@@ -242,27 +224,15 @@ func (p *Page) ReturnForm() (*htmlform.Form, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found *htmlform.Form
-	for i := range forms {
-		if !isReturnForm(&forms[i]) {
-			continue
-		}
-		if found != nil {
-			return nil, fmt.Errorf("browser: %s: %w", p.URL.Host, ErrAmbiguous)
-		}
-		found = &forms[i]
+	forms = slices.DeleteFunc(forms, func(f htmlform.Form) bool { return f.Method != http.MethodPost })
+	form, err := htmlform.Only(forms, "pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign")
+	switch {
+	case err == nil:
+		return form, nil
+	case errors.Is(err, htmlform.ErrSeveral):
+		err = ErrAmbiguous
+	default:
+		err = ErrNoReturn
 	}
-	if found == nil {
-		return nil, fmt.Errorf("browser: %s: %w", p.URL.Host, ErrNoReturn)
-	}
-	return found, nil
-}
-
-func isReturnForm(f *htmlform.Form) bool {
-	for _, name := range []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"} {
-		if _, once := f.Get(name); !once {
-			return false
-		}
-	}
-	return f.Method == http.MethodPost
+	return nil, fmt.Errorf("browser: %s: %w", p.URL.Host, err)
 }

@@ -6,9 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
-	"github.com/ips-p2p/ips/internal/plainxml"
+	"github.com/ips-p2p/ips/internal/xmltext"
 )
 
 // Marshal writes the document of the struct that v points to: every field, in
@@ -18,7 +17,7 @@ import (
 // control characters.
 func Marshal(v any, variant string) ([]byte, error) {
 	b := make([]byte, 0, 1024)
-	b = append(b, plainxml.Header...)
+	b = append(b, xmltext.Header...)
 	b = append(b, "<pReq>"...)
 	rv := reflect.ValueOf(v).Elem()
 	b, err := appendStruct(b, rv, Fields(rv.Type()), variant)
@@ -29,22 +28,16 @@ func Marshal(v any, variant string) ([]byte, error) {
 }
 
 func appendStruct(b []byte, v reflect.Value, fields []Field, variant string) ([]byte, error) {
-	var err error
 	for i := range fields {
 		f := &fields[i]
 		b = append(b, f.start...)
-		switch {
-		case f.Row != "":
+		var err error
+		if f.Row != "" {
 			b, err = appendRows(b, v.FieldByIndex(f.Index), f)
-		case f.Variant:
-			b, err = appendEscaped(b, variant)
-		default:
-			b, err = appendField(b, v, fields, f)
+		} else if b, err = appendField(b, v, fields, f, variant); err != nil {
+			err = fmt.Errorf("%s: %w", f.Name, err)
 		}
 		if err != nil {
-			if f.Row == "" {
-				err = fmt.Errorf("%s: %w", f.Name, err)
-			}
 			return nil, err
 		}
 		b = append(b, f.end...)
@@ -71,103 +64,66 @@ func appendRows(b []byte, rows reflect.Value, f *Field) ([]byte, error) {
 	return b, nil
 }
 
-func appendField(b []byte, v reflect.Value, fields []Field, f *Field) ([]byte, error) {
+func appendField(b []byte, v reflect.Value, fields []Field, f *Field, variant string) ([]byte, error) {
+	text, own := value(v, fields, f, variant)
 	switch {
-	case f.IsConst:
-		return appendEscaped(b, f.Const)
-	case f.copyOf >= 0:
-		return appendField(b, v, fields, &fields[f.copyOf])
+	case own != nil:
+		return own.AppendText(b)
+	case clean(text):
+		return append(b, text...), nil
 	}
-	fv := v.FieldByIndex(f.Index)
-	if f.Default != "" && fv.IsZero() {
-		return appendEscaped(b, f.Default)
+	if r, bad := xmltext.BadRune(text); bad {
+		return nil, fmt.Errorf("the character %U has no place in an XML document", r)
 	}
-	switch {
-	case f.appends:
-		return fv.Addr().Interface().(encoding.TextAppender).AppendText(b)
-	case f.form == wholeInt:
-		return strconv.AppendInt(b, fv.Int(), 10), nil
-	case fv.Kind() == reflect.String: // the raw text: enumerations have a String method for people
-		return appendEscaped(b, fv.String())
-	default:
-		return nil, fmt.Errorf("%s cannot be written", fv.Type())
-	}
+	return xmltext.Append(b, text), nil
 }
 
 // Text is the text that the element f of the struct v (addressable) gets,
 // before escaping. It is empty for rows and variants.
 func Text(v reflect.Value, f *Field) string {
-	if f.Row != "" || f.Variant {
+	text, own := value(v, Fields(v.Type()), f, "")
+	if own == nil {
+		return text
+	}
+	b, err := own.AppendText(nil)
+	if err != nil {
 		return ""
 	}
-	fields := Fields(v.Type())
+	return string(b)
+}
+
+// value is what the element f of the struct v gets: a text, or what a value of
+// a type with a text form of its own appends.
+func value(v reflect.Value, fields []Field, f *Field, variant string) (text string, own encoding.TextAppender) {
 	switch {
+	case f.Row != "":
+		return "", nil
+	case f.Variant:
+		return variant, nil
 	case f.IsConst:
-		return f.Const
+		return f.Const, nil
 	case f.copyOf >= 0:
-		return Text(v, &fields[f.copyOf])
+		return value(v, fields, &fields[f.copyOf], variant)
 	}
 	fv := v.FieldByIndex(f.Index)
-	if f.Default != "" && fv.IsZero() {
-		return f.Default
+	switch {
+	case f.Default != "" && fv.IsZero():
+		return f.Default, nil
+	case f.appends:
+		return "", fv.Addr().Interface().(encoding.TextAppender)
+	case fv.Kind() == reflect.Int:
+		return strconv.Itoa(int(fv.Int())), nil
+	default: // the raw text: enumerations have a String method for people
+		return fv.String(), nil
 	}
-	if a, ok := fv.Addr().Interface().(encoding.TextAppender); ok {
-		b, err := a.AppendText(nil)
-		if err != nil {
-			return ""
-		}
-		return string(b)
-	}
-	if fv.Kind() == reflect.Int {
-		return strconv.FormatInt(fv.Int(), 10)
-	}
-	return fv.String()
 }
 
-// BadRune finds the first character that XML 1.0 cannot hold: control
-// characters other than tab, line feed and carriage return, surrogates, U+FFFE,
-// U+FFFF, and bytes that are not UTF-8.
-func BadRune(s string) (r rune, bad bool) {
-	for i, r := range s {
-		switch {
-		case r == utf8.RuneError:
-			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
-				return r, true
-			}
-		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0xFFFE, r == 0xFFFF:
-			return r, true
-		}
-	}
-	return 0, false
-}
-
-func appendEscaped(b []byte, s string) ([]byte, error) {
-	if clean(s) {
-		return append(b, s...), nil
-	}
-	if r, bad := BadRune(s); bad {
-		return nil, fmt.Errorf("the character %U has no place in an XML document", r)
-	}
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '&':
-			b = append(b, "&amp;"...)
-		case '<':
-			b = append(b, "&lt;"...)
-		case '>': // for the sake of "]]>"
-			b = append(b, "&gt;"...)
-		case '\r': // a parser would read a line feed
-			b = append(b, "&#xD;"...)
-		default:
-			b = append(b, s[i])
-		}
-	}
-	return b, nil
-}
+// BadRune is [xmltext.BadRune].
+func BadRune(s string) (r rune, bad bool) { return xmltext.BadRune(s) }
 
 // clean reports whether the text is ASCII that stands for itself, as most is.
 func clean(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '&' || c == '<' || c == '>' {
 			return false
 		}

@@ -17,13 +17,16 @@
 // Fields without the tag are left alone, embedded structs count as if their
 // fields stood in their place. A value is a string, an integer, or a type with
 // AppendText and UnmarshalText. Such a value that counts in an int64, as money
-// does, is never negative in a document unless its tag says signed.
+// does, is never negative in a document unless its tag says signed. One that is
+// a struct, as dates and times are, is only informational: if it cannot be read,
+// the field stays zero and the element goes to the unknown ones.
 package codec
 
 import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -73,6 +76,9 @@ func Fields(t reflect.Type) []Field {
 		return f.([]Field)
 	}
 	fields := collect(t, nil, nil)
+	if len(fields) > maxFields {
+		panic(fmt.Sprintf("codec: %s has more than %d elements", t, maxFields))
+	}
 	byName := make(map[string]int, len(fields))
 	for i, f := range fields {
 		if _, twice := byName[f.Name]; twice {
@@ -132,6 +138,9 @@ func collect(t reflect.Type, path []int, fields []Field) []Field {
 		case f.IsConst, f.CopyOf != "", f.Variant:
 		case f.Row != "":
 			f.rows = Fields(sf.Type.Elem())
+			if slices.ContainsFunc(f.rows, func(f Field) bool { return f.Row != "" }) {
+				panic(fmt.Sprintf("codec: %s.%s: rows within rows", t, sf.Name))
+			}
 		case !isText(sf.Type):
 			panic(fmt.Sprintf("codec: %s.%s: no text form for %s", t, sf.Name, sf.Type))
 		default:
@@ -150,8 +159,7 @@ var (
 )
 
 func isText(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return t.Kind() == reflect.String || t.Kind() == reflect.Int || p.Implements(appender) || p.Implements(unmarshaler)
+	return t.Kind() == reflect.String || t.Kind() == reflect.Int || reflect.PointerTo(t).Implements(appender)
 }
 
 func formOf(t reflect.Type, signed bool) form {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/url"
 	"regexp"
@@ -173,7 +174,7 @@ func elements(t []byte) (out []element, at int64, err error) {
 	for {
 		token, err := d.Token()
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return out, 0, nil
 		case err != nil:
 			return out, d.InputOffset(), err

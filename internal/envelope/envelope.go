@@ -19,7 +19,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"runtime"
 	"slices"
 	"strings"
@@ -95,12 +94,8 @@ func (k *Keys) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
 // Encrypt returns the Base64 text, on one line, of the encrypted document.
 func (k *Keys) Encrypt(document []byte) string {
 	pad := des.BlockSize - len(document)%des.BlockSize
-	buf := takeScratch(len(document) + pad)
-	defer putScratch(buf)
-	raw := append((*buf)[:0], document...)
-	for range pad {
-		raw = append(raw, byte(pad))
-	}
+	raw := make([]byte, 0, len(document)+pad)
+	raw = append(append(raw, document...), bytes.Repeat([]byte{byte(pad)}, pad)...)
 	s := k.secret()
 	cipher.NewCBCEncrypter(s.block, s.iv[:]).CryptBlocks(raw, raw)
 	return encode(raw)
@@ -111,24 +106,19 @@ func encode(raw []byte) string {
 	var text strings.Builder
 	text.Grow(base64.StdEncoding.EncodedLen(len(raw)))
 	var chunk [1024]byte
-	for len(raw) > 0 {
-		n := min(len(raw), len(chunk)/4*3)
-		base64.StdEncoding.Encode(chunk[:], raw[:n])
-		text.Write(chunk[:base64.StdEncoding.EncodedLen(n)])
-		raw = raw[n:]
+	for part := range slices.Chunk(raw, len(chunk)/4*3) {
+		text.Write(base64.StdEncoding.AppendEncode(chunk[:0], part))
 	}
 	return text.String()
 }
 
 // Decrypt undoes Encrypt. Verify the signature first.
 func (k *Keys) Decrypt(body string) (document string, err error) {
-	buf := takeScratch(base64.StdEncoding.DecodedLen(len(body)))
-	defer putScratch(buf)
-	n, err := base64.StdEncoding.Strict().Decode(*buf, []byte(body))
+	raw, err := base64.StdEncoding.Strict().DecodeString(body)
 	if err != nil {
 		return "", ErrBase64
 	}
-	raw := (*buf)[:n]
+	n := len(raw)
 	if n == 0 || n%des.BlockSize != 0 {
 		return "", ErrLength
 	}
@@ -139,28 +129,6 @@ func (k *Keys) Decrypt(body string) (document string, err error) {
 		return "", ErrPadding
 	}
 	return string(raw[:n-pad]), nil
-}
-
-// scratch has buffers for small messages on their way through the cipher, so
-// that a busy merchant's garbage is no more than his messages.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
-
-const maxScratch = 64 << 10
-
-// takeScratch returns a buffer of n bytes.
-func takeScratch(n int) *[]byte {
-	buf := scratch.Get().(*[]byte)
-	*buf = slices.Grow((*buf)[:0], n)[:n]
-	return buf
-}
-
-// putScratch takes a buffer back. No text is to lie about in it.
-func putScratch(buf *[]byte) {
-	if cap(*buf) > maxScratch {
-		return
-	}
-	clear(*buf)
-	scratch.Put(buf)
 }
 
 // FirstBlockLen is how much of a body its first block takes.
@@ -300,39 +268,17 @@ func (k *Keys) sum(parts ...string) string {
 // digest is the MD5 of the parts and the cert, without putting long parts
 // together first.
 func (k *Keys) digest(parts ...string) (sum [md5.Size]byte) {
-	d := digesters.Get().(*digester)
-	defer digesters.Put(d)
-	d.hash.Reset()
-	for _, p := range parts {
-		d.write(p)
-	}
-	d.write(k.secret().cert)
-	d.hash.Write(d.chunk[:d.n])
-	clear(d.chunk[:d.n]) // the cert is not to lie about
-	d.n = 0
-	d.hash.Sum(sum[:0])
-	return sum
-}
-
-// digester hashes strings, which package md5 takes as bytes only.
-type digester struct {
-	hash  hash.Hash
-	chunk [1024]byte
-	n     int // of chunk, not yet hashed
-}
-
-var digesters = sync.Pool{New: func() any { return &digester{hash: md5.New()} }}
-
-func (d *digester) write(s string) {
-	for len(s) > 0 {
-		if d.n == len(d.chunk) {
-			d.hash.Write(d.chunk[:])
-			d.n = 0
+	hash := md5.New()
+	var chunk [1024]byte
+	for _, p := range slices.Concat(parts, []string{k.secret().cert}) {
+		for len(p) > 0 {
+			n := copy(chunk[:], p)
+			hash.Write(chunk[:n])
+			p = p[n:]
 		}
-		n := copy(d.chunk[d.n:], s)
-		d.n += n
-		s = s[n:]
 	}
+	hash.Sum(sum[:0])
+	return sum
 }
 
 func equal(a, b string) bool {

@@ -1,6 +1,8 @@
 package htmlform
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -49,6 +51,71 @@ func TestGet(t *testing.T) {
 	assert.False(t, ok)
 	assert.True(t, f.Has("b"))
 	assert.False(t, f.Has("B"))
+}
+
+// TestOnly: the return form is the one with the five inputs, wherever it stands.
+func TestOnly(t *testing.T) {
+	t.Parallel()
+	const (
+		ours   = `<form action="/back" method="post"><input name="pMerCode" value="1"><input name="pSign" value="2"></form>`
+		theirs = `<form id="form1"><input name="__VIEWSTATE" value="x"><input name="pMerCode"></form>`
+		twice  = `<form><input name="pMerCode"><input name="pSign"><input name="pSign"></form>`
+	)
+	for page, want := range map[string]error{
+		ours: nil, theirs + ours: nil, ours + theirs: nil, twice + theirs + ours: nil, ours + ours: ErrSeveral, theirs: ErrNone, twice: ErrNone, "": ErrNone,
+	} {
+		forms, err := Parse([]byte("<html>"+page), "text/html; charset=utf-8")
+		require.NoError(t, err)
+		form, err := Only(forms, "pMerCode", "pSign")
+		require.ErrorIs(t, err, want, page)
+		if want == nil {
+			assert.Equal(t, "/back", form.Action, page)
+		}
+	}
+}
+
+func TestTitle(t *testing.T) {
+	t.Parallel()
+	for page, want := range map[string]string{
+		"<html><title> 确认\n支付 &amp; 返回 </title><form>": "确认 支付 & 返回", "<title></title>": "", "<p>": "", "": "",
+	} {
+		assert.Equal(t, want, Title([]byte(page), "text/html; charset=utf-8"), page)
+	}
+}
+
+// TestMemory: no page of 35 kB is worth more than some times its size. With a
+// tree the first one took 245 MB.
+func TestMemory(t *testing.T) {
+	var formatting strings.Builder
+	formatting.WriteString("<p>")
+	for i := range 400 {
+		fmt.Fprintf(&formatting, "<b a%d>", i)
+	}
+	formatting.WriteString("</p>" + strings.Repeat("<p>a</p>", 4000))
+	for name, page := range map[string]string{
+		"formatting elements": formatting.String(),
+		"nested":              strings.Repeat("<div>", 7000),
+		"tables":              strings.Repeat("<table><tr><td>", 2300),
+		"controls":            "<form>" + strings.Repeat("<input name=a>", 2500),
+		"forms":               strings.Repeat("<form></form>", 2700),
+		"attributes":          "<form><input " + strings.Repeat("a ", 17000) + ">",
+		"options":             "<form><select name=a>" + strings.Repeat("<option value=b>", 2200),
+		"one text":            strings.Repeat("x", 35000),
+		"comments":            strings.Repeat("<!---->", 5000),
+		"entities":            "<form><textarea name=a>" + strings.Repeat("&nvsim;", 5000),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Parse([]byte(page), "text/html; charset=utf-8")
+		Title([]byte(page), "text/html; charset=utf-8")
+		runtime.ReadMemStats(&after)
+		require.NoError(t, err, name)
+		got := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(page))
+		t.Logf("%s: %.1f times the page", name, got)
+		assert.Less(t, got, 60.0, name) // under the race detector it is more than half of that
+	}
+	_, err := Parse([]byte("<form>"+strings.Repeat("<input name=a>", maxParts)), "text/html; charset=utf-8")
+	assert.EqualError(t, err, "more than 10000 forms and controls")
 }
 
 // TestOddPages are pages that browsers read and regular expressions do not.

@@ -65,24 +65,24 @@ func refuseDocument(op wire.Operation, err error) *refusal {
 	if fault.Row > 0 {
 		where = fmt.Sprintf("第%d行%s", fault.Row, where)
 	}
-	switch fault.Err {
-	case wire.ErrDoubled:
+	switch {
+	case errors.Is(fault.Err, wire.ErrDoubled):
 		return refuse(op, codeDocument, "报文字段重复，字段(%s)", where)
-	case wire.ErrNesting:
+	case errors.Is(fault.Err, wire.ErrNesting):
 		return refuse(op, codeDocument, "报文字段嵌套不正确，字段(%s)", where)
-	case wire.ErrName:
+	case errors.Is(fault.Err, wire.ErrName):
 		return refuse(op, codeDocument, "报文标签不允许有属性或命名空间，字段(%s)", where)
-	case wire.ErrText:
+	case errors.Is(fault.Err, wire.ErrText):
 		return refuse(op, codeDocument, "报文标签之间有多余内容")
-	case wire.ErrTooMany:
+	case errors.Is(fault.Err, wire.ErrTooMany):
 		return refuse(op, codeDocument, "报文字段过多")
-	case wire.ErrDTD:
+	case errors.Is(fault.Err, wire.ErrDTD):
 		return refuse(op, codeDocument, "报文不允许有DTD声明或处理指令")
-	case wire.ErrRoot:
+	case errors.Is(fault.Err, wire.ErrRoot):
 		return refuse(op, codeDocument, "报文根节点不是pReq")
-	case wire.ErrTrailing:
+	case errors.Is(fault.Err, wire.ErrTrailing):
 		return refuse(op, codeDocument, "报文结束后有多余内容")
-	case wire.ErrCharset:
+	case errors.Is(fault.Err, wire.ErrCharset):
 		return refuse(op, codeDocument, "报文编码不正确，只支持UTF-8、GBK、GB18030")
 	default:
 		return refuse(op, codeDocument, "报文不是合法的XML，行(%d)", max(fault.Line, 1))

@@ -23,6 +23,7 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -634,7 +635,7 @@ func TestParseFault(t *testing.T) {
 		"oversize:size=1024":                              {Name: "oversize", Size: 1024},
 		"row:row=2,after=false":                           {Name: "row", Row: 2},
 	} {
-		got, err := fault.Parse(text)
+		got, err := operator.ParseFault(text)
 		if assert.NoError(t, err, text) {
 			assert.Equal(t, want, got)
 		}
@@ -648,7 +649,7 @@ func TestParseFault(t *testing.T) {
 		"latency:delay=5":  "delay: ",
 		"latency":          "Delay: want a duration",
 	} {
-		_, err := fault.Parse(text)
+		_, err := operator.ParseFault(text)
 		assert.ErrorContains(t, err, want, text)
 	}
 }

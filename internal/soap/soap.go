@@ -3,15 +3,12 @@
 package soap
 
 import (
-	"bytes"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
-	"golang.org/x/net/html/charset"
+	"github.com/ips-p2p/ips/internal/xmltext"
 )
 
 // The names of SOAP 1.1.
@@ -30,18 +27,18 @@ func Request(namespace, op string, params []Param) []byte {
 		n += 2*len(p.Name) + len(p.Value) + 5
 	}
 	b := make([]byte, 0, n)
-	b = append(b, `<?xml version="1.0" encoding="utf-8"?>`+
+	b = append(b, xmltext.Header+
 		`<soap:Envelope xmlns:soap="`+envelopeNS+`"><soap:Body>`...)
 	b = append(b, '<')
 	b = append(b, op...)
 	b = append(b, ` xmlns="`...)
-	b = appendText(b, namespace)
+	b = append(b, strings.ReplaceAll(string(xmltext.Append(nil, namespace)), `"`, "&quot;")...)
 	b = append(b, `">`...)
 	for _, p := range params {
 		b = append(b, '<')
 		b = append(b, p.Name...)
 		b = append(b, '>')
-		b = appendText(b, p.Value)
+		b = xmltext.Append(b, p.Value)
 		b = append(b, "</"...)
 		b = append(b, p.Name...)
 		b = append(b, '>')
@@ -56,15 +53,6 @@ func Action(namespace, op string) string {
 	return `"` + strings.TrimRight(namespace, "/") + "/" + op + `"`
 }
 
-func appendText(b []byte, s string) []byte {
-	if !strings.ContainsAny(s, "&<>\"\r") && utf8.ValidString(s) {
-		return append(b, s...)
-	}
-	var buf bytes.Buffer
-	_ = xml.EscapeText(&buf, []byte(s)) // a bytes.Buffer does not fail
-	return append(b, buf.Bytes()...)
-}
-
 // Fault is a soap:Fault.
 type Fault struct{ Code, String string }
 
@@ -73,19 +61,14 @@ var ErrMalformed = errors.New("malformed SOAP answer")
 
 // Response reads the answer to a call of op: the text of its result element,
 // or a fault. Exactly one of the two is meaningful: fault is nil for a result.
-// The encoding is the XML declaration's, or else the content type's. SOAP 1.2
-// faults are understood too.
+// The encoding is that of a byte order mark, the content type or the XML
+// declaration, in this order. SOAP 1.2 faults are understood too.
 func Response(doc []byte, contentType, op string) (result string, fault *Fault, err error) {
-	if result, ok := quickResult(string(doc), contentType, op); ok {
-		return result, nil, nil
+	x, err := xmltext.NewReader(string(doc), charsetOf(contentType))
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: not XML: %w", ErrMalformed, err)
 	}
-	return slowResponse(doc, contentType, op)
-}
-
-// slowResponse reads what Response reads, with encoding/xml.
-func slowResponse(doc []byte, contentType, op string) (result string, fault *Fault, err error) {
-	d := decoder(doc, contentType)
-	r := reader{d: d, op: op}
+	r := reader{xml: x, op: op}
 	if err := r.read(); err != nil {
 		return "", nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
@@ -100,29 +83,6 @@ func slowResponse(doc []byte, contentType, op string) (result string, fault *Fau
 	return r.result, nil, nil
 }
 
-func decoder(doc []byte, contentType string) *xml.Decoder {
-	var in io.Reader = bytes.NewReader(doc)
-	bomless, hadBOM := bytes.CutPrefix(doc, []byte("\xEF\xBB\xBF"))
-	if hadBOM {
-		in = bytes.NewReader(bomless)
-	}
-	converted := hadBOM
-	// A charset in the content type outranks the XML declaration.
-	if label := charsetOf(contentType); label != "" && !hadBOM {
-		if r, err := charset.NewReaderLabel(label, in); err == nil {
-			in, converted = r, true
-		}
-	}
-	d := xml.NewDecoder(in)
-	d.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
-		if converted {
-			return in, nil
-		}
-		return charset.NewReaderLabel(label, in)
-	}
-	return d
-}
-
 // charsetOf is the charset that a content type names, in lower case.
 func charsetOf(contentType string) string {
 	_, label, _ := strings.Cut(strings.ToLower(contentType), "charset=")
@@ -131,68 +91,55 @@ func charsetOf(contentType string) string {
 }
 
 type reader struct {
-	d       *xml.Decoder
+	xml     xmltext.Reader
 	op      string
-	path    []string
+	path    []string // local names of the open elements
+	bodies  int
 	result  string
 	results int
 	fault   *Fault
 }
 
-const maxDepth = 16
-
 func (r *reader) read() error {
-	var text []byte
-	bodies, roots := 0, 0
 	for {
-		token, err := r.d.Token()
-		if err == io.EOF {
-			if roots == 0 {
-				return errors.New("it is empty")
-			}
+		kind, err := r.xml.Next()
+		switch {
+		case err != nil:
+			return fmt.Errorf("not XML: %w", err)
+		case kind == xmltext.Done:
 			return nil
-		}
-		if err != nil {
-			return errors.New("not XML")
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			if len(r.path) >= maxDepth {
-				return errors.New("nested too deeply")
-			}
-			r.path = append(r.path, t.Name.Local)
-			text = text[:0]
-			switch len(r.path) {
-			case 1:
-				if roots++; t.Name.Local != "Envelope" || roots > 1 {
-					return errors.New("not an envelope")
-				}
-			case 2:
-				if t.Name.Local == "Body" {
-					bodies++
-				}
-				if bodies > 1 {
-					return errors.New("two bodies")
-				}
-			case 3:
-				if r.path[1] == "Body" && t.Name.Local == "Fault" {
-					r.fault = &Fault{}
-				}
-			case 4:
-				if r.at("Envelope", "Body", r.op+"Response", r.op+"Result") {
-					r.results++
-				}
-			}
-		case xml.CharData:
-			text = append(text, t...)
-		case xml.Directive:
-			return errors.New("a document type is refused")
-		case xml.EndElement:
-			r.end(string(text))
-			text = text[:0]
+		case kind == xmltext.Start:
+			r.path = append(r.path, r.xml.Name)
+			err = r.start()
+		default:
+			r.end(r.xml.Text)
 			r.path = r.path[:len(r.path)-1]
 		}
+		if err != nil {
+			return err
+		}
 	}
+}
+
+func (r *reader) start() error {
+	switch {
+	case len(r.path) == 1 && r.path[0] != "Envelope":
+		return errors.New("not an envelope")
+	case r.at("Envelope", "Body"):
+		if r.bodies++; r.bodies > 1 {
+			return errors.New("two bodies")
+		}
+	case r.at("Envelope", "Body", "Fault"):
+		if r.fault != nil {
+			return errors.New("two faults")
+		}
+		r.fault = &Fault{}
+	case r.at("Envelope", "Body", r.op+"Response", r.op+"Result"):
+		r.results++
+	case len(r.path) == 5 && r.at("Envelope", "Body", r.op+"Response", r.op+"Result", r.path[4]):
+		return errors.New("elements where the result's text belongs")
+	}
+	return nil
 }
 
 func (r *reader) end(text string) {
@@ -207,14 +154,4 @@ func (r *reader) end(text string) {
 	}
 }
 
-func (r *reader) at(path ...string) bool {
-	if len(r.path) != len(path) {
-		return false
-	}
-	for i := range path {
-		if r.path[i] != path[i] {
-			return false
-		}
-	}
-	return true
-}
+func (r *reader) at(path ...string) bool { return slices.Equal(r.path, path) }

@@ -2,12 +2,17 @@ package soap
 
 import (
 	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"github.com/ips-p2p/ips/internal/xmltext"
 )
 
 func TestRequest(t *testing.T) {
@@ -97,9 +102,9 @@ func TestMalformed(t *testing.T) {
 		"not XML":               {"<a", "not XML"},
 		"truncated":             {wrap(good)[:200], "not XML"},
 		"HTML":                  {"<html><body></body></html>", "not an envelope"},
-		"two envelopes":         {wrap(good) + strings.TrimPrefix(wrap(good), `<?xml version="1.0" encoding="utf-8"?>`), "not an envelope"},
+		"two envelopes":         {wrap(good) + strings.TrimPrefix(wrap(good), `<?xml version="1.0" encoding="utf-8"?>`), "a second root"},
 		"two bodies":            {strings.Replace(wrap(good), "</soap:Envelope>", "<soap:Body>"+good+"</soap:Body></soap:Envelope>", 1), "two bodies"},
-		"DTD":                   {`<!DOCTYPE a [<!ENTITY b "c">]>` + wrap(good), "a document type is refused"},
+		"DTD":                   {`<!DOCTYPE a [<!ENTITY b "c">]>` + wrap(good), "a document type or other directive is refused"},
 		"unknown entity":        {wrap(`<OpResponse><OpResult>&b;</OpResult></OpResponse>`), "not XML"},
 		"no result":             {wrap(`<OpResponse/>`), "no OpResult"},
 		"another operation's":   {wrap(`<OtherResponse><OtherResult>x</OtherResult></OtherResponse>`), "no OpResult"},
@@ -108,7 +113,10 @@ func TestMalformed(t *testing.T) {
 		"two results":           {wrap(`<OpResponse><OpResult>x</OpResult><OpResult>x</OpResult></OpResponse>`), "more than one result"},
 		"two answers":           {wrap(good + good), "more than one result"},
 		"result and fault":      {wrap(good + `<soap:Fault/>`), "more than one result"},
-		"too deep":              {wrap(strings.Repeat("<a>", 20) + strings.Repeat("</a>", 20)), "nested too deeply"},
+		"too deep":              {wrap(strings.Repeat("<a>", 20) + strings.Repeat("</a>", 20)), "elements nested too deeply"},
+		"elements in a result":  {wrap(`<OpResponse><OpResult><x/>y</OpResult></OpResponse>`), "elements where the result's text belongs"},
+		"two faults":            {wrap(`<soap:Fault/><soap:Fault/>`), "two faults"},
+		"a control character":   {strings.Replace(wrap(good), "<soap:Body>", "<soap:Body a=\"\x0f\">", 1), "not XML: a control character"},
 		"unknown encoding":      {`<?xml version="1.0" encoding="klingon"?><a/>`, "not XML"},
 	} {
 		_, fault, err := Response([]byte(tt.doc), "text/xml", "Op")
@@ -137,15 +145,94 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// FuzzResponse: exactly one of result, fault and error, and no panic.
+// oracle reads an answer in UTF-8 with encoding/xml.
+func oracle(doc, op string) (result string, fault *Fault, err error) {
+	d := xml.NewDecoder(strings.NewReader(doc))
+	var path []string
+	var texts []string // of the open elements, since the latest tag
+	roots, results, bodies := 0, 0, 0
+	for {
+		token, err := d.Token()
+		at := strings.Join(path, "/")
+		switch t := token.(type) {
+		case nil:
+			if err != io.EOF {
+				return "", nil, err
+			}
+			if roots != 1 || results+map[bool]int{true: 1}[fault != nil] != 1 {
+				return "", nil, fmt.Errorf("%d roots, %d results, fault %v", roots, results, fault)
+			}
+			return result, fault, nil
+		case xml.StartElement:
+			path, texts = append(path, t.Name.Local), append(texts, "")
+			switch at = strings.Join(path, "/"); {
+			case len(path) == 1:
+				roots++
+				if at != "Envelope" {
+					return "", nil, errors.New(at)
+				}
+			case at == "Envelope/Body":
+				if bodies++; bodies > 1 {
+					return "", nil, errors.New("bodies")
+				}
+			case at == "Envelope/Body/Fault":
+				if fault != nil {
+					return "", nil, errors.New("faults")
+				}
+				fault = &Fault{}
+			case at == "Envelope/Body/"+op+"Response/"+op+"Result":
+				results++
+			case strings.HasPrefix(at, "Envelope/Body/"+op+"Response/"+op+"Result/"):
+				return "", nil, errors.New("elements in the result")
+			}
+		case xml.EndElement:
+			text := texts[len(texts)-1]
+			switch at {
+			case "Envelope/Body/" + op + "Response/" + op + "Result":
+				result = text
+			case "Envelope/Body/Fault/faultcode", "Envelope/Body/Fault/Code/Value":
+				fault.Code = strings.TrimSpace(text[strings.LastIndexByte(text, ':')+1:])
+			case "Envelope/Body/Fault/faultstring", "Envelope/Body/Fault/Reason/Text":
+				fault.String = strings.TrimSpace(text)
+			}
+			path, texts = path[:len(path)-1], texts[:len(texts)-1]
+			if len(texts) > 0 {
+				texts[len(texts)-1] = ""
+			}
+		case xml.CharData:
+			if len(texts) > 0 {
+				texts[len(texts)-1] += string(t)
+			} else if strings.TrimSpace(string(t)) != "" {
+				return "", nil, errors.New("text outside")
+			}
+		case xml.Directive:
+			return "", nil, errors.New("directive")
+		}
+	}
+}
+
+// FuzzResponse: exactly one of result, fault and error, and what encoding/xml
+// reads. Where the two differ about XML is the business of xmltext's fuzz test.
 func FuzzResponse(f *testing.F) {
 	f.Add([]byte(wrap(`<OpResponse><OpResult>x</OpResult></OpResponse>`)), "text/xml")
 	f.Add([]byte(wrap(`<soap:Fault><faultcode>a:b</faultcode></soap:Fault>`)), "text/xml; charset=gbk")
 	f.Add([]byte("\xEF\xBB\xBF<Envelope><Body/></Envelope>"), "charset=utf-16")
+	f.Add([]byte(`<Envelope a="b" c:d=""> <Body><OpResponse><OpResult><![CDATA[x]]>&amp;</OpResult></OpResponse></Body></Envelope>`), "charset=UTF-8")
 	f.Fuzz(func(t *testing.T, doc []byte, contentType string) {
 		result, fault, err := Response(doc, contentType, "Op")
 		if err != nil && (result != "" || fault != nil) || fault != nil && result != "" {
 			t.Fatalf("%q, %v, %v", result, fault, err)
+		}
+		x, broken := xmltext.NewReader(string(doc), charsetOf(contentType))
+		if broken != nil || err != nil && strings.Contains(err.Error(), "not XML") {
+			return
+		}
+		wantResult, wantFault, wantErr := oracle(x.Rest(), "Op")
+		if wantErr != nil && strings.Contains(wantErr.Error(), "name") && strings.ContainsFunc(string(doc), func(r rune) bool { return r > '~' }) {
+			return
+		}
+		if result != wantResult || (fault == nil) != (wantFault == nil) || fault != nil && *fault != *wantFault || (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q, %v, %v; encoding/xml: %q, %v, %v", result, fault, err, wantResult, wantFault, wantErr)
 		}
 	})
 }

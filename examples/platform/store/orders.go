@@ -164,7 +164,7 @@ func (a *Answer) into() []any {
 func (s *Store) Do(ctx context.Context, key ips.AnswerKey, fn func(context.Context) error) error {
 	return s.Tx(ctx, func(tx *Tx) error {
 		n, err := tx.exec(ctx, "INSERT INTO answers (key, operation, order_no, code, heard_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-			key.String(), key.Operation, key.OrderNo, key.Code, time.Now())
+			key.String(), key.Operation, key.OrderNo, key.Says, time.Now())
 		switch {
 		case err != nil:
 			return err

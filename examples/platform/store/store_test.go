@@ -133,7 +133,7 @@ func TestOnce(t *testing.T) {
 		ctx := context.Background()
 		// Two programs on one database.
 		instances := []*store.Store{open(t, address), open(t, address)}
-		k := ips.AnswerKey{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: "R1", Code: ips.CodeSuccess}
+		k := ips.AnswerKey{MerchantCode: "808801", Operation: ips.OpRecharge, OrderNo: "R1", Says: "success"}
 
 		failure := errors.New("failed")
 		require.ErrorIs(t, instances[0].Do(ctx, k, func(context.Context) error { return failure }), failure, "an error is returned and the key forgotten")

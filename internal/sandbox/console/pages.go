@@ -133,7 +133,7 @@ func (c *Console) newestEntries(f engine.JournalFilter) (list []engine.JournalEn
 func (c *Console) bids(w http.ResponseWriter, r *http.Request) {
 	p := page{Title: "标的", Section: "bids", Live: "state", Version: c.version()}
 	f := filters(r, c.merchantFilter(),
-		filterField{Name: "status", Label: "状态 pBidStatus", Choices: labelled(bidState, "1", "2", "3", "8", "9", "10")},
+		filterField{Name: "status", Label: "状态 pBidStatus", Choices: labelled("bid", "1", "2", "3", "8", "9", "10")},
 		filterField{Name: "borrower", Label: "借款人账号"},
 		filterField{Name: "q", Label: "标的号、订单号或 IPS 号"})
 	at := newPager(r)
@@ -169,7 +169,7 @@ func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
 func (c *Console) orders(w http.ResponseWriter, r *http.Request) {
 	p := page{Title: "订单", Section: "orders", Live: "state", Version: c.version()}
 	f := filters(r, c.merchantFilter(), operationFilter(),
-		filterField{Name: "state", Label: "状态", Choices: labelled(orderState, "waiting", "held", "done", "failed")},
+		filterField{Name: "state", Label: "状态", Choices: labelled("order", "waiting", "held", "done", "failed")},
 		filterField{Name: "q", Label: "订单号或 IPS 号"})
 	at := newPager(r)
 	rows, total := c.platform.Engine().NewestOrders(engine.OrderFilter{
@@ -260,10 +260,7 @@ func (c *Console) messages(w http.ResponseWriter, r *http.Request) {
 	p := page{Title: "报文", Section: "messages", Live: "messages", Version: c.version()}
 	f := filters(r, c.merchantFilter(), operationFilter(),
 		filterField{Name: "dir", Label: "方向", Choices: []choice{{string(messages.In), "收 in"}, {string(messages.Out), "发 out"}}},
-		filterField{Name: "via", Label: "途径", Choices: []choice{
-			{string(messages.ViaPage), viaLabel(messages.ViaPage)}, {string(messages.ViaReturn), viaLabel(messages.ViaReturn)},
-			{string(messages.ViaSOAP), viaLabel(messages.ViaSOAP)}, {string(messages.ViaNotify), viaLabel(messages.ViaNotify)},
-		}},
+		filterField{Name: "via", Label: "途径", Choices: labelled("via", "page", "return", "soap", "notify")},
 		filterField{Name: "sign", Label: "签名", Choices: []choice{{"ok", "有效"}, {"bad", "无效"}}},
 		filterField{Name: "order", Label: "订单号 pMerBillNo"},
 		filterField{Name: "code", Label: "返回码 pErrCode"})
@@ -357,7 +354,7 @@ func sendDocument(w http.ResponseWriter, r *http.Request, xml string) {
 func (c *Console) notifications(w http.ResponseWriter, r *http.Request) {
 	p := page{Title: "通知", Section: "notifications", Live: "notifications", Version: c.version()}
 	f := filters(r, c.merchantFilter(), operationFilter(),
-		filterField{Name: "state", Label: "状态", Choices: labelled(noticeState, notifier.Queued, notifier.Delivered, notifier.Abandoned, notifier.Dropped)},
+		filterField{Name: "state", Label: "状态", Choices: labelled("notice", "queued", "delivered", "abandoned", "dropped")},
 		filterField{Name: "order", Label: "订单号 pMerBillNo"},
 		filterField{Name: "code", Label: "返回码 pErrCode"})
 	rows, at := pageOf(c.platform.Notifications(), newPager(r), func(n notifier.Notification) bool {

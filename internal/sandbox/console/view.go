@@ -23,14 +23,7 @@ func (c *Console) functions() template.FuncMap {
 		"money":      groupedYuan,
 		"time":       chinaTime,
 		"op":         title,
-		"orderState": orderState,
-		"bidState":   bidState,
-		"claimState": claimState,
-		"debtState":  debtState,
-		"notice":     noticeState,
-		"textState":  textState,
-		"direction":  directionLabel,
-		"via":        viaLabel,
+		"state":      labelOf,
 		"signature":  signatureVerdict,
 		"faultName":  fault.Label,
 		"place":      c.place,
@@ -85,82 +78,39 @@ type label struct {
 	Tone string // good, wait, bad or plain
 }
 
-func (l label) or(wire string) label {
-	if l.Text == "" {
-		return label{wire, "", "plain"}
+// labels are the words for the states of things, and for the ways of messages.
+var labels = map[string]map[string]label{
+	"order": {
+		"waiting": {"待用户确认", "waiting", "wait"}, "held": {"结果挂起", "held", "wait"},
+		"done": {"完成", "done", "good"}, "failed": {"失败", "failed", "bad"},
+	},
+	"bid": {
+		"1": {"新增", "1", "wait"}, "2": {"募集中", "2", "good"}, "3": {"进行中", "3", "good"},
+		"8": {"结束处理中", "8", "wait"}, "9": {"失败", "9", "bad"}, "10": {"结束", "10", "plain"},
+	},
+	"claim": {"0": {"冻结中", "0", "wait"}, "1": {"已放款", "1", "good"}, "10": {"结束", "10", "plain"}},
+	"debt": {
+		"0": {"已登记", "0", "wait"}, "1": {"进行中", "1", "wait"}, "9": {"失败", "9", "bad"}, "10": {"已转让", "10", "good"},
+	},
+	"notice": {
+		"queued": {"待送达", "queued", "wait"}, "delivered": {"已送达", "delivered", "good"},
+		"abandoned": {"已放弃", "abandoned", "bad"}, "dropped": {"已丢弃", "dropped", "bad"},
+	},
+	"text": {
+		"open": {"待回复", "open", "wait"}, "yes": {"已同意", "yes", "good"}, "no": {"已拒绝", "no", "bad"}, "expired": {"已超时", "expired", "bad"},
+	},
+	"direction": {"in": {Text: "收"}, "out": {Text: "发"}},
+	"via":       {"page": {Text: "页面提交"}, "return": {Text: "页面返回"}, "soap": {Text: "Web Service"}, "notify": {Text: "S2S 通知"}},
+}
+
+// labelOf is the label of a state of a kind of thing: the wire's own word where
+// there is no other.
+func labelOf(kind string, state any) label {
+	word := fmt.Sprint(state)
+	if l, ok := labels[kind][word]; ok {
+		return l
 	}
-	return l
-}
-
-func orderState(state string) label {
-	return map[string]label{
-		"waiting": {"待用户确认", "waiting", "wait"},
-		"held":    {"结果挂起", "held", "wait"},
-		"done":    {"完成", "done", "good"},
-		"failed":  {"失败", "failed", "bad"},
-	}[state].or(state)
-}
-
-func bidState(status string) label {
-	return map[string]label{
-		"1":  {"新增", "1", "wait"},
-		"2":  {"募集中", "2", "good"},
-		"3":  {"进行中", "3", "good"},
-		"8":  {"结束处理中", "8", "wait"},
-		"9":  {"失败", "9", "bad"},
-		"10": {"结束", "10", "plain"},
-	}[status].or(status)
-}
-
-func claimState(status string) label {
-	return map[string]label{
-		"0":  {"冻结中", "0", "wait"},
-		"1":  {"已放款", "1", "good"},
-		"10": {"结束", "10", "plain"},
-	}[status].or(status)
-}
-
-func debtState(status string) label {
-	return map[string]label{
-		"0":  {"已登记", "0", "wait"},
-		"1":  {"进行中", "1", "wait"},
-		"9":  {"失败", "9", "bad"},
-		"10": {"已转让", "10", "good"},
-	}[status].or(status)
-}
-
-func noticeState(state notifier.State) label {
-	return map[notifier.State]label{
-		notifier.Queued:    {"待送达", "queued", "wait"},
-		notifier.Delivered: {"已送达", "delivered", "good"},
-		notifier.Abandoned: {"已放弃", "abandoned", "bad"},
-		notifier.Dropped:   {"已丢弃", "dropped", "bad"},
-	}[state].or(string(state))
-}
-
-func textState(state engine.SMSState) label {
-	return map[engine.SMSState]label{
-		engine.SMSOpen:    {"待回复", "open", "wait"},
-		engine.SMSYes:     {"已同意", "yes", "good"},
-		engine.SMSNo:      {"已拒绝", "no", "bad"},
-		engine.SMSExpired: {"已超时", "expired", "bad"},
-	}[state].or(string(state))
-}
-
-func directionLabel(d messages.Direction) string {
-	if d == messages.In {
-		return "收"
-	}
-	return "发"
-}
-
-func viaLabel(via messages.Via) string {
-	if title, ok := map[messages.Via]string{
-		messages.ViaPage: "页面提交", messages.ViaReturn: "页面返回", messages.ViaSOAP: "Web Service", messages.ViaNotify: "S2S 通知",
-	}[via]; ok {
-		return title
-	}
-	return string(via)
+	return label{word, "", "plain"}
 }
 
 func signatureVerdict(m messages.Message) label {
@@ -353,11 +303,11 @@ func (c *Console) merchantFilter() filterField {
 	return f
 }
 
-// labelled makes choices of the wire's words and their labels.
-func labelled[T ~string](of func(T) label, wires ...T) []choice {
+// labelled makes choices of states and their labels.
+func labelled(kind string, states ...string) []choice {
 	var list []choice
-	for _, wire := range wires {
-		list = append(list, choice{string(wire), of(wire).Text + " " + string(wire)})
+	for _, state := range states {
+		list = append(list, choice{state, labelOf(kind, state).Text + " " + state})
 	}
 	return list
 }

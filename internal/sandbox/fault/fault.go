@@ -209,6 +209,9 @@ func (f *Fault) prepare() error {
 	return nil
 }
 
+// Check says what is wrong with a fault.
+func (f Fault) Check() error { return f.prepare() }
+
 // forEngine is the fault as the engine knows it.
 func (f *Fault) forEngine() engine.Fault {
 	return engine.Fault{Name: f.Name, Code: f.Code, Text: f.Text, Row: f.Row}

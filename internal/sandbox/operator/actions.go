@@ -73,18 +73,11 @@ type Action func(p Platform, in Input) (any, error)
 // The actions, by the names that they have in the admin API.
 var actions = map[string]Action{
 	"faults": func(p Platform, in Input) (any, error) {
-		var f struct {
-			fault.Fault
-			Delay string `json:"delay"`
-		}
-		if err := in.Read(&f); err != nil {
+		f, err := readFault(in.Read)
+		if err != nil {
 			return nil, err
 		}
-		var err error
-		if f.Fault.Delay, err = duration("delay", f.Delay); err != nil {
-			return nil, err
-		}
-		id, err := p.OrderFault(f.Fault)
+		id, err := p.OrderFault(f)
 		return map[string]int64{"id": id}, err
 	},
 	"faults/lift": func(p Platform, in Input) (any, error) {
@@ -196,6 +189,63 @@ var actions = map[string]Action{
 	},
 }
 
+// readFault reads a fault whose delay is written as Go writes it.
+func readFault(read func(into any) error) (fault.Fault, error) {
+	var f struct {
+		fault.Fault
+		Delay string `json:"delay"`
+	}
+	if err := read(&f); err != nil {
+		return f.Fault, err
+	}
+	var err error
+	f.Fault.Delay, err = duration("delay", f.Delay)
+	return f.Fault, err
+}
+
+// ParseFault reads a fault as a command line writes it: its name and, behind a
+// colon, what else there is to say, separated by commas. The keys are those of
+// the admin API; after needs no value.
+//
+//	reset:op=Transfer,count=2,after
+//	notice-delay:delay=3s,probability=0.1
+func ParseFault(text string) (fault.Fault, error) {
+	name, rest, _ := strings.Cut(text, ":")
+	f, err := readFault(func(into any) error { return fillFrom(into, rest, "after") })
+	f.Name = strings.TrimSpace(name)
+	if err != nil {
+		return f, fmt.Errorf("sandbox: fault %s: %w", f.Name, err)
+	}
+	return f, f.Check()
+}
+
+// fillFrom fills in a struct from name=value, separated by commas, once each.
+// The value of bare may be left out and is then true.
+func fillFrom(into any, text, bare string) error {
+	values := url.Values{}
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		switch {
+		case text == "":
+			continue
+		case !ok && name == bare:
+			value = "true"
+		case !ok || values.Has(name):
+			return fmt.Errorf("want name=value once each, got %q", part)
+		}
+		values.Set(name, value)
+	}
+	err := fill(into, func(name string) string {
+		value := values.Get(name)
+		values.Del(name)
+		return value
+	})
+	for name := range values {
+		err = errors.Join(err, fmt.Errorf("%s: unknown key", name))
+	}
+	return err
+}
+
 // OldBid is a bid of the interface before v2.0, as an operator writes it.
 type OldBid struct {
 	Merchant string `json:"merchant"` // merchant code
@@ -228,24 +278,9 @@ func (b OldBid) Read() (engine.OldBid, error) {
 //
 //	merchant=808801,bid=OLD1,contract=HT1,release=F1,borrower=4021…,owed=4021…:300.00 4021…:200.00
 func ParseOldBid(text string) (merchant string, bid engine.OldBid, err error) {
-	values := url.Values{}
-	for part := range strings.SplitSeq(text, ",") {
-		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
-		if !ok || values.Has(name) {
-			return "", bid, fmt.Errorf("sandbox: old bid: want name=value once each, got %q", part)
-		}
-		values.Set(name, value)
-	}
 	var b OldBid
-	if err := fill(&b, func(name string) string {
-		value := values.Get(name)
-		values.Del(name)
-		return value
-	}); err != nil {
-		return "", bid, err
-	}
-	for name := range values {
-		return "", bid, fmt.Errorf("sandbox: old bid: unknown name %q, want merchant, bid, contract, release, borrower or owed", name)
+	if err := fillFrom(&b, text, ""); err != nil {
+		return "", bid, fmt.Errorf("sandbox: old bid: %w", err)
 	}
 	if bid, err = b.Read(); err == nil && len(bid.Owed) == 0 {
 		err = errors.New("sandbox: old bid: owed: nobody is owed anything")

@@ -93,7 +93,10 @@ func (p program) run(t *testing.T, merchant sandbox.Merchant) {
 		// and it knows of the files only that this process has looked at.
 		require.FileExists(t, source)
 	}
-	s, err := sandbox.New(sandbox.Config{Merchants: []sandbox.Merchant{merchant}})
+	s, err := sandbox.New(sandbox.Config{
+		Merchants:   []sandbox.Merchant{merchant},
+		NoticeAfter: 200 * time.Millisecond, // as in the program
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
 	base, err := s.Start("127.0.0.1:0")

@@ -79,7 +79,10 @@ public class Client {
         }
         int exit = 1;
         try (Listener listener = new Listener(args.length > 1 ? Integer.parseInt(args[1]) : 0)) {
-            new Client(args[0].replaceAll("/$", ""), listener).loan();
+            Client client = new Client(args[0].replaceAll("/$", ""), listener);
+            client.loan();
+            client.shapes();
+            listener.verifyAll();
             say("all verified");
             exit = 0;
         } catch (Exception e) {
@@ -230,8 +233,182 @@ public class Client {
         same(zhang.email, text(user, "pEmail"), "pEmail");
         same("04", text(user, "pStatus"), "pStatus");
         say("账户信息: " + text(user, "pErrCode") + " " + text(user, "pEmail"));
+    }
 
-        listener.verifyAll();
+    /**
+     * Tells of another loan in the shapes that merchants' programs really sent:
+     * blanks in tags, lines of Base64 broken and signed as they are, numbers
+     * where none are wanted, a claim that was sold under each of its numbers,
+     * and pages posted from the server of which a part is read as XML.
+     */
+    void shapes() throws Exception {
+        LocalDateTime now = LocalDateTime.now(ZoneId.of("Asia/Shanghai"));
+        String today = now.format(DateTimeFormatter.ofPattern("yyyyMMdd"));
+        String run = "SHJ" + now.format(DateTimeFormatter.ofPattern("yyyyMMddHHmmss"));
+        Person wang = new Person("110101199001010003", "王五", "13800000003", "java3@example.com");
+        Person zhao = new Person("110101199001010004", "赵六", "13800000004", "java4@example.com");
+        Person li = new Person("110101199001010005", "李四", "13800000005", "java5@example.com");
+        Person zhang = new Person("110101199001010006", "张三", "13800000006", "java6@example.com");
+        Map<Person, String> money = new LinkedHashMap<>();
+        money.put(wang, "5000");
+        money.put(zhao, "20000");
+        money.put(li, "10000.0");
+        money.put(zhang, "3000");
+        int n = 0;
+        for (Map.Entry<Person, String> p : money.entrySet()) {
+            open(p.getKey(), run + "A" + ++n, today, new Style(), "arg");
+            recharge(p.getKey(), run + "R" + n, today, "00004", p.getValue(), "0", "doDpTrade.aspx", new Style());
+        }
+        Service trade = new Service("/CreditWS/Service.asmx");
+
+        // Contracts: loans counted in days, though every bid is in months.
+        Answer answer = page("AutoNewSigning.aspx", "p", fields("pMerBillNo", run + "S1", "pSigningDate", today,
+                "pIdentNo", zhao.id, "pRealName", zhao.name, "pIpsAcctNo", zhao.account, "pValidType", "M", "pValidDate", "12",
+                "pTrdCycleType", "D", "pSTrdCycleValue", "1", "pETrdCycleValue", "1800", "pSAmtQuota", "1.00",
+                "pEAmtQuota", "100000.00", "pSIRQuota", "1.00", "pEIRQuota", "40.00"), new Style());
+        same("MG00000F", answer.code, "自动投标签约");
+        String bidding = answer.get("pIpsAuthNo");
+        answer = page("RepaymentSigning.aspx", "p", fields("pMerBillNo", run + "S2", "pSigningDate", today, "pIdentType", "1",
+                "pIdentNo", wang.id, "pRealName", wang.name, "pIpsAcctNo", wang.account, "pValidType", "N", "pValidDate", ""), new Style());
+        same("MG00000F", answer.code, "自动还款签约");
+        String repaying = answer.get("pIpsAuthNo");
+
+        // A bid and a guarantor, with blanks in tags and slashes doubled.
+        String bidNo = run + "BID";
+        Map<String, String> subject = fields("pMerBillNo", run + "B1", "pBidNo", bidNo, "pRegDate", today, "pLendAmt", "3000.00",
+                "pGuaranteesAmt", "0.00", "pTrdLendRate", "12.00", "pTrdCycleType", "3", "pTrdCycleValue", "60", "pLendPurpose", "买车",
+                "pRepayMode", "99", "pOperationType", "1", "pLendFee", "0.00", "pAcctType", "1", "pIdentNo", wang.id,
+                "pRealName", wang.name, "pIpsAcctNo", wang.account);
+        answer = page("/registerSubject.aspx", "p", subject, new Style().blanks("pLendPurpose"));
+        same("MG02500F", answer.code, "标的登记");
+        listener.await("/notify", run + "B1", "MG02501F");
+        answer = page("registerGuarantor.aspx", "p", fields("pMerBillNo", run + "G1", "pMerDate", today, "pBidNo", bidNo,
+                "pAmount", "2000.00", "pMarginAmt", "0.00", "pProFitAmt", "0.00", "pAcctType", "1", "pFromIdentNo", zhang.id,
+                "pAccountName", zhang.name, "pAccount", zhang.account), new Style().blanks("pAccountName", "pBidNo").shuffled());
+        same("MG00000F", answer.code, "登记担保方");
+        step("标签带空格", answer, "");
+
+        // Bids: by hand with an authorisation number, and by contract, posted
+        // from the server. The contract's number is the same for all creditors.
+        Map<String, String> creditor = fields("pMerBillNo", run + "C1", "pMerDate", today, "pBidNo", bidNo,
+                "pContractNo", run + "CON", "pRegType", "1", "pAuthNo", "1", "pAuthAmt", "1000.00", "pTrdAmt", "1000.00",
+                "pFee", "0.00", "pAcctType", "1", "pIdentNo", zhao.id, "pRealName", zhao.name, "pAccount", zhao.account, "pUse", "买车");
+        same("MG00000F", page("registerCreditor.aspx", "p", creditor, new Style()).code, "手动投标带授权号");
+        creditor.putAll(fields("pMerBillNo", run + "C2", "pRegType", "2", "pAuthNo", bidding, "pAuthAmt", "2000.00", "pTrdAmt", "2000.00"));
+        answer = page("registerCreditor.aspx", "p", creditor, new Style().cut(1));
+        same("MG00000F", answer.code, "自动投标");
+        step("自动投标 页面按XML读取", answer, "");
+
+        // The release has the number of the bid's registration. Broken lines are
+        // signed as they are: with the breaks of this system, of Windows, and
+        // with the break at the end that some encoders add.
+        Map<String, String> release = fields("pMerBillNo", run + "B1", "pBidNo", bidNo, "pDate", today, "pTransferType", "1",
+                "pTransferMode", "1", "pDetails", transferRow(run + "C1", "1000.00", zhao, wang) + transferRow(run + "C2", "2000.00", zhao, wang));
+        answer = trade.call("Transfer", release, new Style().ending("\n"), SOAP11);
+        same("MG00008F", answer.code, "放款");
+        everyRow("Y", listener.await("/notify", run + "B1", "MG00000F"), 2);
+        step("放款 Base64按LF换行", answer, "");
+
+        // The claim is sold, and a part of it sold on under the transfer's number.
+        sell(run, "D1", run + "C1", "1", "1000.00", bidNo, today, zhao, li);
+        same("MG00000F", transfer(trade, run + "T4", bidNo, today, "4", transferRow(run + "D1", "1000.00", li, zhao),
+                new Style().ending("\r\n")).code, "债权转让");
+        sell(run, "D2", run + "T4", "2", "400.00", bidNo, today, li, zhao);
+        answer = transfer(trade, run + "T5", bidNo, today, "4", transferRow(run + "D2", "400.00", zhao, li), new Style());
+        same("MG00000F", answer.code, "再次转让");
+        step("再次转让 按转账订单号", answer, "");
+
+        // Repaid by each of its three numbers, with an authorisation of 0.
+        answer = page("RepaymentNewTrade.aspx", "p", repayment(run + "P1", bidNo, today, "1", "0", wang, "300.00",
+                repayRow(run + "T4", li, "100.00") + repayRow(run + "D1", li, "100.00") + repayRow(run + "C1", li, "100.00")), new Style());
+        same("MG00008F", answer.code, "还款");
+        everyRow("Y", listener.await("/notify", run + "P1", "MG00000F"), 3);
+        step("还款 按三种债权订单号", answer, "");
+
+        // Compensated by the transfer's number, and given back.
+        answer = transfer(trade, run + "T2", bidNo, today, "2", transferRow(run + "T4", "50.00", zhang, li), new Style().ending("\n"));
+        same("MG00008F", answer.code, "代偿");
+        everyRow("Y", listener.await("/notify", run + "T2", "MG00000F"), 1);
+        same("MG00000F", transfer(trade, run + "T3", bidNo, today, "3", transferRow(run + "T2", "50.00", wang, zhang), new Style()).code, "代偿还款");
+
+        // The rest by contract, posted from the server.
+        answer = page("RepaymentNewTrade.aspx", "p", repayment(run + "P2", bidNo, today, "2", repaying, wang, "2650.00",
+                repayRow(run + "C2", zhao, "2000.00") + repayRow(run + "D1", li, "250.00") + repayRow(run + "D2", zhao, "400.00")),
+                new Style().cut(0));
+        same("MG00008F", answer.code, "自动还款");
+        everyRow("Y", listener.await("/notify", run + "P2", "MG00000F"), 3);
+        step("自动还款 页面按XML读取", answer, "");
+
+        // The end, posted from the server, and once more.
+        subject.put("pOperationType", "2");
+        answer = page("registerSubject.aspx", "p", subject, new Style().cut(1).blanks("pLendPurpose"));
+        same("MG02503F", answer.code, "标的结束");
+        listener.await("/notify", run + "B1", "MG02505F");
+        same("MG02030F", page("registerSubject.aspx", "p", subject, new Style().cut(1)).code, "标的再次结束");
+        step("标的结束 页面按XML读取", answer, "");
+
+        // What is meant for directed withdrawals only.
+        answer = page("doDwTrade.aspx", "p", fields("pMerBillNo", run + "W1", "pAcctType", "1", "pOutType", "1", "pBidNo", "1",
+                "pContractNo", "1", "pDwTo", "1", "pIdentNo", zhao.id, "pRealName", zhao.name, "pIpsAcctNo", zhao.account,
+                "pDwDate", today, "pTrdAmt", "100.00", "pMerFee", "0.00", "pIpsFeeType", "1"), new Style());
+        same("MG00000F", answer.code, "提现");
+        balance(trade, wang, "5000", "0");
+        balance(trade, zhao, "19900", "0");
+        balance(trade, li, "10000", "0");
+        balance(trade, zhang, "3000", "0");
+
+        // How an order ended, at either service.
+        Service query = new Service("/CreditWSQuery/Service.asmx");
+        for (Service service : List.of(trade, query)) {
+            for (String[] q : new String[][] {{"P1", "11", "1"}, {"B1", "14", "1"}, {"NO", "08", "4"}}) {
+                answer = service.call("QueryTrade", fields("pMerBillNo", run + q[0], "pTradeType", q[1]), new Style(), SOAP11);
+                same("MG00000F", answer.code, "交易查询");
+                same(q[2], answer.get("pTradeStatue"), "pTradeStatue of " + q[0]);
+            }
+        }
+        step("交易查询", answer, "");
+        same("02", text(query.query("QueryMerUserInfo", fields("argIpsAccount", "4021999999999999")), "pErrCode"), "账户信息");
+        trade.postedToTheWSDL();
+    }
+
+    void sell(String run, String order, String claim, String type, String amount, String bidNo, String today, Person from, Person to)
+            throws Exception {
+        Answer answer = page("registerCretansfer.aspx", "p", fields("pMerBillNo", run + order, "pMerDate", today, "pBidNo", bidNo,
+                "pContractNo", bidNo, "pFromAccountType", "1", "pFromName", from.name, "pFromAccount", from.account, "pFromIdentType", "1",
+                "pFromIdentNo", from.id, "pToAccountType", "1", "pToAccountName", to.name, "pToAccount", to.account, "pToIdentType", "1",
+                "pToIdentNo", to.id, "pCreMerBillNo", claim, "pCretAmt", amount, "pPayAmt", amount, "pFromFee", "0.00", "pToFee", "0.00",
+                "pCretType", type), new Style());
+        same("MG00000F", answer.code, "债权转让登记");
+    }
+
+    Answer transfer(Service trade, String order, String bidNo, String today, String type, String rows, Style style) throws Exception {
+        return trade.call("Transfer", fields("pMerBillNo", order, "pBidNo", bidNo, "pDate", today, "pTransferType", type,
+                "pTransferMode", "1", "pDetails", rows), style, SOAP11);
+    }
+
+    static String transferRow(String claim, String amount, Person from, Person to) {
+        return rows(fields("pOriMerBillNo", claim, "pTrdAmt", amount, "pFAcctType", "1", "pFIpsAcctNo", from.account, "pFTrdFee", "0.00",
+                "pTAcctType", "1", "pTIpsAcctNo", to.account, "pTTrdFee", "0.00"));
+    }
+
+    /** A repayment with its elements in another order than the demo's. */
+    static Map<String, String> repayment(String order, String bidNo, String today, String type, String auth, Person from, String amount,
+            String rows) {
+        return fields("pRepaymentDate", today, "pMerBillNo", order, "pBidNo", bidNo, "pRepayType", type, "pIpsAuthNo", auth,
+                "pOutAcctNo", from.account, "pDetails", rows, "pOutAmt", amount, "pOutFee", "0.00");
+    }
+
+    static String repayRow(String claim, Person to, String amount) {
+        return rows(fields("pCreMerBillNo", claim, "pInAcctNo", to.account, "pInFee", "0.00", "pOutInfoFee", "0.00", "pInAmt", amount));
+    }
+
+    /** Insists on the fate of all rows of a batch. */
+    static void everyRow(String want, Answer notice, int n) throws Exception {
+        List<Element> rows = elements(notice.root(), null, "pRow");
+        same(n, rows.size(), "rows");
+        for (Element row : rows) {
+            same(want, text(row, "pStatus"), "pStatus, " + text(row, "pMessage"));
+        }
     }
 
     void open(Person p, String order, String today, Style style, String prefix) throws Exception {
@@ -279,20 +456,33 @@ public class Client {
         String order = fields.get("pMerBillNo");
         String web = listener.url + "/return?order=" + order + "&from=ips";
         Map<String, String> all = withEnd(fields, web);
-        String html = post(base + "/CreditWeb/" + page, "application/x-www-form-urlencoded",
+        int heard = listener.notices(order);
+        String html = post(base + (page.startsWith("/") ? "/" : "") + "/CreditWeb/" + page, "application/x-www-form-urlencoded",
                 form(seal(prefix, style.document(all), style)), Map.of());
-        // The first form on the page is ASP.NET's own.
-        List<String> forms = Pattern.compile("<form .*?</form>", Pattern.DOTALL).matcher(html).results()
-                .map(m -> m.group()).toList();
-        check(forms.size() == 2, "want two forms on the page, got " + html);
-        String action = attribute(forms.get(1).substring(0, forms.get(1).indexOf('>')), "action");
-        same(web, action, "action of the return form");
+        same(heard, listener.notices(order), "notifications before the answer");
+        String action;
         Map<String, String> inputs = new LinkedHashMap<>();
-        Matcher input = Pattern.compile("<input [^>]*>").matcher(forms.get(1));
-        while (input.find()) {
-            same("hidden", attribute(input.group(), "type"), "type of " + input.group());
-            inputs.put(attribute(input.group(), "name"), attribute(input.group(), "value"));
+        if (style.cut >= 0) {
+            // As merchants' servers do: cut behind each form, and one part is XML.
+            Element form = parse(html.split("</form>")[style.cut].trim() + "</form>").getDocumentElement();
+            same("form", form.getTagName(), "the root element of the part");
+            action = form.getAttribute("action");
+            for (Element input : children(form)) {
+                same("input", input.getTagName(), "what is in the form");
+                inputs.put(input.getAttribute("name"), input.getAttribute("value"));
+            }
+        } else {
+            // The form with a signature; ASP.NET's own may come first.
+            String form = Pattern.compile("<form .*?</form>", Pattern.DOTALL).matcher(html).results().map(m -> m.group())
+                    .filter(f -> f.contains("pSign")).findFirst().orElseThrow(() -> new IllegalStateException("no return form: " + html));
+            action = attribute(form.substring(0, form.indexOf('>')), "action");
+            Matcher input = Pattern.compile("<input [^>]*>").matcher(form);
+            while (input.find()) {
+                same("hidden", attribute(input.group(), "type"), "type of " + input.group());
+                inputs.put(attribute(input.group(), "name"), attribute(input.group(), "value"));
+            }
         }
+        same(web, action, "action of the return form");
         Answer answer = Answer.open(inputs);
         same("ok", post(action, "application/x-www-form-urlencoded", form(inputs), Map.of()), "our own return page");
         same(answer.xml, listener.await("/return", order, answer.code).xml, "the web return");
@@ -380,6 +570,7 @@ public class Client {
         Answer call(String operation, Map<String, String> fields, Style style, String version) throws Exception {
             String prefix = params.get(operation).get(0).startsWith("arg") ? "arg" : "p";
             Map<String, String> sealed = seal(prefix, style.document(withEnd(fields, null)), style);
+            int heard = listener.notices(fields.get("pMerBillNo"));
             Answer answer = Answer.open(envelope(result(operation, sealed, version)));
             same(fields.get("pMerBillNo"), answer.get("pMerBillNo"), "pMerBillNo");
             return answer;
@@ -404,7 +595,16 @@ public class Client {
             return envelope;
         }
 
-        /** Asks what is neither encrypted nor, as far as is known, signed in a known way. */
+        /** Asks for the banks at the address of the WSDL, with an element that the operation does not have. */
+        void postedToTheWSDL() throws Exception {
+            String body = element("argMerCode", MER_CODE) + element("arg3DesXmlPara", "") + element("argSign", md5(MER_CODE + CERT));
+            String answer = post(address + "?wsdl", "text/xml; charset=utf-8", "<soap:Envelope xmlns:soap=\"" + SOAP11
+                    + "\"><soap:Body><GetBankList xmlns=\"" + namespace + "\">" + body + "</GetBankList></soap:Body></soap:Envelope>",
+                    Map.of("SOAPAction", actions.get("GetBankList")));
+            check(answer.contains("pBankList"), "no banks: " + answer);
+        }
+
+        /** Asks what is not encrypted. Its answer is signed over elements with their tags. */
         Element query(String operation, Map<String, String> arguments) throws Exception {
             Map<String, String> all = fields("argMerCode", MER_CODE);
             all.putAll(arguments);
@@ -414,6 +614,13 @@ public class Client {
             }
             Element answer = result(operation, all, SOAP11);
             same(MER_CODE, text(answer, "pMerCode"), "pMerCode of " + operation);
+            StringBuilder signed = new StringBuilder();
+            for (Element e : children(answer)) {
+                boolean left = e.getTagName().equals("pSign")
+                        || operation.equals("QueryMerUserInfo") && List.of("pErrCode", "pErrMsg", "pMemo").contains(e.getTagName());
+                signed.append(left ? "" : element(e.getTagName(), e.getTextContent()));
+            }
+            same(md5(signed + CERT), text(answer, "pSign"), "pSign of " + operation);
             return answer;
         }
 
@@ -441,6 +648,27 @@ public class Client {
     /** A way of writing a message. */
     static class Style {
         private boolean cdata, brokenLines, shuffled;
+        private String ending = "";
+        private int cut = -1;
+        private List<String> blanks = List.of();
+
+        /** Breaks the lines of Base64 and signs what it has broken. */
+        Style ending(String ending) {
+            this.ending = ending;
+            return this;
+        }
+
+        /** Reads the page that comes back as XML, cut behind each form. */
+        Style cut(int which) {
+            cut = which;
+            return this;
+        }
+
+        /** Writes blanks into tags. */
+        Style blanks(String... names) {
+            blanks = List.of(names);
+            return this;
+        }
 
         Style cdata() {
             cdata = true;
@@ -474,14 +702,21 @@ public class Client {
                     xml.append(element(name, escape(value)));
                 }
             }
-            return xml.append("</pReq>").toString();
+            String document = xml.append("</pReq>").toString();
+            for (String name : blanks) {
+                document = document.replace("<" + name + ">", "<" + name + " >").replace("</" + name + ">", "</" + name + " >");
+            }
+            return document;
         }
     }
 
-    /** Encrypts and signs a document. The signature is over the Base64 text without its line breaks. */
+    /** Encrypts and signs a document. The signature is over the Base64 text, mostly without line breaks. */
     static Map<String, String> seal(String prefix, String document, Style style) throws GeneralSecurityException {
         byte[] secret = cipher(Cipher.ENCRYPT_MODE).doFinal(document.getBytes(StandardCharsets.UTF_8));
         String body = Base64.getEncoder().encodeToString(secret);
+        if (!style.ending.isEmpty()) {
+            body = Base64.getMimeEncoder(76, style.ending.getBytes(StandardCharsets.US_ASCII)).encodeToString(secret);
+        }
         String sent = style.brokenLines ? Base64.getMimeEncoder().encodeToString(secret) : body;
         return fields(prefix + "MerCode", MER_CODE, prefix + "3DesXmlPara", sent, prefix + "Sign", md5(MER_CODE + body + CERT));
     }
@@ -600,6 +835,19 @@ public class Client {
                     }
                 }
             }
+        }
+
+        /** How many answers to an order have come server to server. */
+        int notices(String order) throws Exception {
+            int n = 0;
+            synchronized (received) {
+                for (Message message : received) {
+                    if (message.path().equals("/notify") && Answer.open(message.form()).get("pMerBillNo").equals(order)) {
+                        n++;
+                    }
+                }
+            }
+            return n;
         }
 
         /** Insists that nothing came that does not verify. */

@@ -45,7 +45,10 @@ $base = rtrim($argv[1], '/');
 
 try {
     $listener = new Listener($argc > 2 ? (int) $argv[2] : 0);
-    loan(new Ips($base, $listener), $listener);
+    $ips = new Ips($base, $listener);
+    loan($ips, $listener);
+    shapes($ips, $listener);
+    $listener->verifyAll();
     echo "all verified\n";
 } catch (Throwable $e) {
     fwrite(STDERR, 'FAILED: ' . $e->getMessage() . ' (line ' . $e->getLine() . ")\n");
@@ -214,8 +217,169 @@ function loan($ips, $listener)
     same('zhangsan@example.com', (string) $user->pEmail, 'pEmail');
     same('04', (string) $user->pStatus, 'pStatus');
     step('账户信息', $user, (string) $user->pEmail);
+}
 
-    $listener->verifyAll();
+/**
+ * shapes tells of another loan in the shapes that merchants' programs really
+ * sent: blanks in tags, lines of Base64 broken and signed as they are, numbers
+ * where none are wanted, a claim that was sold under each of its numbers, and
+ * pages posted from the server of which a part is read as XML.
+ */
+function shapes($ips, $listener)
+{
+    $today = date('Ymd');
+    $run = 'SHP' . date('YmdHis');
+    $people = array();
+    foreach (array('wang' => array('3', '王五', '5000'), 'zhao' => array('4', '赵六', '20000'),
+                   'li' => array('5', '李四', '10000.0'), 'zhang' => array('6', '张三', '3000')) as $key => $who) {
+        $person = array('pIdentNo' => '11010119900101000' . $who[0], 'pRealName' => $who[1]);
+        $answer = $ips->page('CreateNewIpsAcct.aspx', 'arg', array('pMerBillNo' => $run . 'A' . $who[0], 'pIdentType' => '1') + $person + array(
+            'pMobileNo' => '1380000000' . $who[0], 'pEmail' => 'php' . $who[0] . '@example.com', 'pSmDate' => $today));
+        same('MG00000F', $answer->code, '开户');
+        $person['pIpsAcctNo'] = field($answer, 'pIpsAcctNo');
+        $answer = $ips->page('doDpTrade.aspx', 'p', array('pMerBillNo' => $run . 'R' . $who[0], 'pAcctType' => '1') + $person + array(
+            'pTrdDate' => $today, 'pTrdAmt' => $who[2], 'pChannelType' => '1', 'pTrdBnkCode' => '00004', 'pMerFee' => '0', 'pIpsFeeType' => '1'));
+        same('MG00000F', $answer->code, '充值');
+        $people[$key] = $person;
+    }
+    extract($people);
+
+    // Contracts: loans counted in days, though every bid is in months.
+    $answer = $ips->page('AutoNewSigning.aspx', 'p', array('pMerBillNo' => $run . 'S1', 'pSigningDate' => $today) + $zhao + array(
+        'pValidType' => 'M', 'pValidDate' => '12', 'pTrdCycleType' => 'D', 'pSTrdCycleValue' => '1', 'pETrdCycleValue' => '1800',
+        'pSAmtQuota' => '1.00', 'pEAmtQuota' => '100000.00', 'pSIRQuota' => '1.00', 'pEIRQuota' => '40.00'));
+    same('MG00000F', $answer->code, '自动投标签约');
+    $bidding = field($answer, 'pIpsAuthNo');
+    $answer = $ips->page('RepaymentSigning.aspx', 'p', array('pMerBillNo' => $run . 'S2', 'pSigningDate' => $today, 'pIdentType' => '1') + $wang + array(
+        'pValidType' => 'N', 'pValidDate' => '0'));
+    same('MG00000F', $answer->code, '自动还款签约');
+    $repaying = field($answer, 'pIpsAuthNo');
+
+    // A bid and a guarantor, with blanks in tags and slashes doubled.
+    $bidNo = $run . 'BID';
+    $subject = array(
+        'pMerBillNo' => $run . 'B1', 'pBidNo' => $bidNo, 'pRegDate' => $today, 'pLendAmt' => '3000.00', 'pGuaranteesAmt' => '0.00',
+        'pTrdLendRate' => '12.00', 'pTrdCycleType' => '3', 'pTrdCycleValue' => '60', 'pLendPurpose' => '买车', 'pRepayMode' => '99',
+        'pOperationType' => '1', 'pLendFee' => '0.00', 'pAcctType' => '1') + $wang;
+    $answer = $ips->page('/registerSubject.aspx', 'p', $subject, array('blanks' => array('pLendPurpose'), 'slashes' => '/'));
+    same('MG02500F', $answer->code, '标的登记');
+    $listener->await('/notify', $run . 'B1', 'MG02501F');
+    $answer = $ips->page('registerGuarantor.aspx', 'p', array(
+        'pMerBillNo' => $run . 'G1', 'pMerDate' => $today, 'pBidNo' => $bidNo, 'pAmount' => '2000.00', 'pMarginAmt' => '0.00',
+        'pProFitAmt' => '0.00', 'pAcctType' => '1', 'pFromIdentNo' => $zhang['pIdentNo'], 'pAccountName' => $zhang['pRealName'],
+        'pAccount' => $zhang['pIpsAcctNo']), array('blanks' => array('pAccountName', 'pBidNo')));
+    same('MG00000F', $answer->code, '登记担保方');
+    step('标签带空格', $answer, '');
+
+    // Bids: by hand with an authorisation number, and by contract, posted from
+    // the server. The contract's number is the same for all creditors.
+    $creditor = function ($no, $type, $auth, $amount) use ($run, $today, $bidNo, $zhao) {
+        return array('pMerBillNo' => $run . $no, 'pMerDate' => $today, 'pBidNo' => $bidNo, 'pContractNo' => $run . 'CON', 'pRegType' => $type,
+            'pAuthNo' => $auth, 'pAuthAmt' => $amount, 'pTrdAmt' => $amount, 'pFee' => '0.00', 'pAcctType' => '1', 'pIdentNo' => $zhao['pIdentNo'],
+            'pRealName' => $zhao['pRealName'], 'pAccount' => $zhao['pIpsAcctNo'], 'pUse' => '买车');
+    };
+    $answer = $ips->page('registerCreditor.aspx', 'p', $creditor('C1', '1', '1', '1000.00'));
+    same('MG00000F', $answer->code, '手动投标带授权号');
+    $answer = $ips->page('registerCreditor.aspx', 'p', $creditor('C2', '2', $bidding, '2000.00'), array('cut' => 1));
+    same('MG00000F', $answer->code, '自动投标');
+    step('自动投标 页面按XML读取', $answer, '');
+
+    // The release has the number of the bid's registration, and broken lines.
+    $row = function ($claim, $amount, $from, $to) {
+        return array('pOriMerBillNo' => $claim, 'pTrdAmt' => $amount, 'pFAcctType' => '1', 'pFIpsAcctNo' => $from['pIpsAcctNo'],
+            'pFTrdFee' => '0.00', 'pTAcctType' => '1', 'pTIpsAcctNo' => $to['pIpsAcctNo'], 'pTTrdFee' => '0.00');
+    };
+    $transfer = function ($no, $type, $rows, $ending) use ($ips, $run, $today, $bidNo) {
+        return $ips->call('Transfer', 'p', array('pMerBillNo' => $run . $no, 'pBidNo' => $bidNo, 'pDate' => $today, 'pTransferType' => $type,
+            'pTransferMode' => '1', 'pDetails' => $rows), $ending);
+    };
+    $answer = $transfer('B1', '1', array($row($run . 'C1', '1000.00', $zhao, $wang), $row($run . 'C2', '2000.00', $zhao, $wang)), "\n");
+    same('MG00008F', $answer->code, '放款');
+    everyRow('Y', $listener->await('/notify', $run . 'B1', 'MG00000F'), 2);
+    step('放款 Base64按LF换行', $answer, '');
+
+    // The claim is sold, and a part of it sold on under the transfer's number.
+    $sale = function ($no, $claim, $type, $amount, $from, $to) use ($ips, $run, $today, $bidNo) {
+        return $ips->page('registerCretansfer.aspx', 'p', array(
+            'pMerBillNo' => $run . $no, 'pMerDate' => $today, 'pBidNo' => $bidNo, 'pContractNo' => $bidNo, 'pFromAccountType' => '1',
+            'pFromName' => $from['pRealName'], 'pFromAccount' => $from['pIpsAcctNo'], 'pFromIdentType' => '1', 'pFromIdentNo' => $from['pIdentNo'],
+            'pToAccountType' => '1', 'pToAccountName' => $to['pRealName'], 'pToAccount' => $to['pIpsAcctNo'], 'pToIdentType' => '1',
+            'pToIdentNo' => $to['pIdentNo'], 'pCreMerBillNo' => $run . $claim, 'pCretAmt' => $amount, 'pPayAmt' => $amount, 'pFromFee' => '0.00',
+            'pToFee' => '0.00', 'pCretType' => $type));
+    };
+    same('MG00000F', $sale('D1', 'C1', '1', '1000.00', $zhao, $li)->code, '债权转让登记');
+    same('MG00000F', $transfer('T4', '4', array($row($run . 'D1', '1000.00', $li, $zhao)), "\r\n")->code, '债权转让');
+    $answer = $sale('D2', 'T4', '2', '400.00', $li, $zhao);
+    same('MG00000F', $answer->code, '再次转让');
+    same('MG00000F', $transfer('T5', '4', array($row($run . 'D2', '400.00', $zhao, $li)), '')->code, '再次转让');
+    step('再次转让 按转账订单号', $answer, '');
+
+    // Repaid by each of its three numbers, with an authorisation of 0.
+    $repay = function ($no, $type, $auth, $rows) use ($run, $today, $bidNo, $wang) {
+        $sum = 0;
+        $details = array();
+        foreach ($rows as $r) {
+            $sum += fen($r[2]);
+            $details[] = array('pCreMerBillNo' => $run . $r[0], 'pInAcctNo' => $r[1]['pIpsAcctNo'], 'pInFee' => '0.00', 'pOutInfoFee' => '0.00', 'pInAmt' => $r[2]);
+        }
+        return array('pMerBillNo' => $run . $no, 'pRepaymentDate' => $today, 'pBidNo' => $bidNo, 'pRepayType' => $type, 'pIpsAuthNo' => $auth,
+            'pOutAcctNo' => $wang['pIpsAcctNo'], 'pOutFee' => '0.00', 'pOutAmt' => sprintf('%d.%02d', $sum / 100, $sum % 100), 'pDetails' => $details);
+    };
+    $answer = $ips->page('RepaymentNewTrade.aspx', 'p', $repay('P1', '1', '0', array(
+        array('T4', $li, '100.00'), array('D1', $li, '100.00'), array('C1', $li, '100.00'))));
+    same('MG00008F', $answer->code, '还款');
+    everyRow('Y', $listener->await('/notify', $run . 'P1', 'MG00000F'), 3);
+    step('还款 按三种债权订单号', $answer, '');
+
+    // Compensated by the transfer's number, and given back.
+    same('MG00008F', $transfer('T2', '2', array($row($run . 'T4', '50.00', $zhang, $li)), "\n")->code, '代偿');
+    everyRow('Y', $listener->await('/notify', $run . 'T2', 'MG00000F'), 1);
+    same('MG00000F', $transfer('T3', '3', array($row($run . 'T2', '50.00', $wang, $zhang)), '')->code, '代偿还款');
+
+    // The rest by contract, posted from the server.
+    $answer = $ips->page('RepaymentNewTrade.aspx', 'p', $repay('P2', '2', $repaying, array(
+        array('C2', $zhao, '2000.00'), array('T4', $li, '250.00'), array('T5', $zhao, '400.00'))), array('cut' => 0));
+    same('MG00008F', $answer->code, '自动还款');
+    everyRow('Y', $listener->await('/notify', $run . 'P2', 'MG00000F'), 3);
+    step('自动还款 页面按XML读取', $answer, '');
+
+    // The end, posted from the server, and once more.
+    $end = array('pOperationType' => '2') + $subject;
+    $answer = $ips->page('registerSubject.aspx', 'p', $end, array('cut' => 1, 'blanks' => array('pLendPurpose')));
+    same('MG02503F', $answer->code, '标的结束');
+    $listener->await('/notify', $run . 'B1', 'MG02505F');
+    $answer = $ips->page('registerSubject.aspx', 'p', $end, array('cut' => 1));
+    same('MG02030F', $answer->code, '标的再次结束');
+    step('标的结束 页面按XML读取', $answer, '');
+
+    // What is meant for directed withdrawals only.
+    $answer = $ips->page('doDwTrade.aspx', 'p', array('pMerBillNo' => $run . 'W1', 'pAcctType' => '1', 'pOutType' => '1', 'pBidNo' => '1',
+        'pContractNo' => '1', 'pDwTo' => '1') + $zhao + array('pDwDate' => $today, 'pTrdAmt' => '100.00', 'pMerFee' => '0.00', 'pIpsFeeType' => '1'));
+    same('MG00000F', $answer->code, '提现');
+
+    foreach (array('wang' => '5000', 'zhao' => '19900', 'li' => '10000', 'zhang' => '3000') as $key => $amount) {
+        $ips->balance($people[$key]['pIpsAcctNo'], $amount, '0.00');
+    }
+
+    // How an order ended, at either service.
+    foreach (array('Service', 'ServiceQuery') as $service) {
+        foreach (array(array('P1', '11', '1'), array('B1', '14', '1'), array('NO', '08', '4')) as $q) {
+            $answer = $ips->call('QueryTrade', 'p', array('pMerBillNo' => $run . $q[0], 'pTradeType' => $q[1]), '', $service);
+            same('MG00000F', $answer->code, '交易查询');
+            same($q[2], field($answer, 'pTradeStatue'), 'pTradeStatue of ' . $q[0]);
+        }
+    }
+    $nobody = $ips->query('ServiceQuery', 'QueryMerUserInfo', array('argIpsAccount' => '4021999999999999'), array('argMemo' => ''), '02');
+    step('交易查询', $answer, '');
+}
+
+/** everyRow insists on the fate of all rows of a batch. */
+function everyRow($want, $notice, $rows)
+{
+    same($rows, count($notice->xml->pDetails->pRow), 'rows');
+    foreach ($notice->xml->pDetails->pRow as $row) {
+        same($want, (string) $row->pStatus, 'pStatus: ' . $row->pMessage);
+    }
 }
 
 /** Answer is an answer whose signature held. */
@@ -247,12 +411,19 @@ class Ips
     {
         $web = $this->listener->url . '/return?order=' . $fields['pMerBillNo'] . '&from=ips';
         $memo = isset($options['memo']) ? $options['memo'] : '';
-        $form = seal($prefix, document($fields + array(
+        $document = document($fields + array(
             'pWebUrl' => $web, 'pS2SUrl' => $this->listener->url . '/notify?a=1&b=2',
             'pMemo1' => $memo, 'pMemo2' => '', 'pMemo3' => '',
-        )));
-        list($action, $inputs) = returnForm($this->post(
-            $this->base . '/CreditWeb/' . $page, empty($options['multipart']) ? http_build_query($form) : $form));
+        ));
+        foreach (isset($options['blanks']) ? $options['blanks'] : array() as $name) {
+            $document = str_replace(array("<$name>", "</$name>"), array("<$name >", "</$name >"), $document);
+        }
+        $form = seal($prefix, $document);
+        $heard = count($this->listener->notices($fields['pMerBillNo']));
+        $html = $this->post($this->base . (isset($options['slashes']) ? $options['slashes'] : '') . '/CreditWeb/' . $page,
+            empty($options['multipart']) ? http_build_query($form) : $form);
+        same($heard, count($this->listener->notices($fields['pMerBillNo'])), 'notifications before the answer');
+        list($action, $inputs) = isset($options['cut']) ? cutForm($html, $options['cut']) : returnForm($html);
         same($web, $action, 'action of the return form');
         $answer = open($inputs);
         same('ok', $this->post($action, http_build_query($inputs)), 'our own return page');
@@ -276,12 +447,16 @@ class Ips
     }
 
     /** call calls the web service through the client that PHP builds from its WSDL. */
-    public function call($operation, $prefix, $fields)
+    public function call($operation, $prefix, $fields, $ending = '', $service = 'Service')
     {
         $sealed = seal($prefix, document($fields + array(
             'pS2SUrl' => $this->listener->url . '/notify?a=1&b=2', 'pMemo1' => '', 'pMemo2' => '', 'pMemo3' => '',
-        )));
-        $result = parse($this->result('Service', $operation, $sealed));
+        )), $ending);
+        $heard = count($this->listener->notices($fields['pMerBillNo']));
+        $result = parse($this->result($service, $operation, $sealed));
+        if ($operation !== 'QueryTrade') { // which causes none, and something may still be on its way
+            same($heard, count($this->listener->notices($fields['pMerBillNo'])), 'notifications before the answer');
+        }
         $envelope = array();
         foreach ($result->children() as $name => $value) {
             $envelope[$name] = (string) $value;
@@ -291,14 +466,20 @@ class Ips
         return $answer;
     }
 
-    /** query asks what is neither encrypted nor, as far as is known, signed in a known way. */
-    public function query($service, $operation, $signed, $unsigned = array())
+    /** query asks what is not encrypted. Its answer is signed over elements with their tags. */
+    public function query($service, $operation, $signed, $unsigned = array(), $code = '0000')
     {
         $params = array('argMerCode' => MER_CODE) + $signed
             + array('argSign' => md5(MER_CODE . implode('', $signed) . CERT)) + $unsigned;
         $answer = parse($this->result($service, $operation, $params));
-        same('0000', (string) $answer->pErrCode, $operation);
+        same($code, (string) $answer->pErrCode, $operation);
         same(MER_CODE, (string) $answer->pMerCode, 'pMerCode of ' . $operation);
+        $text = '';
+        foreach ($answer->children() as $name => $value) {
+            $left = $operation === 'QueryMerUserInfo' ? array('pSign', 'pErrCode', 'pErrMsg', 'pMemo') : array('pSign');
+            $text .= in_array($name, $left, true) ? '' : "<$name>$value</$name>";
+        }
+        same(md5($text . CERT), (string) $answer->pSign, 'pSign of ' . $operation);
         return $answer;
     }
 
@@ -411,6 +592,18 @@ class Listener
         throw new Exception("nothing came to $path for order $order with code $code");
     }
 
+    /** notices are the answers to an order that came server to server. */
+    public function notices($order)
+    {
+        $found = array();
+        foreach ($this->received() as $message) {
+            if (parse_url($message['url'], PHP_URL_PATH) === '/notify' && field(open($message['post']), 'pMerBillNo') === $order) {
+                $found[] = $message;
+            }
+        }
+        return $found;
+    }
+
     /** verifyAll insists that nothing came that does not verify. */
     public function verifyAll()
     {
@@ -467,10 +660,13 @@ function elements($fields)
     return $xml;
 }
 
-/** seal encrypts and signs a document. */
-function seal($prefix, $document)
+/** seal encrypts and signs a document, whose Base64 is broken and signed as it is. */
+function seal($prefix, $document, $ending = '')
 {
     $body = base64_encode(openssl_encrypt($document, 'des-ede3-cbc', DES_KEY, OPENSSL_RAW_DATA, DES_IV));
+    if ($ending !== '') {
+        $body = implode($ending, str_split($body, 76));
+    }
     return array(
         $prefix . 'MerCode' => MER_CODE,
         $prefix . '3DesXmlPara' => $body,
@@ -514,8 +710,8 @@ function parse($document)
 }
 
 /**
- * returnForm reads the second form of a page, the first being ASP.NET's own:
- * where it goes and its hidden inputs.
+ * returnForm reads the form of a page that has a signature: where it goes and
+ * its hidden inputs. ASP.NET's own comes first.
  */
 function returnForm($html)
 {
@@ -523,19 +719,36 @@ function returnForm($html)
     $before = libxml_use_internal_errors(true);
     $page->loadHTML('<?xml encoding="UTF-8">' . $html);
     libxml_use_internal_errors($before);
-    $forms = $page->getElementsByTagName('form');
-    if ($forms->length !== 2) {
-        throw new Exception('want two forms on the page, got ' . $forms->length . ': ' . trim(strip_tags($html)));
-    }
-    $form = $forms->item(1);
-    same('post', strtolower($form->getAttribute('method')), 'method of the return form');
-    $inputs = array();
-    foreach ($form->getElementsByTagName('input') as $input) {
-        if ($input->getAttribute('type') === 'hidden') {
-            $inputs[$input->getAttribute('name')] = $input->getAttribute('value');
+    foreach ($page->getElementsByTagName('form') as $form) {
+        $inputs = array();
+        foreach ($form->getElementsByTagName('input') as $input) {
+            if ($input->getAttribute('type') === 'hidden') {
+                $inputs[$input->getAttribute('name')] = $input->getAttribute('value');
+            }
+        }
+        if (isset($inputs['pSign'])) {
+            same('post', strtolower($form->getAttribute('method')), 'method of the return form');
+            return array($form->getAttribute('action'), $inputs);
         }
     }
-    return array($form->getAttribute('action'), $inputs);
+    throw new Exception('no return form on the page: ' . trim(strip_tags($html)));
+}
+
+/**
+ * cutForm reads the page as merchants' servers do: it cuts it behind each form
+ * and reads one of the parts as XML.
+ */
+function cutForm($html, $which)
+{
+    $parts = explode('</form>', $html);
+    $form = simplexml_load_string(trim($parts[$which] . '</form>'));
+    same('form', $form->getName(), 'the root element of the part');
+    $inputs = array();
+    foreach ($form->children() as $name => $input) {
+        same('input', $name, 'what is in the form');
+        $inputs[(string) $input['name']] = (string) $input['value'];
+    }
+    return array((string) $form['action'], $inputs);
 }
 
 /** field is an element that an answer must have. */

@@ -1,0 +1,252 @@
+package orders
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/ips-p2p/ips"
+)
+
+// Tx is a transaction of yours: a *sql.Tx, or what other packages have instead,
+// such as gorm's tx.Statement.ConnPool.
+type Tx interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// RecordOption says more about an order.
+type RecordOption func(*recording)
+
+type recording struct {
+	merchant, click string
+	hold            bool
+}
+
+// For says for which merchant the order is, where a book serves several.
+func For(merchantCode string) RecordOption { return func(r *recording) { r.merchant = merchantCode } }
+
+// Click makes the second of two clicks the first order: give the page that shows
+// the button a random token, and Record the token that comes with the click. The
+// same token with other content, such as another amount, is [ErrOtherContent].
+func Click(token string) RecordOption { return func(r *recording) { r.click = token } }
+
+// Hold keeps [Book.Run] from sending the order: only [Book.Send] does.
+func Hold() RecordOption { return func(r *recording) { r.hold = true } }
+
+// inEffect is what an effect's context knows of it.
+type inEffect struct{ order *row }
+
+type inEffectKey struct{}
+
+// Record keeps an order before anything of it is sent, in your transaction,
+// beside your own rows: either both are there or neither. An empty order number
+// is made by the book. The order comes back as it will go out; show the form
+// ([Book.Form]) or send it ([Book.Send]) after your commit has returned nil. An
+// order that needs no user is sent by [Book.Run] if you don't.
+//
+// The end of a bid ([ips.RegisterBidRequest.End]) keeps the number of its
+// registration. After a refused end the next one is a new order under the same
+// number; at most one is open.
+//
+// The error is an [*ips.ValidationError] if the request breaks the contract, such
+// as more than 300 rows of a repayment or 3000 of a transfer ([Split] makes
+// parts); [ErrRecorded] or [ErrOtherContent], each with the order that was there;
+// or an error of the database, after which your transaction is over whatever it
+// says of itself: roll back and begin anew.
+func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...RecordOption) (Order, error) {
+	if _, ok := tx.(*sql.DB); ok || tx == nil {
+		return Order{}, errors.New("orders: Record wants a transaction, so that the order and what it is for are recorded together")
+	}
+	var r recording
+	for _, opt := range opts {
+		opt(&r)
+	}
+	client, err := b.clients(ctx, r.merchant)
+	if err != nil {
+		return Order{}, err
+	}
+	if req == nil {
+		return Order{}, errors.New("orders: no request")
+	}
+	info, _ := req.Name().Info()
+	if info.Transport == ips.QueryService {
+		return Order{}, fmt.Errorf("orders: %s is a query and no order", req.Name())
+	}
+	numbered := ips.OrderNo(req) != ""
+	if !numbered && req.Name() != ips.OpEndBid {
+		req = ips.WithOrderNo(req, ips.NewOrderNo(b.prefix))
+	}
+	if req, err = client.Complete(req); err != nil {
+		return Order{}, err
+	}
+	o := &row{merchant: client.MerchantCode(), op: string(req.Name()), no: ips.OrderNo(req), state: StateRecorded, fen: int64(amountOf(req))}
+	begin := keyOf(o.merchant, req.Name(), o.no)
+	o.key = ordinal(begin, 1)
+	var click any
+	if r.click != "" {
+		sum := sha256.Sum256([]byte(o.merchant + "\x00" + r.click))
+		click = hex.EncodeToString(sum[:])
+	}
+	o.set(flagForm, info.Transport == ips.Redirect)
+	o.set(flagHeld, r.hold)
+	effect, _ := ctx.Value(inEffectKey{}).(*inEffect)
+	if effect != nil && !r.hold && !o.is(flagForm) {
+		// Released at the end of the effect's transaction, if that is still alive.
+		o.set(flagHeld, true)
+	}
+	if numbered || click != nil {
+		gone, err := b.gone(ctx, tx, begin, req.Name(), click)
+		if err != nil {
+			return Order{}, err
+		}
+		o.key = ordinal(begin, gone+1)
+	}
+	fresh, err := b.insert(ctx, tx, o, req, click)
+	if err != nil {
+		return Order{}, b.lost(err)
+	}
+	if fresh {
+		b.step("recorded")
+		if effect != nil && !r.hold && !o.is(flagForm) {
+			effect.order.further = append(effect.order.further, o.key)
+		}
+		order := b.order(o, req)
+		order.New = true
+		return order, nil
+	}
+	if click != nil {
+		first, err := b.one(ctx, tx, "click = ?", click)
+		if err != nil {
+			return Order{}, b.lost(err)
+		}
+		if first != nil {
+			return b.clicked(client, first, req, numbered)
+		}
+	}
+	for {
+		last, err := b.one(ctx, tx, "order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1", begin, behind(begin))
+		if err != nil || last == nil {
+			return Order{}, b.lost(errors.Join(err, fmt.Errorf("orders: %.100q is recorded and cannot be read", o.key)))
+		}
+		if req.Name() != ips.OpEndBid || last.state != StateRefused || ordinalOf(last.key) >= 99 {
+			recorded, err := b.request(last)
+			return b.order(last, recorded), errors.Join(fmt.Errorf("orders: %.100q: %w", last.key, ErrRecorded), err)
+		}
+		o.key = ordinal(begin, ordinalOf(last.key)+1)
+		if fresh, err = b.insert(ctx, tx, o, req, click); err != nil {
+			return Order{}, b.lost(err)
+		}
+		if fresh {
+			order := b.order(o, req)
+			order.New = true
+			return order, nil
+		}
+	}
+}
+
+// clicked is the order of an earlier click, if the request is the same.
+func (b *Book) clicked(client *ips.Client, first *row, req ips.Request, numbered bool) (Order, error) {
+	recorded, err := b.request(first)
+	if err != nil {
+		return Order{}, err
+	}
+	order := b.order(first, recorded)
+	if !numbered {
+		if req, err = client.Complete(ips.WithOrderNo(req, first.no)); err != nil {
+			return order, err
+		}
+	}
+	was, err := ips.MarshalRequest(recorded)
+	if err != nil {
+		return order, err
+	}
+	is, err := ips.MarshalRequest(req)
+	if err != nil {
+		return order, err
+	}
+	if recorded.Name() != req.Name() || !bytes.Equal(was, is) {
+		return order, fmt.Errorf("orders: %.100q: %w", first.key, ErrOtherContent)
+	}
+	return order, nil
+}
+
+// lost says after an error of the database in the caller's transaction what that
+// means for it.
+func (b *Book) lost(err error) error {
+	if b.classify(err) != Other {
+		return fmt.Errorf("orders: record: your transaction is over, roll back and begin anew: %w", b.dialect.explain(err))
+	}
+	return fmt.Errorf("orders: record: %w", b.dialect.explain(err))
+}
+
+// insert records an order; fresh is false if its key or its click is taken. It is
+// the first statement, because in MySQL a reading one could fix what the
+// transaction sees.
+func (b *Book) insert(ctx context.Context, tx Tx, o *row, req ips.Request, click any) (fresh bool, err error) {
+	data, err := ips.MarshalRequest(req)
+	if err != nil {
+		return false, err
+	}
+	body, err := b.pack(o.key, data)
+	if err != nil {
+		return false, err
+	}
+	due := "0"
+	if !o.is(flagForm) && !o.is(flagHeld) {
+		due = fmt.Sprintf("{now} + %d", us(b.pace.Grace))
+	}
+	text := "INSERT INTO ips_order (order_key, merchant, op, order_no, click, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, " +
+		"sent_us, handed_us, notfound_us, fen, sent, handed, tries, heard, notfound, flags, body) " +
+		"VALUES (?, ?, ?, ?, ?, ?, 1, '', '', 0, " + due + ", {now}, {now}, 0, 0, 0, 0, ?, 0, 0, 0, 0, 0, ?, ?)"
+	args := []any{o.key, o.merchant, o.op, o.no, click, string(o.state), o.fen, int64(o.flags), body}
+	if b.dialect == MySQL {
+		_, err := tx.ExecContext(ctx, b.query(text), args...)
+		if b.classify(err) == Duplicate {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	err = tx.QueryRowContext(ctx, b.query(text+" ON CONFLICT DO NOTHING RETURNING made_us"), args...).Scan(&o.madeUS)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// one reads an order in the caller's transaction, as it is now and not as it was
+// when that began. nil means that there is none.
+func (b *Book) one(ctx context.Context, tx Tx, where string, args ...any) (*row, error) {
+	var o row
+	err := tx.QueryRowContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE "+where+"{lock}"), args...).Scan(o.into()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &o, err
+}
+
+// gone refuses what was recorded by an order that has moved out, and says how many
+// refused ends of a bid have.
+func (b *Book) gone(ctx context.Context, tx Tx, begin string, op ips.Operation, click any) (ordinal int, err error) {
+	var key string
+	var state State
+	err = tx.QueryRowContext(ctx, b.query("SELECT order_key, state FROM ips_gone WHERE order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1"), begin, behind(begin)).Scan(&key, &state)
+	if err == nil && op == ips.OpEndBid && state == StateRefused {
+		ordinal, err = ordinalOf(key), sql.ErrNoRows
+	}
+	if errors.Is(err, sql.ErrNoRows) && click != nil {
+		err = tx.QueryRowContext(ctx, b.query("SELECT order_key FROM ips_gone WHERE click = ?"), click).Scan(&key)
+	}
+	switch {
+	case err == nil:
+		return 0, fmt.Errorf("orders: %.100q, which has moved out: %w", key, ErrRecorded)
+	case errors.Is(err, sql.ErrNoRows):
+		return ordinal, nil
+	}
+	return 0, b.lost(err)
+}
