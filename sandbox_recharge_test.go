@@ -251,7 +251,7 @@ func TestWithholdingRechargeRefused(t *testing.T) {
 // type or number that there is none.
 func TestSandboxQueryTrade(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(0)
 	ask := func(no string, kind ips.TradeType) *ips.QueryTradeResponse {
 		t.Helper()
@@ -263,8 +263,8 @@ func TestSandboxQueryTrade(t *testing.T) {
 		return got
 	}
 	paid, unpaid, left := rechargeOf(s, p, 500*ips.Yuan), rechargeOf(s, p, 300*ips.Yuan), rechargeOf(s, p, 200*ips.Yuan)
-	s.PayAtBank(seal(t, s.Client().Recharge, paid), true)
-	s.PayAtBank(seal(t, s.Client().Recharge, unpaid), false)
+	s.Carry(seal(t, s.Client().Recharge, paid))
+	s.FailAtBank(seal(t, s.Client().Recharge, unpaid))
 	s.Leave(seal(t, s.Client().Recharge, left))
 	for _, tt := range []struct {
 		req   ips.RechargeRequest

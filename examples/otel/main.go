@@ -106,7 +106,7 @@ func story(ctx context.Context, tp trace.TracerProvider, mp metric.MeterProvider
 // forge posts what a stranger could.
 func forge(h http.Handler) {
 	fields := url.Values{"pMerCode": {"808801"}, "pErrCode": {"MG00000F"}, "pErrMsg": {""}, "p3DesXmlPara": {""}, "pSign": {"0"}}
-	r := httptest.NewRequest(http.MethodPost, "/notify/an-operation-of-his-own", nil)
+	r := httptest.NewRequest(http.MethodPost, "/ips/notify/an-operation-of-his-own", nil)
 	r.PostForm = fields
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	h.ServeHTTP(httptest.NewRecorder(), r)

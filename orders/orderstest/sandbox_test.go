@@ -23,7 +23,7 @@ import (
 func TestSandboxLoan(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		mux := http.NewServeMux()
-		server := ipstest.NewServer(t, ipstest.Handler(mux))
+		server := ipstest.NewServer(t, ipstest.WithHandler(mux))
 		cfg := server.Config()
 		cfg.Environment.TradeQuery = ips.TradeQueryAtQuery
 		client, err := ips.NewClient(cfg)
@@ -32,8 +32,8 @@ func TestSandboxLoan(t *testing.T) {
 		db := pool(t, s.driver, s.dsn)
 		b := s.open(db, nil)
 		in := ips.Inbound{Hear: b.Hear}
-		mux.Handle("/notify/", client.NotifyHandler(in))
-		mux.Handle("/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
+		mux.Handle("/ips/notify/", client.NotifyHandler(in))
+		mux.Handle("/ips/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
 
 		borrower, investor := server.Person(0), server.Person(0)
 		var carried []orders.Order
@@ -60,19 +60,19 @@ func TestSandboxLoan(t *testing.T) {
 			}
 			return err
 		})
-		carry := func(req ips.Request, fault ipstest.WireFault) orders.Order {
+		carry := func(req ips.Request, fault ipstest.Fault) orders.Order {
 			t.Helper()
 			o := s.record(b, req)
 			form, err := b.Form(bg(), o)
 			require.NoError(t, err)
 			if fault != 0 {
-				server.BreakNext(req.Name(), fault)
+				server.Fault(req.Name(), fault)
 			}
 			server.Carry(form)
 			server.WaitIdle()
 			return o
 		}
-		for _, fault := range []ipstest.WireFault{0, ipstest.NoticeLost, ipstest.NoticeTwice, ipstest.NoticeForged, ipstest.NoticeForeign, ipstest.NoticeAmountChanged} {
+		for _, fault := range []ipstest.Fault{0, ipstest.NoticeLost, ipstest.NoticeTwice, ipstest.NoticeForged, ipstest.NoticeForeign, ipstest.NoticeAmountChanged} {
 			q := recharge(300 * ips.Yuan)
 			q.Account, q.IdentNo, q.RealName = investor.Account, investor.IdentNo, investor.Name
 			q.Date = server.Today()
@@ -91,8 +91,8 @@ func TestSandboxLoan(t *testing.T) {
 			s.is(claim, orders.StateDone)
 			transfer.Rows = append(transfer.Rows, ips.TransferRow{OriginalOrderNo: claim.OrderNo, Amount: 500 * ips.Yuan, FromAccount: investor.Account, ToAccount: borrower.Account})
 		}
-		server.FailRow(ips.OpTransfer, 2)
-		server.BreakNext(ips.OpTransfer, ipstest.ConnectionBroken) // the answer is lost
+		server.Fault(ips.OpTransfer, ipstest.FailedRow(2))
+		server.Fault(ips.OpTransfer, ipstest.ConnectionBroken) // the answer is lost
 		release, err := b.Send(bg(), s.record(b, transfer))
 		require.NoError(t, err)
 		server.WaitIdle()
