@@ -195,7 +195,7 @@ func (b *books) page(w http.ResponseWriter, _ *http.Request, resp ips.Response, 
 
 func (b *books) inbound() ips.Inbound {
 	return ips.Inbound{
-		Hear:    ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(b.recharged, ignore)),
+		Hear:    ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(b.recharged, nil)),
 		OnError: func(_ *http.Request, err error) { fmt.Println("inbound:", err) },
 	}
 }
@@ -217,19 +217,19 @@ func (b *books) rechargeForm(s *ipstest.Server, p ipstest.Person, orderNo string
 func TestCookbookCreditedOnce(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
-	s := ipstest.NewServer(t, ipstest.Handler(mux)) // IPS, in this process
-	b := newBooks()                                 // the platform under test
-	once := new(ipstest.MemoryOnce)                 // or the real one, on a test database
-	in := ips.Inbound{Hear: ips.Deduplicated(once, ips.On(b.recharged, ignore))}
-	mux.Handle("/notify/", s.Client().NotifyHandler(in))
-	mux.Handle("/return/", s.Client().ReturnHandler(in, b.page))
+	s := ipstest.NewServer(t, ipstest.WithHandler(mux)) // IPS, in this process
+	b := newBooks()                                     // the platform under test
+	once := new(ipstest.MemoryOnce)                     // or the real one, on a test database
+	in := ips.Inbound{Hear: ips.Deduplicated(once, ips.On(b.recharged, nil))}
+	mux.Handle("/ips/notify/", s.Client().NotifyHandler(in))
+	mux.Handle("/ips/return/", s.Client().ReturnHandler(in, b.page))
 
-	p := s.Person(0)                                 // with an account, without money
-	form := b.rechargeForm(s, p, "R1")               // what your page serves
-	s.BreakNext(ips.OpRecharge, ipstest.NoticeTwice) // the notification will come twice
-	s.Carry(form)                                    // the browser: to IPS, and back to /return/
-	s.WaitIdle()                                     // all notifications are delivered
-	s.Resend(ips.OpRecharge, "R1")                   // and once more
+	p := s.Person(0)                             // with an account, without money
+	form := b.rechargeForm(s, p, "R1")           // what your page serves
+	s.Fault(ips.OpRecharge, ipstest.NoticeTwice) // the notification will come twice
+	s.Carry(form)                                // the browser: to IPS, and back to /ips/return/
+	s.WaitIdle()                                 // all notifications are delivered
+	s.Resend(ips.OpRecharge, "R1")               // and once more
 	s.WaitIdle()
 
 	if got := b.credited[p.Account]; got != 500*ips.Yuan {
@@ -240,18 +240,18 @@ func TestCookbookCreditedOnce(t *testing.T) {
 // Without a route for web returns only the notification tells how it ended.
 func Example_cookbookFaults() {
 	mux := http.NewServeMux()
-	s := ipstest.Start(ipstest.Handler(mux))
+	s := ipstest.Start(ipstest.WithHandler(mux))
 	defer s.Close()
 	b := newBooks()
-	mux.Handle("/notify/", s.Client().NotifyHandler(b.inbound()))
+	mux.Handle("/ips/notify/", s.Client().NotifyHandler(b.inbound()))
 	p := s.Person(0)
 
-	for i, fault := range []ipstest.WireFault{
+	for i, fault := range []ipstest.Fault{
 		ipstest.NoticeForged, ipstest.NoticeForeign, ipstest.NoticeAmountChanged, ipstest.NoticeLost,
 	} {
 		orderNo := fmt.Sprintf("R%d", i)
 		form := b.rechargeForm(s, p, orderNo)
-		s.BreakNext(ips.OpRecharge, fault)
+		s.Fault(ips.OpRecharge, fault)
 		s.Carry(form)
 		s.WaitIdle()
 		fmt.Println(orderNo, b.orders[orderNo].state)
@@ -272,12 +272,12 @@ func Example_cookbookFaults() {
 
 // Users who do not do what they should.
 func Example_cookbookPeople() {
-	s := ipstest.Start(ipstest.Manual())
+	s := ipstest.Start(ipstest.WithManual())
 	defer s.Close()
 	b, p := newBooks(), s.Person(0)
 
-	paid := s.PayAtBank(b.rechargeForm(s, p, "R1"), true)
-	unpaid := s.PayAtBank(b.rechargeForm(s, p, "R2"), false)
+	paid := s.Carry(b.rechargeForm(s, p, "R1"))
+	unpaid := s.FailAtBank(b.rechargeForm(s, p, "R2"))
 	cancelled := s.Cancel(b.rechargeForm(s, p, "R3"))
 	s.Leave(b.rechargeForm(s, p, "R4")) // he closes the page
 	s.Advance(time.Hour)                // and IPS gives him up
@@ -308,7 +308,7 @@ func Example_cookbookPending() {
 			FromAccount: investor.Account, ToAccount: borrower.Account,
 		}},
 	}
-	s.HoldNext(ips.OpTransfer)
+	s.Fault(ips.OpTransfer, ipstest.Held)
 
 	state := ips.OrderRecorded // saved, together with req; as OrderUnknown just before the call
 	answer, err := client.Transfer(ctx, req)
@@ -380,7 +380,7 @@ func Example_cookbookHandle() {
 		OrderNo: "U1", BidNo: "B1", Date: s.Today(), Amount: ips.Yuan, Owner: ips.BorrowerMargin,
 		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 	}
-	s.RefuseNext(ips.OpUnfreezeMargin, ips.CodeFailed, "系统维护中")
+	s.Fault(ips.OpUnfreezeMargin, ipstest.Refusal(ips.CodeFailed, "系统维护中"))
 
 	answer, err := client.UnfreezeMargin(ctx, req)
 	if answer != nil { // IPS has answered: yes, not yet, no, or nothing to go by
@@ -413,7 +413,7 @@ func Example_cookbookFateUnknown() {
 		OrderNo: "U1", BidNo: bid.BidNo, Date: s.Today(), Amount: 400 * ips.Yuan, Owner: ips.GuarantorMargin,
 		IdentNo: guarantor.IdentNo, RealName: guarantor.Name, Account: guarantor.Account,
 	}
-	s.BreakNext(ips.OpUnfreezeMargin, ipstest.ConnectionBroken)
+	s.Fault(ips.OpUnfreezeMargin, ipstest.ConnectionBroken)
 
 	state := ips.OrderUnknown // written before the call left
 	_, err = client.UnfreezeMargin(ctx, req)
@@ -432,7 +432,7 @@ func Example_cookbookFateUnknown() {
 // What a wrong key looks like from outside.
 func Example_cookbookSignature() {
 	mux := http.NewServeMux()
-	s := ipstest.Start(ipstest.Handler(mux))
+	s := ipstest.Start(ipstest.WithHandler(mux))
 	defer s.Close()
 
 	wrong := map[string]func(*ips.Config){
@@ -443,7 +443,7 @@ func Example_cookbookSignature() {
 		"nothing":  func(*ips.Config) {},
 	}
 	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {}) // of no interest here
-	mux.HandleFunc("/notify/sign-auto-repay", func(_ http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/ips/notify/sign-auto-repay", func(_ http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil { // so that several clients can read it
 			log.Fatal(err)
 		}
@@ -565,7 +565,7 @@ func Example_cookbookStart() {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "ips.json")
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": "900001", "IPS_CERT": strings.Repeat("c", 128), "IPS_3DES_KEY": "a-key-of-24-characters!!", "IPS_3DES_IV": "8-chars-",
+		"IPS_MERCHANT": "900001", "IPS_CERT": strings.Repeat("c", 128), "IPS_3DES_KEY": "abcdefghijklmnopqrstuvwx", "IPS_3DES_IV": "8 of IV.",
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
@@ -621,7 +621,7 @@ func Example_cookbookStart() {
 
 // He left the pages of the account opening, and comes back.
 func Example_cookbookClosedPage() {
-	s := ipstest.Start(ipstest.Manual())
+	s := ipstest.Start(ipstest.WithManual())
 	defer s.Close()
 	client, p := s.Client(), s.NewPerson()
 
@@ -639,7 +639,7 @@ func Example_cookbookClosedPage() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(s.Confirm(again).Base().Outcome)
+	fmt.Println(s.Carry(again).Base().Outcome)
 	// Output: success
 }
 
@@ -660,7 +660,7 @@ func Example_cookbookPart() {
 			FromAccount: investor.Account, ToAccount: borrower.Account,
 		})
 	}
-	s.FailRow(ips.OpTransfer, 2)
+	s.Fault(ips.OpTransfer, ipstest.FailedRow(2))
 	if _, err := client.Transfer(ctx, req); err != nil {
 		log.Fatal(err)
 	}
@@ -683,7 +683,7 @@ func Example_cookbookPart() {
 
 // Two merchants in one program: a client each, and a path each.
 func Example_cookbookTwoMerchants() {
-	s := ipstest.Start(ipstest.SecondMerchant())
+	s := ipstest.Start(ipstest.WithSecondMerchant())
 	defer s.Close()
 	mux := http.NewServeMux()
 	site := httptest.NewServer(mux)
@@ -755,6 +755,24 @@ func Example_cookbookOldAddresses() {
 	// Output: done
 }
 
+// A fee of a tenth of a percent, and a column in yuan.
+func Example_cookbookPercent() {
+	amount, err := ips.ParseAmount("1235.55")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(amount.Times(10*ips.BasisPoint, ips.HalfUp)) // 0.1 %, as number_format rounds
+	fmt.Println(amount.Times(10*ips.BasisPoint, ips.Down))
+
+	old := ips.Decimal{Amount: amount} // of a DECIMAL(11,2) column
+	inSQL, err := old.Value()
+	fmt.Println(inSQL, err)
+	// Output:
+	// 1.24
+	// 1.23
+	// 1235.55 <nil>
+}
+
 type sqlOnce struct{ db *sql.DB }
 
 type txKey struct{}
@@ -782,13 +800,13 @@ func (o sqlOnce) Do(ctx context.Context, key ips.AnswerKey, fn func(context.Cont
 // The handler finds the transaction in its context.
 func Example_cookbookOnce() {
 	mux := http.NewServeMux()
-	s := ipstest.Start(ipstest.Handler(mux))
+	s := ipstest.Start(ipstest.WithHandler(mux))
 	defer s.Close()
 	db := sql.OpenDB(new(uniqueColumn))
 	defer db.Close()
 	fails := 1
 
-	mux.Handle("/notify/", s.Client().NotifyHandler(ips.Inbound{
+	mux.Handle("/ips/notify/", s.Client().NotifyHandler(ips.Inbound{
 		Hear: ips.Deduplicated(sqlOnce{db}, ips.On(func(ctx context.Context, a *ips.OpenAccountResponse) error {
 			tx := ctx.Value(txKey{}).(*sql.Tx)
 			if fails--; fails == 0 { // the database had to give up: IPS says it again
@@ -820,12 +838,15 @@ var (
 	cookbookLink   = regexp.MustCompile(`\]\(#([^)]+)\)`)
 )
 
-// The cookbooks show code of this file, in the same order, under the same
+// The cookbooks show code of this file and of examples/mysql, in the same order, under the same
 // anchors, and name every operation.
 func TestCookbook(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("example_cookbook_test.go")
 	require.NoError(t, err)
+	mysql, err := os.ReadFile("examples/mysql/once.go") // a module of its own, for its driver
+	require.NoError(t, err)
+	source = append(source, mysql...)
 	var anchors, code [2][]string
 	for i, file := range []string{"docs/cookbook.md", "docs/cookbook.zh-CN.md"} {
 		text, err := os.ReadFile(file)

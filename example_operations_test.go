@@ -607,7 +607,7 @@ func ExampleClient_QueryAccount() {
 
 // 交易查询: of a platform that has it, as Environment.TradeQuery says.
 func ExampleClient_QueryTrade() {
-	ipsrv := ipstest.Start(ipstest.Manual())
+	ipsrv := ipstest.Start(ipstest.WithManual())
 	defer ipsrv.Close()
 	client := ipsrv.Client()
 	user := ipsrv.Person(0)
@@ -620,7 +620,7 @@ func ExampleClient_QueryTrade() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ipsrv.PayAtBank(form, true)
+	ipsrv.Carry(form)
 
 	kind, certain, _ := ips.TradeTypeOf(recharge)
 	trade, err := client.QueryTrade(context.Background(), ips.QueryTradeRequest{OrderNo: recharge.OrderNo, Type: kind})

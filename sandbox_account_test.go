@@ -89,7 +89,7 @@ func TestOpenAccountTwiceIsOnce(t *testing.T) {
 
 func TestOpenAccountLeftMidway(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.NewPerson()
 	req := openingOf(s, p)
 	form := seal(t, s.Client().OpenAccount, req)
@@ -105,7 +105,7 @@ func TestOpenAccountLeftMidway(t *testing.T) {
 	assert.Empty(t, late.Account)
 
 	// The same number resumes it.
-	opened := answerOf[*ips.OpenAccountResponse](t, s.Confirm(form))
+	opened := answerOf[*ips.OpenAccountResponse](t, s.Carry(form))
 	require.NoError(t, opened.Err())
 	assert.Equal(t, ips.AccountOpened, opened.Status)
 	assert.Equal(t, "0001", opened.CardLast4)
@@ -114,18 +114,18 @@ func TestOpenAccountLeftMidway(t *testing.T) {
 
 func TestOpenAccountResumedInTime(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	form := seal(t, s.Client().OpenAccount, openingOf(s, s.NewPerson()))
 	s.Leave(form)
 	s.Advance(10 * time.Minute)
-	opened := answerOf[*ips.OpenAccountResponse](t, s.Confirm(form))
+	opened := answerOf[*ips.OpenAccountResponse](t, s.Carry(form))
 	require.NoError(t, opened.Err())
 	sameBothWays(t, s, opened)
 }
 
 func TestOpenAccountCancelled(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	got := answerOf[*ips.OpenAccountResponse](t, s.Cancel(seal(t, s.Client().OpenAccount, openingOf(s, s.NewPerson()))))
 	requireRefusal(t, "MG01091F", got)
 	assert.Equal(t, ips.AccountFailed, got.Status)
@@ -169,7 +169,7 @@ func TestSandboxQueries(t *testing.T) {
 		}, got)
 	})
 	t.Run("account without mandate", func(t *testing.T) {
-		s.Mandate(p.Account, false)
+		s.RevokeMandate(p.Account)
 		got, err := c.QueryAccount(ctx, p.Account)
 		require.NoError(t, err)
 		assert.Equal(t, "01", got.SignStatus)
@@ -191,7 +191,7 @@ func TestSandboxQueries(t *testing.T) {
 // A client with another's keys gets nowhere, and believes nothing.
 func TestWrongKeys(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.SecondMerchant())
+	s := startIPS(t, ipstest.WithSecondMerchant())
 	cfg := s.Config()
 	cfg.Cert = s.Second().Config().Cert
 	c, err := ips.NewClient(cfg)

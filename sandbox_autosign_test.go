@@ -84,7 +84,7 @@ func TestSignAutoBidRefused(t *testing.T) {
 
 func TestSignAutoBidPage(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(0)
 	got := answerOf[*ips.SignAutoBidResponse](t, s.Cancel(seal(t, s.Client().SignAutoBid, autoBidContractOf(s, p))))
 	requireRefusal(t, "MG06091F", got)
@@ -108,7 +108,7 @@ func TestAutoBid(t *testing.T) {
 	bid := openBid(t, s, s.Person(500*ips.Yuan))
 	investor := s.Person(3000 * ips.Yuan)
 	authNo := signAutoBid(t, s, autoBidContractOf(s, investor))
-	s.SetManual(investor.Account, true) // he is not asked
+	s.SetManual(investor.Account) // he is not asked
 
 	req := autoInvestmentOf(s, bid, investor, authNo, 2000*ips.Yuan)
 	got, err := s.Client().AutoBid(t.Context(), req)
@@ -255,7 +255,7 @@ func TestSignAutoRepayRefused(t *testing.T) {
 
 func TestSignAutoRepayPage(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(0)
 	got := answerOf[*ips.SignAutoRepayResponse](t, s.Cancel(seal(t, s.Client().SignAutoRepay, autoRepayContractOf(s, p))))
 	requireRefusal(t, "MG07091F", got)

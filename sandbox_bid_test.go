@@ -96,20 +96,20 @@ func TestRegisterBidText(t *testing.T) {
 		available ips.Amount
 		frozen    ips.Amount
 	}{
-		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, true) },
+		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplyYes(p.Mobile) },
 			ips.CodeBidRaising, ips.BidRaising, 100 * ips.Yuan, 500 * ips.Yuan},
 		{"yes in the last minute", func(s *ipstest.Server, p ipstest.Person) {
 			s.Advance(29*time.Minute + 59*time.Second)
-			s.ReplySMS(p.Mobile, true)
+			s.ReplyYes(p.Mobile)
 		}, ips.CodeBidRaising, ips.BidRaising, 100 * ips.Yuan, 500 * ips.Yuan},
-		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, false) },
+		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplyNo(p.Mobile) },
 			ips.CodeBidFailed, ips.BidFailed, 600 * ips.Yuan, 0},
 		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(40 * time.Minute) },
 			ips.CodeBidNoReply, ips.BidFailed, 600 * ips.Yuan, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := startIPS(t, ipstest.Manual())
+			s := startIPS(t, ipstest.WithManual())
 			borrower := s.Person(600 * ips.Yuan)
 			req := bidOf(s, borrower)
 			first := carry[*ips.BidResponse](t, s, s.Client().RegisterBid, req)
@@ -134,17 +134,17 @@ func TestRegisterBidText(t *testing.T) {
 // A bid that failed has left its number free.
 func TestRegisterBidAfterFailure(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	borrower := s.Person(600 * ips.Yuan)
 	failed := bidOf(s, borrower)
 	carry[*ips.BidResponse](t, s, s.Client().RegisterBid, failed)
-	s.ReplySMS(borrower.Mobile, false)
+	s.ReplyNo(borrower.Mobile)
 	s.WaitNotification(ips.OpRegisterBid, failed.OrderNo)
 
 	req := bidOf(s, borrower)
 	req.BidNo = failed.BidNo
 	first := carry[*ips.BidResponse](t, s, s.Client().RegisterBid, req)
-	s.ReplySMS(borrower.Mobile, true)
+	s.ReplyYes(borrower.Mobile)
 	require.NoError(t, notified(t, s, first).Err())
 }
 
@@ -152,11 +152,11 @@ func TestRegisterBidAfterFailure(t *testing.T) {
 // he said yes.
 func TestRegisterBidMarginSpent(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	borrower := s.Person(600 * ips.Yuan)
 	first := carry[*ips.BidResponse](t, s, s.Client().RegisterBid, bidOf(s, borrower))
 	require.NoError(t, carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, withdrawalOf(s, borrower, 200*ips.Yuan)).Err())
-	s.ReplySMS(borrower.Mobile, true)
+	s.ReplyYes(borrower.Mobile)
 	final := notified(t, s, first)
 	requireRefusal(t, ips.CodeBidRefused, final)
 	assert.Equal(t, ips.BidFailed, final.Status)
@@ -230,17 +230,17 @@ func TestEndBid(t *testing.T) {
 
 func TestEndBidRefused(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	borrower, investor := s.Person(2000*ips.Yuan), s.Person(1000*ips.Yuan)
-	s.SetManual(borrower.Account, false)
+	s.SetAuto(borrower.Account)
 	open, ended, running := openBid(t, s, borrower), openBid(t, s, borrower), s.Bid(borrower, 1000*ips.Yuan)
 	endOfBid(t, s, ended)
 	s.PayOut(running, s.Invest(running, investor, 400*ips.Yuan))
 
-	s.SetManual(borrower.Account, true)
+	s.SetManual(borrower.Account)
 	failed, waiting := bidOf(s, borrower), bidOf(s, borrower)
 	carry[*ips.BidResponse](t, s, s.Client().RegisterBid, failed)
-	s.ReplySMS(borrower.Mobile, false)
+	s.ReplyNo(borrower.Mobile)
 	s.WaitNotification(ips.OpRegisterBid, failed.OrderNo)
 	carry[*ips.BidResponse](t, s, s.Client().RegisterBid, waiting)
 
@@ -302,7 +302,7 @@ func TestRegisterCreditorRefused(t *testing.T) {
 	borrower, investor, other := s.Person(5000*ips.Yuan), s.Person(9090*ips.Yuan), s.Person(0)
 	bid, ended := openBid(t, s, borrower), openBid(t, s, borrower)
 	endOfBid(t, s, ended)
-	s.SetManual(borrower.Account, true)
+	s.SetManual(borrower.Account)
 	waiting := bidOf(s, borrower)
 	carry[*ips.BidResponse](t, s, s.Client().RegisterBid, waiting)
 	first := investmentOf(s, bid, investor, 8000*ips.Yuan)
@@ -337,11 +337,11 @@ func TestRegisterCreditorPage(t *testing.T) {
 		code   ips.Code
 		frozen ips.Amount
 	}{
-		{"confirmed", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Confirm(f) },
+		{"confirmed", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Carry(f) },
 			ips.CodeSuccess, 1010 * ips.Yuan},
-		{"confirmed at the third try", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Confirm(f, "000000", "111111") },
+		{"confirmed at the third try", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Carry(f, "000000", "111111") },
 			ips.CodeSuccess, 1010 * ips.Yuan},
-		{"three wrong passwords", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Confirm(f, "000000", "111111", "222222") },
+		{"three wrong passwords", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Carry(f, "000000", "111111", "222222") },
 			"MG03092F", 0},
 		{"cancelled", func(s *ipstest.Server, f *ips.Form) ips.Response { return s.Cancel(f) }, "MG03091F", 0},
 		{"left", func(s *ipstest.Server, f *ips.Form) ips.Response {
@@ -355,7 +355,7 @@ func TestRegisterCreditorPage(t *testing.T) {
 			s := startIPS(t)
 			investor := s.Person(2000 * ips.Yuan)
 			bid := openBid(t, s, s.Person(500*ips.Yuan))
-			s.SetManual(investor.Account, true)
+			s.SetManual(investor.Account)
 			form := seal(t, s.Client().RegisterCreditor, investmentOf(s, bid, investor, 1000*ips.Yuan))
 			got := answerOf[*ips.CreditorResponse](t, tt.act(s, form))
 			assert.Equal(t, tt.code, got.Code)
@@ -364,7 +364,7 @@ func TestRegisterCreditorPage(t *testing.T) {
 			s.AssertBalance(investor.Account, 2000*ips.Yuan-tt.frozen, tt.frozen)
 
 			// What is done stays done; what was refused may be confirmed anew.
-			again := answerOf[*ips.CreditorResponse](t, s.Confirm(form))
+			again := answerOf[*ips.CreditorResponse](t, s.Carry(form))
 			assert.Equal(t, ips.CodeSuccess, again.Code)
 			if tt.code == ips.CodeSuccess {
 				assert.Equal(t, withoutVia(got), withoutVia(again))
@@ -380,11 +380,11 @@ func TestRegisterCreditorTooLate(t *testing.T) {
 	s := startIPS(t)
 	slow, quick := s.Person(10_100*ips.Yuan), s.Person(10_100*ips.Yuan)
 	bid := openBid(t, s, s.Person(500*ips.Yuan))
-	s.SetManual(slow.Account, true)
+	s.SetManual(slow.Account)
 	form := seal(t, s.Client().RegisterCreditor, investmentOf(s, bid, slow, 10_000*ips.Yuan))
 	s.Leave(form)
 	require.NoError(t, carry[*ips.CreditorResponse](t, s, s.Client().RegisterCreditor, investmentOf(s, bid, quick, ips.Yuan)).Err())
-	got := answerOf[*ips.CreditorResponse](t, s.Confirm(form))
+	got := answerOf[*ips.CreditorResponse](t, s.Carry(form))
 	requireRefusal(t, "MG03119F", got)
 	sameBothWays(t, s, got)
 	s.AssertBalance(slow.Account, 10_100*ips.Yuan, 0)
@@ -479,7 +479,7 @@ func TestRegisterGuarantorCancelled(t *testing.T) {
 	s := startIPS(t)
 	bid := openBid(t, s, s.Person(500*ips.Yuan))
 	guarantor := s.Person(300 * ips.Yuan)
-	s.SetManual(guarantor.Account, true)
+	s.SetManual(guarantor.Account)
 	got := answerOf[*ips.RegisterGuarantorResponse](t, s.Cancel(seal(t, s.Client().RegisterGuarantor, guaranteeOf(s, bid, guarantor))))
 	requireRefusal(t, "MG04091F", got)
 	assert.Equal(t, ips.ClaimFailed, got.Status)

@@ -18,7 +18,7 @@ func TestFateSettledByRepetition(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		fault ipstest.WireFault
+		fault ipstest.Fault
 		cause func(error) bool
 		done  bool // IPS did it before the fault
 	}{
@@ -39,7 +39,7 @@ func TestFateSettledByRepetition(t *testing.T) {
 			s := startIPS(t)
 			l := openLoan(t, s)
 			req := l.unfreezing(s, ips.BorrowerMargin, 200*ips.Yuan)
-			s.BreakNext(ips.OpUnfreezeMargin, tt.fault)
+			s.Fault(ips.OpUnfreezeMargin, tt.fault)
 
 			_, err := s.Client().UnfreezeMargin(t.Context(), req)
 			var unknown *ips.FateUnknownError
@@ -65,12 +65,12 @@ func TestFateSettledByRepetition(t *testing.T) {
 // The same for a form that the server posts.
 func TestFateOfServerPostedForm(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []ipstest.WireFault{ipstest.ConnectionBroken, ipstest.AnswerTruncated, ipstest.BadGateway} {
+	for _, fault := range []ipstest.Fault{ipstest.ConnectionBroken, ipstest.AnswerTruncated, ipstest.BadGateway} {
 		s := startIPS(t)
 		bid := openBid(t, s, s.Person(500*ips.Yuan))
 		investor := s.Person(3000 * ips.Yuan)
 		req := autoInvestmentOf(s, bid, investor, signAutoBid(t, s, autoBidContractOf(s, investor)), 2000*ips.Yuan)
-		s.BreakNext(ips.OpAutoBid, fault)
+		s.Fault(ips.OpAutoBid, fault)
 		_, err := s.Client().AutoBid(t.Context(), req)
 		require.ErrorIs(t, err, ips.ErrFateUnknown)
 		got, err := s.Client().AutoBid(t.Context(), req)
@@ -83,14 +83,14 @@ func TestFateOfServerPostedForm(t *testing.T) {
 // What does not verify is not believed, and IPS repeats what was refused.
 func TestForgedNotices(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []ipstest.WireFault{ipstest.NoticeForged, ipstest.NoticeForeign} {
+	for _, fault := range []ipstest.Fault{ipstest.NoticeForged, ipstest.NoticeForeign} {
 		s := startIPS(t)
 		p := s.Person(0)
-		s.BreakNext(ips.OpRecharge, fault)
+		s.Fault(ips.OpRecharge, fault)
 		got := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, rechargeOf(s, p, 500*ips.Yuan))
 		sameBothWays(t, s, got)
 		s.WaitIdle()
-		assert.Equal(t, 2, countNotices(s), "the account opening's, and the genuine one")
+		assert.Equal(t, 1, countNotices(s), "the genuine one")
 	}
 }
 
@@ -100,7 +100,7 @@ func TestNoticeWithAnotherAmount(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	p := s.Person(0)
-	s.BreakNext(ips.OpRecharge, ipstest.NoticeAmountChanged)
+	s.Fault(ips.OpRecharge, ipstest.NoticeAmountChanged)
 	req := rechargeOf(s, p, 500*ips.Yuan)
 	carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
 	s.WaitIdle()
@@ -121,7 +121,7 @@ func TestNoticeLostOrTwice(t *testing.T) {
 	s.WaitIdle()
 	before := countNotices(s)
 
-	s.BreakNext(ips.OpRecharge, ipstest.NoticeLost)
+	s.Fault(ips.OpRecharge, ipstest.NoticeLost)
 	req := rechargeOf(s, p, 500*ips.Yuan)
 	got := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
 	require.NoError(t, got.Err()) // the web return has come
@@ -132,7 +132,7 @@ func TestNoticeLostOrTwice(t *testing.T) {
 	s.WaitIdle()
 	assert.Equal(t, before+1, countNotices(s))
 
-	s.BreakNext(ips.OpRecharge, ipstest.NoticeTwice)
+	s.Fault(ips.OpRecharge, ipstest.NoticeTwice)
 	carry[*ips.RechargeResponse](t, s, s.Client().Recharge, rechargeOf(s, p, 500*ips.Yuan))
 	s.WaitIdle()
 	assert.Equal(t, before+3, countNotices(s))

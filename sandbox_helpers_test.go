@@ -27,9 +27,11 @@ func noon() time.Time { return time.Date(2026, time.March, 2, 12, 0, 0, 0, ips.C
 func today() ips.Date { return ips.DateOf(noon()) }
 
 // startIPS starts a sandbox for a test.
+// Repetitions are answered with the first result here; what a client makes of a
+// refusal is tested for itself.
 func startIPS(t *testing.T, opts ...ipstest.Option) *ipstest.Server {
 	t.Helper()
-	return ipstest.NewServer(t, append([]ipstest.Option{ipstest.Clock(noon)}, opts...)...)
+	return ipstest.NewServer(t, append([]ipstest.Option{ipstest.WithClock(noon), ipstest.WithRepeatFirst()}, opts...)...)
 }
 
 // seal makes a form of a request that the contract allows.
@@ -43,7 +45,7 @@ func seal[Q any](t *testing.T, method func(Q) (*ips.Form, error), req Q) *ips.Fo
 // carry brings a request to IPS and back by a user who agrees to it.
 func carry[R ips.Response, Q any](t *testing.T, s *ipstest.Server, method func(Q) (*ips.Form, error), req Q) R {
 	t.Helper()
-	return answerOf[R](t, s.Confirm(seal(t, method, req)))
+	return answerOf[R](t, s.Carry(seal(t, method, req)))
 }
 
 func answerOf[R ips.Response](t *testing.T, resp ips.Response) R {
@@ -142,7 +144,7 @@ func refusedForms[Q any](t *testing.T, s *ipstest.Server, method func(Q) (*ips.F
 	t.Helper()
 	refusedAll(t, s, good, changes, accounts, func(t *testing.T, req Q) ips.Response {
 		t.Helper()
-		return s.Confirm(seal(t, method, req))
+		return s.Carry(seal(t, method, req))
 	})
 }
 

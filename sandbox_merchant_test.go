@@ -17,7 +17,7 @@ import (
 // In MD5withRSA mode answers of every transport are signed with the key of IPS.
 func TestRSA(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.MD5withRSA())
+	s := startIPS(t, ipstest.WithMD5withRSA())
 	l := runLoan(t, s) // forms, a web service, notifications
 	authNo := signAutoRepay(t, s, autoRepayContractOf(s, l.borrower))
 	first, err := s.Client().AutoRepay(t.Context(), autoRepaymentOf(s, l.bid, authNo, instalment(l.ofFirst, 600*ips.Yuan)))
@@ -49,7 +49,7 @@ func TestRSA(t *testing.T) {
 // Two merchants at one IPS share nothing.
 func TestTwoMerchants(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.SecondMerchant())
+	s := startIPS(t, ipstest.WithSecondMerchant())
 	other := s.Second()
 	mine, his := s.Person(500*ips.Yuan), other.Person(700*ips.Yuan)
 
@@ -119,10 +119,10 @@ func TestHandlersCreditOnce(t *testing.T) {
 	t.Parallel()
 	books := &ledger{credited: make(map[string]ips.Amount)}
 	mux := http.NewServeMux()
-	s := startIPS(t, ipstest.Handler(mux))
+	s := startIPS(t, ipstest.WithHandler(mux))
 	inbound := ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(books.credit, ignore))}
-	mux.Handle("/notify/", s.Client().NotifyHandler(inbound))
-	mux.Handle("/return/", s.Client().ReturnHandler(inbound, func(w http.ResponseWriter, _ *http.Request, _ ips.Response, err error) {
+	mux.Handle("/ips/notify/", s.Client().NotifyHandler(inbound))
+	mux.Handle("/ips/return/", s.Client().ReturnHandler(inbound, func(w http.ResponseWriter, _ *http.Request, _ ips.Response, err error) {
 		if err != nil {
 			http.Error(w, "later", http.StatusServiceUnavailable)
 		}

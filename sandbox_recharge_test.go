@@ -44,7 +44,7 @@ func TestRecharge(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+			s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 			s.Deposit(100 * ips.Yuan)
 			p := s.Person(0)
 			req := rechargeOf(s, p, 500*ips.Yuan)
@@ -70,7 +70,7 @@ func TestRechargePending(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	p := s.Person(0)
-	s.HoldNext(ips.OpRecharge)
+	s.Fault(ips.OpRecharge, ipstest.Held)
 	req := rechargeOf(s, p, 500*ips.Yuan)
 	first := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
 	want := wantRecharge(reply(ips.OpRecharge, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
@@ -90,9 +90,9 @@ func TestRechargePending(t *testing.T) {
 
 func TestRechargeRefused(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 	p, unsigned := s.Person(100*ips.Yuan), s.Person(0)
-	s.Mandate(unsigned.Account, false)
+	s.RevokeMandate(unsigned.Account)
 	first := rechargeOf(s, p, 100*ips.Yuan)
 	carry[*ips.RechargeResponse](t, s, s.Client().Recharge, first)
 
@@ -114,7 +114,7 @@ func TestRechargeRefused(t *testing.T) {
 // The user comes to his bank, or to the page of IPS if his card is debited.
 func TestRechargePage(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(0)
 	ebank := func() *ips.Form { return seal(t, s.Client().Recharge, rechargeOf(s, p, 100*ips.Yuan)) }
 	debit := func() *ips.Form {
@@ -127,10 +127,10 @@ func TestRechargePage(t *testing.T) {
 		resp ips.Response
 		code ips.Code
 	}{
-		{"not paid at the bank", s.PayAtBank(ebank(), false), "MG18028F"},
+		{"not paid at the bank", s.FailAtBank(ebank()), "MG18028F"},
 		{"bank's page cancelled", s.Cancel(ebank()), "MG18091F"},
 		{"withholding cancelled", s.Cancel(debit()), "MG18091F"},
-		{"three wrong passwords", s.Confirm(debit(), "0", "1", "2"), "MG18092F"},
+		{"three wrong passwords", s.Carry(debit(), "0", "1", "2"), "MG18092F"},
 	} {
 		requireRefusal(t, tt.code, tt.resp)
 		sameBothWays(t, s, answerOf[*ips.RechargeResponse](t, tt.resp))
@@ -143,8 +143,8 @@ func TestRechargePage(t *testing.T) {
 	requireRefusal(t, "MG18093F", s.WaitNotification(ips.OpRecharge, left.OrderNo()))
 	s.AssertBalance(p.Account, 0, 0)
 
-	require.NoError(t, s.PayAtBank(ebank(), true).Err())
-	require.NoError(t, s.Confirm(debit()).Err())
+	require.NoError(t, s.Carry(ebank()).Err())
+	require.NoError(t, s.Carry(debit()).Err())
 	s.AssertBalance(p.Account, 200*ips.Yuan, 0)
 }
 
@@ -167,7 +167,7 @@ func wantWithholding(s *ipstest.Server, r ips.Reply, req ips.WithholdingRecharge
 
 func TestWithholdingRecharge(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 	p := s.Person(0)
 	req := withholdingOf(s, p, 500*ips.Yuan)
 	req.Fee = 3 * ips.Yuan
@@ -200,17 +200,17 @@ func TestWithholdingRechargeText(t *testing.T) {
 		code   ips.Code
 		amount ips.Amount
 	}{
-		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, true) }, ips.CodeSuccess, 500 * ips.Yuan},
-		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplySMS(p.Mobile, false) }, "MG13046F", 0},
+		{"yes", func(s *ipstest.Server, p ipstest.Person) { s.ReplyYes(p.Mobile) }, ips.CodeSuccess, 500 * ips.Yuan},
+		{"no", func(s *ipstest.Server, p ipstest.Person) { s.ReplyNo(p.Mobile) }, "MG13046F", 0},
 		{"silence", func(s *ipstest.Server, _ ipstest.Person) { s.Advance(30 * time.Minute) }, "MG13047F", 0},
 		{"mandate withdrawn meanwhile", func(s *ipstest.Server, p ipstest.Person) {
-			s.Mandate(p.Account, false)
-			s.ReplySMS(p.Mobile, true)
+			s.RevokeMandate(p.Account)
+			s.ReplyYes(p.Mobile)
 		}, "MG13023F", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := startIPS(t, ipstest.Manual())
+			s := startIPS(t, ipstest.WithManual())
 			p := s.Person(0)
 			first, err := s.Client().WithholdingRecharge(t.Context(), withholdingOf(s, p, 500*ips.Yuan))
 			require.NoError(t, err)
@@ -228,9 +228,9 @@ func TestWithholdingRechargeText(t *testing.T) {
 
 func TestWithholdingRechargeRefused(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 	p, unsigned := s.Person(0), s.Person(0)
-	s.Mandate(unsigned.Account, false)
+	s.RevokeMandate(unsigned.Account)
 	first := withholdingOf(s, p, 100*ips.Yuan)
 	_, err := s.Client().WithholdingRecharge(t.Context(), first)
 	require.NoError(t, err)
@@ -251,7 +251,7 @@ func TestWithholdingRechargeRefused(t *testing.T) {
 // type or number that there is none.
 func TestSandboxQueryTrade(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(0)
 	ask := func(no string, kind ips.TradeType) *ips.QueryTradeResponse {
 		t.Helper()
@@ -263,8 +263,8 @@ func TestSandboxQueryTrade(t *testing.T) {
 		return got
 	}
 	paid, unpaid, left := rechargeOf(s, p, 500*ips.Yuan), rechargeOf(s, p, 300*ips.Yuan), rechargeOf(s, p, 200*ips.Yuan)
-	s.PayAtBank(seal(t, s.Client().Recharge, paid), true)
-	s.PayAtBank(seal(t, s.Client().Recharge, unpaid), false)
+	s.Carry(seal(t, s.Client().Recharge, paid))
+	s.FailAtBank(seal(t, s.Client().Recharge, unpaid))
 	s.Leave(seal(t, s.Client().Recharge, left))
 	for _, tt := range []struct {
 		req   ips.RechargeRequest

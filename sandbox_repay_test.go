@@ -90,7 +90,7 @@ func TestAutoRepay(t *testing.T) {
 	s := startIPS(t)
 	l := runLoan(t, s)
 	authNo := signAutoRepay(t, s, autoRepayContractOf(s, l.borrower))
-	s.SetManual(l.borrower.Account, true) // he is not asked
+	s.SetManual(l.borrower.Account) // he is not asked
 
 	req := autoRepaymentOf(s, l.bid, authNo, instalment(l.ofFirst, 600*ips.Yuan), instalment(l.ofSecond, 400*ips.Yuan))
 	first, err := s.Client().AutoRepay(t.Context(), req)
@@ -112,7 +112,7 @@ func TestRepayHeld(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	l := runLoan(t, s)
-	s.HoldNext(ips.OpRepay)
+	s.Fault(ips.OpRepay, ipstest.Held)
 	first := carry[*ips.RepayResponse](t, s, s.Client().Repay, repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan)))
 	assert.Equal(t, ips.Pending, first.Outcome)
 	s.WaitIdle()
@@ -127,7 +127,7 @@ func TestRepayInPart(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	l := runLoan(t, s)
-	s.FailRow(ips.OpRepay, 2)
+	s.Fault(ips.OpRepay, ipstest.FailedRow(2))
 	final := repaid(t, s, repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan), instalment(l.ofSecond, 400*ips.Yuan)))
 	require.Equal(t, ips.Success, final.Outcome)
 	assert.Equal(t, ips.RowDone, final.Rows[0].Status)
@@ -234,7 +234,7 @@ func TestRepayPage(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	l := runLoan(t, s)
-	s.SetManual(l.borrower.Account, true)
+	s.SetManual(l.borrower.Account)
 	form := func() *ips.Form {
 		return seal(t, s.Client().Repay, repaymentOf(s, l.bid, instalment(l.ofFirst, 600*ips.Yuan)))
 	}
@@ -244,7 +244,7 @@ func TestRepayPage(t *testing.T) {
 		code ips.Code
 	}{
 		{"cancelled", s.Cancel(form()), "MG12091F"},
-		{"three wrong passwords", s.Confirm(form(), "0", "1", "2"), "MG12092F"},
+		{"three wrong passwords", s.Carry(form(), "0", "1", "2"), "MG12092F"},
 	} {
 		requireRefusal(t, tt.code, tt.resp)
 		sameBothWays(t, s, answerOf[*ips.RepayResponse](t, tt.resp))

@@ -39,7 +39,7 @@ func TestWithdraw(t *testing.T) {
 	} {
 		t.Run(tt.payer.String(), func(t *testing.T) {
 			t.Parallel()
-			s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+			s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 			s.Deposit(100 * ips.Yuan)
 			p := s.Person(1000 * ips.Yuan)
 			req := withdrawalOf(s, p, 400*ips.Yuan)
@@ -65,7 +65,7 @@ func TestWithdrawPending(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	p := s.Person(1000 * ips.Yuan)
-	s.HoldNext(ips.OpWithdraw)
+	s.Fault(ips.OpWithdraw, ipstest.Held)
 	req := withdrawalOf(s, p, 400*ips.Yuan)
 	first := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
 	want := wantWithdrawal(reply(ips.OpWithdraw, ips.WebReturn, ips.CodeProcessing, "IPS受理中！", req.OrderNo), req)
@@ -90,7 +90,7 @@ func TestWithdrawPending(t *testing.T) {
 
 func TestWithdrawRefused(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.IPSFee(2*ips.Yuan))
+	s := startIPS(t, ipstest.WithIPSFee(2*ips.Yuan))
 	p, other := s.Person(1000*ips.Yuan), s.Person(0)
 	first := withdrawalOf(s, p, 100*ips.Yuan)
 	carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, first) // leaves 898
@@ -111,13 +111,13 @@ func TestWithdrawRefused(t *testing.T) {
 
 func TestWithdrawPage(t *testing.T) {
 	t.Parallel()
-	s := startIPS(t, ipstest.Manual())
+	s := startIPS(t, ipstest.WithManual())
 	p := s.Person(1000 * ips.Yuan)
 
 	got := answerOf[*ips.WithdrawResponse](t, s.Cancel(seal(t, s.Client().Withdraw, withdrawalOf(s, p, ips.Yuan))))
 	requireRefusal(t, "MG19091F", got)
 	sameBothWays(t, s, got)
-	got = answerOf[*ips.WithdrawResponse](t, s.Confirm(seal(t, s.Client().Withdraw, withdrawalOf(s, p, ips.Yuan)), "0", "1", "2"))
+	got = answerOf[*ips.WithdrawResponse](t, s.Carry(seal(t, s.Client().Withdraw, withdrawalOf(s, p, ips.Yuan)), "0", "1", "2"))
 	requireRefusal(t, "MG19092F", got)
 	sameBothWays(t, s, got)
 	s.AssertBalance(p.Account, 1000*ips.Yuan, 0)
@@ -132,7 +132,7 @@ func TestWithdrawRefusedByFault(t *testing.T) {
 	t.Parallel()
 	s := startIPS(t)
 	p := s.Person(1000 * ips.Yuan)
-	s.RefuseNext(ips.OpWithdraw, "MG19999F", "银行系统维护中")
+	s.Fault(ips.OpWithdraw, ipstest.Refusal("MG19999F", "银行系统维护中"))
 	req := withdrawalOf(s, p, 100*ips.Yuan)
 	got := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
 	requireRefusal(t, "MG19999F", got)

@@ -42,33 +42,34 @@ func Example() {
 	// success
 }
 
-// A merchant's handlers behind the inbox: IPS calls them as it would in
-// production.
-func ExampleHandler() {
+// A merchant's handlers: IPS calls them as it would in production.
+func ExampleWithHandler() {
 	mux := http.NewServeMux()
-	ipsrv := ipstest.Start(ipstest.Handler(mux))
+	ipsrv := ipstest.Start(ipstest.WithHandler(mux))
 	defer ipsrv.Close()
-	inbound := ips.Inbound{
-		Hear: ips.Deduplicated(new(ipstest.MemoryOnce), func(_ context.Context, answer ips.Response) error {
-			switch a := answer.(type) {
-			case *ips.RechargeResponse:
-				if a.Outcome == ips.Success {
-					fmt.Println("credit", a.Amount)
-				}
-				return nil
-			case *ips.OpenAccountResponse:
-				return nil
-			default:
-				return ips.ErrUnheard
-			}
-		}),
+	p := ipsrv.Person(0) // the merchant hears nothing of it
+	request := ips.RechargeRequest{
+		OrderNo: "R1", Date: ipsrv.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		Amount: 500 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.UserPaysFee,
 	}
-	mux.Handle("/notify/", ipsrv.Client().NotifyHandler(inbound))
-	mux.Handle("/return/", ipsrv.Client().ReturnHandler(inbound,
+	inbound := ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(
+		func(_ context.Context, a *ips.RechargeResponse) error {
+			if different := ips.Compare(request, a); different != nil {
+				return fmt.Errorf("order %s: another %s", a.OrderNo, different[0].Wire)
+			}
+			fmt.Println("credit", a.Amount)
+			return nil
+		}, nil))}
+	mux.Handle("/ips/notify/", ipsrv.Client().NotifyHandler(inbound))
+	mux.Handle("/ips/return/", ipsrv.Client().ReturnHandler(inbound,
 		func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
 
-	ipsrv.Person(500 * ips.Yuan) // opens an account and recharges it
-	ipsrv.WaitIdle()             // the notification has come as well
+	form, err := ipsrv.Client().Recharge(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ipsrv.Carry(form)
+	ipsrv.WaitIdle() // the notification has come as well
 	// Output: credit 500.00
 }
 
@@ -85,11 +86,11 @@ func ExampleServer_Person() {
 }
 
 // In manual mode the test says what people do.
-func ExampleServer_Confirm() {
+func ExampleServer_Carry() {
 	ipsrv := ipstest.Start()
 	defer ipsrv.Close()
 	p := ipsrv.Person(500 * ips.Yuan)
-	ipsrv.SetManual(p.Account, true)
+	ipsrv.SetManual(p.Account)
 
 	withdraw := func(orderNo string) *ips.Form {
 		form, err := ipsrv.Client().Withdraw(ips.WithdrawRequest{
@@ -102,8 +103,8 @@ func ExampleServer_Confirm() {
 		return form
 	}
 	fmt.Println(ipsrv.Cancel(withdraw("W1")).Base().Outcome)
-	fmt.Println(ipsrv.Confirm(withdraw("W2"), "000000", "111111", "222222").Base().Outcome)
-	fmt.Println(ipsrv.Confirm(withdraw("W3")).Base().Outcome)
+	fmt.Println(ipsrv.Carry(withdraw("W2"), "000000", "111111", "222222").Base().Outcome)
+	fmt.Println(ipsrv.Carry(withdraw("W3")).Base().Outcome)
 	fmt.Println(ipsrv.Balance(p.Account))
 	// Output:
 	// failure
@@ -113,8 +114,8 @@ func ExampleServer_Confirm() {
 }
 
 // A user who comes to his bank and cannot pay.
-func ExampleServer_PayAtBank() {
-	ipsrv := ipstest.Start(ipstest.Manual())
+func ExampleServer_FailAtBank() {
+	ipsrv := ipstest.Start(ipstest.WithManual())
 	defer ipsrv.Close()
 	p := ipsrv.Person(0)
 	form, err := ipsrv.Client().Recharge(ips.RechargeRequest{
@@ -124,13 +125,13 @@ func ExampleServer_PayAtBank() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(ipsrv.PayAtBank(form, false).Base().Outcome)
+	fmt.Println(ipsrv.FailAtBank(form).Base().Outcome)
 	// Output: failure
 }
 
 // A borrower agrees to his bid by text message.
-func ExampleServer_ReplySMS() {
-	ipsrv := ipstest.Start(ipstest.Manual())
+func ExampleServer_ReplyYes() {
+	ipsrv := ipstest.Start(ipstest.WithManual())
 	defer ipsrv.Close()
 	p := ipsrv.Person(0)
 	form, err := ipsrv.Client().RegisterBid(ips.RegisterBidRequest{
@@ -142,7 +143,7 @@ func ExampleServer_ReplySMS() {
 		log.Fatal(err)
 	}
 	fmt.Println(ipsrv.Carry(form).Base().Code)
-	ipsrv.ReplySMS(p.Mobile, true)
+	ipsrv.ReplyYes(p.Mobile)
 	fmt.Println(ipsrv.WaitNotification(ips.OpRegisterBid, "L1").Base().Code)
 	// Output:
 	// MG02500F
@@ -150,9 +151,9 @@ func ExampleServer_ReplySMS() {
 }
 
 // A borrower does not answer in 30 minutes, and IPS tells of it with the next run
-// of a job.
+// of its job.
 func ExampleServer_Advance() {
-	ipsrv := ipstest.Start(ipstest.Manual())
+	ipsrv := ipstest.Start(ipstest.WithManual())
 	defer ipsrv.Close()
 	p := ipsrv.Person(0)
 	form, err := ipsrv.Client().RegisterBid(ips.RegisterBidRequest{
@@ -171,10 +172,10 @@ func ExampleServer_Advance() {
 }
 
 // How does the program take a refusal that is hard to bring about?
-func ExampleServer_RefuseNext() {
+func ExampleServer_Fault() {
 	ipsrv := ipstest.Start()
 	defer ipsrv.Close()
-	ipsrv.RefuseNext(ips.OpUnfreezeMargin, ips.CodeFailed, "系统维护中")
+	ipsrv.Fault(ips.OpUnfreezeMargin, ipstest.Refusal(ips.CodeFailed, "系统维护中"))
 	_, err := ipsrv.Client().UnfreezeMargin(context.Background(), ips.UnfreezeMarginRequest{
 		OrderNo: "U1", BidNo: "B1", Date: ipsrv.Today(), Amount: ips.Yuan, Owner: ips.BorrowerMargin,
 		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
@@ -184,15 +185,15 @@ func ExampleServer_RefuseNext() {
 }
 
 // A batch that succeeds in part, and takes its time.
-func ExampleServer_FailRow() {
+func ExampleServer_Fault_row() {
 	ipsrv := ipstest.Start()
 	defer ipsrv.Close()
 	borrower, investor := ipsrv.Person(0), ipsrv.Person(5000*ips.Yuan)
 	bid := ipsrv.Bid(borrower, 3000*ips.Yuan)
 	first, second := ipsrv.Invest(bid, investor, 1000*ips.Yuan), ipsrv.Invest(bid, investor, 2000*ips.Yuan)
 
-	ipsrv.FailRow(ips.OpTransfer, 2)
-	ipsrv.HoldNext(ips.OpTransfer)
+	ipsrv.Fault(ips.OpTransfer, ipstest.FailedRow(2))
+	ipsrv.Fault(ips.OpTransfer, ipstest.Held)
 	pending, err := ipsrv.Client().Transfer(context.Background(), ips.TransferRequest{
 		OrderNo: "T1", BidNo: bid.BidNo, Date: ipsrv.Today(),
 		Type: ips.TransferInvestment, Mode: ips.TransferRowByRow,
@@ -216,10 +217,9 @@ func ExampleServer_FailRow() {
 	// 2000.00 failed
 }
 
-// The connection breaks after IPS has done what it was asked. The very same request
-// again settles it here, because the answer is a success or a pending; a refusal
-// would not.
-func ExampleServer_BreakNext() {
+// The connection breaks after IPS has done what it was asked. The same request
+// again moves no money and proves nothing; the notification does.
+func ExampleServer_Fault_connection() {
 	ipsrv := ipstest.Start()
 	defer ipsrv.Close()
 	p := ipsrv.Person(0)
@@ -227,16 +227,18 @@ func ExampleServer_BreakNext() {
 		OrderNo: "R1", Date: ipsrv.Today(), Amount: 500 * ips.Yuan, FeePayer: ips.UserPaysFee,
 		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 	}
-	ipsrv.BreakNext(ips.OpWithholdingRecharge, ipstest.ConnectionBroken)
+	ipsrv.Fault(ips.OpWithholdingRecharge, ipstest.ConnectionBroken)
 	_, err := ipsrv.Client().WithholdingRecharge(context.Background(), req)
 	fmt.Println(errors.Is(err, ips.ErrFateUnknown))
 
 	_, err = ipsrv.Client().WithholdingRecharge(context.Background(), req)
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, ips.ErrDuplicate))
+	fmt.Println(ipsrv.WaitNotification(ips.OpWithholdingRecharge, "R1").Base().Outcome)
 	fmt.Println(ipsrv.Balance(p.Account)) // not 1000.00
 	// Output:
 	// true
-	// <nil>
+	// true
+	// success
 	// 500.00 0.00
 }
 
@@ -267,8 +269,8 @@ func ExampleServer_Resend() {
 }
 
 // Two merchants at one IPS.
-func ExampleSecondMerchant() {
-	first := ipstest.Start(ipstest.SecondMerchant())
+func ExampleWithSecondMerchant() {
+	first := ipstest.Start(ipstest.WithSecondMerchant())
 	defer first.Close()
 	second := first.Second()
 	p := second.Person(500 * ips.Yuan)

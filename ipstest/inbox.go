@@ -2,120 +2,149 @@ package ipstest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
-// inbox is a merchant's door: it notes what arrives and verifies, and lets the
-// handler under test answer if there is one.
-type inbox struct {
-	server  *httptest.Server
-	handler http.Handler               // the test's own; may be nil
-	client  atomic.Pointer[ips.Client] // set before anything can arrive
+// stagePath begins the paths of the answers to what sets the stage.
+const stagePath = "/ipstest/"
 
+// merchantSite is the site at the addresses of [Server.Config].
+func (p *platform) merchantSite(handler http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	believe := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.accept(r) == nil {
+			http.Error(w, "refused", http.StatusBadRequest)
+		}
+	})
+	mux.Handle(stagePath, believe)
+	if handler == nil {
+		handler = believe
+	}
+	mux.Handle("/", handler)
+	return mux
+}
+
+// arrival is an answer that came to a merchant.
+type arrival struct {
+	answer ips.Response
+	staged bool
+}
+
+// arrivals are the answers that came to one merchant, in their order.
+type arrivals struct {
 	mu      sync.Mutex
-	arrived []ips.Response
+	list    []arrival
 	changed chan struct{} // closed and replaced at each arrival
 }
 
-// maxInbound bounds what the inbox reads of a request; a client reads less.
-const maxInbound = 16 << 20
-
-func newInbox(handler http.Handler) *inbox {
-	in := &inbox{handler: handler, changed: make(chan struct{})}
-	in.server = httptest.NewServer(http.HandlerFunc(in.receive))
-	return in
+func (a *arrivals) add(answer ips.Response, at string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.list = append(a.list, arrival{answer, strings.HasPrefix(at, stagePath)})
+	close(a.changed)
+	a.changed = make(chan struct{})
 }
 
-func (in *inbox) receive(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxInbound))
+func (a *arrivals) all() ([]arrival, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.list), a.changed
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// post takes a notification to wherever the merchant wants it, and notes it once
+// he has answered, whatever he says.
+func (p *platform) post(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	_ = r.Body.Close()
 	if err != nil {
-		http.Error(w, "too large", http.StatusBadRequest)
-		return
+		return nil, err
 	}
-	direction, op, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	client := in.client.Load()
-	parse := client.ParseNotification
-	if direction == "return" {
-		parse = client.ParseReturn
+	sent := r.Clone(r.Context())
+	sent.Body = io.NopCloser(bytes.NewReader(body))
+	resp, err := p.posts.RoundTrip(sent)
+	if err != nil {
+		return nil, err
 	}
-	again := r.Clone(r.Context())
-	again.Body = io.NopCloser(bytes.NewReader(body))
-	resp, err := parse(again, ips.Operation(op))
-	if in.handler != nil {
+	read := r.Clone(r.Context())
+	read.Body = io.NopCloser(bytes.NewReader(body))
+	if answer := p.accept(read); answer != nil {
+		for _, s := range p.servers {
+			if s.cfg.MerchantCode == answer.Base().MerchantCode {
+				s.arrivals.add(answer, r.URL.Path)
+			}
+		}
+	}
+	return resp, nil
+}
+
+// accept reads an answer to any of the merchants, nil if it verifies for none.
+func (p *platform) accept(r *http.Request) ips.Response {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil
+	}
+	for _, s := range p.servers {
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		in.handler.ServeHTTP(w, r)
-	} else if err != nil {
-		http.Error(w, "refused", http.StatusBadRequest)
+		if answer, err := s.stage.ParseNotification(r, ips.Operation(path.Base(r.URL.Path))); err == nil {
+			return answer
+		}
 	}
-	if err == nil {
-		in.note(resp)
+	return nil
+}
+
+// Arrived lists the answers that came to the merchant and verified, in the order
+// of their arrival, copies included: the web returns that [Server.Carry] brought,
+// and the notifications whose address ends in the operation's name, as those of
+// [ips.Config] do. What set the stage is not among them.
+func (s *Server) Arrived() []ips.Response {
+	all, _ := s.arrivals.all()
+	var answers []ips.Response
+	for _, a := range all {
+		if !a.staged {
+			answers = append(answers, a.answer)
+		}
 	}
+	return answers
 }
 
-func (in *inbox) note(resp ips.Response) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.arrived = append(in.arrived, resp)
-	close(in.changed)
-	in.changed = make(chan struct{})
-}
-
-func (in *inbox) list() []ips.Response {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return slices.Clone(in.arrived)
-}
-
-// wait returns the first answer that matches, of those behind the first skip,
-// or nil if none comes before the timer fires.
-func (in *inbox) wait(skip int, timer <-chan time.Time, match func(*ips.Reply) bool) ips.Response {
+// WaitNotification waits for the final server-to-server notification of an
+// order, one that is not pending, and returns it once the merchant has answered:
+// the operation's response type. The operation is needed because order numbers
+// are unique within one. It fails the test if none comes.
+func (s *Server) WaitNotification(op ips.Operation, orderNo string) ips.Response {
+	s.tb.Helper()
+	timer := time.After(patience)
 	for {
-		in.mu.Lock()
-		behind, changed := in.arrived[skip:], in.changed
-		in.mu.Unlock()
-		if i := slices.IndexFunc(behind, func(r ips.Response) bool { return match(r.Base()) }); i >= 0 {
-			return behind[i]
+		all, changed := s.arrivals.all()
+		for _, a := range all {
+			r := a.answer.Base()
+			if r.Via == ips.ServerToServer && r.Operation == op && r.OrderNo == orderNo && r.Outcome != ips.Pending {
+				return a.answer
+			}
 		}
 		select {
 		case <-changed:
 		case <-timer:
-			return nil
+			s.logUndelivered()
+			s.tb.Fatalf("ipstest: the notification of %s %s did not come", op, orderNo)
 		}
 	}
-}
-
-// Arrived lists the answers that came to the inbox and verified, in the order
-// of their arrival, copies included.
-func (s *Server) Arrived() []ips.Response { return s.inbox.list() }
-
-// WaitNotification waits for the final server-to-server notification of an
-// order, one that is not pending, and returns it: the operation's response
-// type. The operation is needed because the end of a bid repeats the order
-// number of its registration. It fails the test if none comes.
-func (s *Server) WaitNotification(op ips.Operation, orderNo string) ips.Response {
-	s.tb.Helper()
-	return s.wait(0, fmt.Sprintf("the notification of %s %s", op, orderNo), func(r *ips.Reply) bool {
-		return r.Via == ips.ServerToServer && r.Operation == op && r.OrderNo == orderNo && r.Outcome != ips.Pending
-	})
-}
-
-func (s *Server) wait(skip int, what string, match func(*ips.Reply) bool) ips.Response {
-	s.tb.Helper()
-	found := s.inbox.wait(skip, time.After(patience), match)
-	if found == nil {
-		s.tb.Fatalf("ipstest: %s did not come", what)
-	}
-	return found
 }
 
 // WaitIdle waits until every notification was delivered or given up.
@@ -124,4 +153,28 @@ func (s *Server) WaitIdle() {
 	ctx, cancel := within()
 	defer cancel()
 	must(s.tb, s.sandbox.WaitDelivered(ctx))
+}
+
+// logUndelivered writes down what the merchants did not take, which is mostly a
+// handler in the wrong place.
+func (p *platform) logUndelivered() {
+	p.tb.Helper()
+	for _, n := range p.sandbox.Notifications() {
+		if len(n.Attempts) == 0 || n.State == notifier.Delivered {
+			continue
+		}
+		last := n.Attempts[len(n.Attempts)-1]
+		said := last.Err
+		if last.Status != 0 {
+			said = fmt.Sprintf("%d %s", last.Status, http.StatusText(last.Status))
+		}
+		p.tb.Logf("ipstest: the notification of order %s to %s was not taken, %d times; last: %s", n.Order, n.URL, len(n.Attempts), said)
+	}
+}
+
+// parseReturn reads the answer that a page of IPS sends back to the merchant.
+func (s *Server) parseReturn(op ips.Operation, body string) (ips.Response, error) {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/"+string(op), strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return s.client.ParseReturn(r, op)
 }

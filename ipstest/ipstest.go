@@ -9,24 +9,26 @@
 //		ipsrv.AssertBalance(investor.Account, 200*ips.Yuan, 300*ips.Yuan)
 //	}
 //
-// A [Server] is a sandbox with one merchant, a client for it, and an inbox that
-// receives what IPS sends to that merchant; with [Handler] the inbox is the
-// merchant's own program. The test plays the users, orders faults and moves the
-// clock:
+// A [Server] is a sandbox with one merchant and a client for it; with
+// [WithHandler] IPS calls the merchant's own program. The test plays the users,
+// orders faults and moves the clock:
 //
 //   - [Server.Person], [Server.Bid], [Server.Invest] and [Server.PayOut] set
-//     the stage, over the wire;
-//   - [Server.Carry] is a user's browser; in [Manual] mode [Server.Confirm],
-//     [Server.Cancel], [Server.PayAtBank], [Server.Leave] and [Server.ReplySMS]
-//     are what he does;
+//     the stage, over the wire and behind the back of the program under test;
+//   - [Server.Carry] is a user's browser, and the user agrees; where he is asked,
+//     as [WithManual], he can also [Server.Cancel], [Server.Leave],
+//     [Server.FailAtBank], or answer a text by [Server.ReplyNo];
 //   - [Server.WaitNotification] waits for a result that comes later;
-//   - [Server.RefuseNext], [Server.FailRow], [Server.HoldNext] and
-//     [Server.BreakNext] order faults, [Server.Resend] repeats a notification,
+//   - [Server.Fault] orders a fault, [Server.Resend] repeats a notification,
 //     [Server.Advance] lets time pass;
 //   - [Server.AssertBalance] and [Server.AssertBooks] look at the money.
 //
 // The sandbox keeps real double-entry books; when the test ends they are
-// checked, and the test fails if they are not right.
+// checked, and the test fails if they are not right. Notifications that the
+// merchant did not take are in the test's log.
+//
+// A test that needs forms only needs no Server, and no fake client: an
+// [ips.Client] makes them without any I/O, whatever its environment.
 package ipstest
 
 import (
@@ -34,7 +36,9 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,26 +48,33 @@ import (
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/browser"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // patience bounds every wait. It only passes when something is wrong.
 const patience = 20 * time.Second
 
-// Server is a sandbox for one test, with the vendor's published test merchant,
-// a client for it, and an inbox that receives what IPS sends to the merchant.
-// Its methods fail the test when they cannot do what they say, so call them
-// from the test's own goroutine, as [testing.TB.FailNow] demands.
+// Server is a sandbox for one test, with the vendor's published test merchant and
+// a client for it.
+//
+// Its methods fail the test when they cannot do what they say, by
+// [testing.TB.FailNow], which ends the goroutine that called. All of them may be
+// called at once, as by many users; goroutines of the test's own should signal
+// their end by defer.
 type Server struct {
 	// URL is the sandbox's base URL, for clients in other languages or
-	// [ips.EnvironmentAt].
+	// [ips.Sandbox].
 	URL string
 
 	*platform
 	cfg     ips.Config
 	client  *ips.Client
-	inbox   *inbox
+	stage   *ips.Client // its answers do not come to the handler under test
 	orders  atomic.Int64
 	another *Server // for the other merchant; nil unless there is one
+
+	arrivals arrivals
 }
 
 // platform is what the Servers of a test's merchants share.
@@ -74,12 +85,15 @@ type platform struct {
 	ipsFee  ips.Amount
 	people  atomic.Int64
 	closing sync.Once
-	inboxes []*inbox
+	site    *httptest.Server // the merchants'
+	posts   *http.Transport  // of notifications
+	servers []*Server        // set before anything can arrive
 }
 
 // failer is what a Server needs of a [testing.TB].
 type failer interface {
 	Helper()
+	Logf(format string, args ...any)
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
@@ -94,33 +108,49 @@ type options struct {
 	handler http.Handler
 }
 
-// Manual makes people confirm and answer texts only when the test says so; see
-// [Server.Confirm], [Server.Cancel], [Server.PayAtBank] and [Server.ReplySMS].
-// By default everybody agrees to everything at once. [Server.SetManual] does it
-// for one person.
-func Manual() Option { return func(o *options) { o.cfg.Manual = true } }
+// WithManual makes people confirm and answer texts only when the test says so. By
+// default everybody agrees to everything at once. [Server.SetManual] does it for
+// one person.
+func WithManual() Option { return func(o *options) { o.cfg.Manual = true } }
 
-// IPSFee sets what IPS itself charges for each recharge and withdrawal; 0.00 by
-// default.
-func IPSFee(fee ips.Amount) Option { return func(o *options) { o.cfg.IPSFee = int64(fee) } }
+// WithIPSFee sets what IPS itself charges for each recharge and withdrawal; 0.00
+// by default.
+func WithIPSFee(fee ips.Amount) Option { return func(o *options) { o.cfg.IPSFee = int64(fee) } }
 
-// MD5withRSA makes the sandbox sign its answers in MD5withRSA mode, with a key
+// WithMD5withRSA makes the sandbox sign its answers in MD5withRSA mode, with a key
 // of its own that [Server.Config] knows.
-func MD5withRSA() Option { return func(o *options) { o.rsa = true } }
+func WithMD5withRSA() Option { return func(o *options) { o.rsa = true } }
 
-// Handler passes web returns and notifications on to the handler under test,
-// with the paths /return/OPERATION and /notify/OPERATION. IPS sees its answers
-// and repeats what it does not answer with 200. A handler that needs the client
-// can be an [http.ServeMux] that gets its routes after NewServer.
-func Handler(h http.Handler) Option { return func(o *options) { o.handler = h } }
+// WithHandler makes h the site at the addresses of [Server.Config]: it gets web
+// returns at /ips/return/OPERATION and notifications at /ips/notify/OPERATION, and
+// whatever else is asked of that site. IPS sees its answers and repeats what it
+// does not answer with 200. A handler that needs the client can be an
+// [http.ServeMux] that gets its routes after NewServer.
+//
+// A program with other addresses needs no handler: give its client a
+// Config.ReturnURL and NotifyURL where it listens.
+func WithHandler(h http.Handler) Option { return func(o *options) { o.handler = h } }
 
-// Clock sets the clock that the sandbox starts from; by default the machine's.
+// WithClock sets the clock that the sandbox starts from; by default the machine's.
 // With one that stands still, all that IPS answers is the same in every run.
-func Clock(now func() time.Time) Option { return func(o *options) { o.cfg.Now = now } }
+func WithClock(now func() time.Time) Option { return func(o *options) { o.cfg.Now = now } }
 
-// SecondMerchant adds another merchant, 808802, with keys and users of its own:
-// see [Server.Second].
-func SecondMerchant() Option { return func(o *options) { o.second = true } }
+// WithSecondMerchant adds another merchant, 808802, with keys and users of its
+// own: see [Server.Second].
+func WithSecondMerchant() Option { return func(o *options) { o.second = true } }
+
+// WithRepeatFirst makes IPS answer an order that comes again unchanged, after it
+// was decided, with its first answer, and tell the result again. By default it
+// refuses it as a duplicate (订单号重复). Nobody has seen what IPS does; a program
+// should bear both.
+func WithRepeatFirst() Option { return func(o *options) { o.cfg.Repeat = engine.RepeatFirst } }
+
+// WithoutTradeQuery takes the trade query (交易查询) away, which not every IPS has.
+func WithoutTradeQuery() Option { return func(o *options) { o.cfg.TradeQuery = wire.TradeQueryNone } }
+
+// WithClockSkew lets the clock by which IPS stamps its notifications differ from
+// the one by which it answers, ahead or (less than 0) behind, as it did by minutes.
+func WithClockSkew(skew time.Duration) Option { return func(o *options) { o.cfg.NoticeSkew = skew } }
 
 // NewServer starts a sandbox on the loopback interface and stops it when the
 // test ends, after checking its books.
@@ -140,12 +170,14 @@ func Start(opts ...Option) *Server { return start(panics{}, opts) }
 type panics struct{}
 
 func (panics) Helper()                           {}
+func (panics) Logf(format string, args ...any)   { log.Printf(format, args...) }
 func (panics) Errorf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 func (panics) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 func start(tb failer, opts []Option) *Server {
 	tb.Helper()
 	var o options
+	o.cfg.Repeat = engine.RepeatRefuse // what people must survive
 	// A test must not wait long for a repetition that it provoked.
 	o.cfg.Backoff = slices.Repeat([]time.Duration{50 * time.Millisecond}, 40)
 	for _, opt := range opts {
@@ -163,20 +195,28 @@ func start(tb failer, opts []Option) *Server {
 		}
 	}
 	o.cfg.Merchants = merchants
+	// No proxy: what a test posts to itself must not leave the machine.
+	p := &platform{
+		tb: tb, browser: browser.New(nil), ipsFee: ips.Amount(o.cfg.IPSFee),
+		posts: &http.Transport{MaxIdleConnsPerHost: 4},
+	}
+	o.cfg.NotifyClient = &http.Client{Transport: roundTripper(p.post)}
 	box, err := sandbox.New(o.cfg)
 	must(tb, err)
-	p := &platform{tb: tb, sandbox: box, browser: browser.New(nil), ipsFee: ips.Amount(o.cfg.IPSFee)}
+	p.sandbox = box
+	p.site = httptest.NewServer(p.merchantSite(o.handler))
 	address, err := box.Start("")
 	if err != nil {
-		p.close()
+		p.stop()
 		tb.Fatalf("ipstest: %v", err)
 	}
-	s := p.newServer(address, merchants[0], o.handler)
-	if o.second {
-		s.another = p.newServer(address, merchants[1], o.handler)
-		s.another.another = s
+	for _, m := range merchants {
+		p.servers = append(p.servers, p.newServer(address, m, o.cfg.TradeQuery))
 	}
-	return s
+	if o.second {
+		p.servers[0].another, p.servers[1].another = p.servers[1], p.servers[0]
+	}
+	return p.servers[0]
 }
 
 // secondMerchant has the first one's keys backwards, which makes them others.
@@ -191,23 +231,28 @@ func secondMerchant() sandbox.Merchant {
 	return m
 }
 
-func (p *platform) newServer(address string, m sandbox.Merchant, handler http.Handler) *Server {
+func (p *platform) newServer(address string, m sandbox.Merchant, trade wire.TradeQuery) *Server {
 	p.tb.Helper()
-	s := &Server{URL: address, platform: p, inbox: newInbox(handler)}
-	p.inboxes = append(p.inboxes, s.inbox)
+	s := &Server{URL: address, platform: p, arrivals: arrivals{changed: make(chan struct{})}}
 	s.cfg = ips.Config{
 		MerchantCode: m.Code, Cert: ips.NewSecret(m.Cert), Key: ips.NewSecret(m.Key), IV: ips.NewSecret(m.IV),
 		Environment: ips.Sandbox(address),
-		ReturnURL:   s.inbox.server.URL + "/return",
-		NotifyURL:   s.inbox.server.URL + "/notify",
+		ReturnURL:   p.site.URL + "/ips/return",
+		NotifyURL:   p.site.URL + "/ips/notify",
+	}
+	if trade == wire.TradeQueryNone {
+		s.cfg.Environment = ips.EnvironmentAt(address)
 	}
 	if m.RSA != nil {
 		s.cfg.PublicKey = &m.RSA.PublicKey
 	}
+	staged := s.cfg
+	staged.ReturnURL, staged.NotifyURL = p.site.URL+stagePath+"return", p.site.URL+stagePath+"notify"
 	var err error
 	s.client, err = ips.NewClient(s.cfg)
 	must(p.tb, err)
-	s.inbox.client.Store(s.client)
+	s.stage, err = ips.NewClient(staged)
+	must(p.tb, err)
 	return s
 }
 
@@ -232,12 +277,12 @@ func (p *platform) close() {
 
 func (p *platform) stop() {
 	p.tb.Helper()
+	p.logUndelivered()
 	books := p.sandbox.CheckBooks()
 	err := p.sandbox.Close()
 	p.browser.Close()
-	for _, in := range p.inboxes {
-		in.server.Close()
-	}
+	p.posts.CloseIdleConnections()
+	p.site.Close()
 	if books != nil {
 		p.tb.Errorf("ipstest: the books are not right: %v", books)
 	}
@@ -247,16 +292,17 @@ func (p *platform) stop() {
 }
 
 // Second is the same sandbox as the second merchant sees it, who has a client
-// and an inbox of his own. It fails the test without [SecondMerchant].
+// of his own. It fails the test without [WithSecondMerchant].
 func (s *Server) Second() *Server {
 	s.tb.Helper()
 	if s.another == nil {
-		s.tb.Fatalf("ipstest: no second merchant: give NewServer the option SecondMerchant")
+		s.tb.Fatalf("ipstest: no second merchant: give NewServer the option WithSecondMerchant")
 	}
 	return s.another
 }
 
-// Config is the configuration of the sandbox's merchant, with the inbox's URLs.
+// Config is the configuration of the sandbox's merchant, with the addresses of
+// the site of [WithHandler].
 // Change what the test needs and give it to [ips.NewClient].
 func (s *Server) Config() ips.Config { return s.cfg }
 
@@ -285,18 +331,30 @@ func (s *Server) Deposit(amount ips.Amount) {
 	must(s.tb, s.sandbox.Deposit(s.cfg.MerchantCode, s.cfg.MerchantCode, int64(amount)))
 }
 
-// Mandate signs or withdraws a person's withholding mandate (委托授权书). By
-// default opening an account signs one.
-func (s *Server) Mandate(account string, signed bool) {
+// SignMandate signs a person's withholding mandate (委托授权书). By default opening
+// an account signs one.
+func (s *Server) SignMandate(account string) {
 	s.tb.Helper()
-	must(s.tb, s.sandbox.Mandate(s.cfg.MerchantCode, account, signed))
+	must(s.tb, s.sandbox.Mandate(s.cfg.MerchantCode, account, true))
+}
+
+// RevokeMandate takes a person's withholding mandate back.
+func (s *Server) RevokeMandate(account string) {
+	s.tb.Helper()
+	must(s.tb, s.sandbox.Mandate(s.cfg.MerchantCode, account, false))
 }
 
 // SetManual makes one person confirm and answer texts only when the test says
-// so, or at once, whatever the others do.
-func (s *Server) SetManual(account string, manual bool) {
+// so, whatever the others do.
+func (s *Server) SetManual(account string) {
 	s.tb.Helper()
-	must(s.tb, s.sandbox.SetAuto(s.cfg.MerchantCode, account, !manual))
+	must(s.tb, s.sandbox.SetAuto(s.cfg.MerchantCode, account, false))
+}
+
+// SetAuto makes one person agree to everything at once, whatever the others do.
+func (s *Server) SetAuto(account string) {
+	s.tb.Helper()
+	must(s.tb, s.sandbox.SetAuto(s.cfg.MerchantCode, account, true))
 }
 
 // Balance is what an account has by the sandbox's books, without asking over

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,9 +25,9 @@ func TestPerson(t *testing.T) {
 		opts []ipstest.Option
 	}{
 		{"auto", nil},
-		{"manual", []ipstest.Option{ipstest.Manual()}},
-		{"with fee", []ipstest.Option{ipstest.IPSFee(2 * ips.Yuan)}},
-		{"RSA", []ipstest.Option{ipstest.MD5withRSA()}},
+		{"manual", []ipstest.Option{ipstest.WithManual()}},
+		{"with fee", []ipstest.Option{ipstest.WithIPSFee(2 * ips.Yuan)}},
+		{"RSA", []ipstest.Option{ipstest.WithMD5withRSA()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +55,7 @@ func TestLoan(t *testing.T) {
 		opts []ipstest.Option
 	}{
 		{"auto", nil},
-		{"manual", []ipstest.Option{ipstest.Manual()}},
+		{"manual", []ipstest.Option{ipstest.WithManual()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -72,7 +74,7 @@ func TestLoan(t *testing.T) {
 func TestAdvance(t *testing.T) {
 	t.Parallel()
 	then := time.Date(2026, time.December, 31, 23, 59, 59, 0, ips.China)
-	s := ipstest.NewServer(t, ipstest.Clock(func() time.Time { return then }))
+	s := ipstest.NewServer(t, ipstest.WithClock(func() time.Time { return then }))
 	assert.Equal(t, ips.NewDate(2026, time.December, 31), s.Today())
 	s.Advance(time.Second)
 	assert.Equal(t, ips.NewDate(2027, time.January, 1), s.Today())
@@ -85,36 +87,133 @@ func TestDepositAndMandate(t *testing.T) {
 	s.Deposit(30 * ips.Yuan)
 	s.AssertBalance(s.Config().MerchantCode, 30*ips.Yuan, 0)
 	p := s.Person(0)
-	for status, signed := range map[string]bool{"01": false, "02": true} {
-		s.Mandate(p.Account, signed)
+	status := func() string {
 		a, err := s.Client().QueryAccount(t.Context(), p.Account)
 		require.NoError(t, err)
-		assert.Equal(t, status, a.SignStatus)
+		return a.SignStatus
 	}
+	s.RevokeMandate(p.Account)
+	assert.Equal(t, "01", status())
+	s.SignMandate(p.Account)
+	assert.Equal(t, "02", status())
 }
 
-// What the handler under test refuses, IPS repeats, and the inbox notes.
+// opening is the form of somebody who has no account yet.
+func opening(t *testing.T, client *ips.Client, p ipstest.Person, orderNo string) *ips.Form {
+	t.Helper()
+	form, err := client.OpenAccount(ips.OpenAccountRequest{
+		OrderNo: orderNo, Date: ips.Today(), IdentNo: p.IdentNo, RealName: p.Name, Mobile: p.Mobile, Email: p.Email,
+	})
+	require.NoError(t, err)
+	return form
+}
+
+// What the handler under test refuses, IPS repeats. What sets the stage it never
+// hears of.
 func TestHandlerIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	calls := make(map[string]int)
-	s := ipstest.NewServer(t, ipstest.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := ipstest.NewServer(t, ipstest.WithHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		if calls[r.URL.Path]++; calls[r.URL.Path] < 3 {
 			http.Error(w, "later", http.StatusServiceUnavailable)
 		}
 	})))
-	s.Person(0)
+	s.PayOut(func() (ips.RegisterBidRequest, ips.RegisterCreditorRequest) {
+		bid := s.Bid(s.Person(0), ips.Yuan)
+		return bid, s.Invest(bid, s.Person(ips.Yuan), ips.Yuan)
+	}())
+	s.WaitIdle()
+	assert.Empty(t, calls)
+	assert.Empty(t, s.Arrived())
+
+	s.Carry(opening(t, s.Client(), s.NewPerson(), "A1"))
 	s.WaitIdle()
 	mu.Lock()
 	defer mu.Unlock()
-	assert.Equal(t, map[string]int{"/return/open-account": 1, "/notify/open-account": 3}, calls)
+	assert.Equal(t, map[string]int{"/ips/return/open-account": 1, "/ips/notify/open-account": 3}, calls)
 	assert.Len(t, s.Arrived(), 4)
 }
 
-// The inbox believes nobody but IPS.
-func TestInboxRefusesForgeries(t *testing.T) {
+// A program that listens elsewhere needs nothing but its own addresses.
+func TestOwnAddresses(t *testing.T) {
+	t.Parallel()
+	s := ipstest.NewServer(t)
+	heard := make(chan string, 10)
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		heard <- r.URL.Path
+		http.Error(w, "wait", http.StatusAccepted)
+	}))
+	defer shop.Close()
+	cfg := s.Config()
+	cfg.ReturnURL, cfg.NotifyURL = shop.URL+"/back", shop.URL+"/told"
+	client, err := ips.NewClient(cfg)
+	require.NoError(t, err)
+	back := s.Carry(opening(t, client, s.NewPerson(), "A1"))
+	assert.Equal(t, "A1", back.Base().OrderNo)
+	assert.Equal(t, ips.WebReturn, back.Base().Via)
+	assert.Equal(t, ips.Success, s.WaitNotification(ips.OpOpenAccount, "A1").Base().Outcome)
+	assert.ElementsMatch(t, []string{"/back/open-account", "/told/open-account"}, []string{<-heard, <-heard})
+}
+
+// A double click: the same order number with other amounts, at the same time.
+// Every browser gets the answer to its own form.
+func TestCarryAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		opts []ipstest.Option
+	}{
+		{"auto", nil},
+		{"manual", []ipstest.Option{ipstest.WithManual()}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := ipstest.NewServer(t, tt.opts...)
+			p := s.Person(1000 * ips.Yuan)
+			var wg sync.WaitGroup
+			var done atomic.Int64 // fen that answers say were paid out
+			for i := range 20 {
+				wg.Go(func() {
+					form, err := s.Client().Withdraw(ips.WithdrawRequest{
+						OrderNo: "W1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+						Amount: ips.Amount(i+1) * ips.Yuan, FeePayer: ips.UserPaysFee,
+					})
+					if !assert.NoError(t, err) {
+						return
+					}
+					a := s.Carry(form).(*ips.WithdrawResponse)
+					if a.Outcome == ips.Success {
+						done.Add(int64(a.Amount))
+					}
+				})
+			}
+			wg.Wait()
+			s.AssertBalance(p.Account, 1000*ips.Yuan-ips.Amount(done.Load()), 0)
+			assert.Positive(t, done.Load())
+		})
+	}
+}
+
+// A handler in the wrong place is in the test's log.
+func TestUndeliveredNotificationsAreLogged(t *testing.T) {
+	t.Parallel()
+	r := record(func(tb testing.TB) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("/ips/notify", func(http.ResponseWriter, *http.Request) {}) // without the slash
+		s := ipstest.NewServer(tb, ipstest.WithHandler(mux))
+		s.Carry(opening(t, s.Client(), s.NewPerson(), "A1"))
+		s.WaitIdle()
+	})
+	assert.Empty(t, r.failures)
+	require.Len(t, r.logs, 1)
+	assert.Regexp(t, `order A1 to http://127\.0\.0\.1:\d+/ips/notify/open-account was not taken, \d+ times; last: 404 Not Found$`, r.logs[0])
+}
+
+// The site without a handler believes nobody but IPS.
+func TestForgeriesAreRefused(t *testing.T) {
 	t.Parallel()
 	s := ipstest.NewServer(t)
 	resp, err := http.PostForm(s.Config().NotifyURL+"/recharge", map[string][]string{
@@ -123,7 +222,10 @@ func TestInboxRefusesForgeries(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
-	assert.Empty(t, s.Arrived())
+	s.Fault(ips.OpOpenAccount, ipstest.NoticeForged)
+	s.Carry(opening(t, s.Client(), s.NewPerson(), "A1"))
+	s.WaitIdle()
+	assert.Len(t, s.Arrived(), 2)
 }
 
 func TestStartAndClose(t *testing.T) {
@@ -144,6 +246,7 @@ func TestStartAndClose(t *testing.T) {
 type recorder struct {
 	testing.TB
 	failures []string
+	logs     []string
 	fatal    bool
 	cleanups []func()
 }
@@ -151,6 +254,10 @@ type recorder struct {
 func (r *recorder) Helper() {}
 
 func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
+
+func (r *recorder) Logf(format string, args ...any) {
+	r.logs = append(r.logs, fmt.Sprintf(format, args...))
+}
 
 func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
@@ -205,24 +312,24 @@ func TestFailuresAreReported(t *testing.T) {
 			"account 4021000000000001 has 1.00 available and 0.00 frozen, want 0.00 and 0.01", false},
 		{"no such account", nil, func(s *ipstest.Server) { s.Balance("4021000000009999") },
 			`no account "4021000000009999"`, true},
-		{"no such operation", nil, func(s *ipstest.Server) { s.HoldNext("nothing") }, `no operation "nothing"`, true},
-		{"query cannot be refused", nil, func(s *ipstest.Server) { s.RefuseNext(ips.OpQueryBalance, ips.CodeFailed, "") },
-			"want one of CreateNewIpsAcct", true},
-		{"no refusal", nil, func(s *ipstest.Server) { s.RefuseNext(ips.OpRecharge, ips.CodeSuccess, "") },
+		{"no such operation", nil, func(s *ipstest.Server) { s.Fault("nothing", ipstest.Held) }, `no operation "nothing"`, true},
+		{"query cannot be refused", nil, func(s *ipstest.Server) { s.Fault(ips.OpQueryBalance, ipstest.Refusal(ips.CodeFailed, "")) },
+			`got QueryForAccBalance`, true},
+		{"no refusal", nil, func(s *ipstest.Server) { s.Fault(ips.OpRecharge, ipstest.Refusal(ips.CodeSuccess, "")) },
 			"MG00000F is no refusal", true},
-		{"rows count from 1", nil, func(s *ipstest.Server) { s.FailRow(ips.OpTransfer, 0) }, "rows count from 1", true},
-		{"no such fault", nil, func(s *ipstest.Server) { s.BreakNext(ips.OpRecharge, 0) }, "no fault 0", true},
-		{"no web service", nil, func(s *ipstest.Server) { s.BreakNext(ips.OpRecharge, ipstest.ServerFault) }, "soap-fault", true},
-		{"no rows", nil, func(s *ipstest.Server) { s.FailRow(ips.OpRecharge, 1) }, "want one of Transfer", true},
+		{"rows count from 1", nil, func(s *ipstest.Server) { s.Fault(ips.OpTransfer, ipstest.FailedRow(0)) }, "rows count from 1", true},
+		{"no such fault", nil, func(s *ipstest.Server) { s.Fault(ips.OpRecharge, ipstest.Fault{}) }, "unknown fault", true},
+		{"no web service", nil, func(s *ipstest.Server) { s.Fault(ips.OpRecharge, ipstest.ServerFault) }, "soap-fault", true},
+		{"no rows", nil, func(s *ipstest.Server) { s.Fault(ips.OpRecharge, ipstest.FailedRow(1)) }, "got doDpTrade", true},
 		{"time does not go back", nil, func(s *ipstest.Server) { s.Advance(-time.Second) }, "Advance: want a duration", true},
-		{"no text message", nil, func(s *ipstest.Server) { s.ReplySMS("13800000001", true) },
+		{"no text message", nil, func(s *ipstest.Server) { s.ReplyYes("13800000001") },
 			"no text message waits for an answer at 13800000001", true},
 		{"nothing to send again", nil, func(s *ipstest.Server) { s.Resend(ips.OpRecharge, "R1") },
 			"no notification of recharge R1", true},
-		{"mandate of nobody", nil, func(s *ipstest.Server) { s.Mandate("4021000000009999", true) }, "unknown account", true},
-		{"mode of nobody", nil, func(s *ipstest.Server) { s.SetManual("4021000000009999", true) }, "unknown account", true},
+		{"mandate of nobody", nil, func(s *ipstest.Server) { s.SignMandate("4021000000009999") }, "unknown account", true},
+		{"mode of nobody", nil, func(s *ipstest.Server) { s.SetManual("4021000000009999") }, "unknown account", true},
 		{"deposit of nothing", nil, func(s *ipstest.Server) { s.Deposit(0) }, "must be 1 to", true},
-		{"no second merchant", nil, func(s *ipstest.Server) { s.Second() }, "option SecondMerchant", true},
+		{"no second merchant", nil, func(s *ipstest.Server) { s.Second() }, "option WithSecondMerchant", true},
 		{"recharge too large", nil, func(s *ipstest.Server) { s.Person(ips.MaxAmount + 1) }, "pTrdAmt", true},
 		{"recharge refused", nil, func(s *ipstest.Server) {
 			s.Recharge(ipstest.Person{Name: "张三", IdentNo: "1", Account: "2"}, ips.Yuan)
@@ -235,18 +342,16 @@ func TestFailuresAreReported(t *testing.T) {
 		{"paid out in part", nil, func(s *ipstest.Server) {
 			bid := s.Bid(s.Person(0), 10*ips.Yuan)
 			investor := s.Person(10 * ips.Yuan)
-			s.FailRow(ips.OpTransfer, 1)
+			s.Fault(ips.OpTransfer, ipstest.FailedRow(1))
 			s.PayOut(bid, s.Invest(bid, investor, ips.Yuan), s.Invest(bid, investor, ips.Yuan))
 		}, "not all of bid", true},
-		{"carry what must be confirmed", []ipstest.Option{ipstest.Manual()},
-			func(s *ipstest.Server) { s.Carry(withdrawal(s, s.Person(100*ips.Yuan))) }, "withdraw W1: IPS asks the user", true},
 		{"cancel without a page", nil, func(s *ipstest.Server) { s.Cancel(withdrawal(s, s.Person(100*ips.Yuan))) },
 			"withdraw W1: IPS does not ask the user", true},
 		{"leave without a page", nil, func(s *ipstest.Server) { s.Leave(withdrawal(s, s.Person(100*ips.Yuan))) },
 			"withdraw W1: IPS does not ask the user", true},
-		{"pay what is no recharge", []ipstest.Option{ipstest.Manual()},
-			func(s *ipstest.Server) { s.PayAtBank(withdrawal(s, s.Person(100*ips.Yuan)), true) }, "withdraw is not paid at a bank", true},
-		{"form with foreign keys", []ipstest.Option{ipstest.SecondMerchant()}, func(s *ipstest.Server) {
+		{"pay what is no recharge", []ipstest.Option{ipstest.WithManual()},
+			func(s *ipstest.Server) { s.FailAtBank(withdrawal(s, s.Person(100*ips.Yuan))) }, "withdraw is not paid at a bank", true},
+		{"form with foreign keys", []ipstest.Option{ipstest.WithSecondMerchant()}, func(s *ipstest.Server) {
 			cfg := s.Config()
 			cfg.Cert = s.Second().Config().Cert
 			client, err := ips.NewClient(cfg)
@@ -288,7 +393,7 @@ func TestNothingIsReportedWithoutCause(t *testing.T) {
 
 func TestSecondMerchant(t *testing.T) {
 	t.Parallel()
-	s := ipstest.NewServer(t, ipstest.SecondMerchant(), ipstest.MD5withRSA())
+	s := ipstest.NewServer(t, ipstest.WithSecondMerchant(), ipstest.WithMD5withRSA())
 	other := s.Second()
 	assert.Same(t, s, other.Second())
 	assert.NotEqual(t, s.Config().MerchantCode, other.Config().MerchantCode)
@@ -296,10 +401,60 @@ func TestSecondMerchant(t *testing.T) {
 	p := other.Person(ips.Yuan)
 	other.AssertBalance(p.Account, ips.Yuan, 0)
 	other.WaitIdle()
+	other.Carry(opening(t, other.Client(), other.NewPerson(), "A1"))
+	other.WaitIdle()
 	assert.Empty(t, s.Arrived())
-	assert.Len(t, other.Arrived(), 4)
+	assert.Len(t, other.Arrived(), 2)
 
 	b, err := other.Client().QueryBalance(context.Background(), p.Account)
 	require.NoError(t, err)
 	assert.Equal(t, "808802", b.MerchantCode)
+}
+
+// What is not known of IPS can be had both ways.
+func TestVariants(t *testing.T) {
+	t.Parallel()
+	withdraw := func(t *testing.T, opts ...ipstest.Option) (first, again ips.Response, s *ipstest.Server) {
+		t.Helper()
+		s = ipstest.NewServer(t, opts...)
+		p := s.Person(100 * ips.Yuan)
+		form, err := s.Client().Withdraw(ips.WithdrawRequest{
+			OrderNo: "W1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+			Amount: 60 * ips.Yuan, FeePayer: ips.UserPaysFee,
+		})
+		require.NoError(t, err)
+		first, again = s.Carry(form), s.Carry(form)
+		s.AssertBalance(p.Account, 40*ips.Yuan, 0)
+		return first, again, s
+	}
+	ask := func(t *testing.T, s *ipstest.Server) error {
+		t.Helper()
+		_, err := s.Client().QueryTrade(t.Context(), ips.QueryTradeRequest{OrderNo: "W1", Type: ips.TradeWithdraw})
+		return err
+	}
+	t.Run("repeat refused", func(t *testing.T) {
+		t.Parallel()
+		_, again, s := withdraw(t)
+		require.ErrorIs(t, again.Base().Err(), ips.ErrDuplicate)
+		require.NoError(t, ask(t, s))
+	})
+	t.Run("repeat first, no trade query", func(t *testing.T) {
+		t.Parallel()
+		first, again, s := withdraw(t, ipstest.WithRepeatFirst(), ipstest.WithoutTradeQuery())
+		assert.Equal(t, first, again)
+		require.ErrorIs(t, ask(t, s), ips.ErrNoTradeQuery)
+	})
+	t.Run("clocks", func(t *testing.T) {
+		t.Parallel()
+		now := time.Date(2026, time.March, 2, 12, 0, 0, 0, ips.China)
+		s := ipstest.NewServer(t, ipstest.WithClock(func() time.Time { return now }), ipstest.WithClockSkew(-5*time.Minute))
+		p := s.Person(0)
+		form, err := s.Client().SignAutoRepay(ips.SignAutoRepayRequest{
+			OrderNo: "S1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account, ValidUnit: ips.PeriodUnlimited,
+		})
+		require.NoError(t, err)
+		back := s.Carry(form).(*ips.SignAutoRepayResponse)
+		told := s.WaitNotification(ips.OpSignAutoRepay, "S1").(*ips.SignAutoRepayResponse)
+		assert.Equal(t, -5*time.Minute, told.IPSTime.Sub(back.IPSTime.Time))
+	})
 }

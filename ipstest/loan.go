@@ -19,10 +19,10 @@ func (s *Server) Bid(borrower Person, amount ips.Amount) ips.RegisterBidRequest 
 		Purpose: "经营周转", RepayMode: ips.RepayInterestFirst,
 		IdentNo: borrower.IdentNo, RealName: borrower.Name, Account: borrower.Account,
 	}
-	form, err := s.client.RegisterBid(req)
+	form, err := s.stage.RegisterBid(req)
 	s.agreed(form, err)
 	if _, asked := s.waitingText(borrower.Mobile); asked {
-		s.ReplySMS(borrower.Mobile, true)
+		s.ReplyYes(borrower.Mobile)
 	}
 	must(s.tb, s.WaitNotification(ips.OpRegisterBid, orderNo).Err())
 	return req
@@ -39,7 +39,7 @@ func (s *Server) Invest(bid ips.RegisterBidRequest, investor Person, amount ips.
 		Amount: amount, Purpose: bid.Purpose,
 		IdentNo: investor.IdentNo, RealName: investor.Name, Account: investor.Account,
 	}
-	form, err := s.client.RegisterCreditor(req)
+	form, err := s.stage.RegisterCreditor(req)
 	s.agreed(form, err)
 	return req
 }
@@ -60,7 +60,7 @@ func (s *Server) PayOut(bid ips.RegisterBidRequest, investments ...ips.RegisterC
 	}
 	ctx, cancel := within()
 	defer cancel()
-	_, err := s.client.Transfer(ctx, req)
+	_, err := s.stage.Transfer(ctx, req)
 	must(s.tb, err)
 	paid := s.WaitNotification(ips.OpTransfer, req.OrderNo).(*ips.TransferResponse)
 	must(s.tb, paid.Err())

@@ -29,11 +29,12 @@ func (s *Server) NewPerson() Person {
 }
 
 // Person invents a person, opens an account for him and recharges it with the
-// funds, which may be 0, all over the wire.
+// funds, which may be 0, all over the wire. The handler under test hears nothing
+// of it, as of all that sets the stage: for what it should hear, use its client.
 func (s *Server) Person(funds ips.Amount) Person {
 	s.tb.Helper()
 	p := s.NewPerson()
-	form, err := s.client.OpenAccount(ips.OpenAccountRequest{
+	form, err := s.stage.OpenAccount(ips.OpenAccountRequest{
 		OrderNo: s.NewOrderNo(), Date: s.Today(),
 		IdentNo: p.IdentNo, RealName: p.Name, Mobile: p.Mobile, Email: p.Email,
 	})
@@ -49,7 +50,7 @@ func (s *Server) Person(funds ips.Amount) Person {
 // wire. The amount is what arrives: a fee of IPS comes on top.
 func (s *Server) Recharge(p Person, amount ips.Amount) {
 	s.tb.Helper()
-	form, err := s.client.Recharge(ips.RechargeRequest{
+	form, err := s.stage.Recharge(ips.RechargeRequest{
 		OrderNo: s.NewOrderNo(), Date: s.Today(),
 		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 		Amount: amount + s.ipsFee, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.UserPaysFee,
@@ -61,7 +62,7 @@ func (s *Server) Recharge(p Person, amount ips.Amount) {
 func (s *Server) agreed(form *ips.Form, err error) ips.Response {
 	s.tb.Helper()
 	must(s.tb, err)
-	resp := s.Confirm(form)
+	resp := s.Carry(form)
 	must(s.tb, resp.Err())
 	return resp
 }

@@ -2,7 +2,7 @@ package ipstest
 
 import (
 	"fmt"
-	"strings"
+	"net/url"
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/browser"
@@ -16,34 +16,23 @@ const (
 	tradePassword = "123456"
 )
 
-// Carry does what the user's browser does with a form: it brings it to IPS and
-// the answer back to the merchant, and returns that answer, which is the
-// operation's response type. Its Outcome may be a refusal. Where IPS asks the
-// user something, as in [Manual] mode, use [Server.Confirm].
-func (s *Server) Carry(form *ips.Form) ips.Response {
-	s.tb.Helper()
-	return s.visit(form, func(ask engine.AskInfo) {
-		s.tb.Helper()
-		s.tb.Fatalf("ipstest: %s %s: IPS asks the user to confirm: use Confirm, Cancel, PayAtBank or Leave",
-			form.Operation(), form.OrderNo())
-	})
-}
-
-// Confirm is [Server.Carry] by a user who agrees to all that IPS asks: he types
-// his trade password, his particulars when he opens an account, and pays when
-// it is his bank's page.
+// Carry does what a user's browser does with a form: it brings it to IPS and the
+// answer back to the merchant's return URL, wherever that is, and returns that
+// answer, which is the operation's response type. Its Outcome may be a refusal.
+// What the merchant's page says is of no interest.
 //
-// He types the given passwords first, if any, which are wrong unless they are
+// The user agrees to all that IPS asks: he types his trade password, his
+// particulars when he opens an account, and pays when it is his bank's page. He
+// types the given passwords first, if any, which are wrong unless they are
 // 123456; IPS gives him three tries.
-func (s *Server) Confirm(form *ips.Form, passwords ...string) ips.Response {
+func (s *Server) Carry(form *ips.Form, passwords ...string) ips.Response {
 	s.tb.Helper()
-	return s.visit(form, func(ask engine.AskInfo) {
-		s.tb.Helper()
+	return s.visit(form, func(ask engine.AskInfo) error {
 		for _, password := range passwords {
 			// The error says that it was wrong, which is what it is for.
 			_ = s.sandbox.Confirm(ask.ID, map[string]string{"password": password})
 		}
-		must(s.tb, s.sandbox.Confirm(ask.ID, answers(ask.Page)))
+		return s.sandbox.Confirm(ask.ID, answers(ask.Page))
 	})
 }
 
@@ -70,20 +59,16 @@ func (s *Server) Cancel(form *ips.Form) ips.Response {
 	return s.decide(form, func(ask engine.AskInfo) error { return s.sandbox.Cancel(ask.ID) })
 }
 
-// PayAtBank is [Server.Carry] by a user who comes to his bank's page with an
-// e-bank recharge, and pays or fails to. It fails the test if there is no page,
-// as in auto mode.
-func (s *Server) PayAtBank(form *ips.Form, paid bool) ips.Response {
+// FailAtBank is [Server.Carry] by a user who comes to his bank's page with an
+// e-bank recharge, and cannot pay. It fails the test if there is no page, as in
+// auto mode.
+func (s *Server) FailAtBank(form *ips.Form) ips.Response {
 	s.tb.Helper()
-	result := "failed"
-	if paid {
-		result = "paid"
-	}
 	return s.decide(form, func(ask engine.AskInfo) error {
 		if ask.Page != engine.PageBank {
 			return fmt.Errorf("%s is not paid at a bank", form.Operation())
 		}
-		return s.sandbox.Confirm(ask.ID, map[string]string{"result": result})
+		return s.sandbox.Confirm(ask.ID, map[string]string{"result": "failed"})
 	})
 }
 
@@ -92,15 +77,25 @@ func (s *Server) PayAtBank(form *ips.Form, paid bool) ips.Response {
 // gives him up. It fails the test if there is no page, as in auto mode.
 func (s *Server) Leave(form *ips.Form) {
 	s.tb.Helper()
-	s.open(form)
-	if s.asked(form) == nil {
+	if s.asked(form, s.open(form)) == nil {
 		s.noPage(form)
 	}
 }
 
-// ReplySMS answers the text message that waits at a mobile number. It fails the
-// test if none does.
-func (s *Server) ReplySMS(mobile string, yes bool) {
+// ReplyYes answers the text message that waits at a mobile number: the person
+// agrees. It fails the test if none waits.
+func (s *Server) ReplyYes(mobile string) {
+	s.tb.Helper()
+	s.reply(mobile, true)
+}
+
+// ReplyNo is [Server.ReplyYes] by a person who does not agree.
+func (s *Server) ReplyNo(mobile string) {
+	s.tb.Helper()
+	s.reply(mobile, false)
+}
+
+func (s *Server) reply(mobile string, yes bool) {
 	s.tb.Helper()
 	id, ok := s.waitingText(mobile)
 	if !ok {
@@ -111,7 +106,7 @@ func (s *Server) ReplySMS(mobile string, yes bool) {
 
 // waitingText finds the oldest text message that waits at a mobile number.
 func (s *Server) waitingText(mobile string) (id string, ok bool) {
-	for _, m := range s.sandbox.Engine().Inbox(mobile) {
+	for _, m := range s.sandbox.Inbox(mobile) {
 		if m.Merchant == s.cfg.MerchantCode && m.State == engine.SMSOpen {
 			return m.ID, true
 		}
@@ -123,10 +118,9 @@ func (s *Server) waitingText(mobile string) (id string, ok bool) {
 func (s *Server) decide(form *ips.Form, act func(engine.AskInfo) error) ips.Response {
 	s.tb.Helper()
 	asked := false
-	resp := s.visit(form, func(ask engine.AskInfo) {
-		s.tb.Helper()
+	resp := s.visit(form, func(ask engine.AskInfo) error {
 		asked = true
-		must(s.tb, act(ask))
+		return act(ask)
 	})
 	if !asked {
 		s.noPage(form)
@@ -136,32 +130,49 @@ func (s *Server) decide(form *ips.Form, act func(engine.AskInfo) error) ips.Resp
 
 func (s *Server) noPage(form *ips.Form) {
 	s.tb.Helper()
-	s.tb.Fatalf("ipstest: %s %s: IPS does not ask the user: use the option Manual, or SetManual", form.Operation(), form.OrderNo())
+	s.tb.Fatalf("ipstest: %s %s: IPS does not ask the user: use the option WithManual, or SetManual", form.Operation(), form.OrderNo())
 }
 
 // visit carries a form to IPS, lets the user act if IPS asks him something, and
-// carries the answer back.
-func (s *Server) visit(form *ips.Form, act func(engine.AskInfo)) ips.Response {
+// carries the answer back. The answer is what stands on the page that this form
+// led to, so visits at the same time do not mix their answers up.
+func (s *Server) visit(form *ips.Form, act func(engine.AskInfo) error) ips.Response {
 	s.tb.Helper()
 	ctx, cancel := within()
 	defer cancel()
-	before := len(s.Arrived())
 	page := s.open(form)
-	if ask := s.asked(form); ask != nil {
-		act(*ask)
-		var err error
+	if ask := s.asked(form, page); ask != nil {
+		err := act(*ask)
+		if now, ok := s.sandbox.Ask(ask.ID); err != nil && (!ok || !now.Open) {
+			err = nil // somebody else was at the same page and has answered first
+		}
+		must(s.tb, err)
 		// A page that was answered sends the user back.
 		page, err = s.browser.Get(ctx, page.URL.String())
 		must(s.tb, err)
 	}
-	page, err := s.browser.Follow(ctx, page)
-	// A refusal by the handler under test is the test's business.
-	if err != nil && (page == nil || !strings.HasPrefix(page.URL.String(), s.inbox.server.URL)) {
+	back, err := page.ReturnForm()
+	if err != nil {
 		s.tb.Fatalf("ipstest: %s %s: the browser got no further: %v", form.Operation(), form.OrderNo(), err)
 	}
-	return s.wait(before, fmt.Sprintf("the web return of %s %s", form.Operation(), form.OrderNo()), func(r *ips.Reply) bool {
-		return r.Via == ips.WebReturn && r.Operation == form.Operation() && (r.OrderNo == form.OrderNo() || r.OrderNo == "")
-	})
+	fields := make(url.Values)
+	for _, name := range []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"} {
+		value, _ := back.Get(name)
+		fields.Set(name, value)
+	}
+	answer, err := s.parseReturn(form.Operation(), fields.Encode())
+	if err != nil {
+		s.tb.Fatalf("ipstest: %s %s: IPS sends the user back with what is no answer: %v", form.Operation(), form.OrderNo(), err)
+	}
+	// What the merchant says to it is the test's business.
+	shown, err := s.browser.Follow(ctx, page)
+	if shown == nil {
+		s.tb.Fatalf("ipstest: %s %s: the browser did not get back to the merchant: %v", form.Operation(), form.OrderNo(), err)
+	}
+	to, err := page.URL.Parse(back.Action)
+	must(s.tb, err)
+	s.arrivals.add(answer, to.Path)
+	return answer
 }
 
 // open posts a form to IPS.
@@ -176,15 +187,18 @@ func (s *Server) open(form *ips.Form) *browser.Page {
 	return page
 }
 
-// asked is what IPS asks the user about an order, nil if nothing.
-func (s *Server) asked(form *ips.Form) *engine.AskInfo {
+// asked is what the page asks the user, nil if it sends him back.
+func (s *Server) asked(form *ips.Form, page *browser.Page) *engine.AskInfo {
+	if _, err := page.ReturnForm(); err == nil {
+		return nil
+	}
 	views := s.sandbox.Engine()
 	order, ok := views.Order(s.cfg.MerchantCode, s.wireName(form.Operation()), form.OrderNo(), form.Operation() == ips.OpEndBid)
 	if !ok || order.Ask == "" {
 		return nil
 	}
 	ask, ok := views.Ask(order.Ask)
-	if !ok || !ask.Open {
+	if !ok {
 		return nil
 	}
 	return &ask

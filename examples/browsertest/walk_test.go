@@ -53,7 +53,7 @@ func TestChromium(t *testing.T) {
 // openAccount goes through all pages of account opening with the keyboard
 // alone.
 func openAccount(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	p := platform.NewPerson()
 	shop := openShop(t, platform, offer{"开户", func(c *ips.Client) (*ips.Form, error) {
 		return c.OpenAccount(ips.OpenAccountRequest{
@@ -112,7 +112,7 @@ func recharge(platform *ipstest.Server, p ipstest.Person) offer {
 
 // rechargePaid pays at the bank, with an impatient double click.
 func rechargePaid(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	p := platform.Person(0)
 	shop := openShop(t, platform, recharge(platform, p))
 	u := browser.user(t, desktop())
@@ -138,7 +138,7 @@ func rechargePaid(t *testing.T, browser *chromium) {
 
 // rechargeFailed looks back from the bank once, and then cannot pay.
 func rechargeFailed(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	p := platform.Person(0)
 	shop := openShop(t, platform, recharge(platform, p))
 	u := browser.user(t, telephone())
@@ -164,7 +164,7 @@ func rechargeFailed(t *testing.T, browser *chromium) {
 // bid is a manual bid: a wrong password, an impatient double click, the page
 // that leads back to the merchant by itself, and a way back that does nothing.
 func bid(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	borrower, investor := platform.Person(0), platform.Person(1000*ips.Yuan)
 	loan := platform.Bid(borrower, 5000*ips.Yuan)
 	shop := openShop(t, platform, offer{"投标", func(c *ips.Client) (*ips.Form, error) {
@@ -206,7 +206,7 @@ func bid(t *testing.T, browser *chromium) {
 
 // repay pays two investors back, which IPS takes its time for.
 func repay(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	borrower, first, second := platform.Person(100*ips.Yuan), platform.Person(1000*ips.Yuan), platform.Person(2000*ips.Yuan)
 	loan := platform.Bid(borrower, 3000*ips.Yuan)
 	one, two := platform.Invest(loan, first, 1000*ips.Yuan), platform.Invest(loan, second, 2000*ips.Yuan)
@@ -251,7 +251,7 @@ func withdrawal(platform *ipstest.Server, p ipstest.Person) offer {
 
 // withdraw does without JavaScript.
 func withdraw(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual(), ipstest.IPSFee(2*ips.Yuan))
+	platform := ipstest.NewServer(t, ipstest.WithManual(), ipstest.WithIPSFee(2*ips.Yuan))
 	p := platform.Person(1000 * ips.Yuan)
 	shop := openShop(t, platform, withdrawal(platform, p))
 	u := browser.user(t, desktop())
@@ -276,7 +276,7 @@ func withdraw(t *testing.T, browser *chromium) {
 
 // signAutoBid gives the platform leave to bid.
 func signAutoBid(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	p := platform.Person(0)
 	shop := openShop(t, platform, offer{"自动投标签约", func(c *ips.Client) (*ips.Form, error) {
 		return c.SignAutoBid(ips.SignAutoBidRequest{
@@ -330,7 +330,7 @@ func (u *user) hears(platform *ipstest.Server, shop *shop, heading string) {
 }
 
 func answerYes(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	u := browser.user(t, telephone())
 	shop := askedByText(t, u, platform)
 	u.clicksTwice("同意")
@@ -341,7 +341,7 @@ func answerYes(t *testing.T, browser *chromium) {
 }
 
 func answerNo(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	u := browser.user(t, desktop())
 	shop := askedByText(t, u, platform)
 	u.clicks("拒绝")
@@ -352,7 +352,7 @@ func answerNo(t *testing.T, browser *chromium) {
 }
 
 func answerNothing(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	u := browser.user(t, telephone())
 	shop := askedByText(t, u, platform)
 	platform.Advance(textTimeout)
@@ -368,7 +368,7 @@ func answerNothing(t *testing.T, browser *chromium) {
 // atWithdrawal brings somebody before the page of a withdrawal.
 func atWithdrawal(t *testing.T, browser *chromium, s screen) (*user, *ipstest.Server, *shop, ipstest.Person) {
 	t.Helper()
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	p := platform.Person(1000 * ips.Yuan)
 	shop := openShop(t, platform, withdrawal(platform, p))
 	u := browser.user(t, s)
@@ -432,7 +432,7 @@ func expire(t *testing.T, browser *chromium) {
 
 // seeOtherPages looks at the pages that no walk has come by.
 func seeOtherPages(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	borrower, investor, buyer := platform.Person(1000*ips.Yuan), platform.Person(3000*ips.Yuan), platform.Person(3000*ips.Yuan)
 	loan := platform.Bid(borrower, 3000*ips.Yuan)
 	claim := platform.Invest(loan, investor, 3000*ips.Yuan)
@@ -484,7 +484,7 @@ func seeOtherPages(t *testing.T, browser *chromium) {
 // resend has the operator send a notification once more, and looks around in
 // his console.
 func resend(t *testing.T, browser *chromium) {
-	platform := ipstest.NewServer(t, ipstest.Manual())
+	platform := ipstest.NewServer(t, ipstest.WithManual())
 	borrower, investor := platform.Person(200*ips.Yuan), platform.Person(2000*ips.Yuan)
 	loan := platform.Bid(borrower, 3000*ips.Yuan)
 	platform.PayOut(loan, platform.Invest(loan, investor, 1200*ips.Yuan))

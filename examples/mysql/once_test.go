@@ -208,11 +208,11 @@ func TestPendingThenSuccess(t *testing.T) {
 	db := database(t)
 	s := shop{db}
 	mux := http.NewServeMux()
-	ipsrv := ipstest.NewServer(t, ipstest.Handler(mux))
+	ipsrv := ipstest.NewServer(t, ipstest.WithHandler(mux))
 	user := ipsrv.Person(0) // before the shop listens
 	client, ctx := ipsrv.Client(), t.Context()
 	hear := ips.Deduplicated(mysql.Once{DB: db}, ips.On(s.recharged, nil))
-	mux.Handle("/notify/", client.NotifyHandler(ips.Inbound{Hear: hear, OnError: func(_ *http.Request, err error) { t.Log(err) }}))
+	mux.Handle("/ips/notify/", client.NotifyHandler(ips.Inbound{Hear: hear, OnError: func(_ *http.Request, err error) { t.Log(err) }}))
 
 	req := ips.WithholdingRechargeRequest{
 		OrderNo: ips.NewOrderNo("AUTOW"), Date: ipsrv.Today(), Amount: 500 * ips.Yuan, FeePayer: ips.PlatformPaysFee,
@@ -220,7 +220,7 @@ func TestPendingThenSuccess(t *testing.T) {
 	}
 	require.Len(t, req.OrderNo, 30)
 	require.NoError(t, s.record(ctx, req))
-	ipsrv.HoldNext(ips.OpWithholdingRecharge)
+	ipsrv.Fault(ips.OpWithholdingRecharge, ipstest.Held)
 	answer, err := client.WithholdingRecharge(ctx, req)
 	require.NoError(t, err)
 	require.Equal(t, ips.Pending, answer.Outcome)

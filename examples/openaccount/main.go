@@ -6,11 +6,8 @@
 // to IPS; /ips/return/ is where he comes back, /ips/notify/ where IPS says the
 // same from server to server.
 //
-//	go run ./examples/openaccount          # fills the form in by itself, once
+//	go run ./examples/openaccount          # plays a user, once
 //	go run ./examples/openaccount -serve   # waits for you and your browser
-//	go run ./examples/openaccount -h       # with an IPS elsewhere
-//
-// It prints the number of the account that was opened.
 package main
 
 import (
@@ -21,219 +18,153 @@ import (
 	"html/template"
 	"log"
 	"net/http"
-	"net/url"
+	"os"
+	"os/signal"
+	"strings"
 	"sync"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/internal/demo"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
 func main() {
 	serve := flag.Bool("serve", false, "wait for a person with a browser, until interrupted")
-	demo.Main(func(ctx context.Context, getenv func(string) string, out *log.Logger) error {
-		return run(ctx, getenv, out, *serve)
-	})
+	flag.Parse()
+	site, options := http.NewServeMux(), []ipstest.Option(nil)
+	if *serve {
+		options = append(options, ipstest.WithManual()) // IPS asks on its pages
+	}
+	ipsrv := ipstest.Start(append(options, ipstest.WithHandler(site))...) // in earnest: your own
+	defer ipsrv.Close()                                                   // server, and ips.NewClient
+	p := &platform{Client: ipsrv.Client(), orders: make(map[string]*order), accounts: make(map[string]string)}
+	inbound := ips.Inbound{Hear: p.hear, OnError: func(_ *http.Request, err error) { log.Print(err) }}
+	site.Handle("/ips/notify/", p.NotifyHandler(inbound))
+	site.Handle("/ips/return/", p.ReturnHandler(inbound, comeBack))
+	site.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { show(w, 200, "开户", nil) })
+	site.HandleFunc("POST /{$}", p.open)
+
+	if *serve {
+		fmt.Println("open", strings.TrimSuffix(ipsrv.Config().ReturnURL, "ips/return"), "in your browser; stop with Ctrl-C")
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		<-ctx.Done()
+		return
+	}
+	user := ipsrv.NewPerson()
+	form, err := p.form(ips.OpenAccountRequest{RealName: user.Name, IdentNo: user.IdentNo, Mobile: user.Mobile, Email: user.Email})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the user is back:", ipsrv.Carry(form).Base().Outcome)
+	ipsrv.WaitIdle() // the notification has come, too
 }
 
-func run(ctx context.Context, getenv func(string) string, out *log.Logger, serve bool) error {
-	w, err := demo.Open(getenv)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	// w.Config holds the merchant's keys, where IPS is, and the addresses of
-	// this site's two handlers.
-	client, err := ips.NewClient(w.Config)
-	if err != nil {
-		return err
-	}
-	s := &site{client: client, out: out, orders: make(map[string]*opening), last: make(map[string]*opening), accounts: make(map[string]string)}
-	stop := w.Serve(s.handler(w.ReturnPath, w.NotifyPath)) // an http.Server
-	defer stop()
-	if serve {
-		return w.ServePerson(ctx, out)
-	}
-
-	zhang := demo.NewPerson("张三")
-	page, err := demo.FillIn(ctx, w.URL(), url.Values{
-		"name": {zhang.Name}, "ident": {zhang.IdentNo}, "mobile": {zhang.Mobile}, "email": {zhang.Email},
-	})
-	if err != nil {
-		return err
-	}
-	out.Printf("the user reads: %s", page)
-	if s.account(zhang.Email) == "" {
-		return errors.New("no account was opened")
-	}
-	return nil
-}
-
-// site is the platform. Its maps stand for tables of a database.
-type site struct {
-	client *ips.Client
-	out    *log.Logger
-
+// platform is the P2P platform's side. Its maps stand for tables of a database.
+type platform struct {
+	*ips.Client
 	mu       sync.Mutex
-	orders   map[string]*opening // by number
-	last     map[string]*opening // the last one of each e-mail address
-	accounts map[string]string   // custody accounts by the e-mail address of the order
+	orders   map[string]*order // by number
+	accounts map[string]string // custody accounts by the id number that the member has ordered it with
 }
 
-// opening is an order: what was asked, and how far it has come.
-type opening struct {
+type order struct {
 	request ips.OpenAccountRequest
 	state   ips.OrderState
 }
 
-func (s *site) handler(returns, notifications string) http.Handler {
-	inbound := ips.Inbound{
-		// A platform's database decides what was heard before.
-		Hear:    ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(s.opened, nil)),
-		OnError: func(_ *http.Request, err error) { s.out.Printf("refused: %v", err) },
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { s.show(w, http.StatusOK, page{Title: "开户"}) })
-	mux.HandleFunc("POST /{$}", s.open)
-	// /ips/return/ and /ips/notify/. They are subtrees, since the client adds the
-	// operation to the addresses that it gives IPS.
-	mux.Handle(returns, s.client.ReturnHandler(inbound, s.comeBack))
-	mux.Handle(notifications, s.client.NotifyHandler(inbound))
-	return mux
-}
-
-// open sends the user's browser to IPS. Nothing has happened there yet when it
-// returns.
-func (s *site) open(w http.ResponseWriter, r *http.Request) {
+// open sends the user's browser to IPS.
+func (p *platform) open(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	form, err := s.client.OpenAccount(s.order(ips.OpenAccountRequest{
-		RealName: r.PostFormValue("name"),
-		IdentNo:  r.PostFormValue("ident"),
-		Mobile:   r.PostFormValue("mobile"),
-		Email:    r.PostFormValue("email"),
-	}))
-	var invalid *ips.ValidationError
-	switch {
-	case errors.As(err, &invalid):
-		s.show(w, http.StatusUnprocessableEntity, page{Title: "请检查您填写的内容", Wrong: labels(invalid)})
-	case err != nil:
-		s.out.Printf("cannot open an account: %v", err)
-		http.Error(w, "系统错误", http.StatusInternalServerError)
-	default:
-		form.ServeHTTP(w, r)
+	form, err := p.form(ips.OpenAccountRequest{
+		RealName: r.PostFormValue("姓名"), IdentNo: r.PostFormValue("身份证号"),
+		Mobile: r.PostFormValue("手机号"), Email: r.PostFormValue("邮箱"),
+	})
+	if invalid := (*ips.ValidationError)(nil); errors.As(err, &invalid) {
+		show(w, http.StatusUnprocessableEntity, "请检查您填写的内容", invalid.Fields)
+		return
 	}
+	if err != nil {
+		http.Error(w, "系统错误", http.StatusInternalServerError)
+		return
+	}
+	form.ServeHTTP(w, r)
 }
 
-// order records the order before it is sent. Somebody who left the pages of IPS
-// midway and tries again repeats his order, number and date included: so IPS lets
-// him go on where he was.
-func (s *site) order(req ips.OpenAccountRequest) ips.OpenAccountRequest {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if last := s.last[req.Email]; last != nil && last.request.RealName == req.RealName && last.request.IdentNo == req.IdentNo && last.request.Mobile == req.Mobile {
-		return last.request
+// form records the order before it is sent. Who left the pages of IPS midway
+// repeats his order, number and date included, and goes on where he was.
+func (p *platform) form(req ips.OpenAccountRequest) (*ips.Form, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.orders {
+		req.OrderNo, req.Date = o.request.OrderNo, o.request.Date
+		if o.request == req && o.state != ips.OrderDone {
+			return p.OpenAccount(req)
+		}
 	}
 	req.OrderNo, req.Date = ips.NewOrderNo("OA"), ips.Today()
-	o := &opening{request: req, state: ips.OrderRecorded}
-	s.orders[req.OrderNo], s.last[req.Email] = o, o
-	return req
+	form, err := p.OpenAccount(req)
+	if err == nil {
+		p.orders[req.OrderNo] = &order{req, ips.OrderRecorded}
+	}
+	return form, err
 }
 
-// opened hears of every answer once, whichever way it comes first. The account
-// belongs to whoever ordered it, whatever the answer says of him.
-func (s *site) opened(_ context.Context, a *ips.OpenAccountResponse) error {
-	if a.Outcome == ips.Undecided {
-		s.out.Printf("an answer that decides nothing: %s %s", a.Code, a.Message)
-		return nil
+// hear hears every answer, by whichever way it comes. In earnest all of it is one
+// transaction of the database.
+func (p *platform) hear(_ context.Context, answer ips.Response) error {
+	a, ok := answer.(*ips.OpenAccountResponse)
+	if !ok {
+		return ips.ErrUnheard
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	order := s.orders[a.OrderNo]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	order := p.orders[a.OrderNo]
 	if order == nil {
-		return fmt.Errorf("order %s: not known here", a.OrderNo)
+		return fmt.Errorf("order %s: nobody has ordered it", a.OrderNo)
 	}
-	if asked := order.request; a.Outcome == ips.Success &&
-		(len(ips.Compare(asked, a)) > 0 || a.IdentNo != asked.IdentNo || a.Email != asked.Email) {
-		return fmt.Errorf("order %s: not what was ordered", a.OrderNo)
+	if different := ips.Compare(order.request, a); different != nil {
+		return fmt.Errorf("order %s: %s is not what was asked for", a.OrderNo, different[0].Wire)
 	}
 	next, change, err := order.state.Next(a.Base())
 	if err != nil || change == ips.Unchanged {
-		return err
+		return err // nothing new: a copy, or a pending answer that was overtaken
 	}
 	order.state = next
-	switch next {
-	case ips.OrderDone: // also if it comes late: an opening is resumed under its number
-		s.accounts[order.request.Email] = a.Account
-		s.out.Printf("order %s: account %s opened at %s", a.OrderNo, a.Account, a.BankName)
-	case ips.OrderPending:
-		s.out.Printf("order %s: accepted, not opened yet", a.OrderNo)
-	default:
-		s.out.Printf("order %s: refused, %s %s", a.OrderNo, a.Code, a.Message)
+	fmt.Println("order", a.OrderNo, next, a.Code, a.Message)
+	if next == ips.OrderDone {
+		p.accounts[order.request.IdentNo] = a.Account // his who ordered it, whatever the answer says
+		fmt.Println("account", a.Account, "opened at", a.BankName)
 	}
 	return nil
 }
 
-func (s *site) account(email string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.accounts[email]
-}
-
-// comeBack shows the user what became of his order, of which opened has heard
-// before.
-func (s *site) comeBack(w http.ResponseWriter, _ *http.Request, resp ips.Response, err error) {
-	if resp == nil { // a reload, or nothing of IPS
-		s.show(w, http.StatusBadRequest, page{Title: "无法识别的结果，请到首页查看"})
-		return
-	}
-	a := resp.Base()
+// comeBack shows the user what became of his order, which hear knows by now.
+func comeBack(w http.ResponseWriter, _ *http.Request, answer ips.Response, err error) {
 	switch {
-	case err != nil, a.Outcome == ips.Pending, a.Outcome == ips.Undecided:
-		s.show(w, http.StatusOK, page{Title: "处理中，请稍候", Message: a.Message})
-	case a.Outcome == ips.Success:
-		s.show(w, http.StatusOK, page{Title: "开户成功", Message: a.Message})
+	case answer == nil: // a reload, or not from IPS
+		show(w, http.StatusBadRequest, "请查看您的订单", nil)
+	case err != nil, answer.Base().Outcome == ips.Pending:
+		show(w, http.StatusOK, "处理中，请稍候", nil)
+	case answer.Base().Outcome == ips.Success:
+		show(w, http.StatusOK, "开户成功", nil)
 	default:
-		s.show(w, http.StatusOK, page{Title: "开户失败", Message: a.Message})
+		show(w, http.StatusOK, "开户失败："+answer.Base().Message, nil)
 	}
 }
 
-// labels names the fields that break a rule as the form does.
-func labels(invalid *ips.ValidationError) []string {
-	names := map[string]string{"pRealName": "姓名", "pIdentNo": "身份证号", "pMobileNo": "手机号", "pEmail": "邮箱"}
-	var wrong []string
-	for _, field := range invalid.Fields {
-		wrong = append(wrong, names[field.Wire])
-	}
-	return wrong
-}
-
-type page struct {
-	Title, Message string
-	Wrong          []string
-}
-
-func (s *site) show(w http.ResponseWriter, status int, p page) {
+func show(w http.ResponseWriter, status int, title string, wrong []ips.FieldError) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	if err := pages.Execute(w, p); err != nil {
-		s.out.Printf("the user's browser has gone: %v", err)
-	}
+	_ = page.Execute(w, map[string]any{"Title": title, "Wrong": wrong, "Labels": labels}) // else the browser has gone
 }
 
-var pages = template.Must(template.New("page").Parse(`<!DOCTYPE html>
-<html lang="zh-CN">
-<meta charset="utf-8">
-<title>{{.Title}}</title>
-<h1>{{.Title}}</h1>
-{{with .Message}}<p>{{.}}</p>{{else}}
-{{range .Wrong}}<p>{{.}}填写有误</p>{{end}}
+var labels = map[string]string{"pRealName": "姓名", "pIdentNo": "身份证号", "pMobileNo": "手机号", "pEmail": "邮箱"}
+
+var page = template.Must(template.New("page").Parse(`<!DOCTYPE html><html lang="zh-CN"><meta charset="utf-8">
+<title>{{.Title}}</title><h1>{{.Title}}</h1>
+{{range .Wrong}}<p>{{index $.Labels .Wire}}填写有误</p>{{end}}
 <form method="post" action="/">
-<p><label>姓名 <input name="name" required></label>
-<p><label>身份证号 <input name="ident" required></label>
-<p><label>手机号 <input name="mobile" type="tel" required></label>
-<p><label>邮箱 <input name="email" type="email" required></label>
+<p>姓名 <input name="姓名"> <p>身份证号 <input name="身份证号"> <p>手机号 <input name="手机号"> <p>邮箱 <input name="邮箱">
 <p><button>前往环迅支付开户</button>
-</form>
-{{end}}
-</html>
+</form></html>
 `))

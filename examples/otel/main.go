@@ -60,7 +60,7 @@ func story(ctx context.Context, tp trace.TracerProvider, mp metric.MeterProvider
 		return err
 	}
 	mux := http.NewServeMux()
-	box := ipstest.Start(ipstest.Handler(mux))
+	box := ipstest.Start(ipstest.WithHandler(mux))
 	defer box.Close()
 	client, err := ips.NewClient(box.Config(), ips.WithHook(t.hook))
 	if err != nil {
@@ -69,8 +69,8 @@ func story(ctx context.Context, tp trace.TracerProvider, mp metric.MeterProvider
 	in := ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce),
 		func(context.Context, ips.Response) error { return nil }, // a platform looks its order up here, and books it
 	)}
-	mux.Handle("/notify/", client.NotifyHandler(in))
-	mux.Handle("/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
+	mux.Handle("/ips/notify/", client.NotifyHandler(in))
+	mux.Handle("/ips/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
 	user := box.Person(0)
 
 	ctx, span := t.tracer.Start(ctx, "story")
@@ -106,7 +106,7 @@ func story(ctx context.Context, tp trace.TracerProvider, mp metric.MeterProvider
 // forge posts what a stranger could.
 func forge(h http.Handler) {
 	fields := url.Values{"pMerCode": {"808801"}, "pErrCode": {"MG00000F"}, "pErrMsg": {""}, "p3DesXmlPara": {""}, "pSign": {"0"}}
-	r := httptest.NewRequest(http.MethodPost, "/notify/an-operation-of-his-own", nil)
+	r := httptest.NewRequest(http.MethodPost, "/ips/notify/an-operation-of-his-own", nil)
 	r.PostForm = fields
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	h.ServeHTTP(httptest.NewRecorder(), r)

@@ -9,7 +9,7 @@
 // server and the users with their browser, and ends with exit code 0 only if
 // every order went as it should and everybody has the money he should have.
 //
-// With environment variables it talks to another IPS instead; -h lists them.
+// With -base it talks to another IPS; -h says how.
 package main
 
 import (
@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/internal/demo"
 )
 
 func main() {
@@ -56,6 +55,8 @@ type flags struct {
 	scenario int
 	verbose  bool
 	patience time.Duration
+	base     string
+	listen   string
 }
 
 func parseFlags(args []string, out io.Writer) (flags, error) {
@@ -65,11 +66,13 @@ func parseFlags(args []string, out io.Writer) (flags, error) {
 	set.Usage = func() {
 		fmt.Fprint(out, usage)
 		set.PrintDefaults()
-		fmt.Fprint(out, demo.Environment)
+		fmt.Fprint(out, environment)
 	}
 	set.IntVar(&f.scenario, "scenario", 0, "play scenario `N` (1-17) of the usage guide with what it needs before it; 0 plays all")
 	set.BoolVar(&f.verbose, "v", false, "show every message: its envelope, and its XML with personal data masked")
 	set.DurationVar(&f.patience, "wait", 10*time.Second, "how long to wait for a notification")
+	set.StringVar(&f.base, "base", "", "base `URL` of another IPS, e.g. http://127.0.0.1:8480 for the sandbox program")
+	set.StringVar(&f.listen, "listen", "127.0.0.1:0", "`address` where IPS and browsers reach this program")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return f, err
@@ -95,11 +98,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	w, err := demo.Open(getenv)
+	w, err := open(f, getenv)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	defer w.close()
 
 	out := &printer{out: stdout}
 	var opts []ips.Option
@@ -110,8 +113,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	defer m.close()
-	out.printf("%s: %s\nmerchant %s, called back at %s\n", w.Config.Environment.Name, m.Environment().PostBase, m.MerchantCode(), w.Listener.Addr())
+	out.printf("%s: %s\nmerchant %s, called back at %s\n", w.cfg.Environment.Name, m.Environment().PostBase, m.MerchantCode(), w.listener.Addr())
 
 	s := newStory(m, prefix(w))
 	if err := s.tell(ctx, list); err != nil {
@@ -122,8 +124,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 
 // prefix begins all order numbers, bid numbers and e-mail addresses. They must be
 // new to IPS, which those of another run may not be elsewhere.
-func prefix(w *demo.World) string {
-	if w.Sandbox != nil {
+func prefix(w *world) string {
+	if w.sandbox != nil {
 		return "QS"
 	}
 	return "QS" + rand.Text()[:10]
@@ -131,7 +133,7 @@ func prefix(w *demo.World) string {
 
 // reckon compares the balances in the end with what was worked out by hand,
 // and looks into the sandbox's books.
-func reckon(ctx context.Context, s *story, w *demo.World, whole bool) error {
+func reckon(ctx context.Context, s *story, w *world, whole bool) error {
 	have, err := s.balances(ctx)
 	if err != nil {
 		return err
@@ -150,28 +152,20 @@ func reckon(ctx context.Context, s *story, w *demo.World, whole bool) error {
 	s.out.printf("\n   All together have %s: what came in less what went out.\n", s.cash)
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	if err := w.CheckBooks(ctx); err != nil {
+	verdict, err := w.checkBooks(ctx)
+	if err != nil {
 		return err
 	}
-	s.out.printf("   %s\n\nOK\n", verdict(w))
+	s.out.printf("   %s\n\nOK\n", verdict)
 	return nil
-}
-
-// verdict says what CheckBooks has found in order.
-func verdict(w *demo.World) string {
-	if w.Sandbox == nil {
-		return "The books are those of another IPS: only the balances could be checked."
-	}
-	return fmt.Sprintf("The books sum to zero and hold every invariant; all %d notifications were delivered.",
-		len(w.Sandbox.Notifications()))
 }
 
 // advice says what to do about an error.
 func advice(err error) string {
 	var refusal *ips.Error
-	var page *demo.PageError
-	var silence *demo.SilenceError
-	var rows *demo.RowsError
+	var page *pageError
+	var silence *silenceError
+	var rows *rowsError
 	var wrong *balanceError
 	switch {
 	case errors.As(err, &page), errors.As(err, &silence): // they say it themselves

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"flag"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/internal/demo/demotest"
 	"github.com/ips-p2p/ips/internal/sandbox"
 )
 
@@ -129,21 +129,33 @@ func TestVerbose(t *testing.T) {
 	}
 }
 
-// elsewhere starts a sandbox and gives the environment that leads there.
-func elsewhere(t *testing.T, cfg sandbox.Config, change map[string]string) (*sandbox.Sandbox, func(string) string) {
+// elsewhere starts a sandbox; args lead there.
+func elsewhere(t *testing.T, cfg sandbox.Config, args ...string) (*sandbox.Sandbox, []string) {
 	t.Helper()
-	box, env := demotest.Elsewhere(t, cfg, change)
-	return box, env.Get
+	box, err := sandbox.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, box.Close()) })
+	base, err := box.Start("")
+	require.NoError(t, err)
+	return box, append([]string{"-base", base}, args...)
+}
+
+// keys are the test merchant's, as environment variables, with some changed.
+func keys(change map[string]string) func(string) string {
+	m := sandbox.TestMerchant()
+	env := map[string]string{"IPS_MERCHANT": m.Code, "IPS_CERT": m.Cert, "IPS_3DES_KEY": m.Key, "IPS_3DES_IV": m.IV}
+	maps.Copy(env, change)
+	return func(name string) string { return env[name] }
 }
 
 func TestElsewhere(t *testing.T) {
 	t.Parallel()
-	box, env := elsewhere(t, sandbox.Config{}, map[string]string{"IPS_NAMESPACE": "http://microsoft.com/webservices/"})
+	box, args := elsewhere(t, sandbox.Config{})
 	// Twice, since the numbers must be new each time, and with money that the
 	// platform had before.
 	require.NoError(t, box.Deposit("808801", "", 12345))
-	for range 2 {
-		out, err := play(t, env)
+	for _, env := range []func(string) string{noEnv, keys(map[string]string{"IPS_NAMESPACE": "http://microsoft.com/webservices/"})} {
+		out, err := play(t, env, args...)
 		require.NoError(t, err, out)
 		assert.Contains(t, out, "only the balances could be checked")
 		assert.True(t, strings.HasSuffix(out, "\nOK\n"), out)
@@ -164,12 +176,10 @@ func TestElsewhereSignedWithRSA(t *testing.T) {
 	m.RSA = key
 	cfg := sandbox.Config{Merchants: []sandbox.Merchant{m}}
 
-	_, env := elsewhere(t, cfg, map[string]string{"IPS_PUBLIC_KEY": base64.StdEncoding.EncodeToString(der)})
-	out, err := play(t, env, "-scenario", "4")
+	_, args := elsewhere(t, cfg, "-scenario", "4")
+	out, err := play(t, keys(map[string]string{"IPS_PUBLIC_KEY": base64.StdEncoding.EncodeToString(der)}), args...)
 	require.NoError(t, err, out)
-
-	_, env = elsewhere(t, cfg, nil)
-	_, err = play(t, env, "-scenario", "4")
+	_, err = play(t, keys(nil), args...)
 	require.Error(t, err, "answers that do not verify")
 }
 
@@ -209,11 +219,11 @@ func TestThingsGoWrong(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			box, env := elsewhere(t, tt.config, tt.env)
+			box, args := elsewhere(t, tt.config, tt.args...)
 			if tt.spoil != nil {
 				require.NoError(t, tt.spoil(box))
 			}
-			out, err := play(t, env, tt.args...)
+			out, err := play(t, keys(tt.env), args...)
 			require.ErrorContains(t, err, tt.want, out)
 			assert.NotContains(t, out, "\nOK\n")
 			assert.NotRegexp(t, `11010119900101\d{4}|1380000000\d|@example\.com`, out+err.Error())
@@ -230,7 +240,7 @@ func noMandate() sandbox.Merchant {
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	_, complete := elsewhere(t, sandbox.Config{}, nil)
+	at := []string{"-base", "http://127.0.0.1:1"}
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -242,26 +252,17 @@ func TestUsage(t *testing.T) {
 		{"no patience", []string{"-wait", "0"}, nil, "usage"},
 		{"no such scenario", []string{"-scenario", "18"}, nil, "there is no scenario 18"},
 		{"a negative scenario", []string{"-scenario", "-1"}, nil, "there is no scenario -1"},
-		{"half an environment", nil, map[string]string{"IPS_CERT": "", "IPS_3DES_IV": ""}, "set IPS_CERT, IPS_3DES_IV too"},
-		{"a short cert", nil, map[string]string{"IPS_CERT": "tooshort"}, "cert"},
-		{"no URL", nil, map[string]string{"IPS_POST_URL": "somewhere"}, "somewhere"},
-		{"public key", nil, map[string]string{"IPS_PUBLIC_KEY": "AAAA"}, "IPS_PUBLIC_KEY"},
-		{"nowhere to listen", nil, map[string]string{"IPS_LISTEN": "192.0.2.1:1"}, "IPS_LISTEN"},
-		{"production", nil, map[string]string{"IPS_POST_URL": "https://P2P.ips.com.cn/CreditWeb/"}, "real platform"},
-		{"production's service", nil, map[string]string{"IPS_WS_URL": "https://p2p.ips.com.cn:443/CreditWS/Service.asmx"}, "real platform"},
+		{"half an environment", at, map[string]string{"IPS_CERT": "", "IPS_3DES_IV": ""}, "IPS_CERT is not set\nIPS_3DES_IV is not set"},
+		{"a short cert", at, map[string]string{"IPS_CERT": "tooshort"}, "cert"},
+		{"no URL", []string{"-base", "somewhere"}, nil, "somewhere"},
+		{"public key", at, map[string]string{"IPS_PUBLIC_KEY": "AAAA"}, "IPS_PUBLIC_KEY"},
+		{"nowhere to listen", []string{"-listen", "192.0.2.1:1"}, nil, "-listen"},
+		{"production", []string{"-base", "https://P2P.ips.com.cn/"}, nil, "real platform"},
+		{"production's service", at, map[string]string{"IPS_WS_URL": "https://p2p.ips.com.cn:443/CreditWS/Service.asmx"}, "real platform"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			getenv := noEnv
-			if tt.env != nil {
-				getenv = func(name string) string {
-					if v, ok := tt.env[name]; ok {
-						return v
-					}
-					return complete(name)
-				}
-			}
-			_, err := play(t, getenv, tt.args...)
+			_, err := play(t, keys(tt.env), tt.args...)
 			require.ErrorContains(t, err, tt.want)
 			m := sandbox.TestMerchant()
 			for _, secret := range []string{m.Cert, m.Key, m.IV, "tooshort"} {
@@ -275,7 +276,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	out, err := play(t, noEnv, "-h")
 	require.ErrorIs(t, err, flag.ErrHelp)
-	for _, word := range []string{"-scenario N", "-wait", "IPS_POST_URL", "IPS_NOTIFY_URL"} {
+	for _, word := range []string{"-scenario N", "-wait", "-base URL", "IPS_POST_URL", "IPS_NOTIFY_URL"} {
 		assert.Contains(t, out, word)
 	}
 }

@@ -556,6 +556,6 @@ func endBids(ctx context.Context, s *story) error {
 }
 
 func (s *story) endBid(ctx context.Context, registration ips.RegisterBidRequest) error {
-	_, err := call(ctx, s.merchant, registration.Purpose, s.EndBid, ips.EndBidRequest(registration))
+	_, err := call(ctx, s.merchant, registration.Purpose, s.EndBid, registration.End(s.today))
 	return err
 }

@@ -2,96 +2,112 @@
 //
 //	13 托管账户提现  4.14 提现
 //
-// The amount is what reaches the card; fees come on top of it.
+// The amount is what reaches the card; the platform's fee comes on top of it. First
+// he asks for more than he has.
 //
-//	go run ./examples/withdraw      # on a sandbox of its own
-//	go run ./examples/withdraw -h   # and elsewhere
-//
-// It prints a refusal, since the user first asks for more than he has, then a
-// withdrawal of 800.00 for a fee of 2.00 and what is left of 1000.00.
+//	go run ./examples/withdraw
 package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log"
+	"net/http"
+	"sync"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/internal/demo"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
-func main() { demo.Main(run) }
+func main() {
+	site := http.NewServeMux()
+	ipsrv := ipstest.Start(ipstest.WithHandler(site)) // in earnest: your own server, and
+	defer ipsrv.Close()                               // ips.NewClient with your ips.Config
+	p := &platform{Client: ipsrv.Client(), orders: make(map[string]*order), available: make(map[string]ips.Amount)}
+	inbound := ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce), p.hear), OnError: func(_ *http.Request, err error) { log.Print(err) }}
+	site.Handle("/ips/notify/", p.NotifyHandler(inbound))
+	site.Handle("/ips/return/", p.ReturnHandler(inbound, func(w http.ResponseWriter, _ *http.Request, _ ips.Response, _ error) {
+		fmt.Fprintln(w, "请查看您的订单") // the user is back
+	}))
 
-func run(ctx context.Context, getenv func(string) string, out *log.Logger) error {
-	orders := new(demo.Orders)
-	m, err := demo.Start(getenv, out, orders, func(_ context.Context, answer ips.Response) error {
-		// Known, as ordered, and news? A platform asks in the transaction that also
-		// books what the answer means.
-		if news, err := orders.Hear(answer); err != nil || !news {
-			return err
-		}
-		switch a := answer.(type) {
-		case *ips.WithdrawResponse:
-			switch a.Outcome {
-			case ips.Success:
-				out.Printf("order %s: %s went to the card of %s", a.OrderNo, a.Amount, a.RealName)
-			case ips.Pending:
-				// The bank takes its time. The final answer follows, or has
-				// come already.
-			default:
-				// A platform makes the amount available to the user again.
-				out.Printf("order %s: refused, %s %s", a.OrderNo, a.Code, a.Message)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	user := ipsrv.Person(1000 * ips.Yuan)
+	p.available[user.Account] = 1000 * ips.Yuan
+	for _, amount := range []ips.Amount{1000 * ips.Yuan, 800 * ips.Yuan} {
+		// Every order has a number of its own: after a refusal it is used up.
+		p.visit(ipsrv, ips.WithdrawRequest{
+			OrderNo: ips.NewOrderNo("WD"), Date: ips.Today(),
+			IdentNo: user.IdentNo, RealName: user.Name, Account: user.Account,
+			Amount: amount, Fee: 2 * ips.Yuan, FeePayer: ips.PlatformPaysFee,
+		})
 	}
-	defer m.Close()
-	user, err := m.Person(ctx, "李四", 1000*ips.Yuan)
-	if err != nil {
-		return err
-	}
+	at, err := p.QueryBalance(context.Background(), user.Account)
+	check(err)
+	fmt.Println("in our books:", p.available[user.Account], "at IPS:", at.Available)
+}
 
-	// 1,000 and a fee of 2 are more than he has. A platform knows that from its
-	// own books; IPS knows it in any case.
-	var refusal *ips.Error
-	switch err := withdraw(ctx, m, user, 1000*ips.Yuan); {
-	case errors.As(err, &refusal):
-		out.Printf("the user is told: %s", refusal.Message)
-	case err != nil:
-		return err
-	default:
-		return errors.New("IPS paid out more than there was")
-	}
+// platform is the P2P platform's side.
+type platform struct {
+	*ips.Client
+	mu        sync.Mutex
+	orders    map[string]*order     // by number; in earnest a table of a database
+	available map[string]ips.Amount // by account
+}
 
-	if err := withdraw(ctx, m, user, 800*ips.Yuan); err != nil {
-		return err
+type order struct {
+	request ips.Request
+	state   ips.OrderState
+}
+
+// record keeps an order before anything is sent, and sets the money aside.
+func (p *platform) record(req ips.WithdrawRequest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.orders[req.OrderNo] = &order{req, ips.OrderRecorded}
+	p.available[req.Account] -= req.Amount + req.Fee
+}
+
+// visit is a user who comes, confirms at IPS and is sent back.
+func (p *platform) visit(ipsrv *ipstest.Server, req ips.WithdrawRequest) {
+	p.record(req)
+	form, err := p.Withdraw(req)
+	check(err)
+	ipsrv.Carry(form) // the user's browser; a web server says form.ServeHTTP(w, r)
+	ipsrv.WaitIdle()  // the notification has come, too
+}
+
+// hear hears every answer, by whichever way it comes. In earnest all of it is one
+// transaction of the database.
+func (p *platform) hear(_ context.Context, answer ips.Response) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	no := answer.Base().OrderNo
+	order := p.orders[no]
+	if order == nil {
+		return fmt.Errorf("order %s: nobody has ordered it", no)
 	}
-	balance, err := m.Client.QueryBalance(ctx, user.Account)
-	if err != nil {
-		return err
+	if different := ips.Compare(order.request, answer); different != nil {
+		return fmt.Errorf("order %s: %s is not what was asked for", no, different[0].Wire)
 	}
-	out.Printf("%s has %s available", user.Name, balance.Available)
+	next, change, err := order.state.Next(answer.Base())
+	if err != nil || change == ips.Unchanged {
+		return err // nothing new: a copy, or a pending answer that was overtaken
+	}
+	order.state = next
+	switch req := order.request.(ips.WithdrawRequest); {
+	case next == ips.OrderRefused:
+		p.available[req.Account] += req.Amount + req.Fee
+		fmt.Println(req.Amount, "refused:", answer.Base().Code, answer.Base().Message)
+	case change == ips.Late: // what was given back above is gone nevertheless
+		p.available[req.Account] -= req.Amount + req.Fee
+		fmt.Println(req.Amount, "paid after a refusal: somebody should look at it")
+	case next == ips.OrderDone:
+		fmt.Println(req.Amount, "went to the card")
+	}
 	return nil
 }
 
-// withdraw is one order, with a number of its own: after a refusal the number is
-// used up.
-func withdraw(ctx context.Context, m *demo.Merchant, user demo.Person, amount ips.Amount) error {
-	form, err := m.Client.Withdraw(demo.Recorded(m.Orders, ips.WithdrawRequest{
-		OrderNo:  ips.NewOrderNo("WD"),
-		IdentNo:  user.IdentNo,
-		RealName: user.Name,
-		Account:  user.Account,
-		Date:     ips.Today(),
-		Amount:   amount,
-		Fee:      2 * ips.Yuan,
-		FeePayer: ips.PlatformPaysFee,
-	}))
+func check(err error) {
 	if err != nil {
-		return err
+		log.Fatal(err)
 	}
-	return m.Visit(ctx, form)
 }

@@ -23,7 +23,7 @@ import (
 func TestSandboxLoan(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		mux := http.NewServeMux()
-		server := ipstest.NewServer(t, ipstest.Handler(mux))
+		server := ipstest.NewServer(t, ipstest.WithHandler(mux))
 		cfg := server.Config()
 		cfg.Environment.TradeQuery = ips.TradeQueryAtQuery
 		client, err := ips.NewClient(cfg)
@@ -32,8 +32,8 @@ func TestSandboxLoan(t *testing.T) {
 		db := pool(t, s.driver, s.dsn)
 		b := s.open(db, nil)
 		in := ips.Inbound{Hear: b.Hear}
-		mux.Handle("/notify/", client.NotifyHandler(in))
-		mux.Handle("/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
+		mux.Handle("/ips/notify/", client.NotifyHandler(in))
+		mux.Handle("/ips/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
 
 		borrower, investor := server.Person(0), server.Person(0)
 		var carried []orders.Order
@@ -60,19 +60,19 @@ func TestSandboxLoan(t *testing.T) {
 			}
 			return err
 		})
-		carry := func(req ips.Request, fault ipstest.WireFault) orders.Order {
+		carry := func(req ips.Request, fault ipstest.Fault) orders.Order {
 			t.Helper()
 			o := s.record(b, req)
 			form, err := b.Form(bg(), o)
 			require.NoError(t, err)
-			if fault != 0 {
-				server.BreakNext(req.Name(), fault)
+			if fault != (ipstest.Fault{}) {
+				server.Fault(req.Name(), fault)
 			}
 			server.Carry(form)
 			server.WaitIdle()
 			return o
 		}
-		for _, fault := range []ipstest.WireFault{0, ipstest.NoticeLost, ipstest.NoticeTwice, ipstest.NoticeForged, ipstest.NoticeForeign, ipstest.NoticeAmountChanged} {
+		for _, fault := range []ipstest.Fault{{}, ipstest.NoticeLost, ipstest.NoticeTwice, ipstest.NoticeForged, ipstest.NoticeForeign, ipstest.NoticeAmountChanged} {
 			q := recharge(300 * ips.Yuan)
 			q.Account, q.IdentNo, q.RealName = investor.Account, investor.IdentNo, investor.Name
 			q.Date = server.Today()
@@ -82,7 +82,7 @@ func TestSandboxLoan(t *testing.T) {
 
 		loan := bid("")
 		loan.Amount, loan.IdentNo, loan.RealName, loan.Account, loan.Date = 1500*ips.Yuan, borrower.IdentNo, borrower.Name, borrower.Account, server.Today()
-		registered := carry(loan, 0)
+		registered := carry(loan, ipstest.Fault{})
 		s.is(registered, orders.StateDone)
 		transfer := ips.TransferRequest{BidNo: loan.BidNo, Date: server.Today(), Type: ips.TransferInvestment, Mode: ips.TransferRowByRow}
 		for range 3 {
@@ -91,8 +91,8 @@ func TestSandboxLoan(t *testing.T) {
 			s.is(claim, orders.StateDone)
 			transfer.Rows = append(transfer.Rows, ips.TransferRow{OriginalOrderNo: claim.OrderNo, Amount: 500 * ips.Yuan, FromAccount: investor.Account, ToAccount: borrower.Account})
 		}
-		server.FailRow(ips.OpTransfer, 2)
-		server.BreakNext(ips.OpTransfer, ipstest.ConnectionBroken) // the answer is lost
+		server.Fault(ips.OpTransfer, ipstest.FailedRow(2))
+		server.Fault(ips.OpTransfer, ipstest.ConnectionBroken) // the answer is lost
 		release, err := b.Send(bg(), s.record(b, transfer))
 		require.NoError(t, err)
 		server.WaitIdle()
@@ -106,7 +106,7 @@ func TestSandboxLoan(t *testing.T) {
 		})
 		out := withdraw(400 * ips.Yuan)
 		out.IdentNo, out.RealName, out.Account, out.Date = borrower.IdentNo, borrower.Name, borrower.Account, server.Today()
-		s.is(carry(out, 0), orders.StateDone)
+		s.is(carry(out, ipstest.Fault{}), orders.StateDone)
 		for _, account := range []string{borrower.Account, investor.Account} {
 			available, frozen := server.Balance(account)
 			assert.Equal(t, available+frozen, s.balance(account), path.Base(account))
