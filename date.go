@@ -70,7 +70,7 @@ func (d Date) AppendText(b []byte) ([]byte, error) {
 	if d.IsZero() {
 		return b, nil
 	}
-	if d.Year < 0 || d.Year > 9999 || d.Month < 0 || d.Month > 99 || d.Day < 0 || d.Day > 99 { // no date, but it can be shown
+	if uint(d.Year) > 9999 || uint(d.Month) > 99 || uint(d.Day) > 99 { // no date, but it can be shown
 		return fmt.Appendf(b, "%04d%02d%02d", d.Year, int(d.Month), d.Day), nil
 	}
 	n := d.Year*10000 + int(d.Month)*100 + d.Day

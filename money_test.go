@@ -2,12 +2,15 @@ package ips_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -336,4 +339,49 @@ func TestInboundBodies(t *testing.T) {
 		require.ErrorIs(t, err, ips.ErrMalformed)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestOddValues: what is no date is shown as it is and read as none, and nothing
+// is read half.
+func TestOddValues(t *testing.T) {
+	t.Parallel()
+	for text, d := range map[string]ips.Date{
+		"99990099": {Year: 9999, Month: 0, Day: 99}, "00019900": {Year: 1, Month: 99, Day: 0},
+		"100000101": {Year: 10000, Month: 1, Day: 1}, "-0010101": {Year: -1, Month: 1, Day: 1},
+		"2026-101": {Year: 2026, Month: -1, Day: 1}, "202610001": {Year: 2026, Month: 100, Day: 1},
+		"202601-1": {Year: 2026, Month: 1, Day: -1}, "202601100": {Year: 2026, Month: 1, Day: 100},
+	} {
+		assert.Equal(t, text, d.String())
+		assert.False(t, d.Valid())
+	}
+	day := ips.NewDate(2026, time.December, 31)
+	require.NoError(t, day.UnmarshalText(nil))
+	assert.True(t, day.IsZero())
+	for _, text := range []string{`1`, `20261231`, `["20261231"]`, `{}`, `true`} {
+		var at ips.Time
+		require.Error(t, json.Unmarshal([]byte(text), &at), text)
+	}
+	for _, text := range []string{``, `"`, `x`, `"20261231`, `20261231"`} {
+		require.Error(t, new(ips.Time).UnmarshalJSON([]byte(text)), text)
+	}
+
+	var a ips.Amount
+	require.NoError(t, a.Scan(uint64(math.MaxInt64)))
+	assert.Equal(t, ips.Amount(math.MaxInt64), a)
+	require.Error(t, a.Scan(uint64(math.MaxInt64)+1))
+	var d ips.Decimal
+	for _, src := range []any{"500", []byte("500"), "500.0", "500.001", nil, []byte(nil), 500, 500.25, "", ".00"} {
+		require.Error(t, d.Scan(src), "%v", src)
+	}
+}
+
+// TestQueriesKeepWhatNobodyKnows: an element of a query's answer that no field
+// takes is in Extra, and what the envelope took is not.
+func TestQueriesKeepWhatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	c, _ := recordingClient(t, soapAnswer("QueryForAccBalance", document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok",
+		"pIpsAcctNo", "4021000000000001", "pBalance", "500", "pNew", "x", "pSign", "y")), "text/xml")
+	resp, err := c.QueryBalance(t.Context(), "4021000000000001")
+	require.NoError(t, err)
+	assert.Equal(t, []ips.Element{{Name: "pNew", Text: "x"}}, resp.Extra)
 }
