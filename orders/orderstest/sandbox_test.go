@@ -87,7 +87,7 @@ func TestSandboxLoan(t *testing.T) {
 		transfer := ips.TransferRequest{BidNo: loan.BidNo, Date: server.Today(), Type: ips.TransferInvestment, Mode: ips.TransferRowByRow}
 		for range 3 {
 			claim := carry(ips.RegisterCreditorRequest{Date: server.Today(), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), Amount: 500 * ips.Yuan,
-				IdentNo: investor.IdentNo, RealName: investor.Name, Account: investor.Account, Purpose: "装修"}, 0)
+				IdentNo: investor.IdentNo, RealName: investor.Name, Account: investor.Account, Purpose: "装修"}, ipstest.Fault{})
 			s.is(claim, orders.StateDone)
 			transfer.Rows = append(transfer.Rows, ips.TransferRow{OriginalOrderNo: claim.OrderNo, Amount: 500 * ips.Yuan, FromAccount: investor.Account, ToAccount: borrower.Account})
 		}
