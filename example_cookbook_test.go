@@ -565,7 +565,7 @@ func Example_cookbookStart() {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "ips.json")
 	text, err := json.Marshal(map[string]string{
-		"IPS_MERCHANT": "900001", "IPS_CERT": strings.Repeat("c", 128), "IPS_3DES_KEY": "abcdefghijklmnopqrstuvwx", "IPS_3DES_IV": "8 of IV.",
+		"IPS_MERCHANT": "900001", "IPS_CERT": strings.Repeat("c", 128), "IPS_3DES_KEY": "a-key-of-24-characters!!", "IPS_3DES_IV": "8-chars-",
 		"IPS_BASE_URL":   "https://p2p.ips.com.cn",
 		"IPS_RETURN_URL": "https://p2p.example.com/ips/return",
 		"IPS_NOTIFY_URL": "https://p2p.example.com/ips/notify",
