@@ -13,8 +13,10 @@
 // Answers to forms, and the final answers of batches, arrive later as HTTP
 // requests: by the user's browser (web return) and from server to server (S2S
 // notification), in any order, more than once, or never.
-// [Client.NotifyHandler] and [Client.ReturnHandler] verify them and call the
-// function of the operation in [Callbacks].
+// [Client.NotifyHandler] and [Client.ReturnHandler] verify them and hand them to
+// the merchant's [Handler], to which the answers to calls go as well. It looks
+// the order up, holds the answer against it ([Compare]) and lets
+// [OrderState.Next] decide what is news; [Deduplicated] keeps copies away.
 //
 // # Scenarios
 //
@@ -44,10 +46,14 @@
 //
 // # Outcomes
 //
-// An answer means [Success], [Pending] or [Failure]. Pending is neither success
-// nor an error: the order was accepted and its result follows. A failure is an
-// [*Error]. When no answer came that can be believed, the error is a
-// [*FateUnknownError]: ask, don't send the order again under a new number.
+// An answer means [Success], [Pending], [Failure] or [Undecided]. Pending is
+// neither success nor an error: the order was accepted and its result follows. A
+// failure is an [*Error]: this message was refused. An undecided answer, such as a
+// duplicate number, does not say what became of the order; then, and when no
+// answer came that can be believed, the error is a [*FateUnknownError]. Keep the
+// order open, wait or ask ([Client.QueryTrade]), and don't send it again under a
+// new number. What IPS does with the very same message sent twice is not known,
+// but for an account opening and the end of a bid.
 //
 // # Security
 //
