@@ -21,7 +21,7 @@ const (
 	WebReturn
 	// ServerToServer: posted by IPS to the notify URL (S2S).
 	ServerToServer
-	// Asked: made by [Asked] of what a trade query said of the order.
+	// Queried: made by [Asked] of what a trade query said of the order.
 	Queried
 )
 
