@@ -90,7 +90,8 @@ type stored struct {
 // at once if it can be about nothing else than the one form or message that left.
 // If the form was handed out more than once or the message sent again, another of
 // them may have got through: then a trade query confirms the refusal, or, where
-// there is none and the order is about money, a person. An answer about an order
+// there is none and the order is about money, a person; that a user posts the same
+// page twice nobody can see. An answer about an order
 // that the book does not know is [ErrUnrecorded]; it is counted, and
 // acknowledged after [Pace] Strangers.
 func (b *Book) Hear(ctx context.Context, answer ips.Response) error {

@@ -121,7 +121,9 @@ func (m *market) week() {
 			}
 		}
 		for range len(m.tabs) / 8 {
-			m.carry(m.tabs[m.pick(len(m.tabs))])
+			i := m.pick(len(m.tabs))
+			m.carry(m.tabs[i])
+			m.tabs = slices.Delete(m.tabs, i, i+1)
 		}
 		if p.stop(); !alive {
 			m.kills++
