@@ -43,7 +43,7 @@ func TestRecharge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	form, err := s.Book.Form(t.Context(), open[0])
+	form, err := s.Client.Form(open[0].Request) // the same that the browser got
 	if err != nil {
 		t.Fatal(err)
 	}
