@@ -471,7 +471,7 @@ func unlike(first, second []byte) []ips.Difference {
 	var all []ips.Difference
 	for name, x := range a {
 		switch name {
-		case "Operation", "Via", "Message", "Extra", "Code", "IPSTime":
+		case "Operation", "Via", "Message", "Extra", "Code", "IPSTime", "Date": // an end of a bid has the day of its sending
 			continue
 		}
 		if y, ok := b[name]; ok && !nothing(x) && !nothing(y) && string(x) != string(y) {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -171,7 +172,9 @@ func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, w
 	return err
 }
 
+// cut makes of a text what every database takes, of at most n characters.
 func cut(s string, n int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}
