@@ -328,6 +328,15 @@ func (b *Book) ask(ctx context.Context, j job, o *row, req ips.Request, client *
 		b.schedule(o, req, client)
 		return b.impatient(ctx, tx, o)
 	})
+	var failed *effectError
+	if errors.As(leaveErr, &failed) {
+		leaveErr = errors.Join(leaveErr, b.leave(ctx, j, "effect failed", func(ctx context.Context, tx *sql.Tx, o *row) error {
+			o.tries++
+			o.why = failed.Error()
+			b.schedule(o, req, client)
+			return b.open(ctx, tx, o, matterEffect, "", nil)
+		}))
+	}
 	if leaveErr == nil {
 		b.nudge()
 	}
