@@ -129,6 +129,9 @@ type Pace struct {
 // WithPace sets the pace.
 func WithPace(p Pace) Option {
 	return func(b *Book) error {
+		if p.Workers < 0 || p.PerSecond < 0 {
+			return errors.New("orders: WithPace: a number is negative")
+		}
 		or(&b.pace.Workers, p.Workers)
 		or(&b.pace.PerSecond, p.PerSecond)
 		for _, d := range []struct{ to, from *time.Duration }{
