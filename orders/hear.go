@@ -239,11 +239,6 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 		return nil, err
 	}
 	mine := lease != "" && o.lease == lease
-	if d.next != o.state {
-		o.tries = 0
-	} else if mine {
-		o.tries++
-	}
 	was := o.state
 	o.state = d.next
 	if h.base.Via != ips.Queried {
@@ -257,6 +252,9 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 		if o.state == StateSending || o.state == StateRecorded {
 			o.state = StateUnknown
 		}
+		if !o.is(flagRedo) {
+			o.tries = 0
+		}
 		o.set(flagRedo, true)
 		if err := b.open(ctx, tx, o, matterEffect, "", nil); err != nil {
 			return nil, err
@@ -264,6 +262,11 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 		o.tries++
 		o.dueUS = o.now + us(b.backoff(b.pace.Grace, o.tries))
 	} else {
+		if o.state != was {
+			o.tries = 0
+		} else if mine {
+			o.tries++
+		}
 		o.set(flagRedo, o.is(flagRedo) && !d.effect)
 		if d.effect && d.late {
 			o.set(flagLate, true)
@@ -289,9 +292,6 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 			effectAnswer = b.refusalOf(o, h, prior)
 		}
 		if err := b.runEffect(ctx, tx, o, req, effectAnswer); err != nil {
-			return nil, err
-		}
-		if err := b.settleMatters(ctx, tx, o); err != nil {
 			return nil, err
 		}
 		b.step("effected")

@@ -157,3 +157,25 @@ func TestDayOfAnEnd(t *testing.T) {
 		assert.Empty(t, s.kinds())
 	})
 }
+
+// An effect that goes on failing is tried with growing pauses.
+func TestFailingEffectPauses(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		pace := quick
+		pace.Grace = time.Second
+		b := s.open(pool(t, s.driver, s.dsn), nil, orders.WithPace(pace))
+		runs := 0
+		orders.Done(b, func(context.Context, *sql.Tx, orders.Order, ips.AutoBidRequest, *ips.CreditorResponse) error {
+			runs++
+			return errors.New("out of paper")
+		})
+		_, err := b.Send(bg(), s.record(b, autoBid(10*ips.Yuan)))
+		require.ErrorContains(t, err, "out of paper")
+		for range 100 {
+			s.advance(10 * time.Second)
+			s.do(b)
+		}
+		assert.Less(t, runs, 20, "in 1000 seconds")
+		assert.Greater(t, runs, 6)
+	})
+}
