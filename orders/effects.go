@@ -119,11 +119,17 @@ type effectError struct{ err error }
 func (e *effectError) Error() string { return "orders: effect: " + e.err.Error() }
 func (e *effectError) Unwrap() error { return e.err }
 
-// runEffect runs what the order's new state means.
+// runEffect runs what the order's new state means, after all else: an effect that
+// commits the book's transaction, which it must not, has ended the order as well.
 func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, answer ips.Response) (err error) {
 	e := b.effects[o.operation()]
+	if err := b.settleMatters(ctx, tx, o); err != nil {
+		return err
+	}
 	if e == nil {
 		e = new(effects)
+	} else if err := b.put(ctx, tx, o); err != nil {
+		return err
 	}
 	o.further = nil
 	ctx = context.WithValue(ctx, inEffectKey{}, &inEffect{o})

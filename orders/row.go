@@ -133,24 +133,30 @@ func (b *Book) change(ctx context.Context, key, what, who, why string, f func(co
 		if o, err = b.lock(ctx, tx, key); err != nil {
 			return err
 		}
+		o.mark = mark
 		b.step(what + ":locked")
 		if err := f(ctx, tx, o); err != nil {
 			return err
 		}
 		// On MySQL a deadlock ends the transaction, and what follows would commit by
 		// itself. Then there is no savepoint any more.
-		if _, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT ips_book"); err != nil {
+		_, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT ips_book")
+		if errors.Is(err, sql.ErrTxDone) {
+			return &effectError{errors.New("it ended the book's transaction")}
+		}
+		if err != nil {
 			return fmt.Errorf("%w: %w", errLostTx, err)
 		}
-		return b.write(ctx, tx, o, mark, what, who, why)
+		return b.write(ctx, tx, o, what, who, why)
 	})
 	return o, err
 }
 
-func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, why string) error {
+// put writes what an order has become.
+func (b *Book) put(ctx context.Context, tx *sql.Tx, o *row) error {
 	result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET state = ?, ver = ver + 1, mark = ?, lease = ?, lease_us = ?, due_us = ?, touched_us = ?, ended_us = ?, "+
 		"sent_us = ?, handed_us = ?, notfound_us = ?, sent = ?, handed = ?, tries = ?, heard = ?, notfound = ?, flags = ? WHERE order_key = ? AND ver = ?"),
-		string(o.state), mark, o.lease, o.leaseUS, o.dueUS, o.now, o.endedUS, o.sentUS, o.handedUS, o.notfoundUS,
+		string(o.state), o.mark, o.lease, o.leaseUS, o.dueUS, o.now, o.endedUS, o.sentUS, o.handedUS, o.notfoundUS,
 		o.sent, o.handed, o.tries, o.heard, o.notfound, int64(o.flags), o.key, o.ver)
 	if err != nil {
 		return err
@@ -159,6 +165,13 @@ func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, w
 		return errors.Join(errLostTx, err)
 	}
 	o.ver++
+	return nil
+}
+
+func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, what, who, why string) error {
+	if err := b.put(ctx, tx, o); err != nil {
+		return err
+	}
 	if o.why != "" {
 		why = o.why
 	}
@@ -167,7 +180,7 @@ func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, w
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, b.query("INSERT INTO ips_event (order_key, ver, at_us, what, who, why) VALUES (?, ?, ?, ?, ?, ?)"),
+	_, err := tx.ExecContext(ctx, b.query("INSERT INTO ips_event (order_key, ver, at_us, what, who, why) VALUES (?, ?, ?, ?, ?, ?)"),
 		o.key, o.ver, o.now, what, cut(who, 100), cut(why, 1000))
 	return err
 }

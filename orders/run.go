@@ -320,10 +320,7 @@ func (b *Book) ask(ctx context.Context, j job, o *row, req ips.Request, client *
 			asked >= o.handedUS+us(max(againAfter, b.pace.PageLife)) {
 			o.state = StateClosed
 			b.schedule(o, req, client)
-			if err := b.runEffect(ctx, tx, o, req, nil); err != nil {
-				return err
-			}
-			return b.settleMatters(ctx, tx, o)
+			return b.runEffect(ctx, tx, o, req, nil)
 		}
 		b.schedule(o, req, client)
 		return b.impatient(ctx, tx, o)
