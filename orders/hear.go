@@ -511,7 +511,7 @@ func (b *Book) answers(ctx context.Context, tx Tx, key string) ([]stored, error)
 func (b *Book) keep(ctx context.Context, tx *sql.Tx, o *row, h *heard, v verdict, prior []stored) error {
 	for i := range prior {
 		if prior[i].digest == h.digest {
-			if prior[i].verdict == v {
+			if prior[i].verdict == v || v == overtaken && prior[i].verdict != waiting {
 				return nil
 			}
 			_, err := tx.ExecContext(ctx, b.query("UPDATE ips_answer SET verdict = ? WHERE order_key = ? AND digest = ?"), string(v), o.key, h.digest)

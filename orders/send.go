@@ -86,7 +86,7 @@ func (b *Book) send(ctx context.Context, key, held string) (Order, error) {
 	b.step("send")
 	o, err := b.change(ctx, key, "send", "", "", func(ctx context.Context, _ *sql.Tx, o *row) (err error) {
 		send = false
-		if o.leased() && o.lease != lease {
+		if o.lease != lease && (o.leased() || held != "") {
 			return fmt.Errorf("orders: %.100q: %w", o.key, ErrBusy)
 		}
 		if req, err = b.request(o); err != nil {
@@ -206,7 +206,7 @@ func (b *Book) askable(o *row, req ips.Request, client *ips.Client) bool {
 // repeatable reports whether Run may send the very same message again. After a
 // duplicate it would hear no more than that.
 func (b *Book) repeatable(o *row) bool {
-	return b.pace.Repeat && o.state == StateUnknown && !o.is(flagForm) && !o.is(flagDuplicate) && o.now < o.madeUS+us(b.pace.Patience)
+	return b.pace.Repeat && o.state == StateUnknown && !o.is(flagForm|flagHeld|flagDuplicate) && o.now < o.madeUS+us(b.pace.Patience)
 }
 
 // schedule says when Run must look at an order again.
