@@ -148,6 +148,9 @@ func WithPace(p Pace) Option {
 		if b.pace.Lease < b.pace.Call+b.pace.Call/2 {
 			return fmt.Errorf("orders: WithPace: a lease of %v does not outlast a call of %v by half", b.pace.Lease, b.pace.Call)
 		}
+		if float64(b.pace.Workers)/b.pace.PerSecond > (b.pace.Lease - b.pace.Call*5/4).Seconds() {
+			return errors.New("orders: WithPace: at so slow a rate a call would wait for longer than its lease")
+		}
 		return nil
 	}
 }

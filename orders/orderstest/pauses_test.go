@@ -34,9 +34,9 @@ func TestLongPauses(t *testing.T) {
 	})
 }
 
-func TestNegativePace(t *testing.T) {
+func TestImpossiblePace(t *testing.T) {
 	s := newShop(t, databases()[0])
-	for _, p := range []orders.Pace{{Workers: -1}, {PerSecond: -1}} {
+	for _, p := range []orders.Pace{{Workers: -1}, {PerSecond: -1}, {PerSecond: 0.01}} {
 		_, err := orders.Open(s.db, orders.SQLite, orders.One(s.client), orders.WithPace(p))
 		require.Error(t, err)
 	}
