@@ -285,13 +285,17 @@ func (b *Book) within(ctx context.Context, done func(context.Context) (bool, err
 			return nil
 		}
 		fault := b.classify(err)
-		if committed && fault != Again && done != nil {
+		ended := errors.Is(err, sql.ErrTxDone) // by an effect
+		if (committed && fault != Again || ended) && done != nil {
 			took, readErr := b.settled(ctx, done)
 			if readErr != nil {
 				return fmt.Errorf("%w; and whether it was committed: %w", err, readErr)
 			}
 			if took {
 				return nil
+			}
+			if ended {
+				return &effectError{errors.New("it ended the book's transaction")}
 			}
 			fault = Again
 		}
@@ -353,9 +357,11 @@ type flight struct {
 	waiting int
 }
 
-func (f *flights) enter(ctx context.Context, key string) (leave func(), err error) {
+// enter waits for its turn; waited says that another's came before.
+func (f *flights) enter(ctx context.Context, key string) (leave func(), waited bool, err error) {
 	f.mu.Lock()
 	one := f.under[key]
+	waited = one != nil
 	if one == nil {
 		one = &flight{turn: make(chan struct{}, 1)}
 		f.under[key] = one
@@ -371,10 +377,10 @@ func (f *flights) enter(ctx context.Context, key string) (leave func(), err erro
 	}
 	select {
 	case one.turn <- struct{}{}:
-		return func() { <-one.turn; gone() }, nil
+		return func() { <-one.turn; gone() }, waited, nil
 	case <-ctx.Done():
 		gone()
-		return nil, ctx.Err()
+		return nil, waited, ctx.Err()
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	flagMatter                     // has had a matter
 	flagForm                       // the user's browser carries it
 	flagAgain                      // a person wants the very same message sent again
+	flagAnswered                   // an answer is kept
 )
 
 // row is an order as its table has it.
@@ -45,7 +46,9 @@ type row struct {
 	body                                       []byte
 	now                                        int64 // the database's clock when it was read
 	why                                        string
-	further                                    []string // keys of orders that the effect recorded
+	further                                    []string     // keys of orders that the effect recorded
+	save                                       func() error // writes it; nil once it has
+	told                                       bool         // an answer that is kept says what happened
 }
 
 const rowColumns = "order_key, merchant, op, order_no, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, " +
@@ -127,36 +130,26 @@ func (b *Book) change(ctx context.Context, key, what, who, why string, f func(co
 		err := b.db.QueryRowContext(ctx, b.query("SELECT mark FROM ips_order WHERE order_key = ?{lock}"), key).Scan(&have)
 		return have == mark, err
 	}, func(ctx context.Context, tx *sql.Tx) (err error) {
-		if _, err := tx.ExecContext(ctx, "SAVEPOINT ips_book"); err != nil {
-			return err
-		}
 		if o, err = b.lock(ctx, tx, key); err != nil {
 			return err
 		}
-		o.mark = mark
 		b.step(what + ":locked")
-		if err := f(ctx, tx, o); err != nil {
+		o.save = func() error {
+			o.save = nil
+			return b.write(ctx, tx, o, mark, what, who, why)
+		}
+		if err := f(ctx, tx, o); err != nil || o.save == nil {
 			return err
 		}
-		// On MySQL a deadlock ends the transaction, and what follows would commit by
-		// itself. Then there is no savepoint any more.
-		_, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT ips_book")
-		if errors.Is(err, sql.ErrTxDone) {
-			return &effectError{errors.New("it ended the book's transaction")}
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errLostTx, err)
-		}
-		return b.write(ctx, tx, o, what, who, why)
+		return o.save()
 	})
 	return o, err
 }
 
-// put writes what an order has become.
-func (b *Book) put(ctx context.Context, tx *sql.Tx, o *row) error {
+func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, why string) error {
 	result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET state = ?, ver = ver + 1, mark = ?, lease = ?, lease_us = ?, due_us = ?, touched_us = ?, ended_us = ?, "+
 		"sent_us = ?, handed_us = ?, notfound_us = ?, sent = ?, handed = ?, tries = ?, heard = ?, notfound = ?, flags = ? WHERE order_key = ? AND ver = ?"),
-		string(o.state), o.mark, o.lease, o.leaseUS, o.dueUS, o.now, o.endedUS, o.sentUS, o.handedUS, o.notfoundUS,
+		string(o.state), mark, o.lease, o.leaseUS, o.dueUS, o.now, o.endedUS, o.sentUS, o.handedUS, o.notfoundUS,
 		o.sent, o.handed, o.tries, o.heard, o.notfound, int64(o.flags), o.key, o.ver)
 	if err != nil {
 		return err
@@ -165,22 +158,13 @@ func (b *Book) put(ctx context.Context, tx *sql.Tx, o *row) error {
 		return errors.Join(errLostTx, err)
 	}
 	o.ver++
-	return nil
-}
-
-func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, what, who, why string) error {
-	if err := b.put(ctx, tx, o); err != nil {
-		return err
-	}
 	if o.why != "" {
 		why = o.why
 	}
-	for _, key := range o.further {
-		if _, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET flags = flags - ?, due_us = ? WHERE order_key = ? AND ver = 1"), int64(flagHeld), o.now, key); err != nil {
-			return err
-		}
+	if o.told && who == "" && o.why == "" && strings.HasPrefix(what, heardOf) {
+		return nil
 	}
-	_, err := tx.ExecContext(ctx, b.query("INSERT INTO ips_event (order_key, ver, at_us, what, who, why) VALUES (?, ?, ?, ?, ?, ?)"),
+	_, err = tx.ExecContext(ctx, b.query("INSERT INTO ips_event (order_key, ver, at_us, what, who, why) VALUES (?, ?, ?, ?, ?, ?)"),
 		o.key, o.ver, o.now, what, cut(who, 100), cut(why, 1000))
 	return err
 }
