@@ -268,6 +268,16 @@ func TestRecipes(t *testing.T) {
 	})
 }
 
+// A page that has lost its token must not make a second order of a second click.
+func TestEmptyClick(t *testing.T) {
+	s := newShop(t, databases()[0])
+	err := inTx(bg(), s.db, func(tx *sql.Tx) error {
+		_, err := s.book.Record(bg(), tx, recharge(ips.Yuan), orders.Click(""))
+		return err
+	})
+	require.ErrorContains(t, err, "token is empty")
+}
+
 // TestRecipeCompare: it goes on where it died.
 func TestRecipeCompare(t *testing.T) {
 	s := newShop(t, databases()[0])
