@@ -371,12 +371,8 @@ func (b *Book) decide(o *row, req ips.Request, client *ips.Client, lease string,
 		}
 		return d, nil
 	}
-	redo := false
 	for i := range prior {
 		p := &prior[i]
-		if p.digest == h.digest && p.verdict == waiting {
-			redo = true
-		}
 		if p.digest == h.digest || p.says != h.says || p.way == ips.Queried || p.verdict == wrong || p.verdict == contradiction {
 			continue
 		}
@@ -451,9 +447,6 @@ func (b *Book) decide(o *row, req ips.Request, client *ips.Client, lease string,
 	case change == ips.Changed:
 		d.next, d.verdict = State(next), taken
 		d.effect = d.next.Ended()
-		if redo && !d.effect {
-			d.verdict = overtaken
-		}
 	}
 	return d, nil
 }
