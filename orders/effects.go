@@ -50,7 +50,7 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 // answer came; a batch's rows may each be done or failed. An answer whose way is
 // [ips.Queried] was built from the request and has no numbers of IPS.
 //
-// Write with tx and with nothing else; another connection would not see the order
+// Write with tx and with nothing else, and do not end it; another connection would not see the order
 // locked, and a call of IPS could move money of which a rollback knows nothing.
 // What follows from the order is recorded in the same transaction with the same
 // ctx ([Book.Record]) and sent after the commit. Return every error of tx: the

@@ -82,8 +82,7 @@ func TestFormHandedOutWhileAsked(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		var o orders.Order
 		var asked int
-		var b *orders.Book
-		b = s.effects(s.open(pool(t, s.driver, s.dsn), func(step string) {
+		b := s.effects(s.open(pool(t, s.driver, s.dsn), func(step string) {
 			if step == "asked" {
 				s.advance(time.Second)
 				asked++
