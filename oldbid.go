@@ -3,7 +3,6 @@ package ips
 import (
 	"errors"
 	"fmt"
-	"reflect"
 )
 
 // ErrOldBid matches every [*OldBidError].
@@ -155,15 +154,11 @@ type RepayOldBidRowResult struct {
 	Message     string      `ips:"pMessage"`                   // 说明: why it failed, in Chinese
 }
 
-var repayOldBid = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpRepayOldBid, Chinese: "老版还款", Method: "RepayOldBid",
-		Endpoint: "repaymentTrade.aspx", Transport: Redirect,
-		Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: pending,
-	},
-	mark:    "pMerchantBillNo",
-	request: reflect.TypeFor[RepayOldBidRequest](), response: reflect.TypeFor[RepayOldBidResponse](),
-}
+var repayOldBid = newOperation[RepayOldBidRequest, RepayOldBidResponse](OperationInfo{
+	Operation: OpRepayOldBid, Chinese: "老版还款", Method: "RepayOldBid",
+	Endpoint: "repaymentTrade.aspx", Transport: Redirect,
+	Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: []Code{CodeProcessing},
+}, operation{mark: "pMerchantBillNo"})
 
 func (RepayOldBidRequest) describe() *operation { return repayOldBid }
 
@@ -172,6 +167,4 @@ func (RepayOldBidRequest) describe() *operation { return repayOldBid }
 // that stays in use. The client must know its old bids, see [WithOldBids]; any
 // other bid is refused with an [*OldBidError]. The answer's code for success is
 // [CodeQuerySuccess]; it comes to the merchant's [Handler].
-func (c *Client) RepayOldBid(req RepayOldBidRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) RepayOldBid(req RepayOldBidRequest) (*Form, error) { return c.Form(req) }

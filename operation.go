@@ -109,11 +109,15 @@ type operation struct {
 	request, response  reflect.Type
 }
 
-// The codes of most operations.
-var (
-	done    = []Code{CodeSuccess}
-	pending = []Code{CodeProcessing}
-)
+// newOperation completes a description with the types of request and answer, and
+// with the codes of most operations where it has none.
+func newOperation[Q, R any](info OperationInfo, rest operation) *operation {
+	if info.Success == nil {
+		info.Success, info.Pending = []Code{CodeSuccess}, []Code{CodeProcessing}
+	}
+	rest.OperationInfo, rest.request, rest.response = info, reflect.TypeFor[Q](), reflect.TypeFor[R]()
+	return &rest
+}
 
 // TradeType is the kind of an order as the trade query numbers it (交易类型
 // pTradeType).
@@ -137,12 +141,13 @@ const (
 	TradeDebt           TradeType = "15" // 转账 (债权转让), in use
 )
 
-// String names the type.
-func (t TradeType) String() string {
-	return name(t, map[TradeType]string{
-		TradeOpenAccount: "account opening", TradeBid: "bid", TradeCreditor: "creditor", TradeGuarantor: "guarantor",
-		TradeDebtTransfer: "debt transfer registration", TradeSignAutoBid: "auto-bid contract", TradeSignAutoRepay: "auto-repay contract",
-		TradeRecharge: "recharge", TradeWithdraw: "withdrawal", TradeUnfreezeMargin: "margin unfreeze", TradeRepay: "repayment",
-		TradeRelease: "release", TradeDebt: "debt transfer",
-	})
+var tradeTypes = map[TradeType]string{
+	TradeOpenAccount: "account opening", TradeBid: "bid", TradeCreditor: "creditor", TradeGuarantor: "guarantor",
+	TradeDebtTransfer: "debt transfer registration", TradeSignAutoBid: "auto-bid contract",
+	TradeSignAutoRepay: "auto-repay contract", TradeRecharge: "recharge", TradeWithdraw: "withdrawal",
+	TradeUnfreezeMargin: "margin unfreeze", TradeRepay: "repayment", TradeRelease: "release",
+	TradeDebt: "debt transfer",
 }
+
+// String names the type.
+func (t TradeType) String() string { return name(t, tradeTypes) }

@@ -88,10 +88,10 @@ const (
 	RowFailed RowStatus = "N" // 失败; the row's Message says why
 )
 
+var rowStatuses = map[RowStatus]string{RowDone: "done", RowFailed: "failed"}
+
 // String names the state.
-func (s RowStatus) String() string {
-	return name(s, map[RowStatus]string{RowDone: "done", RowFailed: "failed"})
-}
+func (s RowStatus) String() string { return name(s, rowStatuses) }
 
 // name is what the String methods of enumerations have in common: the name of
 // a known value, or the value itself, so that an unknown one is not lost.
