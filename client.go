@@ -75,14 +75,12 @@ func (c *Client) complete(req Request) (own, error) {
 	if err != nil {
 		return own{}, err
 	}
-	p := o.plan()
 	returnURL, notifyURL := c.returnURL.of(o.op.Operation), c.notifyURL.of(o.op.Operation)
-	o.fillIn(p.returnURL, returnURL)
-	o.fillIn(p.notifyURL, notifyURL)
-	if err := p.validate(o.op.Operation, o.ptr.Interface(), returnURL, notifyURL); err != nil {
+	o.fillIn(returnURL, notifyURL)
+	if err := o.plan().validate(o.op.Operation, o.ptr.Interface(), returnURL, notifyURL); err != nil {
 		return o, err
 	}
-	return o, c.checkInterface(o.op.Operation, o.text(p.bidNo))
+	return o, c.checkInterface(o.op.Operation, o.text("pBidNo"))
 }
 
 // sealed writes and seals a complete request.

@@ -133,15 +133,7 @@ type RepayOldBidResponse struct {
 // Failed returns those of the asked rows that were not carried out, each at most
 // once: a row is known by its account, its fee and its amount.
 func (r *RepayOldBidResponse) Failed(asked []RepayOldBidRow) []RepayOldBidRow {
-	type key struct {
-		account     string
-		fee, amount Amount
-	}
-	return failedRows(asked, r.Rows, func(row *RepayOldBidRow) key {
-		return key{row.Account, row.Fee, row.Amount}
-	}, func(row *RepayOldBidRowResult) (key, RowStatus) {
-		return key{row.Account, row.Fee, row.Amount}, row.Status
-	})
+	return failedRows(asked, r.Rows, "pTIpsAcctNo", "pTTrdFee", "pTTrdAmt")
 }
 
 // RepayOldBidRowResult is what became of one row.

@@ -156,15 +156,7 @@ type RepayResponse struct {
 // has no amount, and rows that are alike in these by their order. Carry them into a
 // new order, under a new number.
 func (r *RepayResponse) Failed(asked []RepayRow) []RepayRow {
-	type key struct {
-		claim, account string
-		fee            Amount
-	}
-	return failedRows(asked, r.Rows, func(row *RepayRow) key {
-		return key{row.CreditorOrderNo, row.Account, row.Fee}
-	}, func(row *RepayRowResult) (key, RowStatus) {
-		return key{row.CreditorOrderNo, row.Account, row.Fee}, row.Status
-	})
+	return failedRows(asked, r.Rows, "pCreMerBillNo", "pInAcctNo", "pInFee")
 }
 
 // RepayRowResult is what became of one row. A repayment can succeed in part:

@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,24 +57,27 @@ func ownOf(req Request) (own, error) {
 
 func (o own) plan() *plan { return planOf(o.ptr.Type().Elem()) }
 
-// text is the text field at index, "" where there is none.
-func (o own) text(index []int) string {
-	if index == nil {
-		return ""
+// text is the text of a field by its wire name, "" where there is none.
+func (o own) text(name string) string {
+	if index, has := o.plan().at[name]; has {
+		return o.ptr.Elem().FieldByIndex(index).String()
 	}
-	return o.ptr.Elem().FieldByIndex(index).String()
+	return ""
 }
 
-func (o own) orderNo() string { return o.text(o.plan().orderNo) }
+func (o own) orderNo() string { return o.text("pMerBillNo") }
 
-// fillIn sets the text field at index, if there is one and it is empty.
-func (o own) fillIn(index []int, text string) {
-	if index == nil {
-		return
+// set sets the text of a field by its wire name, if there is one.
+func (o own) set(name, text string) {
+	if index, has := o.plan().at[name]; has {
+		o.ptr.Elem().FieldByIndex(index).SetString(text)
 	}
-	if f := o.ptr.Elem().FieldByIndex(index); f.String() == "" {
-		f.SetString(text)
-	}
+}
+
+// fillIn gives the request the addresses that it does not name.
+func (o own) fillIn(returnURL, notifyURL string) {
+	o.set("pWebUrl", cmp.Or(o.text("pWebUrl"), returnURL))
+	o.set("pS2SUrl", cmp.Or(o.text("pS2SUrl"), notifyURL))
 }
 
 func (o own) request() Request { return o.ptr.Elem().Interface().(Request) }
@@ -86,10 +90,8 @@ func Validate(req Request) error {
 		return err
 	}
 	const later = "https://the.client/adds/its.own"
-	p := o.plan()
-	o.fillIn(p.returnURL, later)
-	o.fillIn(p.notifyURL, later)
-	return p.validate(o.op.Operation, o.ptr.Interface(), later)
+	o.fillIn(later, later)
+	return o.plan().validate(o.op.Operation, o.ptr.Interface(), later)
 }
 
 // OperationOf is the operation that a request asks for, "" if it is none.
@@ -118,9 +120,7 @@ func WithOrderNo(req Request, no string) Request {
 	if err != nil {
 		return req
 	}
-	if index := o.plan().orderNo; index != nil {
-		o.ptr.Elem().FieldByIndex(index).SetString(no)
-	}
+	o.set("pMerBillNo", no)
 	return o.request()
 }
 

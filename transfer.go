@@ -322,37 +322,7 @@ type TransferRowResult struct {
 // new number. The rows of the answer that say neither done nor failed are not among
 // them.
 func (r *TransferResponse) Failed(asked []TransferRow) []TransferRow {
-	type key struct {
-		original, from, to string
-		amount             Amount
-	}
-	return failedRows(asked, r.Rows, func(row *TransferRow) key {
-		return key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}
-	}, func(row *TransferRowResult) (key, RowStatus) {
-		return key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}, row.Status
-	})
-}
-
-// failedRows returns the asked rows whose row of the answer failed. Each row of the
-// answer stands for one asked row of its key, in their order.
-func failedRows[K comparable, Q, R any](asked []Q, said []R, key func(*Q) K, result func(*R) (K, RowStatus)) []Q {
-	left := make(map[K][]RowStatus)
-	for i := range said {
-		k, status := result(&said[i])
-		left[k] = append(left[k], status)
-	}
-	var failed []Q
-	for i := range asked {
-		k := key(&asked[i])
-		if len(left[k]) == 0 {
-			continue
-		}
-		if left[k][0] == RowFailed {
-			failed = append(failed, asked[i])
-		}
-		left[k] = left[k][1:]
-	}
-	return failed
+	return failedRows(asked, r.Rows, "pOriMerBillNo", "pFIpsAcctNo", "pTIpsAcctNo", "pTrdAmt")
 }
 
 var transfer = newOperation[TransferRequest, TransferResponse](OperationInfo{
