@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/ips-p2p/ips/internal/codec"
 )
 
 // Difference is something that an answer says otherwise than its request asked.
-// The texts may be accounts: they do not belong into logs.
+// The texts may be accounts and id numbers: they do not belong into logs.
 type Difference struct {
 	Wire        string // wire name with its path, e.g. "pTrdAmt" or "pDetails/pRow[2]"
 	Asked, Said string // "" where there is nothing of the kind
@@ -22,7 +23,8 @@ var compared = []string{
 }
 
 // Compare holds an answer against the request that it answers: order number,
-// bid, accounts, amounts and rows. What an answer leaves out is no difference,
+// bid, accounts, amounts and rows, and the id number of an account opening, which
+// has no account yet. What an answer leaves out is no difference,
 // but a row that nobody asked for is one, and so is an asked row that the final
 // answer of a batch leaves out. The rows of a refusal or a pending answer are not
 // compared. An answer to another operation is one difference, and so is none.
@@ -47,8 +49,10 @@ func Compare(req Request, answer Response) []Difference {
 			if base.Outcome == Success && base.Via != Queried {
 				all = append(all, compareRows(&f, asked.FieldByIndex(fields[i].Index), said.FieldByIndex(f.Index))...)
 			}
-		case f.Type == amountType || slices.Contains(compared, f.Name):
-			if a, s := codec.Text(asked, &fields[i]), codec.Text(said, &f); a != s && base.says(&f, said) {
+		case f.Type == amountType, slices.Contains(compared, f.Name), f.Name == "pIdentNo" && base.Operation == OpOpenAccount:
+			a, s := codec.Text(asked, &fields[i]), codec.Text(said, &f)
+			same := a == s || f.Name == "pIdentNo" && strings.EqualFold(a, s) // it may end in x or X
+			if !same && base.says(&f, said) {
 				all = append(all, Difference{f.Name, a, s})
 			}
 		}
