@@ -90,6 +90,9 @@ func (i *OperationInfo) Outcome(c Code) Outcome {
 	}
 }
 
+// Element is one element of a document: its wire name and its text.
+type Element struct{ Name, Text string }
+
 // operation is a description with what only this package needs of it.
 type operation struct {
 	OperationInfo
@@ -151,3 +154,17 @@ var tradeTypes = map[TradeType]string{
 
 // String names the type.
 func (t TradeType) String() string { return name(t, tradeTypes) }
+
+// orderedBy is the operation under whose name an answer is remembered. Nothing
+// in an answer says whether the order was manual or automatic, so both are one:
+// a copy that comes to the other's URL is still a copy.
+func orderedBy(op Operation) Operation {
+	switch op {
+	case OpAutoBid:
+		return OpRegisterCreditor
+	case OpAutoRepay:
+		return OpRepay
+	default:
+		return op
+	}
+}

@@ -100,12 +100,6 @@ func (s *sealer) seal(document []byte) sealed {
 	return sealed{merCode: s.keys.MerCode(), body: body, sign: s.keys.SignRequest(body)}
 }
 
-// answer is the five fields of an answer as they came over the wire.
-type answer struct {
-	merCode, errCode, errMsg, body, sign string
-	tagged                               []string // what a signature over tags covers, nil where none counts
-}
-
 // open verifies the answer as it was received, in constant time, and only then
 // decrypts it. An empty body is an empty document.
 func (s *sealer) open(a answer) (document string, err error) {
