@@ -90,7 +90,9 @@ func (c *Client) sealed(o own) (sealed, error) {
 		return sealed{}, fmt.Errorf("ips: %s: %w", o.op.Operation, err)
 	}
 	message := c.seal.seal(document)
-	c.watch.sent(o.op, o.orderNo(), document, message)
+	if len(c.watch.taps) > 0 {
+		c.watch.sent(o.op, o.orderNo(), message.fields(o.op.argNames), document)
+	}
 	return message, nil
 }
 
@@ -215,14 +217,22 @@ func (c *Client) sender(ctx context.Context, o own) (func(*flight) (Response, er
 
 // params are what a call of a web service carries.
 func (c *Client) params(o own) ([]soap.Param, error) {
+	var fields []FormField
 	if o.op.plain {
-		params := o.queryParams(c.seal.keys)
-		c.watch.asked(o.op, params)
-		return params, nil
+		fields = o.queryFields(c.seal.keys)
+		c.watch.sent(o.op, "", fields, nil)
+	} else {
+		message, err := c.sealed(o)
+		if err != nil {
+			return nil, err
+		}
+		fields = message.fields(o.op.argNames)
 	}
-	message, err := c.sealed(o)
-	names := envelopeNames(o.op.argNames)
-	return []soap.Param{{Name: names[0], Value: message.merCode}, {Name: names[1], Value: message.body}, {Name: names[2], Value: message.sign}}, err
+	params := make([]soap.Param, len(fields))
+	for i, f := range fields {
+		params[i] = soap.Param(f)
+	}
+	return params, nil
 }
 
 // service is the address of an operation's web service, "" if there is none.

@@ -93,6 +93,9 @@ func (i *OperationInfo) Outcome(c Code) Outcome {
 // Element is one element of a document: its wire name and its text.
 type Element struct{ Name, Text string }
 
+// FormField is a field of a form or of a message: its name and its text.
+type FormField struct{ Name, Value string }
+
 // operation is a description with what only this package needs of it.
 type operation struct {
 	OperationInfo

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ips-p2p/ips/internal/codec"
 	"github.com/ips-p2p/ips/internal/envelope"
-	"github.com/ips-p2p/ips/internal/soap"
 )
 
 // Request is implemented by the request structs of all operations, and by
@@ -164,22 +163,20 @@ func (a address) of(op Operation) string {
 	return a.before + string(op) + a.behind
 }
 
-// queryParams gives a query its parameters in wire order. The memo is not
-// signed and comes behind the signature.
-func (o own) queryParams(keys *envelope.Keys) []soap.Param {
-	v := o.ptr.Elem()
-	params := []soap.Param{{Name: "argMerCode", Value: keys.MerCode()}}
+// queryFields gives a query its parameters in wire order. The memo is not signed
+// and comes behind the signature.
+func (o own) queryFields(keys *envelope.Keys) []FormField {
+	fields := []FormField{{"argMerCode", keys.MerCode()}}
 	signed := []string{keys.MerCode()}
-	var memo []soap.Param
-	for _, f := range codec.Fields(v.Type()) {
-		p := soap.Param{Name: f.Name, Value: codec.Text(v, &f)}
+	var memo []FormField
+	for _, f := range codec.Fields(o.op.request) {
+		p := FormField{f.Name, codec.Text(o.ptr.Elem(), &f)}
 		if f.Name == "argMemo" {
 			memo = append(memo, p)
 			continue
 		}
-		params = append(params, p)
+		fields = append(fields, p)
 		signed = append(signed, p.Value)
 	}
-	params = append(params, soap.Param{Name: "argSign", Value: keys.SignText(signed...)})
-	return append(params, memo...)
+	return append(append(fields, FormField{"argSign", keys.SignText(signed...)}), memo...)
 }

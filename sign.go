@@ -95,6 +95,19 @@ type sealed struct {
 	merCode, body, sign string
 }
 
+// fields are its fields in wire order.
+func (s sealed) fields(argNames bool) []FormField {
+	names := envelopeNames(argNames)
+	return []FormField{{names[0], s.merCode}, {names[1], s.body}, {names[2], s.sign}}
+}
+
+func envelopeNames(argNames bool) [3]string {
+	if argNames {
+		return [3]string{"argMerCode", "arg3DesXmlPara", "argSign"}
+	}
+	return [3]string{"pMerCode", "p3DesXmlPara", "pSign"}
+}
+
 func (s *sealer) seal(document []byte) sealed {
 	body := s.keys.Encrypt(document)
 	return sealed{merCode: s.keys.MerCode(), body: body, sign: s.keys.SignRequest(body)}
