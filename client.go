@@ -77,7 +77,7 @@ func (c *Client) complete(req Request) (own, error) {
 	}
 	returnURL, notifyURL := c.returnURL.of(o.op.Operation), c.notifyURL.of(o.op.Operation)
 	o.fillIn(returnURL, notifyURL)
-	if err := o.plan().validate(o.op.Operation, o.ptr.Interface(), returnURL, notifyURL); err != nil {
+	if err := o.plan.validate(o.op.Operation, o.ptr.Interface(), returnURL, notifyURL); err != nil {
 		return o, err
 	}
 	return o, c.checkInterface(o.op.Operation, o.text("pBidNo"))

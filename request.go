@@ -28,11 +28,12 @@ type Memos struct {
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
 }
 
-// own is a request as a copy that may be changed: op and the pointer to the
-// struct.
+// own is a request as a copy that may be changed: op, its plan and the pointer to
+// the struct.
 type own struct {
-	op  *operation
-	ptr reflect.Value
+	op   *operation
+	plan *plan
+	ptr  reflect.Value
 }
 
 var errNoRequest = errors.New("ips: no request")
@@ -51,14 +52,12 @@ func ownOf(req Request) (own, error) {
 	}
 	p := reflect.New(v.Type())
 	p.Elem().Set(v)
-	return own{op, p}, nil
+	return own{op, planOf(v.Type()), p}, nil
 }
-
-func (o own) plan() *plan { return planOf(o.ptr.Type().Elem()) }
 
 // text is the text of a field by its wire name, "" where there is none.
 func (o own) text(name string) string {
-	if index, has := o.plan().at[name]; has {
+	if index, has := o.plan.at[name]; has {
 		return o.ptr.Elem().FieldByIndex(index).String()
 	}
 	return ""
@@ -68,7 +67,7 @@ func (o own) orderNo() string { return o.text("pMerBillNo") }
 
 // set sets the text of a field by its wire name, if there is one.
 func (o own) set(name, text string) {
-	if index, has := o.plan().at[name]; has {
+	if index, has := o.plan.at[name]; has {
 		o.ptr.Elem().FieldByIndex(index).SetString(text)
 	}
 }
@@ -90,7 +89,7 @@ func Validate(req Request) error {
 	}
 	const later = "https://the.client/adds/its.own"
 	o.fillIn(later, later)
-	return o.plan().validate(o.op.Operation, o.ptr.Interface(), later)
+	return o.plan.validate(o.op.Operation, o.ptr.Interface(), later)
 }
 
 // OperationOf is the operation that a request asks for, "" if it is none.

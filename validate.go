@@ -448,11 +448,13 @@ func shownURL(s string) string {
 	return quote(s)
 }
 
-const lettersAndDigits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+func notAlnum(r rune) bool { return (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z') }
 
-func orderNumber(s string) bool { return strings.Trim(s, lettersAndDigits+"-_") == "" }
+func alnum(s string) bool { return !strings.ContainsFunc(s, notAlnum) }
 
-func alnum(s string) bool { return strings.Trim(s, lettersAndDigits) == "" }
+func orderNumber(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return notAlnum(r) && r != '-' && r != '_' })
+}
 
 func absoluteURL(s string) bool {
 	u, err := url.Parse(s)
