@@ -249,10 +249,7 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 		if err := b.keep(ctx, tx, o, h, taken, prior); err != nil {
 			return err
 		}
-		if err := b.runEffect(ctx, tx, o, req, answer); err != nil {
-			return err
-		}
-		return b.settleMatters(ctx, tx, o)
+		return b.runEffect(ctx, tx, o, req, answer)
 	})
 	if err == nil && (len(o.further) > 0 || d.Verdict == SendAgain) {
 		b.nudge()
