@@ -1,4 +1,4 @@
-package ips_test
+package scenario_test
 
 import (
 	"testing"
@@ -60,7 +60,7 @@ func TestSignAutoBid(t *testing.T) {
 			sameBothWays(t, s, got)
 
 			again := carry[*ips.SignAutoBidResponse](t, s, s.Client().SignAutoBid, req)
-			assertAnswer(t, got, again)
+			assertRepeated(t, got, again)
 		})
 	}
 }
@@ -128,8 +128,8 @@ func TestAutoBid(t *testing.T) {
 	s.AssertBalance(investor.Account, 980*ips.Yuan, 2020*ips.Yuan)
 
 	again, err := s.Client().AutoBid(t.Context(), req)
-	require.NoError(t, err)
-	assertAnswer(t, got, again)
+	require.Equal(t, again.Err(), err)
+	assertRepeated(t, got, again)
 	s.AssertBalance(investor.Account, 980*ips.Yuan, 2020*ips.Yuan)
 }
 
@@ -231,7 +231,7 @@ func TestSignAutoRepay(t *testing.T) {
 			sameBothWays(t, s, got)
 
 			again := carry[*ips.SignAutoRepayResponse](t, s, s.Client().SignAutoRepay, req)
-			assertAnswer(t, got, again)
+			assertRepeated(t, got, again)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package ips_test
+package scenario_test
 
 import (
 	"testing"
@@ -54,7 +54,7 @@ func TestWithdraw(t *testing.T) {
 			s.AssertBalance(merchantCode, tt.merchant, 0)
 
 			again := carry[*ips.WithdrawResponse](t, s, s.Client().Withdraw, req)
-			assertAnswer(t, got, again)
+			assertRepeated(t, got, again)
 			s.AssertBalance(p.Account, tt.user, 0)
 		})
 	}

@@ -1,4 +1,4 @@
-package ips_test
+package scenario_test
 
 import (
 	"testing"
@@ -80,11 +80,11 @@ func TestOpenAccountTwiceIsOnce(t *testing.T) {
 	req := openingOf(s, s.NewPerson())
 	first := carry[*ips.OpenAccountResponse](t, s, s.Client().OpenAccount, req)
 	again := carry[*ips.OpenAccountResponse](t, s, s.Client().OpenAccount, req)
-	assertAnswer(t, first, again)
+	assertRepeated(t, first, again)
 
 	req.Date = ips.NewDate(2026, time.March, 3) // a user who comes back has a new date
 	again = carry[*ips.OpenAccountResponse](t, s, s.Client().OpenAccount, req)
-	assertAnswer(t, first, again)
+	assertRepeated(t, first, again)
 }
 
 func TestOpenAccountLeftMidway(t *testing.T) {

@@ -1,4 +1,4 @@
-package ips_test
+package scenario_test
 
 import (
 	"strings"

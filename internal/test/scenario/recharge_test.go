@@ -1,4 +1,4 @@
-package ips_test
+package scenario_test
 
 import (
 	"testing"
@@ -60,7 +60,7 @@ func TestRecharge(t *testing.T) {
 			s.AssertBalance(merchantCode, tt.merchant, 0)
 
 			again := carry[*ips.RechargeResponse](t, s, s.Client().Recharge, req)
-			assertAnswer(t, got, again)
+			assertRepeated(t, got, again)
 			s.AssertBalance(p.Account, tt.user, 0)
 		})
 	}
@@ -186,8 +186,8 @@ func TestWithholdingRecharge(t *testing.T) {
 	s.AssertBalance(merchantCode, 3*ips.Yuan, 0)
 
 	again, err := s.Client().WithholdingRecharge(t.Context(), req)
-	require.NoError(t, err)
-	assertAnswer(t, first, again)
+	require.Equal(t, again.Err(), err)
+	assertRepeated(t, first, again)
 	s.AssertBalance(p.Account, 495*ips.Yuan, 0)
 }
 

@@ -1,9 +1,9 @@
-package ips_test
+package scenario_test
 
 import (
 	"context"
 	"errors"
-	"reflect"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +15,21 @@ import (
 	"github.com/ips-p2p/ips/ipstest"
 )
 
-// The tests in the files sandbox_*_test.go run the public API against the
-// embedded sandbox. Its clock stands still at noon, and starts to move when a
-// test advances it.
+// The tests here run package ips as its users have it, against the sandbox. Its
+// clock stands still at noon, and starts to move when a test advances it.
+
+// refuses says how the sandbox answers an order that it has decided and that comes
+// again unchanged: as a duplicate, or else with its first answer. Nobody has seen
+// what IPS does, so every scenario is played under both.
+var refuses bool
+
+func TestMain(m *testing.M) {
+	worst := 0
+	for _, refuses = range []bool{true, false} {
+		worst = max(worst, m.Run())
+	}
+	os.Exit(worst)
+}
 
 const merchantCode = "808801"
 
@@ -27,11 +39,27 @@ func noon() time.Time { return time.Date(2026, time.March, 2, 12, 0, 0, 0, ips.C
 func today() ips.Date { return ips.DateOf(noon()) }
 
 // startIPS starts a sandbox for a test.
-// Repetitions are answered with the first result here; what a client makes of a
-// refusal is tested for itself.
 func startIPS(t *testing.T, opts ...ipstest.Option) *ipstest.Server {
 	t.Helper()
-	return ipstest.NewServer(t, append([]ipstest.Option{ipstest.WithClock(noon), ipstest.WithRepeatFirst()}, opts...)...)
+	opts = append([]ipstest.Option{ipstest.WithClock(noon)}, opts...)
+	if !refuses {
+		opts = append(opts, ipstest.WithRepeatFirst())
+	}
+	t.Logf("IPS refuses repetitions: %t", refuses)
+	return ipstest.NewServer(t, opts...)
+}
+
+// assertRepeated looks at the answer to an order that was decided and sent again.
+func assertRepeated(t *testing.T, first, again ips.Response) {
+	t.Helper()
+	if !refuses {
+		assertAnswer(t, first, again)
+		return
+	}
+	assert.Equal(t, first.Base().Operation, again.Base().Operation)
+	assert.Equal(t, first.Base().OrderNo, again.Base().OrderNo)
+	assert.ErrorIs(t, again.Err(), ips.ErrDuplicate)
+	assert.ErrorIs(t, again.Err(), ips.ErrFateUnknown, "a number that is taken says nothing of its order")
 }
 
 // seal makes a form of a request that the contract allows.
@@ -52,8 +80,25 @@ func answerOf[R ips.Response](t *testing.T, resp ips.Response) R {
 	t.Helper()
 	r, ok := resp.(R)
 	require.True(t, ok, "%T", resp)
-	ips.ForgetDocument(r)
-	return r
+	return kept(t, r)
+}
+
+// kept is an answer as it is read back from where it was kept. It does not
+// remember the document that it came as, so it can be compared with one that a
+// test has written down.
+func kept[R ips.Response](t *testing.T, resp R) R {
+	t.Helper()
+	data, err := ips.MarshalResponse(resp)
+	require.NoError(t, err)
+	back, err := ips.UnmarshalResponse(resp.Base().Operation, data)
+	require.NoError(t, err)
+	return back.(R)
+}
+
+// assertAnswer compares an answer with one that a test has written down.
+func assertAnswer(t *testing.T, want, got ips.Response) {
+	t.Helper()
+	assert.Equal(t, kept(t, want), kept(t, got))
 }
 
 // notified waits for the final notification of the order that resp answers.
@@ -70,16 +115,14 @@ func sameBothWays[R ips.Response](t *testing.T, s *ipstest.Server, resp R) {
 	notice := notified(t, s, resp)
 	assert.Equal(t, ips.ServerToServer, notice.Base().Via)
 	assert.NotEqual(t, ips.ServerToServer, resp.Base().Via)
-	assert.Equal(t, withoutVia(resp), withoutVia(notice))
+	assert.Equal(t, withoutVia(t, resp), withoutVia(t, notice))
 }
 
 // withoutVia copies an answer and forgets how it came.
-func withoutVia(resp ips.Response) ips.Response {
-	v := reflect.New(reflect.TypeOf(resp).Elem())
-	v.Elem().Set(reflect.ValueOf(resp).Elem())
-	c := v.Interface().(ips.Response)
+func withoutVia(t *testing.T, resp ips.Response) ips.Response {
+	t.Helper()
+	c := kept(t, resp)
 	c.Base().Via = 0
-	ips.ForgetDocument(c)
 	return c
 }
 

@@ -1,4 +1,4 @@
-package ips_test
+package scenario_test
 
 import (
 	"testing"
@@ -81,7 +81,7 @@ func TestRepay(t *testing.T) {
 	s.AssertBalance(merchantCode, 106*ips.Yuan, 0)
 
 	again := carry[*ips.RepayResponse](t, s, s.Client().Repay, req)
-	assertAnswer(t, first, again)
+	assertRepeated(t, first, again)
 	s.AssertBalance(l.borrower.Account, 10_496*ips.Yuan, 500*ips.Yuan)
 }
 
@@ -103,8 +103,8 @@ func TestAutoRepay(t *testing.T) {
 	s.AssertBalance(l.borrower.Account, 10_496*ips.Yuan, 500*ips.Yuan)
 
 	again, err := s.Client().AutoRepay(t.Context(), req)
-	require.NoError(t, err)
-	assertAnswer(t, first, again)
+	require.Equal(t, again.Err(), err)
+	assertRepeated(t, first, again)
 	s.AssertBalance(l.borrower.Account, 10_496*ips.Yuan, 500*ips.Yuan)
 }
 
