@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -14,9 +13,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,18 +26,58 @@ import (
 	"github.com/ips-p2p/ips/internal/envelope"
 )
 
-var update = flag.Bool("update", false, "rewrite the request golden files")
+// example is one operation with a full request of fictional people, out of
+// testdata/golden, and how it is sent. What the requests and the answers are on
+// the wire, internal/test/wire has from the manual.
+type example struct {
+	ips.OperationInfo
+	op       ips.Operation
+	request  ips.Request // pointer to the request struct
+	response ips.Response
+}
 
-// golden compares got with a file of testdata/golden, byte by byte.
-func golden(t *testing.T, name string, got []byte) {
+// examples returns fresh ones of all operations, in the order of the manual.
+func examples(t testing.TB) []example {
 	t.Helper()
-	file := filepath.Join("testdata", "golden", name)
-	if *update {
-		require.NoError(t, os.WriteFile(file, got, 0o644))
+	var all []example
+	for _, i := range ips.Operations() {
+		all = append(all, exampleOf(t, i.Operation))
 	}
-	want, err := os.ReadFile(file)
+	return all
+}
+
+func exampleOf(t testing.TB, op ips.Operation) example {
+	t.Helper()
+	req, err := ips.UnmarshalRequest(op, goldenFile(t, op, "request.json"))
 	require.NoError(t, err)
-	require.Equal(t, string(want), string(got))
+	request := reflect.New(reflect.TypeOf(req))
+	request.Elem().Set(reflect.ValueOf(req))
+	response, err := ips.UnmarshalResponse(op, goldenFile(t, op, "response.json"))
+	require.NoError(t, err)
+	return example{info(t, op), op, request.Interface().(ips.Request), response}
+}
+
+// send is the way of the operation's transport.
+func (e example) send(c *ips.Client, request ips.Request) (*ips.Form, ips.Response, error) {
+	if e.Transport == ips.Redirect {
+		form, err := c.Form(request)
+		return form, nil, err
+	}
+	resp, err := c.Call(context.Background(), request)
+	return nil, resp, err
+}
+
+func (e example) orderNo() string { return ips.OrderNo(e.request) }
+
+func bidRequest(t testing.TB) ips.RegisterBidRequest {
+	return *exampleOf(t, ips.OpRegisterBid).request.(*ips.RegisterBidRequest)
+}
+
+func goldenFile(t testing.TB, op ips.Operation, kind string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "golden", string(op)+"."+kind))
+	require.NoError(t, err)
+	return data
 }
 
 // offlineConfig is the test merchant with an IPS that does not exist.
@@ -205,3 +246,66 @@ func collect(events *[]ips.Event) func(context.Context, ips.Event) {
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// request is the answer as a request for the recharge handler.
+func (f fiveFields) request() string { return f.requestAt("/ips/recharge") }
+
+func (f fiveFields) requestAt(path string) string { return formRequest(path, f.values().Encode()) }
+
+const formType = "application/x-www-form-urlencoded"
+
+func formRequest(path, body string) string { return typedRequest(path, formType, body) }
+
+func typedRequest(path, contentType, body string) string {
+	return rawRequest("POST "+path, "Content-Type: "+contentType+"\r\n", body)
+}
+
+// rawRequest is a request of exact bytes.
+func rawRequest(methodAndPath, headers, body string) string {
+	return fmt.Sprintf("%s HTTP/1.1\r\nHost: p2p.example.com\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n%s", methodAndPath, len(body), headers, body)
+}
+
+const (
+	liSi   = "4021000000000002"
+	wangWu = "4021000000000003"
+)
+
+func day() ips.Date { return ips.NewDate(2014, time.December, 13) }
+
+func at(hour, minute, second int) ips.Time {
+	return ips.Time{Time: time.Date(2014, time.December, 13, hour, minute, second, 0, ips.China)}
+}
+
+// read opens an answer with the document for op by the public way.
+func read[R ips.Response](t *testing.T, op ips.Operation, code ips.Code, doc string) R {
+	t.Helper()
+	resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "", doc).inbound(op), op)
+	require.NoError(t, err)
+	typed, ok := resp.(R)
+	require.True(t, ok, "%T", resp)
+	return typed
+}
+
+func responseFile(t testing.TB, op ips.Operation) string {
+	t.Helper()
+	return string(goldenFile(t, op, "response.xml"))
+}
+
+// signQuery puts the plain form of the signature into a query's answer: MD5 over the
+// texts of all elements before pSign and the cert. taggedSign is the other form.
+func signQuery(t testing.TB, document string) string {
+	t.Helper()
+	var texts strings.Builder
+	d := xml.NewDecoder(strings.NewReader(document))
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		if text, ok := token.(xml.CharData); ok && string(text) != "SIGN" {
+			texts.Write(text)
+		}
+	}
+	return strings.Replace(document, "SIGN", md5Hex(texts.String()+ips.TestMerchant().Cert.Reveal()), 1)
+}

@@ -99,7 +99,7 @@ func TestAskedOfNothing(t *testing.T) {
 // notification would be no news, and rows that failed would be lost.
 func TestAskedLeavesResultsOpen(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		kind, _, ok := ips.TradeTypeOf(tt.request)
 		if !ok {
 			continue

@@ -41,14 +41,14 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 // where none does.
 func TestDispatch(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		if info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}
 		t.Run(string(tt.op), func(t *testing.T) {
 			t.Parallel()
 			c := offlineClient(t)
-			answer := sealedAnswer(t, tt.code(), "操作成功！", responseFile(t, tt.op))
+			answer := sealedAnswer(t, tt.response.Base().Code, "操作成功！", responseFile(t, tt.op))
 			var heard ips.Response
 			w := serve(c.NotifyHandler(ips.Inbound{Hear: hear(func(r ips.Response) error {
 				heard = r
@@ -119,13 +119,13 @@ func TestUnheard(t *testing.T) {
 func TestForeignAnswers(t *testing.T) {
 	t.Parallel()
 	c := offlineClient(t)
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		from := tt.op
 		if info(t, from).Transport == ips.QueryService {
 			continue
 		}
 		answer := sealedAnswer(t, "MG00000F", "", responseFile(t, from))
-		for _, other := range operationTests() {
+		for _, other := range examples(t) {
 			to := other.op
 			if info(t, to).Transport == ips.QueryService {
 				continue

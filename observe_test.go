@@ -174,16 +174,16 @@ func TestHookGetsTheContextOfAForm(t *testing.T) {
 // sealed or sent, and observed.
 func TestWrongDoor(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		var events []ips.Event
 		c, r := recordingClient(t, "", "", ips.WithHook(collect(&events)), ips.WithWireTap(func(ips.WireMessage) {
-			if tt.transport != ips.ServerPosted && tt.transport != ips.Redirect {
+			if tt.Transport != ips.ServerPosted && tt.Transport != ips.Redirect {
 				t.Errorf("%s: sealed", tt.op)
 			}
 		}))
 		req := tt.request
 		form, err := c.Form(req)
-		if tt.transport == ips.Redirect || tt.transport == ips.ServerPosted {
+		if tt.Transport == ips.Redirect || tt.Transport == ips.ServerPosted {
 			require.NoError(t, err, tt.op)
 			assert.Equal(t, tt.op, form.Operation())
 		} else {
@@ -193,7 +193,7 @@ func TestWrongDoor(t *testing.T) {
 		require.Len(t, events, 1)
 		assert.Equal(t, err, events[0].Err)
 		assert.Equal(t, tt.op, events[0].Operation)
-		if tt.transport == ips.Redirect {
+		if tt.Transport == ips.Redirect {
 			events = nil
 			resp, err := c.Call(t.Context(), req)
 			require.ErrorContains(t, err, "use Form", tt.op)

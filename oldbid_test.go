@@ -2,7 +2,6 @@ package ips_test
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -19,9 +18,9 @@ func TestOldBids(t *testing.T) {
 	t.Parallel()
 	tapped := 0
 	c := offlineClient(t, ips.WithWireTap(func(ips.WireMessage) { tapped++ }))
-	for _, e := range operationTests() {
+	for _, e := range examples(t) {
 		// Of withdrawals only the directed ones, which are not open, name a bid.
-		named := slices.Contains(strings.Fields(e.requestNames), "pBidNo") && e.op != ips.OpWithdraw
+		named := strings.Contains(string(goldenFile(t, e.op, "request.xml")), "<pBidNo>") && e.op != ips.OpWithdraw
 		require.Equal(t, named, has(e.request, "BidNo"), "%s: pBidNo belongs into a field BidNo, by which old bids are known", e.op)
 		if !named {
 			continue

@@ -31,8 +31,8 @@ func keyOf(t testing.TB, op ips.Operation, code ips.Code, no string) (ips.Answer
 // another.
 func TestAnswerKey(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
-		if tt.transport == ips.QueryService {
+	for _, tt := range examples(t) {
+		if tt.Transport == ips.QueryService {
 			continue
 		}
 		key := func(code ips.Code) ips.AnswerKey {
@@ -40,16 +40,16 @@ func TestAnswerKey(t *testing.T) {
 			require.True(t, ok, "%s %s", tt.op, code)
 			return k
 		}
-		for _, code := range tt.success {
-			assert.Equal(t, key(tt.success[0]), key(code), "two successes of %s", tt.op)
+		for _, code := range tt.Success {
+			assert.Equal(t, key(tt.Success[0]), key(code), "two successes of %s", tt.op)
 		}
-		for _, code := range tt.pending {
-			assert.Equal(t, key(tt.pending[0]), key(code), "two pendings of %s", tt.op)
+		for _, code := range tt.Pending {
+			assert.Equal(t, key(tt.Pending[0]), key(code), "two pendings of %s", tt.op)
 		}
-		seen := map[ips.AnswerKey]bool{key(tt.success[0]): true}
+		seen := map[ips.AnswerKey]bool{key(tt.Success[0]): true}
 		others := []ips.Code{ips.CodeFailed, "MG77777F", "MG77778F"} // each refusal for itself
-		if len(tt.pending) > 0 {
-			others = append(others, tt.pending[0])
+		if len(tt.Pending) > 0 {
+			others = append(others, tt.Pending[0])
 		}
 		for _, code := range others {
 			if i := info(t, tt.op); i.Outcome(code) == ips.Success {

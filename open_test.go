@@ -154,7 +154,7 @@ func TestUnknownCode(t *testing.T) {
 // not a success of it, wherever it came; a refusal needs no more than its order.
 func TestForeignSuccess(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		if info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}

@@ -155,7 +155,7 @@ func read1(t *testing.T, op ips.Operation, code ips.Code) (*ips.Reply, error) {
 // ended, by whichever code and operation IPS says it.
 func TestDuplicates(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		if info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 // included, whatever the configuration has become meanwhile.
 func TestRecordedRequests(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		t.Run(string(tt.op), func(t *testing.T) {
 			t.Parallel()
 			for _, field := range []string{"ReturnURL", "NotifyURL"} {
@@ -52,7 +52,7 @@ func TestRecordedRequests(t *testing.T) {
 			again, err := after.Complete(back)
 			require.NoError(t, err)
 			assert.Equal(t, complete, again)
-			if tt.transport != ips.Redirect && tt.transport != ips.ServerPosted {
+			if tt.Transport != ips.Redirect && tt.Transport != ips.ServerPosted {
 				return
 			}
 			first, err := before.Form(req)
@@ -78,8 +78,8 @@ func TestRecordedRequests(t *testing.T) {
 // method.
 func TestRecordedCalls(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
-		if tt.transport == ips.Redirect {
+	for _, tt := range examples(t) {
+		if tt.Transport == ips.Redirect {
 			continue
 		}
 		send := func(call func(*ips.Client) error) string {
@@ -134,7 +134,7 @@ func TestUnmarshalRequestLosesNothing(t *testing.T) {
 }
 
 func FuzzUnmarshalRequest(f *testing.F) {
-	for _, tt := range operationTests() {
+	for _, tt := range examples(f) {
 		data, err := json.Marshal(tt.request)
 		if err != nil {
 			f.Fatal(err)
@@ -168,7 +168,7 @@ func FuzzUnmarshalRequest(f *testing.F) {
 // is recorded, with or without addresses, by value or pointer.
 func TestValidateBeforeRecording(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		req := tt.request
 		require.NoError(t, ips.Validate(req), tt.op)
 		require.NoError(t, ips.Validate(reflect.ValueOf(req).Elem().Interface().(ips.Request)), tt.op)
@@ -205,7 +205,7 @@ func TestValidateBeforeRecording(t *testing.T) {
 
 func TestOrderNoOfRequests(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		req := tt.request
 		no := ips.OrderNo(req)
 		changed := ips.WithOrderNo(req, "NEW1")
@@ -225,7 +225,7 @@ func TestOrderNoOfRequests(t *testing.T) {
 // TestEndOfBid repeats the registration but for the day and the addresses.
 func TestEndOfBid(t *testing.T) {
 	t.Parallel()
-	bid := bidRequest()
+	bid := bidRequest(t)
 	end := bid.End(ips.NewDate(2015, time.June, 1))
 	assert.Equal(t, ips.NewDate(2015, time.June, 1), end.Date)
 	assert.Empty(t, end.ReturnURL)
@@ -274,7 +274,7 @@ func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	recharge := func() ips.Request { return exampleOf(t, ips.OpRecharge).request }
-	bid := func() ips.Request { b := bidRequest(); return &b }
+	bid := func() ips.Request { b := bidRequest(t); return &b }
 	transfer := func() ips.Request { tr := exampleTransfer(t); return &tr }
 	none := []string(nil)
 	for name, tt := range map[string]struct {
@@ -309,8 +309,8 @@ func TestCompare(t *testing.T) {
 			assert.ElementsMatch(t, tt.want, got)
 		})
 	}
-	for _, tt := range operationTests() {
-		for _, other := range operationTests() {
+	for _, tt := range examples(t) {
+		for _, other := range examples(t) {
 			differences := ips.Compare(tt.request, other.response)
 			same := tt.op == other.op || reflect.TypeOf(tt.response) == reflect.TypeOf(other.response) && tt.op != ips.OpRegisterBid && tt.op != ips.OpEndBid
 			if !same {

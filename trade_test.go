@@ -139,7 +139,7 @@ func TestTradeTypeOf(t *testing.T) {
 		// The end of a bid has number and type of the registration.
 		ips.OpEndBid: {}, ips.OpRepayOldBid: {}, ips.OpQueryBalance: {}, ips.OpQueryBanks: {}, ips.OpQueryAccount: {}, ips.OpQueryTrade: {},
 	}
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		kindOf, certain, ok := ips.TradeTypeOf(tt.request)
 		assert.Equal(t, want[tt.op], kind{kindOf, certain, ok}, tt.op)
 		delete(want, tt.op)
@@ -165,7 +165,7 @@ var hasResults = map[ips.Operation]bool{
 // TestAsked makes the answer that each state stands for, of every operation.
 func TestAsked(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		req := tt.request
 		kind, certain, ok := ips.TradeTypeOf(req)
 		answer := func(status ips.TradeStatus) *ips.QueryTradeResponse {
@@ -212,7 +212,7 @@ func TestAsked(t *testing.T) {
 			key, keyed := base.Key()
 			assert.Equal(t, want != ips.Undecided, keyed)
 			if want == ips.Success {
-				notified, _ := keyOf(t, tt.op, tt.success[0], ips.OrderNo(req))
+				notified, _ := keyOf(t, tt.op, tt.Success[0], ips.OrderNo(req))
 				assert.Equal(t, notified, key, "the notification that follows is a copy")
 			}
 			next, _, err := ips.OrderUnknown.Next(base)

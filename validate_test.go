@@ -424,31 +424,6 @@ func TestInvalidRequests(t *testing.T) {
 	}
 }
 
-// TestAllBrokenFieldsAtOnce sends a request in which everything is wrong.
-func TestAllBrokenFieldsAtOnce(t *testing.T) {
-	t.Parallel()
-	cfg := offlineConfig()
-	cfg.ReturnURL, cfg.NotifyURL = "", ""
-	c, err := ips.NewClient(cfg)
-	require.NoError(t, err)
-	for _, e := range operationTests() {
-		// Of the zero request every required field is complained of, in the order
-		// of the wire. Amounts and numbers that may be zero are not.
-		v := reflect.ValueOf(e.request).Elem()
-		v.SetZero()
-		if v.NumField() == 0 {
-			continue
-		}
-		_, _, err := e.send(c, e.request)
-		var invalid *ips.ValidationError
-		require.ErrorAs(t, err, &invalid, e.op)
-		assert.Len(t, invalid.Fields, e.required, "%s: %v", e.op, err)
-		for _, f := range invalid.Fields {
-			assert.Contains(t, err.Error(), f.Error())
-		}
-	}
-}
-
 // TestRuleCodes are what programs and Chinese readers get of a broken rule.
 func TestRuleCodes(t *testing.T) {
 	t.Parallel()
@@ -481,7 +456,7 @@ func TestPersonalValuesStayOut(t *testing.T) {
 	t.Parallel()
 	const telling = "110101199001010001-张三-13800000000-4021000000000001-zhangsan@example.com" // longer than any limit
 	c := offlineClient(t)
-	for _, e := range operationTests() {
+	for _, e := range examples(t) {
 		v := reflect.ValueOf(e.request).Elem()
 		broken := 0
 		for _, name := range personalNames {
@@ -596,4 +571,41 @@ func TestRepayTotals(t *testing.T) {
 	amount, fee := ips.RepayTotals(repayRows(300))
 	assert.Equal(t, 30_000*ips.Yuan, amount)
 	assert.Equal(t, 300*ips.Yuan, fee)
+}
+
+// TestEveryOperationHasInvalidRequests in the table of validate_test.go.
+func TestEveryOperationHasInvalidRequests(t *testing.T) {
+	t.Parallel()
+	broken := map[ips.Operation]bool{}
+	for _, tt := range invalid {
+		broken[tt.op] = true
+	}
+	for _, tt := range examples(t) {
+		if reflect.TypeOf(tt.request).Elem().NumField() > 0 && !broken[tt.op] {
+			t.Errorf("validate_test.go: no request of %s among the invalid ones", tt.op)
+		}
+	}
+}
+
+// TestPersonalFields: what no error may show has the rule secret, and the tests
+// that look for it in errors know its name.
+func TestPersonalFields(t *testing.T) {
+	t.Parallel()
+	var check func(op ips.Operation, s reflect.Type)
+	check = func(op ips.Operation, s reflect.Type) {
+		for i := range s.NumField() {
+			f := s.Field(i)
+			if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+				check(op, f.Type.Elem())
+				continue
+			}
+			tagged := slices.Contains(strings.Split(f.Tag.Get("check"), ","), "secret")
+			if listed := slices.Contains(personalNames, f.Name); tagged != listed {
+				t.Errorf("%s: %s.%s: its check tag has secret: %t, personalNames in validate_test.go has it: %t", op, s.Name(), f.Name, tagged, listed)
+			}
+		}
+	}
+	for _, i := range ips.Operations() {
+		check(i.Operation, i.Request())
+	}
 }

@@ -7,8 +7,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -263,70 +261,6 @@ func TestEnumerationsTravelAsCodes(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"a":"4","b":"1","c":"N"}`, string(raw))
 	assert.Equal(t, "debt transfer", fmt.Sprint(ips.TransferDebt))
-}
-
-// TestOutcomes lists what each operation makes of each code: its own successes
-// and pendings; the refusals that are known, and codes of their form that nobody
-// has listed; and nothing of all else, another operation's success above all.
-func TestOutcomes(t *testing.T) {
-	t.Parallel()
-	var zero ips.Outcome
-	assert.Equal(t, ips.Undecided, zero, "nothing counts as done, or as not done, unless IPS said so")
-	notRefusals := []ips.Code{"MG00000F", "MG00008F", "MG02500F", "MG02501F", "MG02503F", "MG02505F"}
-	failuresOfQueries := []ips.Code{"9999", "01", "02"}
-	codes := []ips.Code{
-		"", "MG00000", "mg00000f", "MG99999F", "MG0000XF", "MG000001F", "XX00001F", "MG00001E", "成功", "success", "00", "1",
-		"MG\u0660\u0660F", // digits of another script
-	}
-	for _, c := range newReference(t).values["Code"] {
-		codes = append(codes, ips.Code(c.value))
-	}
-	require.Greater(t, len(codes), 24)
-	refusal := regexp.MustCompile(`^MG[0-9]{5}F$`)
-	for _, i := range ips.Operations() {
-		tt := exampleOf(t, i.Operation)
-		for _, code := range slices.Concat(codes, tt.success, tt.pending) {
-			want := ips.Undecided
-			switch {
-			case slices.Contains(tt.success, code):
-				want = ips.Success
-			case slices.Contains(tt.pending, code):
-				want = ips.Pending
-			case refusal.MatchString(string(code)) && !slices.Contains(notRefusals, code),
-				i.Transport == ips.QueryService && slices.Contains(failuresOfQueries, code):
-				want = ips.Failure
-			}
-			assert.Equal(t, want, i.Outcome(code), "%s %s", i.Operation, code)
-		}
-	}
-}
-
-// TestOperations compares the descriptions with the manual: section, scenarios
-// of the usage guide, transport.
-func TestOperations(t *testing.T) {
-	t.Parallel()
-	var order []ips.Operation // of the manual
-	for _, tt := range operationTests() {
-		order = append(order, tt.op)
-	}
-	served := map[int]bool{}
-	for n, i := range ips.Operations() {
-		want := exampleOf(t, i.Operation)
-		assert.Equal(t, want.op, order[n])
-		assert.Equal(t, want.section, i.Section, i.Operation)
-		assert.Equal(t, want.transport, i.Transport, i.Operation)
-		assert.Equal(t, want.scenarios, i.Scenarios, i.Operation)
-		assert.NotEmpty(t, i.Chinese)
-		for _, s := range i.Scenarios {
-			served[s] = true
-		}
-		again, ok := i.Operation.Info()
-		assert.True(t, ok)
-		assert.Equal(t, i, again)
-	}
-	assert.Len(t, served, 17, "the guide has 17 scenarios")
-	_, ok := ips.Operation("no-such-operation").Info()
-	assert.False(t, ok)
 }
 
 func TestErrors(t *testing.T) {

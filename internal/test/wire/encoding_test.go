@@ -1,4 +1,4 @@
-package ips_test
+package wire_test
 
 import (
 	"context"

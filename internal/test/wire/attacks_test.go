@@ -1,4 +1,4 @@
-package ips_test
+package wire_test
 
 import (
 	"bufio"
@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -360,7 +359,7 @@ func send(t *testing.T, address string, a *attack) []*http.Response {
 // tables have exactly their rows. With -update it writes them.
 func TestAttacksDocumented(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join("docs", "attacks.md")
+	file := "../../../docs/attacks.md"
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
 	groups := attackGroups(t)
@@ -389,7 +388,7 @@ func TestAttacksDocumented(t *testing.T) {
 	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 	} else {
-		require.Equal(t, text, string(raw), "run go test -run TestAttacksDocumented -update")
+		require.Equal(t, text, string(raw), "run go test ./internal/test/wire -run TestAttacksDocumented -update")
 	}
 	for _, g := range groups {
 		assert.True(t, slices.Contains(titles, g.title), "docs/attacks.md has no section %q", g.title)

@@ -1,4 +1,4 @@
-package ips_test
+package wire_test
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 
 func responseFile(t testing.TB, op ips.Operation) string {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", "golden", string(op)+".response.xml"))
+	raw, err := os.ReadFile(filepath.Join(goldens, string(op)+".response.xml"))
 	require.NoError(t, err)
 	return string(raw)
 }
@@ -78,6 +78,9 @@ func TestResponseGolden(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assertAnswer(t, tt.response, got)
+			recorded, err := ips.MarshalResponse(tt.response)
+			require.NoError(t, err)
+			goldenJSON(t, string(op)+".response.json", recorded)
 			assert.NoError(t, got.Err())
 			requireFull(t, reflect.ValueOf(tt.response).Elem())
 		})
