@@ -605,7 +605,7 @@ func TestPersonalFields(t *testing.T) {
 			}
 		}
 	}
-	for _, i := range ips.Operations() {
-		check(i.Operation, i.Request())
+	for _, tt := range examples(t) {
+		check(tt.op, reflect.TypeOf(tt.request).Elem())
 	}
 }

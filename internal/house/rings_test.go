@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"go/ast"
 	"go/importer"
 	"go/parser"
@@ -15,41 +14,55 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
-// rings reports on each package; an argument is a folder, and behind "=" the
-// largest ring and the most upward arrows that it may have.
-func rings(w io.Writer, args []string) error {
-	var errs []error
-	for _, arg := range args {
-		dir, bounds, bounded := strings.Cut(arg, "=")
-		arrows, err := fileArrows(dir)
-		if err != nil {
-			return fmt.Errorf("%s: %w", dir, err)
-		}
-		ring := largestRing(arrows)
-		up := upward(arrows, readingOrder(dir))
-		fmt.Fprintf(w, "%s: %d files, largest ring %d, %d arrows against the order\n", dir, len(arrows), len(ring), len(up))
-		if len(ring) > 1 {
-			fmt.Fprintf(w, "  ring: %s\n", strings.Join(ring, " "))
-		}
+// TestRings bounds how far the files of a package are entangled: the largest ring
+// of files by the names that they use, and the arrows that run against the order
+// in docs/architecture.md. With -v it lists them.
+func TestRings(t *testing.T) {
+	t.Parallel()
+	for dir, most := range map[string]struct{ ring, up int }{
+		".":                       {10, 8},
+		"orders":                  {8, 0},
+		"internal/sandbox":        {12, 0},
+		"internal/sandbox/engine": {12, 0},
+	} {
+		arrows := fileArrows(t, dir)
+		ring, up := largestRing(arrows), upward(arrows, readingOrder(t, dir))
+		assert.LessOrEqual(t, len(ring), most.ring, "%s: files in a ring", dir)
+		assert.LessOrEqual(t, len(up), most.up, "%s: arrows against the order", dir)
+		t.Logf("%s: %d files, a ring of %v", dir, len(arrows), ring)
 		for _, a := range up {
-			fmt.Fprintf(w, "  up: %s -> %s (%s)\n", a.from, a.to, a.name)
-		}
-		if !bounded {
-			continue
-		}
-		mostRing, mostUp, hasUp := strings.Cut(bounds, ",")
-		if n, err := strconv.Atoi(mostRing); err != nil || len(ring) > n {
-			errs = append(errs, fmt.Errorf("%s: a ring of %d files, want at most %s", dir, len(ring), mostRing))
-		}
-		if n, err := strconv.Atoi(mostUp); hasUp && (err != nil || len(up) > n) {
-			errs = append(errs, fmt.Errorf("%s: %d arrows against the order, want at most %s", dir, len(up), mostUp))
+			t.Logf("  up: %s -> %s (%s)", a.from, a.to, a.name)
 		}
 	}
-	return errors.Join(errs...)
+}
+
+func TestLargestRing(t *testing.T) {
+	t.Parallel()
+	arrows := map[string]map[string]string{
+		"a.go": {"b.go": "B"}, "b.go": {"c.go": "C"}, "c.go": {"a.go": "A", "d.go": "D"}, "d.go": {}, "e.go": {"a.go": "A"},
+	}
+	assert.Equal(t, []string{"a.go", "b.go", "c.go"}, largestRing(arrows))
+	assert.Equal(t, []arrow{{"a.go", "b.go", "B"}, {"b.go", "c.go", "C"}}, upward(arrows, []string{"d.go", "a.go", "b.go", "c.go"}))
+}
+
+func TestFileArrows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module example.com/p\n\ngo 1.26\n",
+		"a.go":   "package p\n\ntype A struct{ b B }\n\nfunc (A) M() {}\n",
+		"b.go":   "package p\n\ntype B struct{}\n\nfunc use(a A) { a.M() }\n",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	assert.Equal(t, map[string]map[string]string{"a.go": {"b.go": "B"}, "b.go": {"a.go": "A"}}, fileArrows(t, dir))
 }
 
 // arrow says that one file uses a name of another.
@@ -57,7 +70,8 @@ type arrow struct{ from, to, name string }
 
 // fileArrows gives for each file of the package in dir, tests left out, the files
 // whose names it uses and one such name.
-func fileArrows(dir string) (map[string]map[string]string, error) {
+func fileArrows(t *testing.T, dir string) map[string]map[string]string {
+	t.Helper()
 	list := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,GoFiles,Dir", ".")
 	list.Dir = dir
 	list.Env = os.Environ()
@@ -65,9 +79,7 @@ func fileArrows(dir string) (map[string]map[string]string, error) {
 		list.Env = append(list.Env, "GOWORK=off")
 	}
 	out, err := list.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w", err)
-	}
+	require.NoError(t, err, "go list in %s", dir)
 	type listed struct {
 		ImportPath, Export, Dir string
 		GoFiles                 []string
@@ -78,8 +90,8 @@ func fileArrows(dir string) (map[string]map[string]string, error) {
 		var p listed
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			break
-		} else if err != nil {
-			return nil, err
+		} else {
+			require.NoError(t, err)
 		}
 		export[p.ImportPath] = p.Export
 		last = p
@@ -89,18 +101,14 @@ func fileArrows(dir string) (map[string]map[string]string, error) {
 	arrows := make(map[string]map[string]string)
 	for _, name := range last.GoFiles {
 		f, err := parser.ParseFile(fset, filepath.Join(last.Dir, name), nil, 0)
-		if err != nil {
-			return nil, err
-		}
+		require.NoError(t, err)
 		files = append(files, f)
 		arrows[name] = make(map[string]string)
 	}
 	info := types.Info{Uses: make(map[*ast.Ident]types.Object)}
 	conf := types.Config{Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(export[path]) })}
 	pkg, err := conf.Check(last.ImportPath, fset, files, &info)
-	if err != nil {
-		return nil, err
-	}
+	require.NoError(t, err)
 	for id, obj := range info.Uses {
 		if obj.Pkg() != pkg || !named(pkg, obj) {
 			continue
@@ -110,7 +118,7 @@ func fileArrows(dir string) (map[string]map[string]string, error) {
 			arrows[from][to] = obj.Name()
 		}
 	}
-	return arrows, nil
+	return arrows
 }
 
 // named reports whether obj is a name of the package or a method of its types.
@@ -157,11 +165,10 @@ func largestRing(arrows map[string]map[string]string) []string {
 
 // readingOrder is the order of a package's files, bottom first, as the document
 // on the architecture has it in a line "Order of DIR: a.go b.go …"; nil for none.
-func readingOrder(dir string) []string {
+func readingOrder(t *testing.T, dir string) []string {
+	t.Helper()
 	text, err := os.ReadFile("docs/architecture.md")
-	if err != nil {
-		return nil
-	}
+	require.NoError(t, err)
 	m := regexp.MustCompile(`(?m)^Order of ` + regexp.QuoteMeta(dir) + `: (.*)$`).FindSubmatch(text)
 	if m == nil {
 		return nil
