@@ -3,6 +3,8 @@ package ips_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -310,4 +312,46 @@ func signQuery(t testing.TB, document string) string {
 		}
 	}
 	return strings.Replace(document, "SIGN", md5Hex(texts.String()+ips.TestMerchant().Cert.Reveal()), 1)
+}
+
+const rechargeDocument = `<?xml version="1.0" encoding="utf-8"?><pReq><pMerBillNo>R20141213000001</pMerBillNo><pTrdDate>20141213</pTrdDate><pTrdAmt>500</pTrdAmt></pReq>`
+
+// change replaces the byte in the middle of s by another of its kind.
+func change(s string) string {
+	b := []byte(s)
+	i := len(b) / 2
+	if b[i] == '1' {
+		b[i] = '2'
+	} else {
+		b[i] = '1'
+	}
+	return string(b)
+}
+
+func rsaKey(t testing.TB, bits int) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	require.NoError(t, err)
+	return key
+}
+
+// answerWithPlus is an answer whose Base64 has all of + / and =.
+func answerWithPlus(t testing.TB) fiveFields {
+	t.Helper()
+	for n := range 1000 {
+		doc := strings.Replace(rechargeDocument, "500", strings.Repeat("1", 1+n%9)+"."+strings.Repeat("2", 1+n/9%2), 1)
+		doc = strings.Replace(doc, "</pReq>", "<pMemo1>"+strings.Repeat("字", n)+"</pMemo1></pReq>", 1)
+		f := sealedAnswer(t, "MG00000F", "操作成功 100%&=+", doc)
+		if strings.Contains(f.body, "+") && strings.Contains(f.body, "/") && strings.HasSuffix(f.body, "=") {
+			return f
+		}
+	}
+	t.Fatal("no such answer")
+	return fiveFields{}
+}
+
+// resigned signs what the fields say, as only IPS can.
+func (f fiveFields) resigned(t testing.TB) fiveFields {
+	f.sign = vendorKeys(t).SignAnswer(f.errCode, f.errMsg, f.body)
+	return f
 }

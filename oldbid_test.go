@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/ipstest"
 )
 
 // TestOldBids: every v2.0 operation on an old bid is refused before anything is
@@ -52,41 +51,16 @@ func TestOldBidsNeedAPredicate(t *testing.T) {
 	require.ErrorContains(t, err, "WithOldBids")
 }
 
-// TestOnceAcrossSiblings replays an answer at the URL of the sibling operation:
-// nothing in it says which it belongs to, so it must count as a copy.
-func TestOnceAcrossSiblings(t *testing.T) {
-	t.Parallel()
-	for op, sibling := range map[ips.Operation]ips.Operation{
-		ips.OpRegisterCreditor: ips.OpAutoBid, ips.OpRepay: ips.OpAutoRepay,
-	} {
-		calls := 0
-		h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error { calls++; return nil }))
-		c := offlineClient(t)
-		a := sealedAnswer(t, ips.CodeSuccess, "", responseFile(t, op))
-		for _, at := range []ips.Operation{op, sibling, op} {
-			resp, err := c.ParseNotification(a.inbound(at), at)
-			require.NoError(t, err)
-			require.NoError(t, h(t.Context(), resp))
-		}
-		assert.Equal(t, 1, calls, op)
-	}
-}
-
-func TestPasswordInURLStaysOut(t *testing.T) {
-	t.Parallel()
-	cfg := offlineConfig()
-	cfg.NotifyURL = "https://user:hunter2@p2p.example.com/"
-	_, err := ips.NewClient(cfg)
-	require.ErrorContains(t, err, "NotifyURL")
-	assert.NotContains(t, err.Error(), "hunter2")
-
-	e := exampleOf(t, ips.OpRecharge)
-	set(t, e.request, "NotifyURL", cfg.NotifyURL)
-	_, _, err = e.send(offlineClient(t), e.request)
-	require.ErrorContains(t, err, "pS2SUrl")
-	assert.NotContains(t, err.Error(), "hunter2")
-}
-
 func has(request any, field string) bool {
 	return reflect.ValueOf(request).Elem().FieldByName(field).IsValid()
+}
+
+func TestInvalidRepayOldBid(t *testing.T) {
+	t.Parallel()
+	requireInvalid(t, ips.OpRepayOldBid, []invalid{
+		{with{"Amount", 299_99}, "pFTrdAmt", "Amount", "must be the sum of the rows' Amount (pTTrdAmt), 300.00", false},
+		{with{"Rows[0].Fee", 100_00}, "pDetails/pRow[1]/pTTrdAmt", "Rows[0].Amount", "must be more than Fee (pTTrdFee) 100.00", false},
+		{with{"ReleaseOrderNo", ""}, "pMerchantBillNo", "ReleaseOrderNo", empty, false},
+		{with{"IdentNo", x(21)}, "pFIdentNo", "IdentNo", "must have at most 20 characters", true},
+	})
 }

@@ -191,3 +191,23 @@ func TestDeduplicatedKeepsNothingOfAFailure(t *testing.T) {
 		assert.Equal(t, tt.want, h(t.Context(), resp))
 	}
 }
+
+// TestOnceAcrossSiblings replays an answer at the URL of the sibling operation:
+// nothing in it says which it belongs to, so it must count as a copy.
+func TestOnceAcrossSiblings(t *testing.T) {
+	t.Parallel()
+	for op, sibling := range map[ips.Operation]ips.Operation{
+		ips.OpRegisterCreditor: ips.OpAutoBid, ips.OpRepay: ips.OpAutoRepay,
+	} {
+		calls := 0
+		h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error { calls++; return nil }))
+		c := offlineClient(t)
+		a := sealedAnswer(t, ips.CodeSuccess, "", responseFile(t, op))
+		for _, at := range []ips.Operation{op, sibling, op} {
+			resp, err := c.ParseNotification(a.inbound(at), at)
+			require.NoError(t, err)
+			require.NoError(t, h(t.Context(), resp))
+		}
+		assert.Equal(t, 1, calls, op)
+	}
+}

@@ -1,15 +1,7 @@
 package ips_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -17,27 +9,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/internal/envelope"
 )
 
-const rechargeDocument = `<?xml version="1.0" encoding="utf-8"?><pReq><pMerBillNo>R20141213000001</pMerBillNo><pTrdDate>20141213</pTrdDate><pTrdAmt>500</pTrdAmt></pReq>`
-
-// change replaces the byte in the middle of s by another of its kind.
-func change(s string) string {
-	b := []byte(s)
-	i := len(b) / 2
-	if b[i] == '1' {
-		b[i] = '2'
-	} else {
-		b[i] = '1'
-	}
-	return string(b)
-}
-
-// resigned signs what the fields say, as only IPS can.
-func (f fiveFields) resigned(t testing.TB) fiveFields {
-	f.sign = vendorKeys(t).SignAnswer(f.errCode, f.errMsg, f.body)
-	return f
+// TestQueriesKeepWhatNobodyKnows: an element of a query's answer that no field
+// takes is in Extra, and what the envelope took is not.
+func TestQueriesKeepWhatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	c, _ := recordingClient(t, soapAnswer("QueryForAccBalance", document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok",
+		"pIpsAcctNo", "4021000000000001", "pBalance", "500", "pNew", "x", "pSign", "y")), "text/xml")
+	resp, err := c.QueryBalance(t.Context(), "4021000000000001")
+	require.NoError(t, err)
+	assert.Equal(t, []ips.Element{{Name: "pNew", Text: "x"}}, resp.Extra)
 }
 
 // TestOpenFailures feeds answers that must not be believed, or cannot be read
@@ -96,57 +78,6 @@ func TestOpenFailures(t *testing.T) {
 				assert.NotContains(t, err.Error(), secret)
 			}
 		})
-	}
-}
-
-// TestLongerCodeIsNoOtherCode: the message's first letters cannot be drawn into
-// the code.
-func TestLongerCodeIsNoOtherCode(t *testing.T) {
-	t.Parallel()
-	f := sealedAnswer(t, "MG00000F", "SUCCESS", rechargeDocument)
-	f.errCode, f.errMsg = "MG00000FSUCCESS", ""
-	_, err := offlineClient(t).ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
-	require.ErrorIs(t, err, ips.ErrMalformed)
-}
-
-// TestUnknownCode: a code of the usual form that is in no list is a failure and
-// marked; one of any other form, or another operation's verdict, is none. All
-// keep code and text.
-func TestUnknownCode(t *testing.T) {
-	t.Parallel()
-	for code, want := range map[ips.Code]struct {
-		outcome  ips.Outcome
-		unlisted bool
-	}{
-		"MG77777F": {ips.Failure, true},
-		"MG03022F": {ips.Failure, true},
-		"MG00001F": {ips.Failure, false},
-		"MG19054F": {ips.Failure, false}, // of another operation, and a refusal all the same
-		"MG00002E": {}, "MG7777F": {}, "MG777777F": {}, "MGABCDEF": {}, "XG77777F": {}, "ERR01": {}, "F": {},
-		"9999": {}, "0000": {}, "01": {}, "02": {}, // of the queries and the old interface
-		"MG02500F": {}, "MG02501F": {}, "MG02503F": {}, "MG02505F": {}, // a bid's verdicts
-	} {
-		resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "未知错误", rechargeDocument).inbound(ips.OpRecharge), ips.OpRecharge)
-		require.NoError(t, err, code)
-		base := resp.Base()
-		assert.Equal(t, want.outcome, base.Outcome, code)
-		assert.Equal(t, want.unlisted, base.Unlisted, code)
-		assert.Equal(t, "R20141213000001", base.OrderNo)
-		var refusal *ips.Error
-		require.ErrorAs(t, resp.Err(), &refusal)
-		assert.Equal(t, ips.Error{Operation: ips.OpRecharge, Code: code, Message: "未知错误", OrderNo: base.OrderNo, Unlisted: want.unlisted}, *refusal)
-		assert.ErrorIs(t, resp.Err(), code)
-		assert.Equal(t, want.outcome == ips.Undecided, errors.Is(resp.Err(), ips.ErrFateUnknown), code)
-	}
-	// What a bid is told means it of a bid.
-	for op, codes := range map[ips.Operation]map[ips.Code]ips.Outcome{
-		ips.OpRegisterBid: {"MG02500F": ips.Pending, "MG02501F": ips.Success, "MG02503F": ips.Undecided, "MG02505F": ips.Undecided},
-		ips.OpEndBid:      {"MG02500F": ips.Undecided, "MG02501F": ips.Undecided, "MG02503F": ips.Pending, "MG02505F": ips.Success},
-	} {
-		for code, want := range codes {
-			i := info(t, op)
-			assert.Equal(t, want, i.Outcome(code), "%s %s", op, code)
-		}
 	}
 }
 
@@ -254,149 +185,21 @@ func TestRefusalWithoutDocument(t *testing.T) {
 	}
 }
 
-// TestBodyTooLarge: the limit holds for what is read, signed or not.
-func TestBodyTooLarge(t *testing.T) {
+func TestReplyErr(t *testing.T) {
 	t.Parallel()
-	f := sealedAnswer(t, "MG00000F", "", rechargeDocument)
-	body := f.values().Encode()
-	exact := offlineClient(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body))}))
-	_, err := exact.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
-	require.NoError(t, err)
-	less := offlineClient(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body) - 1)}))
-	_, err = less.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
-	require.ErrorIs(t, err, ips.ErrTooLarge)
-}
-
-const publishedKey = `MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCMWwKD0u90z1K8WvtG6cZ3SXHLUqmQCWxbT6JURy5BVwgsTdsaGmr22HT4jfEBQHEjmTtyUWC5Ag9Cwgef0VFrDB7TqyhWfVA7n8SvV6b1eDbQlY/qhUb50+3SCpN7HxdPzdMDkJjy6i6syh7RtH0QfoApHS6TLY4DjPvbGgdXhwIDAQAB`
-
-func rsaKey(t testing.TB, bits int) *rsa.PrivateKey {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, bits)
-	require.NoError(t, err)
-	return key
-}
-
-// TestRSAMode signs answers as IPS does for merchants in MD5withRSA mode.
-func TestRSAMode(t *testing.T) {
-	t.Parallel()
-	key, otherKey := rsaKey(t, 1024), rsaKey(t, 1024)
-	cfg := offlineConfig()
-	cfg.PublicKey = &key.PublicKey
-	c, err := ips.NewClient(cfg)
-	require.NoError(t, err)
-	keys := vendorKeys(t)
-	sign := func(k *envelope.Keys, key *rsa.PrivateKey, f fiveFields) string {
-		s, err := k.SignAnswerRSA(key, f.errCode, f.errMsg, f.body)
-		require.NoError(t, err)
-		return s
+	reply := ips.Reply{Operation: ips.OpRecharge, Code: "MG00001F", Message: "失败", OrderNo: "R1", Outcome: ips.Failure}
+	refusal := &ips.Error{Operation: ips.OpRecharge, Code: "MG00001F", Message: "失败", OrderNo: "R1"}
+	assert.Equal(t, refusal, reply.Err())
+	for _, outcome := range []ips.Outcome{ips.Pending, ips.Success} {
+		reply.Outcome = outcome
+		assert.NoError(t, reply.Err())
 	}
-	good := sealedAnswer(t, "MG00000F", "操作成功！", rechargeDocument)
-	md5Sign := good.sign
-	good.sign = sign(keys, key, good)
-	require.Len(t, good.sign, 256)
-	otherCert, err := envelope.NewKeys(cfg.MerchantCode, change(cfg.Cert.Reveal()), cfg.Key.Reveal(), cfg.IV.Reveal())
-	require.NoError(t, err)
+	assert.Same(t, &reply, reply.Base())
 
-	resp, err := c.ParseNotification(good.inbound(ips.OpRecharge), ips.OpRecharge)
-	require.NoError(t, err)
-	assert.Equal(t, "R20141213000001", resp.Base().OrderNo)
-
-	for name, spoil := range map[string]func(f *fiveFields){
-		"MD5 signature":     func(f *fiveFields) { f.sign = md5Sign },
-		"another key":       func(f *fiveFields) { f.sign = sign(keys, otherKey, *f) },
-		"another cert":      func(f *fiveFields) { f.sign = sign(otherCert, key, *f) },
-		"changed code":      func(f *fiveFields) { f.errCode = "MG00008F" },
-		"changed message":   func(f *fiveFields) { f.errMsg += "!" },
-		"changed body":      func(f *fiveFields) { f.body = change(f.body) },
-		"changed sign":      func(f *fiveFields) { f.sign = change(f.sign) },
-		"sign cut short":    func(f *fiveFields) { f.sign = f.sign[:254] },
-		"sign too long":     func(f *fiveFields) { f.sign += "00" },
-		"sign is not hex":   func(f *fiveFields) { f.sign = "zz" + f.sign[2:] },
-		"no sign":           func(f *fiveFields) { f.sign = "" },
-		"sign in Base64":    func(f *fiveFields) { f.sign = base64.StdEncoding.EncodeToString([]byte(f.sign[:128])) },
-		"zeros of its size": func(f *fiveFields) { f.sign = strings.Repeat("0", 256) },
-	} {
-		bad := good
-		spoil(&bad)
-		_, err := c.ParseNotification(bad.inbound(ips.OpRecharge), ips.OpRecharge)
-		assert.ErrorIs(t, err, ips.ErrSignature, name)
-	}
-
-	// A client in MD5 mode does not take an RSA signature.
-	_, err = offlineClient(t).ParseNotification(good.inbound(ips.OpRecharge), ips.OpRecharge)
-	assert.ErrorIs(t, err, ips.ErrSignature)
-}
-
-func TestParsePublicKey(t *testing.T) {
-	t.Parallel()
-	pub, err := ips.ParsePublicKey(publishedKey)
-	require.NoError(t, err)
-	assert.Equal(t, 1024, pub.N.BitLen())
-	assert.Equal(t, 65537, pub.E)
-
-	broken := publishedKey[:64] + "\r\n" + publishedKey[64:128] + "\n\t " + publishedKey[128:] + "\n"
-	again, err := ips.ParsePublicKey(broken)
-	require.NoError(t, err)
-	assert.True(t, pub.Equal(again))
-
-	der, err := base64.StdEncoding.DecodeString(publishedKey)
-	require.NoError(t, err)
-	inPEM, err := ips.ParsePublicKey(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
-	require.NoError(t, err)
-	assert.True(t, pub.Equal(inPEM))
-
-	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	curveDER, err := x509.MarshalPKIXPublicKey(&curve.PublicKey)
-	require.NoError(t, err)
-	for name, text := range map[string]string{
-		"empty":           "",
-		"not Base64":      "§",
-		"not a key":       base64.StdEncoding.EncodeToString([]byte("key")),
-		"cut short":       publishedKey[:100],
-		"elliptic curve":  base64.StdEncoding.EncodeToString(curveDER),
-		"PEM of nonsense": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
-	} {
-		_, err := ips.ParsePublicKey(text)
-		assert.Error(t, err, name)
-	}
-}
-
-// TestSpacesForPlus: a stack that decodes a plus sign into a space leaves the
-// signature true.
-func TestSpacesForPlus(t *testing.T) {
-	t.Parallel()
-	f := answerWithPlus(t)
-	body := f.values()
-	body.Set("p3DesXmlPara", strings.ReplaceAll(f.body, "+", " "))
-	resp, err := offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", body.Encode()), ips.OpRecharge)
-	require.NoError(t, err)
-	assert.NotEmpty(t, resp.Base().OrderNo)
-
-	// As the platform's own sender writes it: plus signs bare.
-	var b strings.Builder
-	for _, name := range []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"} {
-		text := f.values().Get(name)
-		if name != "p3DesXmlPara" {
-			text = url.QueryEscape(text)
-		}
-		b.WriteString(name + "=" + text + "&")
-	}
-	_, err = offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", strings.TrimSuffix(b.String(), "&")), ips.OpRecharge)
-	require.NoError(t, err)
-}
-
-// answerWithPlus is an answer whose Base64 has all of + / and =.
-func answerWithPlus(t testing.TB) fiveFields {
-	t.Helper()
-	for n := range 1000 {
-		doc := strings.Replace(rechargeDocument, "500", strings.Repeat("1", 1+n%9)+"."+strings.Repeat("2", 1+n/9%2), 1)
-		doc = strings.Replace(doc, "</pReq>", "<pMemo1>"+strings.Repeat("字", n)+"</pMemo1></pReq>", 1)
-		f := sealedAnswer(t, "MG00000F", "操作成功 100%&=+", doc)
-		if strings.Contains(f.body, "+") && strings.Contains(f.body, "/") && strings.HasSuffix(f.body, "=") {
-			return f
-		}
-	}
-	t.Fatal("no such answer")
-	return fiveFields{}
+	reply.Outcome = ips.Undecided
+	assert.Equal(t, &ips.FateUnknownError{Operation: ips.OpRecharge, OrderNo: "R1", Err: refusal}, reply.Err())
+	assert.ErrorIs(t, reply.Err(), ips.ErrFateUnknown)
+	assert.ErrorIs(t, reply.Err(), ips.CodeFailed, "the code is still there for those who ask")
+	reply.Operation = ips.OpQueryBalance
+	assert.NotErrorIs(t, reply.Err(), ips.ErrFateUnknown, "a question has no fate")
 }
