@@ -35,7 +35,7 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 		panic(fmt.Sprintf("orders: effect of %v: name the request struct itself", t))
 	}
 	var q Q
-	op := q.Name()
+	op := ips.OperationOf(q)
 	if info, ok := op.Info(); !ok || info.Transport == ips.QueryService {
 		panic(fmt.Sprintf("orders: effect of %v, which is a query", t))
 	}
@@ -63,8 +63,8 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 func Done[Q ips.Request, R ips.Response](b *Book, f func(ctx context.Context, tx *sql.Tx, o Order, q Q, a R) error) {
 	e := effectsOf[Q](b)
 	var q Q
-	if empty, err := ips.UnmarshalResponse(q.Name(), []byte("{}")); err != nil || reflect.TypeOf(empty) != reflect.TypeFor[R]() {
-		panic(fmt.Sprintf("orders: Done: %s is answered by %T and not by %v", q.Name(), empty, reflect.TypeFor[R]()))
+	if empty, err := ips.UnmarshalResponse(ips.OperationOf(q), []byte("{}")); err != nil || reflect.TypeOf(empty) != reflect.TypeFor[R]() {
+		panic(fmt.Sprintf("orders: Done: %s is answered by %T and not by %v", ips.OperationOf(q), empty, reflect.TypeFor[R]()))
 	}
 	once("Done", q, e.done == nil)
 	e.done = func(ctx context.Context, tx *sql.Tx, o Order, answer ips.Response) error {
@@ -109,7 +109,7 @@ func Closed[Q ips.Request](b *Book, f func(ctx context.Context, tx *sql.Tx, o Or
 
 func once(what string, q ips.Request, free bool) {
 	if !free {
-		panic(fmt.Sprintf("orders: %s of %s is registered twice", what, q.Name()))
+		panic(fmt.Sprintf("orders: %s of %s is registered twice", what, ips.OperationOf(q)))
 	}
 }
 

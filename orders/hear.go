@@ -114,7 +114,7 @@ func (b *Book) Hear(ctx context.Context, answer ips.Response) error {
 	if o == nil {
 		return b.stranger(ctx, begin, h)
 	}
-	if copied(o, known) {
+	if copied(o, h, known) {
 		return nil
 	}
 	leave, err := b.flights.enter(ctx, o.key)
@@ -125,7 +125,7 @@ func (b *Book) Hear(ctx context.Context, answer ips.Response) error {
 	if o, known, err = b.lookUp(ctx, begin, h.digest); err != nil || o == nil {
 		return fmt.Errorf("orders: hear: %w", errors.Join(err, ErrUnrecorded))
 	}
-	if copied(o, known) {
+	if copied(o, h, known) {
 		return nil
 	}
 	_, err = b.hearOne(ctx, o.key, "", h)
@@ -133,12 +133,14 @@ func (b *Book) Hear(ctx context.Context, answer ips.Response) error {
 }
 
 // copied reports whether an answer that is kept needs no more.
-func copied(o *row, known verdict) bool {
+func copied(o *row, h *heard, known verdict) bool {
 	switch known {
 	case "", waiting:
 		return false
 	case wrong, contradiction:
 		return o.state.Ended()
+	case overtaken: // it came by a way that settles less than a notification
+		return o.state.Ended() || h.base.Via != ips.ServerToServer
 	}
 	return true
 }
