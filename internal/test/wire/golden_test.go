@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -148,6 +149,29 @@ func TestRequestGolden(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestElementTable: the diagnosis of a captured request knows the same names in the
+// same order. Operations that share them share a line.
+func TestElementTable(t *testing.T) {
+	t.Parallel()
+	row := regexp.MustCompile(`pDetails/pRow( pDetails/pRow)*`)
+	names, lines := map[string][]string{}, []string(nil)
+	for _, tt := range operationTests() {
+		if strings.HasPrefix(tt.requestNames, "argMerCode") {
+			continue // it is not sealed
+		}
+		elements := row.ReplaceAllString(strings.Join(strings.Fields(tt.requestNames), " "), "pDetails") + "\t" + tt.rowNames
+		if names[elements] == nil {
+			lines = append(lines, elements)
+		}
+		names[elements] = append(names[elements], string(tt.op))
+	}
+	var table strings.Builder
+	for _, elements := range lines {
+		table.WriteString(strings.Join(names[elements], ", ") + "\t" + elements + "\n")
+	}
+	golden(t, "../../internal/diagnose/elements.tsv", []byte(table.String()))
 }
 
 // TestVariantsDiffer makes sure that what sets the variants of one endpoint
