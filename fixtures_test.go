@@ -78,7 +78,7 @@ func bidRequest(t testing.TB) ips.RegisterBidRequest {
 func goldenFile(t testing.TB, op ips.Operation, kind string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "golden", string(op)+"."+kind))
-	require.NoError(t, err)
+	require.NoError(t, err, "internal/test/wire has it from the manual")
 	return data
 }
 
