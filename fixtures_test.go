@@ -251,23 +251,7 @@ func collect(events *[]ips.Event) func(context.Context, ips.Event) {
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// request is the answer as a request for the recharge handler.
-func (f fiveFields) request() string { return f.requestAt("/ips/recharge") }
-
-func (f fiveFields) requestAt(path string) string { return formRequest(path, f.values().Encode()) }
-
 const formType = "application/x-www-form-urlencoded"
-
-func formRequest(path, body string) string { return typedRequest(path, formType, body) }
-
-func typedRequest(path, contentType, body string) string {
-	return rawRequest("POST "+path, "Content-Type: "+contentType+"\r\n", body)
-}
-
-// rawRequest is a request of exact bytes.
-func rawRequest(methodAndPath, headers, body string) string {
-	return fmt.Sprintf("%s HTTP/1.1\r\nHost: p2p.example.com\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n%s", methodAndPath, len(body), headers, body)
-}
 
 const (
 	liSi   = "4021000000000002"

@@ -244,12 +244,6 @@ func change(s string) string {
 	return string(b)
 }
 
-// resigned signs what the fields say, as only IPS can.
-func (f fiveFields) resigned(t testing.TB) fiveFields {
-	f.sign = vendorKeys(t).SignAnswer(f.errCode, f.errMsg, f.body)
-	return f
-}
-
 // answerWithPlus is an answer whose Base64 has all of + / and =.
 func answerWithPlus(t testing.TB) fiveFields {
 	t.Helper()

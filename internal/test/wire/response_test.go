@@ -2,8 +2,6 @@ package wire_test
 
 import (
 	"bytes"
-	"encoding/xml"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -22,25 +20,6 @@ func responseFile(t testing.TB, op ips.Operation) string {
 	raw, err := os.ReadFile(filepath.Join(goldens, string(op)+".response.xml"))
 	require.NoError(t, err)
 	return string(raw)
-}
-
-// signQuery puts the plain form of the signature into a query's answer: MD5 over the
-// texts of all elements before pSign and the cert. taggedSign is the other form.
-func signQuery(t testing.TB, document string) string {
-	t.Helper()
-	var texts strings.Builder
-	d := xml.NewDecoder(strings.NewReader(document))
-	for {
-		token, err := d.Token()
-		if err == io.EOF {
-			break
-		}
-		require.NoError(t, err)
-		if text, ok := token.(xml.CharData); ok && string(text) != "SIGN" {
-			texts.Write(text)
-		}
-	}
-	return strings.Replace(document, "SIGN", md5Hex(texts.String()+ips.TestMerchant().Cert.Reveal()), 1)
 }
 
 // queryAnswer is the golden answer to a query, signed as far as the form that is
