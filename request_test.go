@@ -238,6 +238,8 @@ func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 		doc = strings.Replace(doc, "</pReq>", "<pDetails>"+rows.String()+"</pDetails></pReq>", 1)
 	case *ips.RechargeRequest:
 		doc = document("pMerBillNo", r.OrderNo, "pIpsAcctNo", r.Account, "pTrdDate", "20141213", "pTrdAmt", r.Amount.String())
+	case *ips.OpenAccountRequest:
+		doc = document("pMerBillNo", r.OrderNo, "pSmDate", "20141213", "pIdentNo", r.IdentNo, "pIpsAcctNo", liSi)
 	case *ips.RegisterBidRequest:
 		doc = document("pMerBillNo", r.OrderNo, "pBidNo", r.BidNo, "pLendAmt", r.Amount.String(), "pGuaranteesAmt", r.Margin.String(), "pIpsAcctNo", r.Account, "pBidStatus", "2")
 	default:

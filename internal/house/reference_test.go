@@ -137,33 +137,38 @@ func newReference(t *testing.T) *reference {
 	return r
 }
 
-// description takes what the reference needs from &operation{OperationInfo: …}.
+// description takes what the reference needs of newOperation[…](OperationInfo{…},
+// operation{…}).
 func (r *reference) description(n ast.Node) bool {
-	lit, ok := n.(*ast.CompositeLit)
-	if !ok || fmt.Sprint(lit.Type) != "operation" {
+	call, ok := n.(*ast.CallExpr)
+	if !ok {
 		return true
 	}
-	parts := map[string]ast.Expr{}
-	for _, e := range lit.Elts {
-		kv := e.(*ast.KeyValueExpr)
-		parts[fmt.Sprint(kv.Key)] = kv.Value
+	generic, ok := call.Fun.(*ast.IndexListExpr)
+	if !ok || fmt.Sprint(generic.X) != "newOperation" {
+		return true
 	}
-	info := parts["OperationInfo"].(*ast.CompositeLit)
-	i := slices.IndexFunc(info.Elts, func(e ast.Expr) bool { return fmt.Sprint(e.(*ast.KeyValueExpr).Key) == "Operation" })
-	name := fmt.Sprint(info.Elts[i].(*ast.KeyValueExpr).Value)
-	i = slices.IndexFunc(r.values["Operation"], func(c constant) bool { return c.name == name })
+	info, rest := parts(call.Args[0]), parts(call.Args[1])
+	name := fmt.Sprint(info["Operation"])
+	i := slices.IndexFunc(r.values["Operation"], func(c constant) bool { return c.name == name })
 	op := ips.Operation(r.values["Operation"][i].value)
-	r.argNames[op] = parts["argNames"] != nil
-	if variant, ok := parts["variant"].(*ast.CompositeLit); ok {
-		text := variant.Elts[len(variant.Elts)-1]
-		if kv, ok := text.(*ast.KeyValueExpr); ok {
-			text = kv.Value
-		}
-		var err error
-		r.variants[op], err = strconv.Unquote(text.(*ast.BasicLit).Value)
+	r.argNames[op] = rest["argNames"] != nil
+	if variant, ok := rest["variant"].(*ast.CompositeLit); ok {
+		text, err := strconv.Unquote(variant.Elts[1].(*ast.BasicLit).Value)
 		require.NoError(r.t, err, "variant of %s", op)
+		r.variants[op] = text
 	}
 	return false
+}
+
+// parts are the values of a struct literal by the names of their fields.
+func parts(literal ast.Expr) map[string]ast.Expr {
+	all := map[string]ast.Expr{}
+	for _, e := range literal.(*ast.CompositeLit).Elts {
+		field := e.(*ast.KeyValueExpr)
+		all[fmt.Sprint(field.Key)] = field.Value
+	}
+	return all
 }
 
 // requestType and responseType are the structs of an operation.
