@@ -22,7 +22,8 @@ const (
 // row, the borrower's fee for an old bid's repayment, stays with the first. Any
 // other request comes back as it is.
 //
-// Each part is an order of its own and may end otherwise than the others.
+// Each part is an order of its own and may end otherwise than the others, and has a
+// click token of its own ([Click]) if it has one.
 func Split(req ips.Request) []ips.Request {
 	var parts []ips.Request
 	switch q := req.(type) {

@@ -198,7 +198,7 @@ func TestRecipes(t *testing.T) {
 			s.do(b)
 			return s.balance(account) == 200*ips.Yuan
 		})
-		all, err := b.OpenOrders(bg(), 10)
+		all, err := b.OpenOrders(bg(), orders.Order{}, 10)
 		require.NoError(t, err)
 		assert.Empty(t, all)
 
