@@ -158,7 +158,7 @@ func (o *options) check() error {
 		return usage("-notice-again: want 0 to 4, got %d", o.noticeAgain)
 	case o.export != "" && o.data == "":
 		return usage("-export: want -data as well")
-	case o.base != "" && !wire.AbsoluteURL(o.base):
+	case o.base != "" && !engine.IsHTTPURL(o.base):
 		return usage("-base: want a URL, got %q", o.base)
 	}
 	for _, text := range o.faults {

@@ -193,7 +193,7 @@ func TestConsolePages(t *testing.T) {
 		"/console/": {"平衡", "808801", "测试平台", "2 个托管账户", "未拨快", "2014-11-24 12:00:00", "C1", "registerCreditor",
 			"-1,000.00", "已送达 delivered 4"},
 		"/console/accounts":                      {l.borrower, "张三", l.investor, "李四", "398.50", "601.50", "pIpsAcctNo"},
-		"/console/accounts/808801/" + l.investor: {"李四", "398.50", "601.50", "110***********0002", "138*****002", "冻结投标"},
+		"/console/accounts/808801/" + l.investor: {"李四", "398.50", "601.50", "110***********0002", "138****0002", "冻结投标"},
 		"/console/accounts/808801/" + l.borrower: {"张三", "作为借款人的标的", "BID1"},
 		"/console/accounts/808801/808801":        {"测试平台", "商户自有账户"},
 		"/console/bids":                          {"BID1", "募集中 2", "1,000.00", "600.00", "张三"},
@@ -364,7 +364,7 @@ func TestConsoleMasksUntilAsked(t *testing.T) {
 	l := startLoan(t, sandbox.Config{})
 	for _, path := range []string{"/console/messages/1", "/console/notifications/1", "/console/orders/808801/A1"} {
 		masked := l.console(path)
-		assert.Contains(t, masked.text, "110************001", path)
+		assert.Contains(t, masked.text, "110***********0001", path)
 		assert.NotContains(t, masked.text, "110101199001010001", path)
 		shown := l.console(masked.link("显示"))
 		assert.Contains(t, shown.text, "110101199001010001", path)
@@ -374,7 +374,7 @@ func TestConsoleMasksUntilAsked(t *testing.T) {
 	for _, path := range []string{"/console/messages/1", "/console/notifications/1"} {
 		whole := l.do(http.MethodGet, l.console(path).link("原文"), "", "")
 		assert.Equal(t, "text/plain; charset=utf-8", whole.header.Get("Content-Type"), "never as XML, which a browser would run")
-		assert.Contains(t, whole.body, "<pIdentNo>110************001</pIdentNo>")
+		assert.Contains(t, whole.body, "<pIdentNo>110***********0001</pIdentNo>")
 		whole = l.do(http.MethodGet, l.console(path+"?unmask=1").link("原文"), "", "")
 		assert.Contains(t, whole.body, "<pIdentNo>110101199001010001</pIdentNo>")
 	}

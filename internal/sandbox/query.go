@@ -134,22 +134,33 @@ func (s *Sandbox) findBalance(op wire.Operation, q query) ([]wire.Pair, *refusal
 	}, nil
 }
 
+// What the account information says of a check; that the numbers mean this is
+// our choice.
+const (
+	checkOpen   = "01"
+	checkPassed = "02"
+)
+
 func (s *Sandbox) findProfile(op wire.Operation, q query) ([]wire.Pair, *refusal) {
-	p, ok := s.engine.Profile(q.code, q.account)
+	a, ok := s.engine.Account(q.code, q.account)
 	if !ok {
 		return nil, noAccount(op, q)
+	}
+	mandate := checkOpen
+	if a.Mandate {
+		mandate = checkPassed
 	}
 	return []wire.Pair{
 		{Name: "pMerCode", Value: q.code},
 		{Name: "pErrCode", Value: codeQueryDone},
 		{Name: "pIpsAcctNo", Value: q.account},
-		{Name: "pEmail", Value: p.Email},
-		{Name: "pStatus", Value: p.Status},
-		{Name: "pUCardStatus", Value: p.IDStatus},
-		{Name: "pBankName", Value: p.BankName},
-		{Name: "pBankCard", Value: p.BankCard},
-		{Name: "pBCardStatus", Value: p.CardStatus},
-		{Name: "pSignStatus", Value: p.SignStatus},
+		{Name: "pEmail", Value: a.Email},
+		{Name: "pStatus", Value: "04"}, // active
+		{Name: "pUCardStatus", Value: checkPassed},
+		{Name: "pBankName", Value: a.Bank},
+		{Name: "pBankCard", Value: a.CardTail},
+		{Name: "pBCardStatus", Value: checkPassed},
+		{Name: "pSignStatus", Value: mandate},
 		{Name: "pMemo", Value: q.memo},
 	}, nil
 }

@@ -207,7 +207,7 @@ func New(cfg Config) (*Sandbox, error) {
 
 // begin goes on where the store says that the last sandbox ended.
 func (s *Sandbox) begin(cfg Config) error {
-	if !wire.AbsoluteURL(s.namespace) || !strings.HasSuffix(s.namespace, "/") {
+	if !engine.IsHTTPURL(s.namespace) || !strings.HasSuffix(s.namespace, "/") {
 		return fmt.Errorf("config: Namespace: want an absolute URL that ends with a slash, got %q", s.namespace)
 	}
 	if cfg.TradeQuery != "" && !cfg.TradeQuery.Valid() {

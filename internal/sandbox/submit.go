@@ -83,7 +83,7 @@ func (s *Sandbox) submit(ctx context.Context, req request) (result, error) {
 	res := result{op: req.op, order: o.msg.Get("pMerBillNo")}
 	// The page of an automatic repayment begins with its return form.
 	res.formFirst = req.op.Name == "RepaymentNewTrade" && o.msg.Get("pRepayType") == "2"
-	if address := o.msg.Get("pWebUrl"); wire.AbsoluteURL(address) {
+	if address := o.msg.Get("pWebUrl"); engine.IsHTTPURL(address) {
 		res.returnURL = address
 	}
 	s.messages.Add(messages.Message{
@@ -109,7 +109,7 @@ func (s *Sandbox) submit(ctx context.Context, req request) (result, error) {
 		res.ask = out.Ask
 		return res, nil
 	}
-	if wire.AbsoluteURL(out.ReturnURL) {
+	if engine.IsHTTPURL(out.ReturnURL) {
 		res.returnURL = out.ReturnURL
 	}
 	return s.answer(o.merchant, req, res, out.Answer)

@@ -103,7 +103,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 	data := accountData{Merchant: merchant, Number: number, Name: c.party(merchant, number), Balance: balance, Unmask: unmasked(r)}
 	if info, ok := e.Account(merchant, number); ok {
 		if !data.Unmask {
-			info.Mobile = messages.MaskValue(info.Mobile)
+			info.Mobile = engine.MaskMiddle(info.Mobile)
 		}
 		data.Person, data.Auto = &info, info.Auto
 	} else {

@@ -21,7 +21,7 @@ import (
 func (c *Console) functions() template.FuncMap {
 	return template.FuncMap{
 		"money":      groupedYuan,
-		"time":       chinaTime,
+		"time":       wire.ClockText,
 		"op":         title,
 		"state":      labelOf,
 		"signature":  signatureVerdict,
@@ -58,14 +58,6 @@ func orderURL(merchant, order string, end bool) string {
 		address += "?end=1"
 	}
 	return address
-}
-
-// chinaTime is a time as people in China read it.
-func chinaTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(time.FixedZone("CST", 8*60*60)).Format("2006-01-02 15:04:05")
 }
 
 // groupedYuan is an amount with its thousands set apart.

@@ -58,7 +58,7 @@ type Engine struct {
 	askList   []*ask
 	texts     map[string]*sms
 	textList  []*sms
-	deadlines deadlines
+	deadlines []deadline // earliest first
 
 	numbers counters
 	notices []Notice // gathered while a command runs

@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"hash"
 	"slices"
 	"time"
@@ -222,7 +223,7 @@ func (e *Engine) submit(s *submission) Outcome {
 		case o.print != s.print():
 			return e.refuse(s, s.op.refuse(numberTaken))
 		case o.ask != nil:
-			return Outcome{ReturnURL: o.back, Ask: o.ask.id}
+			return Outcome{ReturnURL: o.back, Ask: o.ask.ID}
 		case o.state == orderFailed: // decided anew
 		case s.merchant.Repeat == RepeatRefuse:
 			return e.refuse(s, s.op.refuse(numberTaken))
@@ -256,10 +257,10 @@ func (e *Engine) refuse(s *submission, r *refusal) Outcome {
 	if !s.op.redirect {
 		return out
 	}
-	if back := s.get("pWebUrl"); isHTTPURL(back) {
+	if back := s.get("pWebUrl"); IsHTTPURL(back) {
 		out.ReturnURL = back
 	}
-	if url := s.get("pS2SUrl"); isHTTPURL(url) {
+	if url := s.get("pS2SUrl"); IsHTTPURL(url) {
 		e.notify(s.merchant, s.op, s.get("pMerBillNo"), url, out.Answer)
 	}
 	return out
@@ -347,9 +348,6 @@ func (e *Engine) execute(o *order) {
 	e.finish(o, res.state())
 }
 
-// rowFails says whether a fault makes row n, counted from 1, fail.
-func (o *order) rowFails(n int) bool { return slices.Contains(o.failRows, n) }
-
 // heldTask keeps the final answer of an order until a fault is lifted.
 type heldTask struct {
 	task
@@ -389,7 +387,7 @@ func (e *Engine) finish(o *order, state orderState) {
 func (e *Engine) notify(m *merchant, op *operation, bill, url string, a Answer) {
 	e.numbers.Notice++
 	e.notices = append(e.notices, Notice{
-		Seq: e.numbers.Notice, Merchant: m.code(), Op: op.name, Order: bill, URL: url, At: e.now.In(china), Answer: a,
+		Seq: e.numbers.Notice, Merchant: m.code(), Op: op.name, Order: bill, URL: url, At: e.now.In(China), Answer: a,
 	})
 }
 
@@ -448,4 +446,39 @@ func (o *order) says(code string, g given, rows []Message) Answer {
 func (o *order) done(g given) result {
 	a := o.says(codeDone, g, nil)
 	return result{now: a, final: a}
+}
+
+// rows runs the rows of a batch, each by itself, but for those that a fault
+// makes fail. If all of them fail the answer is a refusal of that code, for
+// nothing was done.
+func (s *submission) rows(o *order, n int, run func(i int) *refusal) (refusals []*refusal, failed bool) {
+	refusals, failed = make([]*refusal, n), true
+	for i := range refusals {
+		if refusals[i] = o.rowFault(i); refusals[i] == nil {
+			refusals[i] = run(i)
+		}
+		failed = failed && refusals[i] != nil
+	}
+	return refusals, failed
+}
+
+// rowFault is what a fault has row i, from 0, refused with.
+func (o *order) rowFault(i int) *refusal {
+	if !slices.Contains(o.failRows, i+1) {
+		return nil
+	}
+	return o.op.refuse(rowFault, fmt.Sprint(i+1))
+}
+
+// allFailed turns an answer into that to a batch in which nothing was done.
+func (s *submission) allFailed(a Answer, code, bill string) Answer {
+	return Answer{code, s.refuse(code, bill).text, a.Body}
+}
+
+// rowFate is what an answer says at the end of a row.
+func rowFate(r *refusal) Message {
+	if r == nil {
+		return Message{{Name: "pStatus", Value: rowDone}, {Name: "pMessage"}}
+	}
+	return Message{{Name: "pStatus", Value: rowFailed}, {Name: "pMessage", Value: r.text}}
 }

@@ -62,15 +62,6 @@ func operations() []*operation {
 	}
 }
 
-// Codes lists every code that the engine gives, in the order of the manual.
-func Codes() []Code {
-	codes := append([]Code(nil), codeTable[:]...)
-	for _, op := range operations() {
-		codes = append(codes, op.commonCodes()...)
-	}
-	return codes
-}
-
 // commandKinds lists them by name.
 func commandKinds() map[string]commandKind {
 	// quiet is a command that is not answered.

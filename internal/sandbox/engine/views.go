@@ -13,11 +13,7 @@ import (
 // operator's eyes. Id numbers come masked.
 
 // Balance are the pockets of an account in fen.
-type Balance struct {
-	Available int64 // pBalance 可用
-	Frozen    int64 // pLock 冻结
-	Unsettled int64 // pNeedstl 未结算
-}
+type Balance = ledger.Balances
 
 // Balance is that of one of the merchant's accounts, or of the merchant's own
 // under its code. Another merchant's accounts do not exist for it: ok is false.
@@ -33,42 +29,7 @@ func (e *Engine) Balance(merchant, account string) (balance Balance, ok bool) {
 
 func (e *Engine) balance(name string) Balance {
 	b, _ := e.books.Balances(name)
-	return Balance(b)
-}
-
-// Profile is what QueryMerUserInfo tells of an account. What the numbers of
-// the checks mean is our choice: 01 not done, 02 passed, 03 failed.
-type Profile struct {
-	Account    string
-	Email      string
-	Status     string // pStatus: 04 active
-	IDStatus   string // pUCardStatus
-	BankName   string
-	BankCard   string // last four digits, as the platform shows it
-	CardStatus string // pBCardStatus
-	SignStatus string // pSignStatus: 02 when a withholding mandate is signed
-}
-
-// Profile describes one of the merchant's accounts.
-func (e *Engine) Profile(merchant, account string) (profile Profile, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	m := e.merchants[merchant]
-	if m == nil {
-		return Profile{}, false
-	}
-	a := e.account(m, account)
-	if a == nil {
-		return Profile{}, false
-	}
-	signed := "01"
-	if a.mandate {
-		signed = "02"
-	}
-	return Profile{
-		Account: a.number, Email: a.email, Status: "04", IDStatus: "02",
-		BankName: a.bank, BankCard: a.cardTail, CardStatus: "02", SignStatus: signed,
-	}, true
+	return b
 }
 
 // MerchantInfo describes a merchant.
@@ -106,9 +67,9 @@ type AccountInfo struct {
 
 func (e *Engine) accountInfo(a *account) AccountInfo {
 	return AccountInfo{
-		Number: a.number, Merchant: a.merchant.code(), RealName: a.realName, IdentNo: maskMiddle(a.identNo),
+		Number: a.number, Merchant: a.merchant.code(), RealName: a.realName, IdentNo: MaskMiddle(a.identNo),
 		Mobile: a.mobile, Email: a.email, Bank: a.bank, CardTail: a.cardTail, Mandate: a.mandate,
-		Auto: agreesAtOnce(a.merchant, a), OpenedAt: a.openedAt.In(china), Balance: e.balance(a.number),
+		Auto: agreesAtOnce(a.merchant, a), OpenedAt: a.openedAt.In(China), Balance: e.balance(a.number),
 	}
 }
 
@@ -276,10 +237,10 @@ func (e *Engine) Order(merchant, op, bill string, end bool) (info OrderInfo, ok 
 func (o *order) info() OrderInfo {
 	info := OrderInfo{
 		Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill, End: o.key.end, IPSBillNo: o.billNo,
-		State: string(o.state), At: o.at.In(china), Answer: o.answer.clone(), Final: o.final.clone(),
+		State: string(o.state), At: o.at.In(China), Answer: o.answer.clone(), Final: o.final.clone(),
 	}
 	if o.ask != nil {
-		info.Ask = o.ask.id
+		info.Ask = o.ask.ID
 	}
 	return info
 }
@@ -319,7 +280,7 @@ func (e *Engine) PendingAsks(merchant string) []AskInfo {
 	defer e.mu.Unlock()
 	var list []AskInfo
 	for _, a := range e.askList {
-		if a.open && (merchant == "" || merchant == a.order.merchant.code()) {
+		if a.Open && is(merchant, a.Merchant) {
 			list = append(list, a.info())
 		}
 	}
@@ -327,33 +288,9 @@ func (e *Engine) PendingAsks(merchant string) []AskInfo {
 }
 
 func (a *ask) info() AskInfo {
-	o := a.order
-	info := AskInfo{
-		ID: a.id, Op: o.op.name, Title: o.op.title, Merchant: o.merchant.code(), MerchantName: o.merchant.Name,
-		Order: o.key.bill, Page: a.page, Lines: append([]Line(nil), a.lines...),
-		Payees: append([]Payee(nil), a.payees...), At: a.at.In(china), Deadline: a.deadline.In(china), Open: a.open,
-	}
-	if a.from != nil {
-		info.Account = a.from.number
-	}
-	if a.page == PagePassword {
-		info.TriesLeft = maxPasswordTries - a.tries
-	}
+	info := a.AskInfo
+	info.Lines, info.Payees = slices.Clone(a.Lines), slices.Clone(a.Payees)
 	return info
-}
-
-// SMS describes a text message that wants an answer.
-type SMS struct {
-	ID         string
-	Mobile     string
-	Text       string
-	Merchant   string
-	Op         string
-	Order      string
-	At         time.Time
-	Deadline   time.Time
-	State      SMSState
-	AnsweredAt time.Time // zero unless answered
 }
 
 // Inbox lists the text messages to a mobile, or with "" to all of them, in the
@@ -363,17 +300,9 @@ func (e *Engine) Inbox(mobile string) []SMS {
 	defer e.mu.Unlock()
 	var list []SMS
 	for _, m := range e.textList {
-		if mobile != "" && mobile != m.mobile {
-			continue
+		if is(mobile, m.Mobile) {
+			list = append(list, m.SMS)
 		}
-		info := SMS{
-			ID: m.id, Mobile: m.mobile, Text: m.text, Merchant: m.order.merchant.code(), Op: m.order.op.name,
-			Order: m.order.key.bill, At: m.at.In(china), Deadline: m.deadline.In(china), State: m.state,
-		}
-		if !m.answeredAt.IsZero() {
-			info.AnsweredAt = m.answeredAt.In(china)
-		}
-		list = append(list, info)
 	}
 	return list
 }
@@ -401,18 +330,14 @@ func (e *Engine) Totals() Totals {
 	defer e.mu.Unlock()
 	t := Totals{Accounts: len(e.accountList), Entries: e.books.Len()}
 	for _, a := range e.accountList {
-		t.Users = t.Users.plus(e.balance(a.number))
+		t.Users = t.Users.Plus(e.balance(a.number))
 	}
 	for _, m := range e.merchantList {
-		t.Merchants = t.Merchants.plus(e.balance(m.code()))
+		t.Merchants = t.Merchants.Plus(e.balance(m.code()))
 	}
 	t.Fees = e.holds(feeAccount)
 	t.Outside = e.holds(bankAccount)
 	return t
-}
-
-func (b Balance) plus(c Balance) Balance {
-	return Balance{b.Available + c.Available, b.Frozen + c.Frozen, b.Unsettled + c.Unsettled}
 }
 
 // Now is the time of the last command, in China Standard Time; the zero time
@@ -423,7 +348,7 @@ func (e *Engine) Now() time.Time {
 	if e.now.IsZero() {
 		return e.now
 	}
-	return e.now.In(china)
+	return e.now.In(China)
 }
 
 // Lists can grow long. What follows shows a part of one, newest first, and
@@ -496,7 +421,7 @@ func (e *Engine) NewestEntries(f JournalFilter) (list []JournalEntry, total int)
 	defer e.mu.Unlock()
 	list, total = e.books.Newest(f)
 	for i := range list {
-		list[i].At = list[i].At.In(china)
+		list[i].At = list[i].At.In(China)
 	}
 	return list, total
 }

@@ -169,36 +169,30 @@ func (k eventKind) operations() []string {
 // prepare checks a fault and fills in what it leaves open.
 func (f *Fault) prepare() error {
 	kind, ok := kindOf(f.Name)
-	bad := func(field, want string, got any) error {
-		return fmt.Errorf("sandbox: fault %s: %s: want %s, got %v", f.Name, field, want, got)
-	}
-	switch {
-	case !ok:
+	if !ok {
 		return fmt.Errorf("sandbox: fault: Name: unknown fault %q", f.Name)
-	case f.Op != "" && !slices.Contains(kind.at.operations(), f.Op):
-		return bad("Op", "one of "+strings.Join(kind.at.operations(), ", "), f.Op)
-	case f.Count < 0:
-		return bad("Count", "0 or more", f.Count)
-	case !(f.Probability >= 0 && f.Probability <= 1): // NaN is neither
-		return bad("Probability", "0 to 1", f.Probability)
-	case f.After && !kind.after:
-		return bad("After", "none, for it has no choice", f.After)
-	case f.Delay != 0 && !kind.delay:
-		return bad("Delay", "none", f.Delay)
-	case f.Delay < 0 || f.Delay > maxDelay:
-		return bad("Delay", fmt.Sprintf("up to %s", maxDelay), f.Delay)
-	case f.Size != 0 && !kind.size:
-		return bad("Size", "none", f.Size)
-	case f.Size < 0 || f.Size > maxOversize:
-		return bad("Size", fmt.Sprintf("up to %d", maxOversize), f.Size)
-	case (f.Code != "" || f.Text != "") && !kind.codeAndText:
-		return bad("Code and Text", "none", f.Code+f.Text)
-	case !utf8.ValidString(f.Code) || !utf8.ValidString(f.Text):
-		return bad("Code and Text", "UTF-8", "something else")
-	case f.Row != 0 && !kind.rowNumber:
-		return bad("Row", "none", f.Row)
-	case f.Delay == 0 && kind.delay && f.Name != NoticeReorder:
-		return bad("Delay", "a duration", f.Delay)
+	}
+	for _, c := range []struct {
+		bad         bool
+		field, want string
+		got         any
+	}{
+		{f.Op != "" && !slices.Contains(kind.at.operations(), f.Op), "Op", "one of " + strings.Join(kind.at.operations(), ", "), f.Op},
+		{f.Count < 0, "Count", "0 or more", f.Count},
+		{!(f.Probability >= 0 && f.Probability <= 1), "Probability", "0 to 1", f.Probability}, // NaN is neither
+		{f.After && !kind.after, "After", "none, for it has no choice", f.After},
+		{f.Delay != 0 && !kind.delay, "Delay", "none", f.Delay},
+		{f.Delay < 0 || f.Delay > maxDelay, "Delay", "up to " + maxDelay.String(), f.Delay},
+		{f.Size != 0 && !kind.size, "Size", "none", f.Size},
+		{f.Size < 0 || f.Size > maxOversize, "Size", fmt.Sprint("up to ", maxOversize), f.Size},
+		{(f.Code != "" || f.Text != "") && !kind.codeAndText, "Code and Text", "none", f.Code + f.Text},
+		{!utf8.ValidString(f.Code) || !utf8.ValidString(f.Text), "Code and Text", "UTF-8", "something else"},
+		{f.Row != 0 && !kind.rowNumber, "Row", "none", f.Row},
+		{f.Delay == 0 && kind.delay && f.Name != NoticeReorder, "Delay", "a duration", f.Delay},
+	} {
+		if c.bad {
+			return fmt.Errorf("sandbox: fault %s: %s: want %s, got %v", f.Name, c.field, c.want, c.got)
+		}
 	}
 	if f.Delay == 0 && kind.delay {
 		f.Delay = reorderDelay

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 // Direction says which way a message went.
@@ -111,19 +113,9 @@ func Mask(document string) string {
 		if inner, ok := strings.CutPrefix(value, "<![CDATA["); ok {
 			value = strings.TrimSuffix(inner, "]]>")
 		}
-		return m[1] + MaskValue(value) + m[3]
+		if len(value) > 4 { // the last four digits of a card are not the card
+			value = engine.MaskMiddle(value)
+		}
+		return m[1] + value + m[3]
 	})
-}
-
-// MaskValue keeps the first and last three characters of a long value and
-// nothing of a short one. The last four digits of a card are not the card.
-func MaskValue(v string) string {
-	r := []rune(v)
-	switch {
-	case len(r) <= 4:
-		return v
-	case len(r) < 10:
-		return strings.Repeat("*", len(r))
-	}
-	return string(r[:3]) + strings.Repeat("*", len(r)-6) + string(r[len(r)-3:])
 }

@@ -366,11 +366,10 @@ func duration(field, text string) (time.Duration, error) {
 }
 
 // parseYuan reads an amount of up to nine digits and two decimals exactly.
-func parseYuan(text string) (fen int64, err error) {
-	whole, cents, dot := strings.Cut(text, ".")
-	digits := whole + (cents + "00")[:2]
-	if whole == "" || len(whole) > 9 || len(cents) > 2 || dot && cents == "" || strings.Trim(digits, "0123456789") != "" {
+func parseYuan(text string) (int64, error) {
+	fen, ok := engine.ParseDecimal(text, 9)
+	if !ok {
 		return 0, bad("yuan: want at most nine digits and two decimals, got %q", text)
 	}
-	return strconv.ParseInt(digits, 10, 64)
+	return fen, nil
 }

@@ -210,8 +210,6 @@ var views = map[string]view{
 	"sms":           {[]string{"mobile", "merchant", "order", "state", "limit"}, getSMS},
 }
 
-func chinaZone() *time.Location { return time.FixedZone("CST", 8*60*60) }
-
 func getFaults(p Platform, _ url.Values) (any, error) {
 	type faultJSON struct {
 		fault.State
@@ -232,7 +230,7 @@ func clock(p Platform) any {
 	return struct {
 		Now    time.Time `json:"now"`
 		Offset string    `json:"offset"` // how far it was moved forward in all
-	}{p.Now().In(chinaZone()), p.Offset().String()}
+	}{p.Now().In(engine.China), p.Offset().String()}
 }
 
 // getBalances tells the pockets of every account, in fen.
@@ -318,9 +316,9 @@ func getNotifications(p Platform, query url.Values) (any, error) {
 		func(n notifier.Notification) notificationJSON {
 			attempts := []attemptJSON{}
 			for _, a := range n.Attempts {
-				attempts = append(attempts, attemptJSON{a.At.In(chinaZone()), a.Took.String(), a.Status, a.Err})
+				attempts = append(attempts, attemptJSON{a.At.In(engine.China), a.Took.String(), a.Status, a.Err})
 			}
-			return notificationJSON{n.Seq, n.Merchant, n.Op, n.Order, n.URL, n.Code, n.Text, n.Queued.In(chinaZone()), n.State, attempts}
+			return notificationJSON{n.Seq, n.Merchant, n.Op, n.Order, n.URL, n.Code, n.Text, n.Queued.In(engine.China), n.State, attempts}
 		})
 	return map[string]any{"notifications": found}, err
 }
@@ -344,7 +342,7 @@ func getMessages(p Platform, query url.Values) (any, error) {
 			return map[string]string{"merchant": m.Merchant, "order": m.Order, "op": m.Op}
 		},
 		func(m messages.Message) messageJSON {
-			return messageJSON{m.Seq, m.At.In(chinaZone()), m.Direction, m.Via, m.Merchant, m.Op, m.Order, m.Code, m.Text, m.Verified, m.XML}
+			return messageJSON{m.Seq, m.At.In(engine.China), m.Direction, m.Via, m.Merchant, m.Op, m.Order, m.Code, m.Text, m.Verified, m.XML}
 		})
 	return map[string]any{"messages": found}, err
 }
@@ -369,7 +367,7 @@ func getSMS(p Platform, query url.Values) (any, error) {
 		},
 		func(m engine.SMS) smsJSON {
 			if query.Get("mobile") == "" {
-				m.Mobile = messages.MaskValue(m.Mobile)
+				m.Mobile = engine.MaskMiddle(m.Mobile)
 			}
 			return smsJSON{m.ID, m.Mobile, m.Text, m.Merchant, m.Op, m.Order, m.At, m.Deadline, m.State}
 		})

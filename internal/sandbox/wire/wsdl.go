@@ -48,45 +48,38 @@ var wsdl = template.Must(template.New("wsdl").Funcs(template.FuncMap{"x": attr})
     </wsdl:operation>
 {{- end}}
   </wsdl:portType>
-{{- $ns := .Namespace}}
-  <wsdl:binding name="ServiceSoap" type="tns:ServiceSoap">
-    <soap:binding transport="http://schemas.xmlsoap.org/soap/http" />
-{{- range .Operations}}
+{{- $s := .}}
+{{- range $suffix, $soap := .Bindings}}
+  <wsdl:binding name="ServiceSoap{{$suffix}}" type="tns:ServiceSoap">
+    <{{$soap}}:binding transport="http://schemas.xmlsoap.org/soap/http" />
+{{- range $s.Operations}}
     <wsdl:operation name="{{.Name}}">
-      <soap:operation soapAction="{{x $ns}}{{.Name}}" style="document" />
+      <{{$soap}}:operation soapAction="{{x $s.Namespace}}{{.Name}}" style="document" />
       <wsdl:input>
-        <soap:body use="literal" />
+        <{{$soap}}:body use="literal" />
       </wsdl:input>
       <wsdl:output>
-        <soap:body use="literal" />
+        <{{$soap}}:body use="literal" />
       </wsdl:output>
     </wsdl:operation>
 {{- end}}
   </wsdl:binding>
-  <wsdl:binding name="ServiceSoap12" type="tns:ServiceSoap">
-    <soap12:binding transport="http://schemas.xmlsoap.org/soap/http" />
-{{- range .Operations}}
-    <wsdl:operation name="{{.Name}}">
-      <soap12:operation soapAction="{{x $ns}}{{.Name}}" style="document" />
-      <wsdl:input>
-        <soap12:body use="literal" />
-      </wsdl:input>
-      <wsdl:output>
-        <soap12:body use="literal" />
-      </wsdl:output>
-    </wsdl:operation>
 {{- end}}
-  </wsdl:binding>
   <wsdl:service name="Service">
-    <wsdl:port name="ServiceSoap" binding="tns:ServiceSoap">
-      <soap:address location="{{x .Address}}" />
+{{- range $suffix, $soap := .Bindings}}
+    <wsdl:port name="ServiceSoap{{$suffix}}" binding="tns:ServiceSoap{{$suffix}}">
+      <{{$soap}}:address location="{{x $s.Address}}" />
     </wsdl:port>
-    <wsdl:port name="ServiceSoap12" binding="tns:ServiceSoap12">
-      <soap12:address location="{{x .Address}}" />
-    </wsdl:port>
+{{- end}}
   </wsdl:service>
 </wsdl:definitions>
 `))
+
+// Bindings are the prefixes of the namespaces of both versions of SOAP, by the
+// suffix of what is named after them.
+func (s Service) Bindings() map[string]string {
+	return map[string]string{"": "soap", "12": "soap12"}
+}
 
 // WSDL writes the description of a service.
 func WSDL(s Service) ([]byte, error) {
