@@ -430,7 +430,7 @@ func (m *market) fieldCases(g goodLetters) []refusalCase {
 		{"passport", g.open.with("pIdentType", "2"), "MG01200F", because("(证件类型)必须为1之一，pIdentType(2)"), answered},
 		{"id number of 21", g.open.with("pIdentNo", digits(20)), "MG01200F", because("(证件号码)不能超过20个字符且不含控制字符，pIdentNo(111**************1111)"), answered},
 		{"name of 31", g.open.with("pRealName", long(30)), "MG01200F", because("(真实姓名)" + atMost30 + "，pRealName(好" + strings.Repeat("*", 30) + ")"), answered},
-		{"mobile of 12", g.open.with("pMobileNo", "138000000080"), "MG01200F", because("(手机号)不能超过11个字符且不含控制字符，pMobileNo(138****00080)"), answered},
+		{"mobile of 12", g.open.with("pMobileNo", "138000000080"), "MG01200F", because("(手机号)不能超过11个字符且不含控制字符，pMobileNo(138*****0080)"), answered},
 		{"e-mail of 51", g.open.with("pEmail", strings.Repeat("a", 39)+"@example.com"), "MG01200F", because("(邮箱)不能超过50个字符且不含控制字符，pEmail(aaa" + strings.Repeat("*", 37) + "…)"), answered},
 		{"thirteenth month", g.open.with("pSmDate", "20141301"), "MG01200F", because("(提交日期)格式不正确，pSmDate(20141301)"), answered},
 		{"return address of a script", g.open.with("pWebUrl", "javascript:alert(1)"), "MG01200F", because("(页面返回地址)" + address + "，pWebUrl(javascript:alert(1))"), astray},
