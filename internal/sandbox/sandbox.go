@@ -40,6 +40,7 @@ type (
 	Notification = notifier.Notification
 	Attempt      = notifier.Attempt
 	Message      = messages.Message
+	OldBid       = engine.OldBidInfo
 )
 
 // Config sets up a [Sandbox]. The zero Config is in order.
@@ -102,12 +103,6 @@ type Config struct {
 	Hosts []string
 
 	Logger *slog.Logger // by default nothing is logged; secrets never are
-}
-
-// OldBid is a bid of a merchant's, of the interface before v2.0.
-type OldBid struct {
-	Merchant string // merchant code
-	engine.OldBid
 }
 
 const (

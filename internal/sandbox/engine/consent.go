@@ -82,16 +82,16 @@ type sms struct {
 
 // SMS describes a text message that wants an answer.
 type SMS struct {
-	ID         string
-	Mobile     string
-	Text       string
-	Merchant   string
-	Op         string
-	Order      string
-	At         time.Time
-	Deadline   time.Time
-	State      SMSState
-	AnsweredAt time.Time // zero unless answered
+	ID         string    `json:"id"`
+	Mobile     string    `json:"mobile"`
+	Text       string    `json:"text"`
+	Merchant   string    `json:"merchant"`
+	Op         string    `json:"op"`
+	Order      string    `json:"order"`
+	At         time.Time `json:"at"`
+	Deadline   time.Time `json:"deadline"`
+	State      SMSState  `json:"state"`
+	AnsweredAt time.Time `json:"-"` // zero unless answered
 }
 
 // SMSState says what became of a text message.

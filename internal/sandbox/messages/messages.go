@@ -34,23 +34,23 @@ const (
 // Message is a message that came in or went out, kept for a person who wants
 // to see the wire.
 type Message struct {
-	Seq       int64
-	At        time.Time // by the sandbox's clock
-	Direction Direction
-	Via       Via
-	Peer      string // remote address, or the URL a notice goes to
-	Merchant  string
-	Op        string
-	Order     string // pMerBillNo, if it could be read
-	Code      string // pErrCode of an answer
-	Text      string // pErrMsg of an answer
-	// XML is the decrypted document, "" when there was none or it was never
-	// decrypted.
-	XML string
+	Seq       int64     `json:"seq"`
+	At        time.Time `json:"at"` // by the sandbox's clock
+	Direction Direction `json:"direction"`
+	Via       Via       `json:"via"`
+	Peer      string    `json:"-"` // remote address, or the URL a notice goes to
+	Merchant  string    `json:"merchant,omitempty"`
+	Op        string    `json:"op,omitempty"`
+	Order     string    `json:"order,omitempty"` // pMerBillNo, if it could be read
+	Code      string    `json:"code,omitempty"`  // pErrCode of an answer
+	Text      string    `json:"text,omitempty"`  // pErrMsg of an answer
 	// Verified says whether the message's signature held. What the sandbox
 	// signed itself is always verified; an answer that it could not sign, for
 	// want of a known merchant, is not.
-	Verified bool
+	Verified bool `json:"verified"`
+	// XML is the decrypted document, "" when there was none or it was never
+	// decrypted.
+	XML string `json:"xml,omitempty"`
 }
 
 // Bounds of the record of messages. A batch of 3000 rows is about a megabyte.

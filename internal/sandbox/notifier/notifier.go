@@ -37,16 +37,16 @@ const (
 
 // Notification is a notice to a merchant and what became of it.
 type Notification struct {
-	Seq      int64 // the engine's number of the notice
-	Merchant string
-	Op       string
-	Order    string // pMerBillNo
-	URL      string // pS2SUrl
-	Code     string // pErrCode
-	Text     string // pErrMsg
-	Queued   time.Time
-	State    State
-	Attempts []Attempt // oldest first
+	Seq      int64     `json:"seq"` // the engine's number of the notice
+	Merchant string    `json:"merchant"`
+	Op       string    `json:"op"`
+	Order    string    `json:"order"` // pMerBillNo
+	URL      string    `json:"url"`   // pS2SUrl
+	Code     string    `json:"code"`  // pErrCode
+	Text     string    `json:"text"`  // pErrMsg
+	Queued   time.Time `json:"queued"`
+	State    State     `json:"state"`
+	Attempts []Attempt `json:"-"` // oldest first
 }
 
 // Attempt is one post of a notification.

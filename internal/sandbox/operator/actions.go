@@ -277,15 +277,16 @@ func (b OldBid) Read() (engine.OldBid, error) {
 // [OldBid] by their names, separated by commas.
 //
 //	merchant=808801,bid=OLD1,contract=HT1,release=F1,borrower=4021…,owed=4021…:300.00 4021…:200.00
-func ParseOldBid(text string) (merchant string, bid engine.OldBid, err error) {
+func ParseOldBid(text string) (engine.OldBidInfo, error) {
 	var b OldBid
 	if err := fillFrom(&b, text, ""); err != nil {
-		return "", bid, fmt.Errorf("sandbox: old bid: %w", err)
+		return engine.OldBidInfo{}, fmt.Errorf("sandbox: old bid: %w", err)
 	}
-	if bid, err = b.Read(); err == nil && len(bid.Owed) == 0 {
+	bid, err := b.Read()
+	if err == nil && len(bid.Owed) == 0 {
 		err = errors.New("sandbox: old bid: owed: nobody is owed anything")
 	}
-	return b.Merchant, bid, err
+	return engine.OldBidInfo{Merchant: b.Merchant, OldBid: bid}, err
 }
 
 // Form is the input of a form in a browser, in which what does not matter is

@@ -298,16 +298,8 @@ func getNotifications(p Platform, query url.Values) (any, error) {
 		Error  string    `json:"error,omitempty"`
 	}
 	type notificationJSON struct {
-		Seq      int64          `json:"seq"`
-		Merchant string         `json:"merchant"`
-		Op       string         `json:"op"`
-		Order    string         `json:"order"`
-		URL      string         `json:"url"`
-		Code     string         `json:"code"`
-		Text     string         `json:"text"`
-		Queued   time.Time      `json:"queued"`
-		State    notifier.State `json:"state"`
-		Attempts []attemptJSON  `json:"attempts"`
+		notifier.Notification
+		Attempts []attemptJSON `json:"attempts"`
 	}
 	found, err := list(p.Notifications(), query,
 		func(n notifier.Notification) map[string]string {
@@ -318,31 +310,20 @@ func getNotifications(p Platform, query url.Values) (any, error) {
 			for _, a := range n.Attempts {
 				attempts = append(attempts, attemptJSON{a.At.In(engine.China), a.Took.String(), a.Status, a.Err})
 			}
-			return notificationJSON{n.Seq, n.Merchant, n.Op, n.Order, n.URL, n.Code, n.Text, n.Queued.In(engine.China), n.State, attempts}
+			n.Queued = n.Queued.In(engine.China)
+			return notificationJSON{n, attempts}
 		})
 	return map[string]any{"notifications": found}, err
 }
 
 func getMessages(p Platform, query url.Values) (any, error) {
-	type messageJSON struct {
-		Seq       int64              `json:"seq"`
-		At        time.Time          `json:"at"`
-		Direction messages.Direction `json:"direction"`
-		Via       messages.Via       `json:"via"`
-		Merchant  string             `json:"merchant,omitempty"`
-		Op        string             `json:"op,omitempty"`
-		Order     string             `json:"order,omitempty"`
-		Code      string             `json:"code,omitempty"`
-		Text      string             `json:"text,omitempty"`
-		Verified  bool               `json:"verified"`
-		XML       string             `json:"xml,omitempty"` // ids, cards and mobiles masked
-	}
 	found, err := list(p.Messages(), query,
 		func(m messages.Message) map[string]string {
 			return map[string]string{"merchant": m.Merchant, "order": m.Order, "op": m.Op}
 		},
-		func(m messages.Message) messageJSON {
-			return messageJSON{m.Seq, m.At.In(engine.China), m.Direction, m.Via, m.Merchant, m.Op, m.Order, m.Code, m.Text, m.Verified, m.XML}
+		func(m messages.Message) messages.Message {
+			m.At = m.At.In(engine.China)
+			return m
 		})
 	return map[string]any{"messages": found}, err
 }
@@ -350,26 +331,15 @@ func getMessages(p Platform, query url.Values) (any, error) {
 // getSMS lists text messages. Whoever names a mobile sees it; without, all of
 // them are masked.
 func getSMS(p Platform, query url.Values) (any, error) {
-	type smsJSON struct {
-		ID       string          `json:"id"`
-		Mobile   string          `json:"mobile"`
-		Text     string          `json:"text"`
-		Merchant string          `json:"merchant"`
-		Op       string          `json:"op"`
-		Order    string          `json:"order"`
-		At       time.Time       `json:"at"`
-		Deadline time.Time       `json:"deadline"`
-		State    engine.SMSState `json:"state"`
-	}
 	found, err := list(p.Engine().Inbox(query.Get("mobile")), query,
 		func(m engine.SMS) map[string]string {
 			return map[string]string{"merchant": m.Merchant, "order": m.Order, "state": string(m.State)}
 		},
-		func(m engine.SMS) smsJSON {
+		func(m engine.SMS) engine.SMS {
 			if query.Get("mobile") == "" {
 				m.Mobile = engine.MaskMiddle(m.Mobile)
 			}
-			return smsJSON{m.ID, m.Mobile, m.Text, m.Merchant, m.Op, m.Order, m.At, m.Deadline, m.State}
+			return m
 		})
 	return map[string]any{"sms": found}, err
 }
