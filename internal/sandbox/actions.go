@@ -98,7 +98,7 @@ func (s *Sandbox) Return(peer string, ask engine.AskInfo, a engine.Answer) (wire
 func (s *Sandbox) OrderFault(f Fault) (id int64, err error) {
 	defer s.feed.Touch(console.State)
 	if f.Merchant != "" && s.merchants[f.Merchant] == nil {
-		return 0, fmt.Errorf("sandbox: fault %s: Merchant: unknown code %q", f.Name, f.Merchant)
+		return 0, engine.Wrong("sandbox: fault %s: Merchant: unknown code %q", "故障 %s：商户号 %q 不存在", f.Name, f.Merchant)
 	}
 	return s.faults.Order(f)
 }
@@ -161,11 +161,7 @@ func (s *Sandbox) Posting(seq int64) (Notification, wire.Envelope, bool) { retur
 // Resend sends a notification once more, at once. It fails with [ErrNotFound]
 // if there is no notification of that number.
 func (s *Sandbox) Resend(seq int64) error {
-	err := s.notifier.Resend(seq)
-	if errors.Is(err, notifier.ErrUnknown) {
-		err = fmt.Errorf("notification %d: %w", seq, ErrNotFound)
-	}
-	return err
+	return s.notifier.Resend(seq)
 }
 
 // WaitDelivered returns when every notification is delivered or given up, or

@@ -459,14 +459,6 @@ func TestConsoleActions(t *testing.T) {
 		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"true"}}))
 		assert.Contains(t, s.rows()[1], "应答延迟 latency 全部 全部 1ms 概率 0.5 生效后 0 不限")
 		assert.Contains(t, l.console("/console/").text, "2 项故障生效中")
-		for says, bad := range map[string]url.Values{
-			"unknown fault": {"name": {"nonsense"}}, "not understood": {"name": {"code"}, "count": {"x"}}, "Delay": {"name": {"latency"}},
-			"unknown code": {"name": {"http-500"}, "merchant": {"999999"}},
-		} {
-			r := order(bad)
-			assert.Equal(t, http.StatusUnprocessableEntity, r.status)
-			assert.Contains(t, l.readConsole("fault", r).text, says)
-		}
 		require.Len(t, l.Faults(), 2)
 		for _, fault := range l.Faults() {
 			l.operated(l.operate(l.console("/console/faults"), "/console/faults/lift", url.Values{"id": {fmt.Sprint(fault.ID)}}))
@@ -491,6 +483,55 @@ func TestConsoleActions(t *testing.T) {
 		assert.False(t, l.Engine().Merchants()[0].Auto)
 	})
 	require.NoError(t, l.CheckBooks())
+}
+
+// Whoever works on the console is told in Chinese what was wrong with what he
+// typed, whichever part of the sandbox found it.
+func TestConsoleSaysInChineseWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	own := "/console/accounts/808801/" + l.borrower
+	old := func(pairs ...string) url.Values {
+		v := url.Values{"merchant": {"808801"}, "bid": {"OLD1"}, "contract": {"HT1"}, "release": {"F1"}, "borrower": {l.borrower}, "owed": {l.investor + ":1.00"}}
+		for i := 0; i < len(pairs); i += 2 {
+			v.Set(pairs[i], pairs[i+1])
+		}
+		return v
+	}
+	for _, c := range []struct {
+		action string
+		values url.Values
+		says   string
+	}{
+		{"/console/clock", url.Values{"by": {"x"}}, `by 须为时长，如 30m 或 250ms，现为 "x"`},
+		{"/console/clock", url.Values{"by": {"-1m"}}, "时钟只能拨快，总共至多 876000h0m0s，现为 -1m0s"},
+		{"/console/notifications/999/resend", nil, "没有这条记录"},
+		{"/console/notifications/x/resend", nil, `seq 须为编号，现为 "x"`},
+		{own + "/deposit", url.Values{"yuan": {"1,000"}}, `金额须为至多九位整数、两位小数的元，现为 "1,000"`},
+		{own + "/deposit", url.Values{"yuan": {"0"}}, "金额须为 1 至 100000000000000 分，现为 0 分"},
+		{"/console/accounts/808801/4029/deposit", url.Values{"yuan": {"1"}}, `账号 "4029" 不存在`},
+		{"/console/accounts/999999/999999/deposit", url.Values{"yuan": {"1"}}, `商户号 "999999" 不存在`},
+		{own + "/mode", url.Values{"mode": {"maybe"}}, `确认方式须为 auto 或 manual，现为 "maybe"`},
+		{own + "/mandate", nil, "没有说明是签署还是撤销"},
+		{"/console/oldbids/order", old("bid", "!"), `标的号须为 1 至 30 位字母或数字，现为 "!"`},
+		{"/console/oldbids/order", old("bid", "BID1"), `标的号 "BID1" 已被使用`},
+		{"/console/oldbids/order", old("owed", "x"), `投资人须写成 账号:金额，以空格分隔，现为 "x"`},
+		{"/console/oldbids/order", old("owed", ""), "没有任何待收金额"},
+		{"/console/oldbids/order", old("owed", l.borrower+":1.00"), "不能是借款人"},
+		{"/console/faults/lift", url.Values{"id": {"9"}}, "没有这条记录"},
+		{"/console/faults/order", nil, "请选择故障"},
+		{"/console/faults/order", url.Values{"name": {"code"}, "count": {"x"}}, `count 无法识别："x"`},
+		{"/console/faults/order", url.Values{"name": {"code"}}, "请填写返回码（UTF-8）"},
+		{"/console/faults/order", url.Values{"name": {"code"}, "code": {"MG00000F"}}, "返回码 MG00000F 不是失败"},
+		{"/console/faults/order", url.Values{"name": {"row"}}, "请填写行号"},
+		{"/console/faults/order", url.Values{"name": {"latency"}}, "故障“应答延迟”：请填写延迟，如 2s"},
+		{"/console/faults/order", url.Values{"name": {"reset"}, "row": {"1"}}, "故障“连接被重置”：没有行号"},
+		{"/console/faults/order", url.Values{"name": {"http-500"}, "merchant": {"999999"}}, `商户号 "999999" 不存在`},
+	} {
+		r := l.do(http.MethodPost, c.action, "application/x-www-form-urlencoded", c.values.Encode())
+		assert.Equal(t, http.StatusUnprocessableEntity, r.status, c.action)
+		assert.Contains(t, l.readConsole(c.action, r).text, c.says, "%s %v", c.action, c.values)
+	}
 }
 
 // A page of another site must not act on them; a program may.

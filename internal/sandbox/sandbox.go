@@ -28,7 +28,7 @@ import (
 // The errors that callers ask for by name.
 var (
 	ErrClosed   = notifier.ErrClosed
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = notifier.ErrUnknown
 	ErrStore    = journal.ErrStore
 )
 
@@ -318,7 +318,7 @@ func (s *Sandbox) Now() time.Time {
 // meantime happens: texts and pages time out, notifications are tried again.
 func (s *Sandbox) Advance(by time.Duration) error {
 	if by < 0 || by > maxAdvance-s.Offset() {
-		return fmt.Errorf("sandbox: Advance: want a duration from 0 up to %s in all, got %s", maxAdvance, by)
+		return engine.Wrong("sandbox: Advance: want a duration from 0 up to %s in all, got %s", "时钟只能拨快，总共至多 %s，现为 %s", maxAdvance, by)
 	}
 	kept, err := s.advance(by)
 	if err != nil {

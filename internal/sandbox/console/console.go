@@ -4,6 +4,7 @@ package console
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
@@ -124,8 +126,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // form does an action that a form of ours has sent, and goes on to a page, so
-// that reloading it does not repeat the action. The operator, who caused an
-// error, is shown it.
+// that reloading it does not repeat the action.
 func (c *Console) form(action string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -139,7 +140,15 @@ func (c *Console) form(action string) http.HandlerFunc {
 		}
 		value := func(name string) string { return pathValue(r, name) }
 		if _, err := operator.Do(action, c.platform, operator.Form{Request: r, Path: value}); err != nil {
-			c.problem(w, http.StatusUnprocessableEntity, err.Error())
+			// The operator, who caused it, is told in Chinese.
+			text := "未能完成，原因见沙箱日志"
+			var known *engine.Problem
+			if errors.As(err, &known) {
+				text = known.Chinese()
+			} else {
+				c.log.Error("console", "action", action, "err", err)
+			}
+			c.problem(w, http.StatusUnprocessableEntity, text)
 			return
 		}
 		page := r.URL.EscapedPath()
@@ -181,7 +190,7 @@ func (c *Console) version() uint64 {
 }
 
 func (c *Console) problem(w http.ResponseWriter, status int, text string) {
-	c.show(w, status, "problem", page{Title: http.StatusText(status), Data: text})
+	c.show(w, status, "problem", page{Title: "未能完成", Data: text})
 }
 
 func (c *Console) notFound(w http.ResponseWriter, _ *http.Request) {

@@ -124,7 +124,7 @@ func (e *Engine) examine(cmd *Command) error {
 
 func (e *Engine) examineMerchant(code string) error {
 	if e.merchants[code] == nil {
-		return fmt.Errorf("engine: Merchant: unknown code %q", code)
+		return Wrong("engine: Merchant: unknown code %q", "商户号 %q 不存在", code)
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (e *Engine) examineMerchant(code string) error {
 func (e *Engine) examineAccount(merchant, number string) error {
 	a := e.accounts[number]
 	if a == nil || (merchant != "" && a.merchant.code() != merchant) {
-		return fmt.Errorf("engine: Account: unknown account %q", number)
+		return Wrong("engine: Account: unknown account %q", "账号 %q 不存在", number)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -15,15 +14,15 @@ func (e *Engine) examineOldBid(merchant string, b *OldBid) error {
 	}
 	switch {
 	case b == nil:
-		return errors.New("engine: OldBid: missing")
+		return Wrong("engine: OldBid: missing", "没有老标的的内容")
 	case !alnum(30).ok(b.BidNo) || b.BidNo == "":
-		return fmt.Errorf("engine: OldBid.BidNo: must be 1 to 30 letters and digits, is %q", b.BidNo)
+		return Wrong("engine: OldBid.BidNo: must be 1 to 30 letters and digits, is %q", "标的号须为 1 至 30 位字母或数字，现为 %q", b.BidNo)
 	case !utf8.ValidString(b.ContractNo) || !utf8.ValidString(b.Release):
-		return errors.New("engine: OldBid: not UTF-8")
+		return Wrong("engine: OldBid: not UTF-8", "内容不是 UTF-8")
 	case e.oldBids[bidKey{merchant, b.BidNo}] != nil || e.bid(e.merchants[merchant], b.BidNo) != nil:
-		return fmt.Errorf("engine: OldBid.BidNo: %q is taken", b.BidNo)
+		return Wrong("engine: OldBid.BidNo: %q is taken", "标的号 %q 已被使用", b.BidNo)
 	case len(b.Owed) == 0:
-		return errors.New("engine: OldBid.Owed: nobody is owed anything")
+		return Wrong("engine: OldBid.Owed: nobody is owed anything", "没有任何待收金额")
 	}
 	if err := e.examineAccount(merchant, b.Borrower); err != nil {
 		return err
@@ -34,7 +33,8 @@ func (e *Engine) examineOldBid(merchant string, b *OldBid) error {
 			return err
 		}
 		if seen[c.Account] || c.Amount <= 0 || c.Amount > maxAmount {
-			return fmt.Errorf("engine: OldBid.Owed: %q must stand there once, not be the borrower, and be owed 1 to %d fen", c.Account, int64(maxAmount))
+			return Wrong("engine: OldBid.Owed: %q must stand there once, not be the borrower, and be owed 1 to %d fen",
+				"投资人 %q 只能出现一次，不能是借款人，金额须为 1 至 %d 分", c.Account, int64(maxAmount))
 		}
 		seen[c.Account] = true
 	}

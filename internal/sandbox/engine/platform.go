@@ -79,7 +79,7 @@ func commandKinds() map[string]commandKind {
 		KindCancel:  {(*Engine).examineAsk, func(e *Engine, cmd *Command) Outcome { return e.cancel(e.asks[cmd.ID]) }},
 		KindSMS: {func(e *Engine, cmd *Command) error {
 			if e.texts[cmd.ID] == nil {
-				return fmt.Errorf("engine: ID: unknown text message %q", cmd.ID)
+				return Wrong("engine: ID: unknown text message %q", "短信 %q 不存在", cmd.ID)
 			}
 			return nil
 		}, quiet(func(e *Engine, cmd *Command) { e.reply(e.texts[cmd.ID], cmd.Yes) })},
@@ -96,7 +96,7 @@ func commandKinds() map[string]commandKind {
 			quiet(func(e *Engine, cmd *Command) { e.seedOldBid(cmd.Merchant, cmd.OldBid) })},
 		KindRelease: {func(e *Engine, cmd *Command) error {
 			if cmd.Op != "" && e.operations[cmd.Op] == nil {
-				return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
+				return Wrong("engine: Op: unknown operation %q", "接口 %q 不存在", cmd.Op)
 			}
 			if cmd.Merchant == "" {
 				return nil
@@ -135,10 +135,10 @@ func (e *Engine) examineAsk(cmd *Command) error {
 
 func (e *Engine) examineDeposit(cmd *Command) error {
 	if cmd.Amount <= 0 || cmd.Amount > maxDeposit {
-		return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", int64(maxDeposit), cmd.Amount)
+		return Wrong("engine: Amount: must be 1 to %d fen, is %d", "金额须为 1 至 %d 分，现为 %d 分", int64(maxDeposit), cmd.Amount)
 	}
 	if bank, _ := e.books.Balances(bankAccount); cmd.Amount-bank.Available > maxOutside {
-		return errors.New("engine: Amount: the sandbox holds all the money that there is")
+		return Wrong("engine: Amount: the sandbox holds all the money that there is", "沙箱内的资金已达上限")
 	}
 	if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" || cmd.Account == cmd.Merchant {
 		return err

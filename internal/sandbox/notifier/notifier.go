@@ -20,8 +20,8 @@ import (
 
 // The errors that callers ask for by name.
 var (
-	ErrClosed  = errors.New("the sandbox is closed")
-	ErrUnknown = errors.New("no such notification")
+	ErrClosed  = engine.Wrong("the sandbox is closed", "沙箱已停止")
+	ErrUnknown = engine.Wrong("not found", "没有这条记录")
 )
 
 // State says how far a notification has come.

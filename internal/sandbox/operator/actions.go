@@ -136,7 +136,7 @@ var actions = map[string]Action{
 			return nil, err
 		}
 		if m.Mode != "auto" && m.Mode != "manual" {
-			return nil, bad("mode: want auto or manual, got %q", m.Mode)
+			return nil, engine.Wrong("mode: want auto or manual, got %q", "确认方式须为 auto 或 manual，现为 %q", m.Mode)
 		}
 		return nil, p.SetAuto(m.Merchant, m.Account, m.Mode == "auto")
 	},
@@ -150,7 +150,7 @@ var actions = map[string]Action{
 			return nil, err
 		}
 		if m.Signed == nil {
-			return nil, bad("signed: want true or false, got nothing")
+			return nil, engine.Wrong("signed: want true or false, got nothing", "没有说明是签署还是撤销")
 		}
 		return nil, p.Mandate(m.Merchant, m.Account, *m.Signed)
 	},
@@ -183,7 +183,7 @@ var actions = map[string]Action{
 			return nil, err
 		}
 		if r.Yes == nil {
-			return nil, bad("yes: want true or false, got nothing")
+			return nil, engine.Wrong("yes: want true or false, got nothing", "没有说明是同意还是拒绝")
 		}
 		return nil, p.ReplySMS(in.Value("id"), *r.Yes)
 	},
@@ -262,7 +262,7 @@ func (b OldBid) Read() (engine.OldBid, error) {
 	for _, claim := range strings.Fields(b.Owed) {
 		account, amount, ok := strings.Cut(claim, ":")
 		if !ok {
-			return bid, bad("owed: want ACCOUNT:YUAN, separated by blanks, got %q", claim)
+			return bid, engine.Wrong("owed: want ACCOUNT:YUAN, separated by blanks, got %q", "投资人须写成 账号:金额，以空格分隔，现为 %q", claim)
 		}
 		fen, err := parseYuan(amount)
 		if err != nil {
@@ -329,7 +329,7 @@ func fill(into any, value func(name string) string) error {
 			v.Field(i).SetString(text)
 		default:
 			if json.Unmarshal([]byte(text), v.Field(i).Addr().Interface()) != nil {
-				return bad("%s: not understood: %q", name, text)
+				return engine.Wrong("%s: not understood: %q", "%s 无法识别：%q", name, text)
 			}
 		}
 	}
@@ -349,7 +349,7 @@ func Do(name string, p Platform, in Input) (any, error) {
 func number(in Input, name string) (int64, error) {
 	n, err := strconv.ParseInt(in.Value(name), 10, 64)
 	if err != nil {
-		return 0, bad("%s: want a number, got %q", name, in.Value(name))
+		return 0, engine.Wrong("%s: want a number, got %q", "%s 须为编号，现为 %q", name, in.Value(name))
 	}
 	return n, nil
 }
@@ -361,7 +361,7 @@ func duration(field, text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, bad("%s: want a duration such as 30m or 250ms, got %q", field, text)
+		return 0, engine.Wrong("%s: want a duration such as 30m or 250ms, got %q", "%s 须为时长，如 30m 或 250ms，现为 %q", field, text)
 	}
 	return d, nil
 }
@@ -370,7 +370,7 @@ func duration(field, text string) (time.Duration, error) {
 func parseYuan(text string) (int64, error) {
 	fen, ok := engine.ParseDecimal(text, 9)
 	if !ok {
-		return 0, bad("yuan: want at most nine digits and two decimals, got %q", text)
+		return 0, engine.Wrong("yuan: want at most nine digits and two decimals, got %q", "金额须为至多九位整数、两位小数的元，现为 %q", text)
 	}
 	return fen, nil
 }
