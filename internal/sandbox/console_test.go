@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,11 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
+	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
 // loan is a bid of 1000.00 by 张三 on which 李四 has bid 600.00.
@@ -254,27 +258,37 @@ func TestConsoleFilters(t *testing.T) {
 	forged.Set("argSign", "0")
 	l.post(page, forged)
 	for path, want := range map[string]int{
-		"/console/accounts":                                       2,
-		"/console/accounts?q=lisi":                                1,
-		"/console/accounts?q=13800000002":                         1,
-		"/console/accounts?q=" + url.QueryEscape("张"):             1,
-		"/console/accounts?merchant=808801":                       2,
-		"/console/bids?status=2":                                  1,
-		"/console/bids?q=ID1&borrower=" + l.borrower:              1,
-		"/console/orders":                                         4,
-		"/console/orders?op=CreateNewIpsAcct":                     2,
-		"/console/orders?state=done&q=C1":                         1,
-		"/console/messages?sign=bad":                              1,
-		"/console/messages?dir=in":                                5,
-		"/console/messages?via=notify&op=registerCreditor":        1,
-		"/console/messages?order=B1":                              3,
-		"/console/messages?code=MG00003F":                         1,
-		"/console/notifications?state=delivered":                  4,
-		"/console/notifications?order=C1":                         1,
-		"/console/notifications?op=registerSubject&code=MG02501F": 1,
-		"/console/journal?op=deposit":                             1,
-		"/console/journal?account=" + l.investor:                  2,
-		"/console/journal?order=C1&bid=BID1":                      1,
+		"/console/accounts":                                    2,
+		"/console/accounts?q=lisi":                             1,
+		"/console/accounts?q=13800000002":                      1,
+		"/console/accounts?q=" + url.QueryEscape("张"):          1,
+		"/console/accounts?merchant=808801":                    2,
+		"/console/bids?status=2":                               1,
+		"/console/bids?q=ID1&borrower=" + l.borrower:           1,
+		"/console/orders":                                      4,
+		"/console/orders?op=CreateNewIpsAcct":                  2,
+		"/console/orders?state=done&q=C1":                      1,
+		"/console/messages?sign=bad":                           1,
+		"/console/messages?dir=in":                             5,
+		"/console/messages?via=notify&op=registerCreditor":     1,
+		"/console/messages?q=B1":                               3,
+		"/console/messages?q=MG00003F":                         2,
+		"/console/notifications?state=delivered":               4,
+		"/console/notifications?q=C1":                          1,
+		"/console/notifications?op=registerSubject&q=MG02501F": 1,
+		"/console/journal?op=deposit":                          1,
+		"/console/orders?q=600":                                1, // an amount
+		"/console/orders?q=1%2C000.00":                         1,
+		"/console/orders?q=" + l.investor:                      2, // whose it is, or whom it opened
+		"/console/orders?q=BID1":                               2,
+		"/console/bids?q=1000.00":                              1,
+		"/console/journal?q=601.50":                            1,
+		"/console/orders?from=2014-11-24T12%3A00":              4,
+		"/console/messages?to=2014-11-24T12%3A00&dir=in":       5,
+		"/console/notifications?from=2014-11-24T11%3A59":       4,
+		"/console/journal?from=2014-11-24T12%3A00&to=x":        2,
+		"/console/journal?account=" + l.investor:               2,
+		"/console/journal?order=C1&bid=BID1":                   1,
 	} {
 		s := l.console(path)
 		assert.Len(t, s.rows(), want, path)
@@ -282,8 +296,9 @@ func TestConsoleFilters(t *testing.T) {
 		s.keepsFilters()
 	}
 	for _, path := range []string{
+		"/console/orders?from=2014-11-24T12%3A01", "/console/messages?to=2014-11-24T11%3A59", "/console/journal?to=2014-11-24T11%3A59",
 		"/console/accounts?q=nobody", "/console/bids?status=9", "/console/orders?state=failed", "/console/orders?merchant=999999",
-		"/console/messages?code=MG9", "/console/notifications?state=queued", "/console/journal?bid=BID2",
+		"/console/messages?q=MG9", "/console/notifications?state=queued", "/console/journal?bid=BID2",
 	} {
 		s := l.console(path)
 		assert.Contains(t, s.text, "共 0 条", path)
@@ -415,7 +430,7 @@ func TestConsoleEscapes(t *testing.T) {
 		assert.Empty(t, s.elements("img"))
 	}
 	for _, q := range hostile {
-		for _, list := range []string{"orders?q=", "orders?op=", "messages?order=", "journal?account="} {
+		for _, list := range []string{"orders?q=", "orders?op=", "messages?q=", "journal?account="} {
 			s := f.console("/console/" + list + url.QueryEscape(q))
 			s.keepsFilters()
 			assert.Len(t, s.elements("script"), 1)
@@ -660,15 +675,188 @@ func TestConsoleTellsTheEndOfABidFromItsRegistration(t *testing.T) {
 	}
 }
 
-func TestConsoleShowsAForgedMessage(t *testing.T) {
+// A message that was refused says why, as it came, and never with a key.
+func TestConsoleSaysWhyAMessageFailed(t *testing.T) {
 	t.Parallel()
-	f := start(t, sandbox.Config{})
-	forged := seal(f.keys, "arg", f.opening("A1"))
-	forged.Set("argSign", "0")
-	f.post(page, forged)
-	s := f.console("/console/messages/1")
-	assert.Contains(t, s.text, "验签未通过")
-	assert.Contains(t, s.text, "没有报文体", "what does not verify is not decrypted")
+	mine, other := sandbox.TestMerchant(), sandbox.TestMerchant()
+	turned := func(s string) string {
+		b := []byte(s)
+		slices.Reverse(b)
+		return string(b)
+	}
+	other.Code, other.Cert, other.Key, other.IV = "808802", turned(mine.Cert), turned(mine.Key), turned(mine.IV)
+	f := start(t, sandbox.Config{Merchants: []sandbox.Merchant{mine, other}})
+	with := func(cert, key, iv string) *envelope.Keys {
+		k, err := envelope.NewKeys(mine.Code, cert, key, iv)
+		require.NoError(t, err)
+		return k
+	}
+	changed := func(change func(url.Values)) url.Values {
+		v := seal(f.keys, "arg", f.opening("A1"))
+		change(v)
+		return v
+	}
+	// resigned signs a body as it is now.
+	resigned := func(body string) url.Values {
+		return changed(func(v url.Values) {
+			v.Set("arg3DesXmlPara", body)
+			v.Set("argSign", f.keys.SignRequest(body))
+		})
+	}
+	body := seal(f.keys, "arg", f.opening("A1")).Get("arg3DesXmlPara")
+	gbk, err := simplifiedchinese.GBK.NewEncoder().String(f.opening("A1"))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		form url.Values
+		says []string
+	}{
+		"no signature":     {changed(func(v url.Values) { v.Set("argSign", "0") }), []string{"签名验证失败", "签名有 1 个字符"}},
+		"other cert":       {seal(with(other.Cert, mine.Key, mine.IV), "arg", f.opening("A1")), []string{"签名验证失败", "808802"}},
+		"other key":        {seal(with(mine.Cert, other.Key, mine.IV), "arg", f.opening("A1")), []string{"解密失败", "密钥不对"}},
+		"other IV":         {seal(with(mine.Cert, mine.Key, other.IV), "arg", f.opening("A1")), []string{"IV"}},
+		"other merchant":   {changed(func(v url.Values) { v.Set("argMerCode", "808802") }), []string{"签名验证失败", "808801"}},
+		"unknown merchant": {changed(func(v url.Values) { v.Set("argMerCode", "808809") }), []string{"商户不存在", "808801"}},
+		"encoded twice":    {changed(func(v url.Values) { v.Set("arg3DesXmlPara", url.QueryEscape(body)) }), []string{"转义"}},
+		"cut":              {resigned(body[:len(body)-30]), []string{"截"}},
+		"lines":            {changed(func(v url.Values) { v.Set("argSign", f.keys.SignRequest(body[:76]+"\n\n"+body[76:]+"\n")) }), []string{"签名验证失败"}},
+		"GBK unannounced":  {seal(f.keys, "arg", gbk), []string{"GBK"}},
+		"in the clear":     {resigned(f.opening("A1")), []string{"未加密"}},
+		"no body":          {changed(func(v url.Values) { v.Del("arg3DesXmlPara") }), []string{"缺少字段"}},
+		"sign of the document": {changed(func(v url.Values) {
+			v.Set("argSign", f.keys.SignRequest(f.opening("A1")))
+		}), []string{"签名验证失败"}},
+	} {
+		f.post(page, c.form)
+		all := f.Messages()
+		last := all[len(all)-2] // before its answer
+		s := f.console(fmt.Sprintf("/console/messages/%d", last.Seq))
+		assert.NotEmpty(t, last.Refusal, name)
+		assert.Contains(t, s.text, last.Refusal+" 原因 ：", name)
+		for _, want := range c.says {
+			assert.Contains(t, s.text, want, name)
+		}
+		for _, m := range []sandbox.Merchant{mine, other} {
+			for _, secret := range []string{m.Cert, m.Key, m.IV} {
+				assert.NotContains(t, s.text, secret, name)
+			}
+		}
+		r := f.do(http.MethodGet, s.link("信封原文"), "", "")
+		sent, err := url.ParseQuery(r.body)
+		require.NoError(t, err, name)
+		assert.Equal(t, c.form, sent, "%s: the envelope as it came", name)
+	}
+	f.post(page, seal(f.keys, "arg", f.opening("A2")))
+	assert.NotContains(t, f.console("/console/messages/"+fmt.Sprint(f.Messages()[len(f.Messages())-2].Seq)).text, "原因")
+}
+
+// The life of an order is one list: what came, what was asked, what was
+// answered, and every attempt to tell of it.
+func TestConsoleTellsTheLifeOfAnOrder(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{Backoff: []time.Duration{time.Hour, time.Hour}})
+	account := f.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan")
+	f.delivered()
+	f.shop.answer(http.StatusInternalServerError, http.StatusOK)
+	require.NoError(t, f.SetAuto("808801", "", false))
+	require.NoError(t, f.Fault("", sandbox.Fault{Name: "notice-amount", Op: "doDpTrade"}))
+	form := seal(f.keys, "p", document("pMerBillNo", "R1", "pAcctType", "1", "pIdentNo", "110101199001010001", "pRealName", "张三",
+		"pIpsAcctNo", account, "pTrdDate", "20141124", "pTrdAmt", "1234.50", "pChannelType", "1", "pTrdBnkCode", "00004",
+		"pMerFee", "0.00", "pIpsFeeType", "1", "pWebUrl", "http://shop.example.com/back", "pS2SUrl", f.shop.URL+"/notify",
+		"pMemo1", "", "pMemo2", "", "pMemo3", ""))
+	asked := f.post("doDpTrade.aspx", form)
+	require.Equal(t, http.StatusSeeOther, asked.status)
+	s := f.console("/console/orders/808801/R1")
+	assert.Contains(t, s.text, "待用户确认")
+	assert.Contains(t, s.text, "1,234.50")
+	assert.Equal(t, asked.header.Get("Location"), s.link("确认页"))
+	require.NoError(t, f.Confirm(askOf(asked.header.Get("Location")), map[string]string{"result": "paid"}))
+	require.Eventually(t, func() bool { n := f.Notifications()[1]; return len(n.Attempts) == 1 && !n.Next.IsZero() }, 10*time.Second, time.Millisecond)
+	assert.Contains(t, f.console("/console/orders/808801/R1").text, "下次通知")
+	assert.Contains(t, f.console("/console/notifications/2").text, "下次投递")
+	require.NoError(t, f.Advance(time.Hour))
+	f.delivered()
+	s = f.console("/console/orders/808801/R1")
+	last := -1
+	for _, want := range []string{
+		"请求 页面提交，验签通过", "确认页", "确认页结束", "通知第 1 次 ⚡ 通知金额被改 HTTP 500 said 500", "通知第 2 次", "HTTP 200 said 200",
+		"请求 证件号", "同步应答 MG00000F", "异步结果 MG00000F",
+	} {
+		at := strings.Index(s.text[max(last, 0):], want)
+		require.GreaterOrEqual(t, at, 0, "%s in its place in %s", want, s.text)
+		last = max(last, 0) + at
+	}
+	for _, part := range []string{"request", "answer", "final"} {
+		r := f.do(http.MethodGet, "/console/orders/808801/R1/"+part, "", "")
+		assert.Contains(t, r.body, "<pMerBillNo>R1</pMerBillNo>", part)
+		assert.NotContains(t, r.body, "110101199001010001", part)
+	}
+	for _, q := range []string{"R1", "1,234.50", account, "操作成功"} {
+		found := f.console("/console/search?q=" + url.QueryEscape(q))
+		assert.Equal(t, "/console/orders/808801/R1", found.link("R1"), q)
+	}
+	assert.Contains(t, f.console("/console/search?q="+url.QueryEscape(account)).text, "张三")
+	assert.Contains(t, f.console("/console/search?q=nowhere").text, "没有找到")
+	assert.Contains(t, f.console("/console/").text, "完成 2，部分失败 0，待用户确认 0，结果挂起 0，失败 0")
+}
+
+// What is not kept any more is said to be so.
+func TestConsoleSaysWhatWasDropped(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	for range 1000 {
+		l.call11(trade, "GetBankList", "argMerCode", "808801", "argSign", l.keys.SignText("808801"))
+	}
+	all := l.Messages()
+	assert.Contains(t, l.console("/console/messages").text, fmt.Sprintf("较早的 %d 条已清除", all[0].Seq-1))
+	s := l.console("/console/orders/808801/C1")
+	assert.Contains(t, s.text, "请求报文已清除或从未留存")
+	assert.Contains(t, s.text, "同步应答 MG00000F")
+}
+
+// What a fault did is marked, on its way in and inside.
+func TestConsoleMarksFaults(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "http-502", Op: "CreateNewIpsAcct"}))
+	l.post(page, seal(l.keys, "arg", l.opening("A7")))
+	assert.Contains(t, l.console("/console/messages").rows()[0], "收 页面提交 开户 CreateNewIpsAcct 验签未通过 ⚡ 应答 HTTP 502")
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "http-502", Op: "CreateNewIpsAcct", After: true}))
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "notice-drop", Op: "CreateNewIpsAcct"}))
+	l.post(page, seal(l.keys, "arg", l.opening("A8")))
+	assert.Contains(t, l.console("/console/messages").rows()[0], "⚡ 应答 HTTP 502")
+	assert.Contains(t, l.console("/console/orders/808801/A8").text, "通知 ⚡ 通知丢失 已丢弃")
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "code", Op: "CreateNewIpsAcct", Code: "MG01999F"}))
+	l.post(page, seal(l.keys, "arg", l.opening("A9")))
+	assert.Contains(t, l.console("/console/orders").rows()[0], "A9 失败 failed ⚡ 返回指定返回码")
+}
+
+// Everything can be taken away, and thrown away.
+func TestConsoleExportsAndResets(t *testing.T) {
+	t.Parallel()
+	store := &memory{}
+	l := startLoan(t, sandbox.Config{Store: store})
+	r := l.do(http.MethodGet, "/console/export.json", "", "")
+	var books operator.Books
+	require.NoError(t, json.Unmarshal([]byte(r.body), &books))
+	assert.Len(t, books.Accounts, 2)
+	assert.Len(t, books.Orders, 4)
+	assert.Equal(t, "A1", books.Orders[0].Order)
+	assert.NotContains(t, r.body, "110101199001010001")
+	assert.NotContains(t, r.body, "13800000001")
+
+	s := l.operated(l.operate(l.console("/console/"), "/console/reset", nil))
+	assert.Contains(t, s.text, "0 个托管账户")
+	assert.Contains(t, s.text, "测试平台")
+	for _, list := range []string{"accounts", "bids", "orders", "messages", "notifications", "journal"} {
+		assert.Contains(t, l.console("/console/"+list).text, "共 0 条", list)
+	}
+	require.NoError(t, l.CheckBooks())
+	assert.NotEqual(t, l.borrower, l.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan"), "numbers are not given twice")
+	l.delivered()
+	require.NoError(t, l.Close())
+	again := start(t, sandbox.Config{Store: store.copied()})
+	assert.Contains(t, again.console("/console/accounts").text, "共 1 条")
+	assert.Contains(t, again.console("/console/notifications").text, "共 1 条")
 }
 
 // The script that a colleague is sent posts what the sandbox posted.

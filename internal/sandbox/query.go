@@ -5,17 +5,16 @@ import (
 	"strings"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
-	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // query answers the operations that only read. Their messages are not
 // encrypted, and their codes are 0000 and 9999.
-func (s *Sandbox) query(op wire.Operation, peer string, params []wire.Pair) string {
-	q, bad := s.openQuery(op, params)
-	s.messages.Add(messages.Message{
-		At: s.Now(), Direction: messages.In, Via: messages.ViaSOAP, Peer: peer, Merchant: known(q.code), Op: op.Name, Verified: q.verified,
-	})
+func (s *Sandbox) query(req request) string {
+	op := req.op
+	q, bad := s.openQuery(op, req.fields)
+	req.merchant = q.code
+	s.record(req, opened{verified: q.verified, refusal: bad})
 	var fields []wire.Pair
 	if bad == nil {
 		fields, bad = s.find(op, q)
@@ -34,7 +33,7 @@ func (s *Sandbox) query(op wire.Operation, peer string, params []wire.Pair) stri
 			res.answer.Text = f.Value
 		}
 	}
-	s.recordAnswer(messages.ViaSOAP, peer, res, q.merchant != nil)
+	s.recordAnswer(req, res, q.merchant != nil)
 	return text
 }
 

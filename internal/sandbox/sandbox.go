@@ -191,6 +191,13 @@ func New(cfg Config) (*Sandbox, error) {
 	s.stop, s.done = stop, ctx.Done()
 	s.services = wire.Services(cmp.Or(cfg.TradeQuery, wire.TradeQueryBoth))
 	s.faults = fault.New(cfg.Seed, s.engine.ExamineFault)
+	s.faults.Struck = func(op, merchant, words string, call bool) {
+		via := messages.ViaPage
+		if call {
+			via = messages.ViaSOAP
+		}
+		s.messages.Add(Message{At: s.Now(), Direction: messages.In, Via: via, Merchant: known(merchant), Op: op, Fault: words})
+	}
 	s.disturbed = s.faults.Handler(s.services, s.done, s.route)
 	s.admin = operator.API(s, s.log)
 	if err := s.begin(cfg); err != nil {
@@ -469,7 +476,7 @@ func (s *Sandbox) recordNotice(n notifier.Sent) {
 	e := n.Envelope
 	s.messages.Add(Message{
 		At: s.Now(), Direction: messages.Out, Via: messages.ViaNotify, Peer: n.URL, Merchant: e.Merchant, Op: n.Op,
-		Order: n.Order, Code: e.Code, Text: e.Text, XML: e.XML, Verified: n.Signed,
+		Order: n.Order, Code: e.Code, Text: e.Text, XML: e.XML, Verified: n.Signed, Fault: n.Forgery,
 	})
 }
 

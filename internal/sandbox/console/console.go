@@ -41,6 +41,9 @@ type Platform interface {
 	Unmasked() []messages.Message
 	// Posting is a notification and what is posted for it.
 	Posting(seq int64) (notifier.Notification, wire.Envelope, bool)
+	// Diagnose says in Chinese why the signature or the body of a refused
+	// request failed, "" where there is nothing to say.
+	Diagnose(messages.Message) string
 	// ConfirmPath is the page on which a person confirms something.
 	ConfirmPath(ask string) string
 }
@@ -72,33 +75,38 @@ func New(platform Platform, feed *Feed, log *slog.Logger) (*Console, error) {
 func (c *Console) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for path, handler := range map[string]http.HandlerFunc{
-		"":                              c.notFound,
-		"{$}":                           c.overview,
-		"accounts":                      c.accounts,
-		"accounts/{merchant}/{account}": c.account,
-		"bids":                          c.bids,
-		"bids/{merchant}/{bid}":         c.bid,
-		"oldbids":                       c.oldBids,
-		"orders":                        c.orders,
-		"orders/{merchant}/{order}":     c.order,
-		"messages":                      c.messages,
-		"messages/{seq}":                c.message,
-		"messages/{seq}/document":       c.messageDocument,
-		"notifications":                 c.notifications,
-		"notifications/{seq}":           c.notification,
-		"notifications/{seq}/document":  c.notificationDocument,
-		"notifications/{seq}/replay.sh": c.notificationReplay,
-		"journal":                       c.journal,
-		"faults":                        c.faults,
-		"events":                        c.events,
-		"style.css":                     c.asset("text/css"),
-		"live.js":                       c.asset("text/javascript"),
+		"":                                 c.notFound,
+		"{$}":                              c.overview,
+		"accounts":                         c.accounts,
+		"accounts/{merchant}/{account}":    c.account,
+		"bids":                             c.bids,
+		"bids/{merchant}/{bid}":            c.bid,
+		"oldbids":                          c.oldBids,
+		"orders":                           c.orders,
+		"orders/{merchant}/{order}":        c.order,
+		"orders/{merchant}/{order}/{part}": c.orderDocument,
+		"search":                           c.search,
+		"export.json":                      c.export,
+		"messages":                         c.messages,
+		"messages/{seq}":                   c.message,
+		"messages/{seq}/document":          c.messageDocument,
+		"messages/{seq}/envelope":          c.messageEnvelope,
+		"notifications":                    c.notifications,
+		"notifications/{seq}":              c.notification,
+		"notifications/{seq}/document":     c.notificationDocument,
+		"notifications/{seq}/replay.sh":    c.notificationReplay,
+		"journal":                          c.journal,
+		"faults":                           c.faults,
+		"events":                           c.events,
+		"style.css":                        c.asset("text/css"),
+		"live.js":                          c.asset("text/javascript"),
 	} {
 		mux.HandleFunc("GET "+Prefix+path, handler)
 	}
 	// The action that a form does. The page that shows it is one step up.
 	for path, action := range map[string]string{
 		"clock":                                 "clock/advance",
+		"reset":                                 "reset",
 		"notifications/{seq}/resend":            "notifications/{seq}/resend",
 		"faults/order":                          "faults",
 		"faults/lift":                           "faults/lift",

@@ -158,7 +158,7 @@ func (e *Engine) open(o *order, c consent) *ask {
 	if a.Page == PagePassword {
 		a.TriesLeft = maxPasswordTries
 	}
-	o.ask = a
+	o.ask, o.asked = a, a
 	e.asks[a.ID] = a
 	e.askList = append(e.askList, a)
 	e.await(deadline{at: a.Deadline, ask: a})
@@ -215,7 +215,7 @@ func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
 			return again("请选择支付结果")
 		}
 	}
-	a.close()
+	e.close(a)
 	e.execute(o)
 	return o.outcome()
 }
@@ -237,12 +237,14 @@ func (e *Engine) refuseAsk(a *ask, n int) Outcome {
 
 // closeAsk closes a page without success and fails its order.
 func (e *Engine) closeAsk(a *ask, r *refusal) Outcome {
-	a.close()
+	e.close(a)
 	e.fail(a.order, r)
 	return a.order.outcome()
 }
 
-func (a *ask) close() { a.Open, a.Lines, a.Payees = false, nil, nil }
+func (e *Engine) close(a *ask) {
+	a.Open, a.Lines, a.Payees, a.ClosedAt = false, nil, nil, e.now.In(China)
+}
 
 func (o *order) outcome() Outcome { return Outcome{Answer: o.answer, ReturnURL: o.back} }
 

@@ -26,12 +26,17 @@ const (
 // It is safe for concurrent use. Commands are taken one at a time.
 type Engine struct {
 	mu         sync.Mutex
-	now        time.Time
 	kinds      map[string]commandKind
 	operations map[string]*operation
 
 	operationList []*operation // in the order of the manual
-	books         *ledger.Books
+	state
+}
+
+// state is all that commands change.
+type state struct {
+	now   time.Time
+	books *ledger.Books
 
 	merchants    map[string]*merchant
 	merchantList []*merchant
@@ -199,7 +204,7 @@ func (e *Engine) decision(out *Outcome, entries int) string {
 	for _, n := range out.Notices {
 		fmt.Fprintf(w, "notice %d %q\n", n.Seq, fmt.Sprint(n.Merchant, n.Op, n.Order, n.URL, stamp(n.At), n.Answer))
 	}
-	for i := entries + 1; i <= e.books.Len(); i++ {
+	for i := entries + 1; i <= e.books.Len(); i++ { // none after a reset
 		entry := e.books.Entry(i)
 		fmt.Fprintf(w, "entry %s %q\n", stamp(entry.At), fmt.Sprint(entry.Seq, entry.Merchant, entry.Operation, entry.Order,
 			entry.Bid, entry.Text, entry.From, entry.To, entry.Amount, entry.Freeze))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -137,6 +138,13 @@ type order struct {
 	hold     bool  // the final answer is held back
 	failRows []int // rows of a batch that faults make fail, from 1
 
+	// For people to see.
+	asked        *ask     // the latest page, closed or not
+	faults       []string // that came with it
+	bid, account string
+	amount       int64
+	failed       int // rows that were not done, of a batch that was
+
 	// Dropped as soon as the order is finished.
 	msg   Message
 	task  task
@@ -269,11 +277,10 @@ func (e *Engine) refuse(s *submission, r *refusal) Outcome {
 // refuseOrder refuses a message and remembers its number.
 func (e *Engine) refuseOrder(s *submission, r *refusal) Outcome {
 	out := e.refuse(s, r)
-	if key := s.key(); !key.end {
-		e.keep(&order{
-			op: s.op, merchant: s.merchant, key: key, print: s.print(), trade: s.trade(), at: e.now, state: orderFailed,
-			notify: s.get("pS2SUrl"), back: out.ReturnURL, answer: out.Answer, final: out.Answer,
-		})
+	if !s.key().end {
+		o := s.order(orderFailed, e.now)
+		o.back, o.answer, o.final = out.ReturnURL, out.Answer, out.Answer
+		e.keep(o)
 	}
 	return out
 }
@@ -295,12 +302,39 @@ func (e *Engine) keep(o *order) {
 	e.decided = append(e.decided, o)
 }
 
+// Where the operations say whose account and which amount they are about.
+var (
+	accountFields = [...]string{"pIpsAcctNo", "pAccount", "pOutAcctNo", "pToAccount", "pFIpsAcctNo"}
+	amountFields  = [...]string{"pTrdAmt", "pLendAmt", "pOutAmt", "pPayAmt", "pAmount", "pUnfreezeAmt", "pFTrdAmt"}
+)
+
+// order is what is kept of a submission.
+func (s *submission) order(state orderState, now time.Time) *order {
+	o := &order{
+		op: s.op, merchant: s.merchant, key: s.key(), print: s.print(), trade: s.trade(), at: now, state: state,
+		notify: s.get("pS2SUrl"), bid: s.get("pBidNo"),
+	}
+	for _, f := range s.faults {
+		o.faults = append(o.faults, f.Name)
+	}
+	for _, name := range accountFields {
+		o.account = cmp.Or(o.account, s.get(name))
+	}
+	for _, name := range amountFields {
+		o.amount = cmp.Or(o.amount, s.fen(name))
+	}
+	if s.op.name == "Transfer" {
+		for _, row := range s.msg.rows("pDetails") {
+			o.amount += row.fen("pTrdAmt")
+		}
+	}
+	return o
+}
+
 // take makes an order of a submission.
 func (e *Engine) take(s *submission, t task) *order {
-	o := &order{
-		op: s.op, merchant: s.merchant, key: s.key(), print: s.print(), trade: s.trade(), at: e.now, state: orderWaiting,
-		notify: s.get("pS2SUrl"), msg: s.msg, task: t,
-	}
+	o := s.order(orderWaiting, e.now)
+	o.msg, o.task = s.msg, t
 	if s.op.redirect {
 		o.back = s.get("pWebUrl")
 	}
@@ -378,6 +412,11 @@ func (e *Engine) fail(o *order, r *refusal) {
 
 func (e *Engine) finish(o *order, state orderState) {
 	o.state = state
+	for _, row := range o.final.Body.rows("pDetails") {
+		if row.Get("pStatus") == rowFailed {
+			o.failed++
+		}
+	}
 	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, false
 	e.decided = append(e.decided, o)
 	e.notify(o.merchant, o.op, o.key.bill, o.notify, o.final)

@@ -11,9 +11,15 @@ import (
 
 // New returns an engine that knows nobody yet.
 func New() *Engine {
-	e := &Engine{
-		kinds:         commandKinds(),
-		operations:    make(map[string]*operation),
+	e := &Engine{kinds: commandKinds(), operations: make(map[string]*operation), operationList: operations(), state: newState()}
+	for _, op := range e.operationList {
+		e.operations[op.name] = op
+	}
+	return e
+}
+
+func newState() state {
+	s := state{
 		books:         ledger.New(),
 		merchants:     make(map[string]*merchant),
 		accounts:      make(map[string]*account),
@@ -30,15 +36,21 @@ func New() *Engine {
 		asks:          make(map[string]*ask),
 		texts:         make(map[string]*sms),
 	}
-	e.operationList = operations()
-	for _, op := range e.operationList {
-		e.operations[op.name] = op
-	}
 	// New books refuse no names, so these cannot fail.
-	_ = e.books.OpenOutside(bankAccount)
-	_ = e.books.Open(feeAccount)
-	_ = e.books.Open(transitAccount)
-	return e
+	_ = s.books.OpenOutside(bankAccount)
+	_ = s.books.Open(feeAccount)
+	_ = s.books.Open(transitAccount)
+	return s
+}
+
+// reset forgets everything but the merchants, the time and the numbers given.
+func (e *Engine) reset() {
+	old := e.state
+	e.state = newState()
+	e.now, e.numbers = old.now, old.numbers
+	for _, m := range old.merchantList {
+		e.setMerchant(m.Settings)
+	}
 }
 
 // operations are the thirteen of the platform, in the order of the manual, and
@@ -69,7 +81,8 @@ func commandKinds() map[string]commandKind {
 		return func(e *Engine, cmd *Command) Outcome { do(e, cmd); return Outcome{} }
 	}
 	return map[string]commandKind{
-		KindTick: {func(*Engine, *Command) error { return nil }, quiet(func(*Engine, *Command) {})},
+		KindTick:  {func(*Engine, *Command) error { return nil }, quiet(func(*Engine, *Command) {})},
+		KindReset: {func(*Engine, *Command) error { return nil }, quiet(func(e *Engine, _ *Command) { e.reset() })},
 		KindMerchant: {func(_ *Engine, cmd *Command) error { return examineSettings(cmd.Settings) },
 			quiet(func(e *Engine, cmd *Command) { e.setMerchant(*cmd.Settings) })},
 		KindSubmit: {(*Engine).examineSubmit, func(e *Engine, cmd *Command) Outcome {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -213,11 +214,17 @@ type OrderInfo struct {
 	Order     string // pMerBillNo
 	End       bool   // the end of a bid, which repeats a number
 	IPSBillNo string
-	State     string // waiting, held, done or failed
+	State     string // waiting, held, done, partial (done but for rows that failed) or failed
 	At        time.Time
 	Ask       string // the page that it waits for
+	Asked     string // the latest page, answered or not
 	Answer    Answer // what the caller was told
 	Final     Answer // what was posted to pS2SUrl, if it was
+
+	Bid, Account string
+	Amount       int64    // in fen, 0 for what moves no money
+	FailedRows   int      // of a batch
+	Faults       []string // that hit it
 }
 
 // Order describes one of a merchant's orders of an operation, or with "" of the
@@ -237,12 +244,43 @@ func (e *Engine) Order(merchant, op, bill string, end bool) (info OrderInfo, ok 
 func (o *order) info() OrderInfo {
 	info := OrderInfo{
 		Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill, End: o.key.end, IPSBillNo: o.billNo,
-		State: string(o.state), At: o.at.In(China), Answer: o.answer.clone(), Final: o.final.clone(),
+		State: o.shown(), At: o.at.In(China), Answer: o.answer.clone(), Final: o.final.clone(),
+		Bid: o.bid, Account: cmp.Or(o.account, o.final.Body.Get("pIpsAcctNo")), Amount: o.amount, FailedRows: o.failed, Faults: o.faults,
 	}
 	if o.ask != nil {
 		info.Ask = o.ask.ID
 	}
+	if o.asked != nil {
+		info.Asked = o.asked.ID
+	}
 	return info
+}
+
+// shown is the state of an order as people see it.
+func (o *order) shown() string {
+	if o.state == orderDone && o.failed > 0 {
+		return "partial"
+	}
+	return string(o.state)
+}
+
+// Outcomes counts the orders of the day that ends with the last command, by the
+// hour in China and by their states.
+func (e *Engine) Outcomes() (hours [24]map[string]int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	day := monthsLater(e.now, 0)
+	for _, o := range slices.Backward(e.orderList) {
+		if o.at.Before(day) {
+			break
+		}
+		hour := &hours[o.at.In(China).Hour()]
+		if *hour == nil {
+			*hour = make(map[string]int)
+		}
+		(*hour)[o.shown()]++
+	}
+	return hours
 }
 
 // AskInfo describes a confirmation for the page that asks for it.
@@ -260,6 +298,7 @@ type AskInfo struct {
 	At           time.Time
 	Deadline     time.Time
 	Open         bool
+	ClosedAt     time.Time
 	TriesLeft    int // on a PagePassword
 }
 
@@ -365,15 +404,19 @@ type OrderFilter struct {
 	Merchant string
 	Op       string
 	State    string
-	Text     string // part of pMerBillNo or of the platform's number
+	Text     string // part of a number, an account, an answer's text, or an amount in yuan
+	Period
 }
+
+// Period is a span of time; a zero end is open.
+type Period = ledger.Period
 
 // BidFilter selects bids; an empty field selects all.
 type BidFilter struct {
 	Merchant string
 	Status   string // pBidStatus
 	Borrower string // account
-	Text     string // part of pBidNo, of pMerBillNo or of the platform's number
+	Text     string // part of pBidNo, of pMerBillNo, of the platform's number or of the borrower's, or an amount in yuan
 }
 
 // AccountFilter selects accounts; an empty field selects all.
@@ -388,8 +431,8 @@ func (e *Engine) NewestOrders(f OrderFilter, p Page) (list []OrderInfo, total in
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return newest(e.orderList, p, (*order).info, func(o *order) bool {
-		return is(f.Merchant, o.merchant.code()) && is(f.Op, o.op.name) && is(f.State, string(o.state)) &&
-			within(f.Text, o.key.bill, o.billNo)
+		return is(f.Merchant, o.merchant.code()) && is(f.Op, o.op.name) && is(f.State, o.shown()) && f.Has(o.at) &&
+			(within(f.Text, o.key.bill, o.billNo, o.account, o.final.Body.Get("pIpsAcctNo"), o.bid, o.answer.Text, o.final.Text) || ledger.IsAmount(f.Text, o.amount))
 	})
 }
 
@@ -400,7 +443,7 @@ func (e *Engine) NewestBids(f BidFilter, p Page) (list []BidInfo, total int) {
 	defer e.mu.Unlock()
 	return newest(e.bidList, p, (*bid).info, func(b *bid) bool {
 		return is(f.Merchant, b.merchant.code()) && is(f.Status, b.status) && is(f.Borrower, b.borrower.number) &&
-			within(f.Text, b.no, b.order, b.billNo)
+			(within(f.Text, b.no, b.order, b.billNo, b.borrower.number) || ledger.IsAmount(f.Text, b.amount))
 	})
 }
 

@@ -215,6 +215,9 @@ func (f *Fault) forEngine() engine.Fault {
 
 // Machine has the faults that were ordered. They end with the process.
 type Machine struct {
+	// Struck hears of a request that a fault ended before it was read.
+	Struck func(op, merchant, words string, call bool)
+
 	seed    uint64
 	examine func(op string, f engine.Fault) error
 	armed   atomic.Bool // there are any: without, nothing is slowed down

@@ -26,6 +26,7 @@ type Platform interface {
 	LiftFaults() error
 	Faults() []fault.State
 	Release(merchant, op string) error
+	Reset() error
 	Now() time.Time
 	Offset() time.Duration
 	Advance(time.Duration) error
@@ -96,6 +97,12 @@ var actions = map[string]Action{
 			return nil, err
 		}
 		return nil, p.Release(r.Merchant, r.Op)
+	},
+	"reset": func(p Platform, in Input) (any, error) {
+		if err := in.Read(&struct{}{}); err != nil {
+			return nil, err
+		}
+		return nil, p.Reset()
 	},
 	"clock/advance": func(p Platform, in Input) (any, error) {
 		var c struct {

@@ -205,6 +205,7 @@ var views = map[string]view{
 	"clock":         {nil, func(p Platform, _ url.Values) (any, error) { return clock(p), nil }},
 	"balances":      {[]string{"merchant"}, getBalances},
 	"books":         {nil, getBooks},
+	"export":        {nil, func(p Platform, _ url.Values) (any, error) { return Export(p.Engine()), nil }},
 	"notifications": {[]string{"merchant", "order", "state", "limit"}, getNotifications},
 	"messages":      {[]string{"merchant", "order", "op", "limit"}, getMessages},
 	"sms":           {[]string{"mobile", "merchant", "order", "state", "limit"}, getSMS},
