@@ -244,6 +244,7 @@ func (o *options) introduce(w io.Writer, base string) {
 		{"console", "/console/"},
 		{"admin API", "/admin/"},
 		{"health", "/healthz"},
+		{"metrics", "/metrics"},
 	} {
 		fmt.Fprintf(t, "  %s\t%s\n", row[0], base+row[1])
 	}

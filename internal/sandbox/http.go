@@ -18,7 +18,10 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
-const healthPath = "/healthz"
+const (
+	healthPath  = "/healthz"
+	metricsPath = "/metrics"
+)
 
 // holdKey is where a request's context has the [notifier.Hold] of what it
 // causes.
@@ -61,6 +64,8 @@ func (s *Sandbox) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/":
 		s.pages.Index(w, console.Prefix, s.services)
+	case path == metricsPath:
+		s.serveMetrics(w)
 	case path == healthPath:
 		operator.ServeHealth(s, s.log, w, r, s.journal.Kept(), s.journal.Err())
 	case strings.HasPrefix(path, operator.AdminPrefix):

@@ -123,6 +123,7 @@ type Sandbox struct {
 	pages     *pages.Pages
 	notifier  *notifier.Notifier
 	messages  messages.Recorder
+	metrics   metrics
 	journal   *journal.Journal
 	faults    *fault.Machine
 	disturbed http.HandlerFunc // route, with faults
@@ -262,6 +263,7 @@ func (s *Sandbox) startNotifier(cfg Config) {
 		PerMerchant: cfg.NotifyWorkers, Waits: cfg.Backoff, After: cfg.NoticeAfter, Again: cfg.NoticeAgain,
 		Sent: s.recordNotice,
 		Changed: func(c notifier.Change) {
+			s.metrics.told(c)
 			s.journal.AddLazily(journal.Record{Delivery: &c})
 			s.feed.Touch(console.Notices)
 		},

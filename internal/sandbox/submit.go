@@ -30,6 +30,7 @@ func (s *Sandbox) record(req request, o opened) {
 	}
 	if o.refusal != nil {
 		m.Refusal = o.refusal.text
+		s.metrics.count("ips_sandbox_refusals_total{op=%q,code=%q}", req.op.Name, o.refusal.code)
 	}
 	s.messages.Add(m)
 }
@@ -190,6 +191,7 @@ func (s *Sandbox) answer(m *merchant, req request, res result, a engine.Answer) 
 }
 
 func (s *Sandbox) recordAnswer(req request, res result, signed bool) {
+	s.metrics.answered(res.op.Name, res.answer.Code)
 	s.messages.Add(messages.Message{
 		At: s.Now(), Direction: messages.Out, Via: req.via, Peer: req.peer, Fault: req.fault, Merchant: res.answer.Merchant, Op: res.op.Name,
 		Order: res.order, Code: res.answer.Code, Text: res.answer.Text, XML: res.answer.XML, Verified: signed,
