@@ -76,10 +76,10 @@ type listData[T any] struct {
 }
 
 // list shows what the filters of a list select.
-func list[T any](c *Console, w http.ResponseWriter, r *http.Request, p page, fields []filterField, find func(filterForm, pager) ([]T, int, int64)) {
+func list[T any](c *Console, w http.ResponseWriter, r *http.Request, p page, fields []filterField, dropped int64, find func(filterForm, pager) ([]T, int)) {
 	p.Version = c.version()
 	f, at := filters(r, fields...), newPager(r)
-	rows, total, dropped := find(f, at)
+	rows, total := find(f, at)
 	p.Data = listData[T]{f, at.of(total), rows, dropped}
 	c.show(w, http.StatusOK, p.Section, p)
 }
@@ -90,9 +90,8 @@ func typed(label string) filterField { return filterField{Name: "q", Label: labe
 func (c *Console) accounts(w http.ResponseWriter, r *http.Request) {
 	list(c, w, r, page{Title: "账户", Section: "accounts", Live: "state"},
 		[]filterField{c.merchantFilter(), typed("账号、姓名、邮箱或手机")},
-		func(f filterForm, at pager) ([]engine.AccountInfo, int, int64) {
-			rows, total := c.platform.Engine().NewestAccounts(engine.AccountFilter{Merchant: f.get("merchant"), Text: f.get("q")}, at.window())
-			return rows, total, 0
+		0, func(f filterForm, at pager) ([]engine.AccountInfo, int) {
+			return c.platform.Engine().NewestAccounts(engine.AccountFilter{Merchant: f.get("merchant"), Text: f.get("q")}, at.window())
 		})
 }
 
@@ -153,11 +152,10 @@ func (c *Console) bids(w http.ResponseWriter, r *http.Request) {
 	list(c, w, r, page{Title: "标的", Section: "bids", Live: "state"},
 		[]filterField{c.merchantFilter(), {Name: "status", Label: "状态 pBidStatus", Choices: labelled("bid", "1", "2", "3", "8", "9", "10")},
 			{Name: "borrower", Label: "借款人账号"}, typed("标的号、订单号、IPS 号或金额")},
-		func(f filterForm, at pager) ([]engine.BidInfo, int, int64) {
-			rows, total := c.platform.Engine().NewestBids(engine.BidFilter{
+		0, func(f filterForm, at pager) ([]engine.BidInfo, int) {
+			return c.platform.Engine().NewestBids(engine.BidFilter{
 				Merchant: f.get("merchant"), Status: f.get("status"), Borrower: f.get("borrower"), Text: f.get("q"),
 			}, at.window())
-			return rows, total, 0
 		})
 }
 
@@ -190,11 +188,10 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request) {
 		append([]filterField{c.merchantFilter(), operationFilter(),
 			{Name: "state", Label: "状态", Choices: labelled("order", "waiting", "held", "done", "partial", "failed")},
 			typed("号码、账号、标的、金额或说明")}, period()...),
-		func(f filterForm, at pager) ([]engine.OrderInfo, int, int64) {
-			rows, total := c.platform.Engine().NewestOrders(engine.OrderFilter{
+		0, func(f filterForm, at pager) ([]engine.OrderInfo, int) {
+			return c.platform.Engine().NewestOrders(engine.OrderFilter{
 				Merchant: f.get("merchant"), Op: f.get("op"), State: f.get("state"), Text: f.get("q"), Period: f.period(),
 			}, at.window())
-			return rows, total, 0
 		})
 }
 
@@ -339,21 +336,36 @@ func (c *Console) moments(info engine.OrderInfo, notices []notifier.Notification
 	return list
 }
 
-// orderDocument sends a document of an order as it is.
-func (c *Console) orderDocument(w http.ResponseWriter, r *http.Request) {
+// orderDocument is a document of an order.
+func (c *Console) orderDocument(r *http.Request) (string, bool) {
 	info, ok := c.orderOf(r)
+	if pathValue(r, "part") == "request" && ok {
+		m, kept := c.requestOf(info)
+		return masked(r, m.XML), kept
+	}
 	body := map[string]engine.Message{"answer": info.Answer.Body, "final": info.Final.Body}[pathValue(r, "part")]
-	if pathValue(r, "part") == "request" {
-		if m, kept := c.requestOf(info); kept && ok {
-			sendDocument(w, r, m.XML)
+	return masked(r, string(wire.WriteDocument(body))), len(body) > 0
+}
+
+// text sends a text just as it is, XML too: as XML a browser would run what a
+// stranger put into it.
+func (c *Console) text(find func(*http.Request) (string, bool)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		text, ok := find(r)
+		if !ok {
+			c.notFound(w, r)
 			return
 		}
+		wire.Send(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 	}
-	if !ok || len(body) == 0 {
-		c.notFound(w, r)
-		return
+}
+
+// masked is a document without people's data, unless they are asked for.
+func masked(r *http.Request, xml string) string {
+	if unmasked(r) {
+		return xml
 	}
-	sendDocument(w, r, string(wire.WriteDocument(body)))
+	return messages.Mask(xml)
 }
 
 // document is an XML document on a page.
@@ -396,24 +408,24 @@ func answerDocument(r *http.Request, a engine.Answer, part string) document {
 }
 
 func (c *Console) messages(w http.ResponseWriter, r *http.Request) {
+	all, dropped := c.platform.Unmasked(), int64(0)
+	if len(all) > 0 {
+		dropped = all[0].Seq - 1
+	}
 	list(c, w, r, page{Title: "报文", Section: "messages", Live: "messages"},
 		append([]filterField{c.merchantFilter(), operationFilter(),
 			{Name: "dir", Label: "方向", Choices: []choice{{string(messages.In), "收 in"}, {string(messages.Out), "发 out"}}},
 			{Name: "via", Label: "途径", Choices: labelled("via", "page", "return", "soap", "notify")},
 			{Name: "sign", Label: "签名", Choices: []choice{{"ok", "有效"}, {"bad", "无效"}}},
 			typed("订单号、返回码、说明或报文内容")}, period()...),
-		func(f filterForm, at pager) ([]messages.Message, int, int64) {
-			all, during, q := c.platform.Unmasked(), f.period(), f.get("q")
+		dropped, func(f filterForm, at pager) ([]messages.Message, int) {
+			during, q := f.period(), f.get("q")
 			rows, at := pageOf(all, at, func(m messages.Message) bool {
 				return selects(f.get("merchant"), m.Merchant) && selects(f.get("op"), m.Op) && selects(f.get("dir"), string(m.Direction)) &&
 					selects(f.get("via"), string(m.Via)) && during.Has(m.At) && mentions(m, q) &&
 					(f.get("sign") == "" || m.Verified == (f.get("sign") == "ok"))
 			})
-			dropped := int64(0)
-			if len(all) > 0 {
-				dropped = all[0].Seq - 1
-			}
-			return rows, at.Total, dropped
+			return rows, at.Total
 		})
 }
 
@@ -475,55 +487,33 @@ func (c *Console) orderPage(merchant, order, op, xml string) string {
 	return ""
 }
 
-func (c *Console) messageDocument(w http.ResponseWriter, r *http.Request) {
+func (c *Console) messageDocument(r *http.Request) (string, bool) {
 	m, ok := c.findMessage(r)
-	if !ok {
-		c.notFound(w, r)
-		return
-	}
-	sendDocument(w, r, m.XML)
+	return masked(r, m.XML), ok
 }
 
-// messageEnvelope sends the envelope of a request as it came, as a form.
-func (c *Console) messageEnvelope(w http.ResponseWriter, r *http.Request) {
-	m, ok := c.findMessage(r)
-	if !ok || len(m.Fields) == 0 {
-		c.notFound(w, r)
-		return
-	}
-	sendText(w, wire.EncodeForm(m.Fields...))
-}
-
-// sendText sends a text that a browser shows and never runs.
-func sendText(w http.ResponseWriter, text string) {
-	wire.Send(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
-}
-
-// sendDocument sends a document just as it is, but as plain text: as XML a
-// browser would run what a stranger put into it.
-func sendDocument(w http.ResponseWriter, r *http.Request, xml string) {
-	if !unmasked(r) {
-		xml = messages.Mask(xml)
-	}
-	sendText(w, xml)
+// messageEnvelope is the envelope of a request as it came, as a form.
+func (c *Console) messageEnvelope(r *http.Request) (string, bool) {
+	m, _ := c.findMessage(r)
+	return wire.EncodeForm(m.Fields...), len(m.Fields) > 0
 }
 
 func (c *Console) notifications(w http.ResponseWriter, r *http.Request) {
+	all, dropped := c.platform.Notifications(), int64(0)
+	if len(all) > 0 {
+		dropped = max(0, all[len(all)-1].Seq-int64(len(all)))
+	}
 	list(c, w, r, page{Title: "通知", Section: "notifications", Live: "notifications"},
 		append([]filterField{c.merchantFilter(), operationFilter(),
 			{Name: "state", Label: "状态", Choices: labelled("notice", "queued", "delivered", "abandoned", "dropped")},
 			typed("订单号、返回码、说明或地址")}, period()...),
-		func(f filterForm, at pager) ([]notifier.Notification, int, int64) {
-			all, during, q := c.platform.Notifications(), f.period(), f.get("q")
+		dropped, func(f filterForm, at pager) ([]notifier.Notification, int) {
+			during, q := f.period(), f.get("q")
 			rows, at := pageOf(all, at, func(n notifier.Notification) bool {
 				return selects(f.get("merchant"), n.Merchant) && selects(f.get("op"), n.Op) && selects(f.get("state"), string(n.State)) &&
 					during.Has(n.Queued) && tells(n, q)
 			})
-			dropped := int64(0)
-			if len(all) > 0 {
-				dropped = max(0, all[len(all)-1].Seq-int64(len(all)))
-			}
-			return rows, at.Total, dropped
+			return rows, at.Total
 		})
 }
 
@@ -572,24 +562,16 @@ func (c *Console) notification(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (c *Console) notificationDocument(w http.ResponseWriter, r *http.Request) {
+func (c *Console) notificationDocument(r *http.Request) (string, bool) {
 	n, ok := c.findPosting(r)
-	if !ok {
-		c.notFound(w, r)
-		return
-	}
-	sendDocument(w, r, n.xml)
+	return masked(r, n.xml), ok
 }
 
 // notificationReplay is a script that posts a notification once more from
 // wherever it is run.
-func (c *Console) notificationReplay(w http.ResponseWriter, r *http.Request) {
+func (c *Console) notificationReplay(r *http.Request) (string, bool) {
 	n, ok := c.findPosting(r)
-	if !ok {
-		c.notFound(w, r)
-		return
-	}
-	sendText(w, curlCommand(n.URL, n.form)+"\n")
+	return curlCommand(n.URL, n.form) + "\n", ok
 }
 
 func (c *Console) journal(w http.ResponseWriter, r *http.Request) {
@@ -598,12 +580,11 @@ func (c *Console) journal(w http.ResponseWriter, r *http.Request) {
 	list(c, w, r, page{Title: "分录", Section: "journal", Live: "state"},
 		append([]filterField{c.merchantFilter(), operations, {Name: "account", Label: "账号"}, {Name: "bid", Label: "标的号 pBidNo"},
 			{Name: "order", Label: "订单号 pMerBillNo"}, typed("号码、摘要或金额")}, period()...),
-		func(f filterForm, at pager) ([]engine.JournalEntry, int, int64) {
-			rows, total := c.platform.Engine().NewestEntries(engine.JournalFilter{
+		0, func(f filterForm, at pager) ([]engine.JournalEntry, int) {
+			return c.platform.Engine().NewestEntries(engine.JournalFilter{
 				Merchant: f.get("merchant"), Operation: f.get("op"), Account: f.get("account"), Bid: f.get("bid"), Order: f.get("order"),
 				Text: f.get("q"), Period: f.period(), Offset: at.skip(), Limit: at.limit,
 			})
-			return rows, total, 0
 		})
 }
 

@@ -312,7 +312,10 @@ var (
 func (s *submission) order(state orderState, now time.Time) *order {
 	o := &order{
 		op: s.op, merchant: s.merchant, key: s.key(), print: s.print(), trade: s.trade(), at: now, state: state,
-		notify: s.get("pS2SUrl"), bid: s.get("pBidNo"),
+		notify: s.get("pS2SUrl"),
+	}
+	if s.op.name != "doDwTrade" { // a withdrawal's is anything
+		o.bid = s.get("pBidNo")
 	}
 	for _, f := range s.faults {
 		o.faults = append(o.faults, f.Name)

@@ -68,6 +68,17 @@ type Input interface {
 	Value(name string) string
 }
 
+// told is an action that is told something; nothing else may be said.
+func told[T any](do func(p Platform, in Input, what T) (any, error)) Action {
+	return func(p Platform, in Input) (any, error) {
+		var what T
+		if err := in.Read(&what); err != nil {
+			return nil, err
+		}
+		return do(p, in, what)
+	}
+}
+
 // Action does something and says what there is to say about it.
 type Action func(p Platform, in Input) (any, error)
 
@@ -88,112 +99,78 @@ var actions = map[string]Action{
 		}
 		return nil, p.LiftFault(id)
 	},
-	"release": func(p Platform, in Input) (any, error) {
-		var r struct {
-			Merchant string `json:"merchant"`
-			Op       string `json:"op"`
-		}
-		if err := in.Read(&r); err != nil {
-			return nil, err
-		}
+	"release": told(func(p Platform, _ Input, r struct {
+		Merchant string `json:"merchant"`
+		Op       string `json:"op"`
+	}) (any, error) {
 		return nil, p.Release(r.Merchant, r.Op)
-	},
-	"reset": func(p Platform, in Input) (any, error) {
-		if err := in.Read(&struct{}{}); err != nil {
-			return nil, err
-		}
-		return nil, p.Reset()
-	},
-	"clock/advance": func(p Platform, in Input) (any, error) {
-		var c struct {
-			By string `json:"by"`
-		}
-		if err := in.Read(&c); err != nil {
-			return nil, err
-		}
+	}),
+	"reset": told(func(p Platform, _ Input, _ struct{}) (any, error) { return nil, p.Reset() }),
+	"clock/advance": told(func(p Platform, _ Input, c struct {
+		By string `json:"by"`
+	}) (any, error) {
 		by, err := duration("by", c.By)
 		if err == nil {
 			err = p.Advance(by)
 		}
 		return clock(p), err
-	},
-	"deposit": func(p Platform, in Input) (any, error) {
-		var d struct {
-			Merchant string `json:"merchant"`
-			Account  string `json:"account"`
-			Fen      int64  `json:"fen"`
-			Yuan     string `json:"yuan"` // in place of fen
-		}
-		err := in.Read(&d)
-		if err == nil && d.Yuan != "" {
-			d.Fen, err = parseYuan(d.Yuan)
-		}
-		if err != nil {
-			return nil, err
+	}),
+	"deposit": told(func(p Platform, _ Input, d struct {
+		Merchant string `json:"merchant"`
+		Account  string `json:"account"`
+		Fen      int64  `json:"fen"`
+		Yuan     string `json:"yuan"` // in place of fen
+	}) (any, error) {
+		if d.Yuan != "" {
+			var err error
+			if d.Fen, err = parseYuan(d.Yuan); err != nil {
+				return nil, err
+			}
 		}
 		return nil, p.Deposit(d.Merchant, d.Account, d.Fen)
-	},
-	"mode": func(p Platform, in Input) (any, error) {
-		var m struct {
-			Merchant string `json:"merchant"`
-			Account  string `json:"account"`
-			Mode     string `json:"mode"`
-		}
-		if err := in.Read(&m); err != nil {
-			return nil, err
-		}
+	}),
+	"mode": told(func(p Platform, _ Input, m struct {
+		Merchant string `json:"merchant"`
+		Account  string `json:"account"`
+		Mode     string `json:"mode"`
+	}) (any, error) {
 		if m.Mode != "auto" && m.Mode != "manual" {
 			return nil, engine.Wrong("mode: want auto or manual, got %q", "确认方式须为 auto 或 manual，现为 %q", m.Mode)
 		}
 		return nil, p.SetAuto(m.Merchant, m.Account, m.Mode == "auto")
-	},
-	"mandate": func(p Platform, in Input) (any, error) {
-		var m struct {
-			Merchant string `json:"merchant"`
-			Account  string `json:"account"`
-			Signed   *bool  `json:"signed"`
-		}
-		if err := in.Read(&m); err != nil {
-			return nil, err
-		}
+	}),
+	"mandate": told(func(p Platform, _ Input, m struct {
+		Merchant string `json:"merchant"`
+		Account  string `json:"account"`
+		Signed   *bool  `json:"signed"`
+	}) (any, error) {
 		if m.Signed == nil {
 			return nil, engine.Wrong("signed: want true or false, got nothing", "没有说明是签署还是撤销")
 		}
 		return nil, p.Mandate(m.Merchant, m.Account, *m.Signed)
-	},
-	"oldbids": func(p Platform, in Input) (any, error) {
-		var b OldBid
-		if err := in.Read(&b); err != nil {
-			return nil, err
-		}
+	}),
+	"oldbids": told(func(p Platform, _ Input, b OldBid) (any, error) {
 		bid, err := b.Read()
 		if err != nil {
 			return nil, err
 		}
 		return nil, p.SeedOldBid(b.Merchant, bid)
-	},
-	"notifications/{seq}/resend": func(p Platform, in Input) (any, error) {
+	}),
+	"notifications/{seq}/resend": told(func(p Platform, in Input, _ struct{}) (any, error) {
 		seq, err := number(in, "seq")
-		if err == nil {
-			err = in.Read(&struct{}{})
-		}
 		if err != nil {
 			return nil, err
 		}
 		return nil, p.Resend(seq)
-	},
-	"sms/{id}": func(p Platform, in Input) (any, error) {
-		var r struct {
-			Yes *bool `json:"yes"`
-		}
-		if err := in.Read(&r); err != nil {
-			return nil, err
-		}
+	}),
+	"sms/{id}": told(func(p Platform, in Input, r struct {
+		Yes *bool `json:"yes"`
+	}) (any, error) {
 		if r.Yes == nil {
 			return nil, engine.Wrong("yes: want true or false, got nothing", "没有说明是同意还是拒绝")
 		}
 		return nil, p.ReplySMS(in.Value("id"), *r.Yes)
-	},
+	}),
 }
 
 // readFault reads a fault whose delay is written as Go writes it.
