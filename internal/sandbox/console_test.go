@@ -947,3 +947,63 @@ func balanceOf(t *testing.T, s *sandbox.Sandbox, account string) engine.Balance 
 	require.True(t, ok)
 	return b
 }
+
+// A loan with many claims, and a batch with many rows of which some fail, fit on
+// pages that a browser bears, and nothing of them is out of reach.
+func TestConsoleBearsManyRows(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	const n = 300
+	require.NoError(t, l.Deposit("808801", l.investor, 100_000_00))
+	fields := func(order string) engine.Message {
+		return engine.Message{
+			{Name: "pMerBillNo", Value: order}, {Name: "pBidNo", Value: "MANY"}, {Name: "pS2SUrl", Value: l.shop.URL + "/notify"},
+			{Name: "pWebUrl", Value: "http://shop.example.com/back"}, {Name: "pIdentNo", Value: "110101199001010001"},
+			{Name: "pRealName", Value: "张三"}, {Name: "pIpsAcctNo", Value: l.borrower}, {Name: "pAcctType", Value: "1"},
+		}
+	}
+	submit := func(op string, m engine.Message, pairs ...string) engine.Outcome {
+		for i := 0; i < len(pairs); i += 2 {
+			m = append(engine.Message{{Name: pairs[i], Value: pairs[i+1]}}, m...)
+		}
+		out, err := l.Do(t.Context(), engine.Command{Kind: engine.KindSubmit, Merchant: "808801", Op: op, Message: m})
+		require.NoError(t, err)
+		return out
+	}
+	out := submit("registerSubject", fields("M0"), "pRegDate", "20141124", "pLendAmt", "3000.00", "pGuaranteesAmt", "0.00",
+		"pTrdLendRate", "12.00", "pTrdCycleType", "3", "pTrdCycleValue", "12", "pLendPurpose", "买车", "pRepayMode", "1",
+		"pOperationType", "1", "pLendFee", "0.00")
+	require.Equal(t, "MG02500F", out.Answer.Code, out.Answer.Text)
+	var rows []engine.Message
+	for i := range n {
+		order := fmt.Sprintf("C%06d", i)
+		out = submit("registerCreditor", fields(order), "pMerDate", "20141124", "pContractNo", "CON", "pRegType", "1", "pAuthAmt", "10.00",
+			"pTrdAmt", "10.00", "pFee", "0.00", "pAccount", l.investor, "pUse", "买车", "pIdentNo", "110101199001010002", "pRealName", "李四")
+		require.Equal(t, "MG00000F", out.Answer.Code, out.Answer.Text)
+		rows = append(rows, engine.Message{
+			{Name: "pOriMerBillNo", Value: order}, {Name: "pTrdAmt", Value: "10.00"}, {Name: "pFAcctType", Value: "1"},
+			{Name: "pFIpsAcctNo", Value: l.investor}, {Name: "pFTrdFee", Value: "0.00"}, {Name: "pTAcctType", Value: "1"},
+			{Name: "pTIpsAcctNo", Value: l.borrower}, {Name: "pTTrdFee", Value: "0.00"},
+		})
+	}
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "row", Op: "Transfer", Row: 250}))
+	transfer := append(fields("T1"), engine.Field{Name: "pDetails", Rows: rows})
+	out = submit("Transfer", transfer, "pDate", "20141124", "pTransferType", "1", "pTransferMode", "1")
+	require.Equal(t, "MG00008F", out.Answer.Code, out.Answer.Text)
+	l.delivered()
+
+	for _, path := range []string{"/console/bids/808801/MANY", "/console/orders/808801/T1", "/console/orders", "/console/"} {
+		assert.Less(t, len(l.do(http.MethodGet, path, "", "").body), 200<<10, path)
+	}
+	bid := l.console("/console/bids/808801/MANY")
+	assert.Contains(t, bid.text, "共 300 条，第 1 / 6 页")
+	assert.Contains(t, bid.text, "C000299")
+	assert.Contains(t, l.console("/console/bids/808801/MANY?page=6").text, "C000000")
+	s := l.console("/console/orders/808801/T1")
+	assert.Contains(t, s.text, "部分失败 partial ⚡ 批量中一行失败")
+	assert.Contains(t, s.text, "250 转账失败，明细处理失败，行号(250)，错误码MG09099F")
+	assert.Contains(t, s.text, "失败的明细 1 / 300 行")
+	assert.Len(t, l.console("/console/orders?state=partial").rows(), 1)
+	whole := l.do(http.MethodGet, "/console/orders/808801/T1/final", "", "").body
+	assert.Equal(t, n, strings.Count(whole, "<pRow>"))
+}
