@@ -282,7 +282,7 @@ func part(s string) string {
 func (b *Book) consoleDecide(w http.ResponseWriter, r *http.Request, who func(*http.Request) (string, bool)) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	name, _ := who(r)
-	d := Decision{Verdict: Verdict(r.PostFormValue("verdict")), Who: name, Why: r.PostFormValue("why")}
+	d := Decision{Verdict: Verdict(r.PostFormValue("verdict")), Who: name, Why: r.PostFormValue("why"), Number: strings.TrimSpace(r.PostFormValue("number"))}
 	for _, text := range strings.FieldsFunc(r.PostFormValue("failed"), func(c rune) bool { return strings.ContainsRune(" ,，、", c) }) {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {

@@ -115,6 +115,12 @@ func TestClosingWaits(t *testing.T) {
 		s.advance(59 * time.Minute)
 		s.do(b)
 		s.is(o, orders.StateRecorded) // found nowhere, once
+		s.advance(-time.Minute - 30*time.Second)
+		_, err = s.db.Exec("UPDATE ips_order SET due_us = 1, notfound_us = notfound_us - 600000000")
+		require.NoError(t, err)
+		s.do(b)
+		s.is(o, orders.StateRecorded) // twice, and the page may still be open
+		s.advance(time.Minute + 30*time.Second)
 		s.advance(61 * time.Second)
 		s.do(b)
 		s.is(o, orders.StateClosed)
@@ -285,5 +291,88 @@ func TestFailureOfWhatHasMovedOut(t *testing.T) {
 			assert.Equal(t, http.StatusOK, post(s.client, b.Hear, ips.OpAutoBid, s.ips.notice(o.OrderNo)))
 		}
 		assert.Equal(t, []string{"contradiction"}, s.kinds())
+	})
+}
+
+// An effect that panics is an effect that fails.
+func TestEffectPanics(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		orders.Done(s.book, func(context.Context, *sql.Tx, orders.Order, ips.AutoBidRequest, *ips.CreditorResponse) error {
+			panic("out of paper")
+		})
+		o := s.record(s.book, autoBid(10*ips.Yuan))
+		_, err := s.book.Send(bg(), o)
+		require.ErrorContains(t, err, "panic: out of paper")
+		s.is(o, orders.StateUnknown)
+		assert.Equal(t, []string{"effect"}, s.kinds())
+	})
+}
+
+// What a person decides of an order that was given up is late, and it can only have
+// been done.
+func TestDecisionsOfWhatHasEnded(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.effects(s.book)
+		orders.Refused(b, func(context.Context, *sql.Tx, orders.Order, ips.RechargeRequest, *ips.Error) (orders.After, error) {
+			return orders.Released, nil
+		})
+		s.ips.fates = func(string, string, int) fate { return refused }
+		o := s.record(b, recharge(10*ips.Yuan))
+		form, err := b.Form(bg(), o)
+		require.NoError(t, err)
+		require.NoError(t, bring(s.client, b.Hear, ips.OpRecharge, s.ips.carry(form)))
+		s.ips.finish(o.OrderNo, ips.TradeDone)
+		assert.Equal(t, http.StatusOK, post(s.client, b.Hear, ips.OpRecharge, s.ips.notice(o.OrderNo)))
+		require.Equal(t, []string{"late"}, s.kinds())
+		matter := s.matters()[0].Key
+		for _, v := range []orders.Verdict{orders.IsRefused, orders.SendAgain} {
+			require.ErrorIs(t, b.Decide(bg(), matter, orders.Decision{Verdict: v, Who: "王五", Why: "对账单"}), orders.ErrEnded)
+		}
+		before, err := b.Order(bg(), o.Key)
+		require.NoError(t, err)
+		s.advance(time.Hour)
+		require.NoError(t, b.Decide(bg(), matter, orders.Decision{Verdict: orders.IsDone, Who: "王五", Why: "对账单"}))
+		now, err := b.Order(bg(), o.Key)
+		require.NoError(t, err)
+		assert.Equal(t, orders.StateDone, now.State)
+		assert.True(t, now.Late)
+		assert.True(t, now.Ended.After(before.Ended))
+		assert.Equal(t, 10*ips.Yuan, s.balance(account))
+	})
+}
+
+// The rows that are carried may get another day, and must be the same rows.
+func TestCarryWithChange(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.book
+		var kept ips.Response
+		orders.Done(b, func(_ context.Context, _ *sql.Tx, _ orders.Order, _ ips.TransferRequest, a *ips.TransferResponse) error {
+			kept = a
+			return nil
+		})
+		first := release(3)
+		first.OrderNo = "REL1"
+		s.ips.failRow["REL1"] = 1
+		o, err := b.Send(bg(), s.record(b, first))
+		require.NoError(t, err)
+		day := ips.NewDate(2031, 5, 6)
+		carry := func(change func(ips.TransferRequest) ips.TransferRequest) (next orders.Order, err error) {
+			err = inTx(bg(), s.db, func(tx *sql.Tx) (err error) {
+				next, err = b.Carry(bg(), tx, o, kept, func(q ips.Request) ips.Request { return change(q.(ips.TransferRequest)) })
+				return err
+			})
+			return next, err
+		}
+		_, err = carry(func(q ips.TransferRequest) ips.TransferRequest { q.Rows = first.Rows; return q })
+		require.ErrorContains(t, err, "other rows")
+		next, err := carry(func(q ips.TransferRequest) ips.TransferRequest { q.Date = day; return q })
+		require.NoError(t, err)
+		got := next.Request.(ips.TransferRequest)
+		assert.Equal(t, day, got.Date)
+		assert.Equal(t, "C001", got.Rows[0].OriginalOrderNo)
+		_, err = b.Carry(bg(), s.db, o, kept, nil)
+		require.ErrorContains(t, err, "wants a transaction")
+		_, err = b.Carry(bg(), nil, o, kept, nil)
+		require.ErrorContains(t, err, "wants a transaction")
 	})
 }
