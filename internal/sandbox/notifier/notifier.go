@@ -186,11 +186,12 @@ type delivery struct {
 	notice   Notification
 	answer   wire.Envelope
 	faults   Faults
-	failures int         // since it was last queued
-	again    int         // how often it is still to be told when it was answered
-	held     bool        // the answer that caused it is not written
-	due      time.Time   // while it waits for its next attempt
-	timer    *time.Timer // likewise
+	failures int           // since it was last queued
+	again    int           // how often it is still to be told when it was answered
+	held     bool          // the answer that caused it is not written
+	ahead    time.Duration // by which the clock was advanced meanwhile
+	due      time.Time     // while it waits for its next attempt
+	timer    *time.Timer   // likewise
 }
 
 func (n *Notifier) delivery(p Post, state State) *delivery {
@@ -279,7 +280,7 @@ func (n *Notifier) Queue(p Post) {
 		if d.faults.First {
 			after = 0
 		}
-		n.wait(d, after+d.faults.Delay)
+		n.wait(d, max(after+d.faults.Delay-d.ahead, 0))
 	})
 }
 
@@ -397,9 +398,12 @@ func (n *Notifier) Hurry(by time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, d := range n.history { // in order, so that tests see the same order
-		if n.waiting[d] {
+		switch {
+		case n.waiting[d]:
 			d.timer.Stop()
 			n.wait(d, max(time.Until(d.due)-by, 0))
+		case d.held:
+			d.ahead += by
 		}
 	}
 }
