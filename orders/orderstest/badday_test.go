@@ -112,7 +112,7 @@ func (m *market) week() {
 		p := m.start()
 		alive := p.act(func() { _ = p.book.Do(bg()) })
 		if n < 6 && alive {
-			open, err := m.book.OpenOrders(bg(), 100_000)
+			open, err := m.book.OpenOrders(bg(), orders.Order{}, 100_000)
 			require.NoError(m.t, err)
 			for _, o := range open {
 				if info, _ := o.Operation.Info(); info.Transport == ips.Redirect && m.chance(20) && alive {
