@@ -683,33 +683,35 @@ func Example_cookbookPart() {
 
 // Two merchants in one program: a client each, and a path each.
 func Example_cookbookTwoMerchants() {
-	s := ipstest.Start(ipstest.WithSecondMerchant())
-	defer s.Close()
 	mux := http.NewServeMux()
-	site := httptest.NewServer(mux)
-	defer site.Close()
-	in := func(code string) ips.Inbound {
-		return ips.Inbound{Hear: func(_ context.Context, resp ips.Response) error {
-			fmt.Println(code, resp.Base().MerchantCode, resp.Base().Operation)
-			return nil
-		}}
-	}
-
-	shared := &http.Client{Transport: http.DefaultTransport} // their connections; the transport of your own
-	clients := map[string]*ips.Client{}
-	for _, cfg := range []ips.Config{s.Config(), s.Second().Config()} {
-		path := "/ips/" + cfg.MerchantCode + "/notify"
-		cfg.NotifyURL = site.URL + path
-		client, err := ips.NewClient(cfg, ips.WithHTTPClient(shared))
-		if err != nil {
-			log.Fatal(err)
+	s := ipstest.Start(ipstest.WithSecondMerchant(), ipstest.WithHandler(mux))
+	defer s.Close()
+	ctx := context.Background()
+	configs := map[string]ips.Config{"808801": s.Config(), "808802": s.Second().Config()}
+	in := ips.Inbound{Hear: func(_ context.Context, answer ips.Response) error {
+		if answer.Base().Via == ips.ServerToServer {
+			fmt.Println(answer.Base().MerchantCode, answer.Base().Operation)
 		}
-		mux.Handle(path+"/", client.NotifyHandler(in(cfg.MerchantCode)))
-		clients[cfg.MerchantCode] = client
-	}
+		return nil
+	}}
 
+	merchants, err := ips.NewMerchants(func(_ context.Context, code string) (ips.Config, error) {
+		cfg, ok := configs[code] // your database, or your key server
+		if !ok {
+			return cfg, ips.ErrMerchant
+		}
+		return cfg, nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/ips/notify/", merchants.NotifyHandler(in)) // of all of them
+	client, err := merchants.Client(ctx, "808802")          // each time anew
+	if err != nil {
+		log.Fatal(err)
+	}
 	p := s.Second().Person(0)
-	form, err := clients["808802"].SignAutoRepay(ips.SignAutoRepayRequest{
+	form, err := client.SignAutoRepay(ips.SignAutoRepayRequest{
 		OrderNo: "S1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 		ValidUnit: ips.PeriodUnlimited,
 	})
@@ -718,7 +720,7 @@ func Example_cookbookTwoMerchants() {
 	}
 	s.Second().Carry(form)
 	s.WaitIdle()
-	// Output: 808802 808802 sign-auto-repay
+	// Output: 808802 sign-auto-repay
 }
 
 // The addresses of the old program, which stay as they are.

@@ -23,6 +23,21 @@ type options struct {
 	oldBid func(bidNo string) bool
 }
 
+// applied are the options that opts set, and what is wrong with any of them.
+func applied(opts []Option) (o options, err error) {
+	var errs []error
+	for i, opt := range opts {
+		if opt == nil {
+			errs = append(errs, fmt.Errorf("option %d is nil", i+1))
+		} else if err := opt(&o); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return o, errors.Join(errs...)
+}
+
+func (o *options) maxInbound() int64 { return cmp.Or(o.limits.Inbound, 8<<20) }
+
 // WithHTTPClient sends through a copy of hc, e.g. for a proxy or a custom root
 // certificate. The copy never follows redirects. Give many clients the same hc
 // and they share its connections: a client without one opens its own.
@@ -169,13 +184,9 @@ func NewClient(cfg Config, opts ...Option) (*Client, error) {
 	if err != nil {
 		errs = append(errs, err)
 	}
-	var o options
-	for i, opt := range opts {
-		if opt == nil {
-			errs = append(errs, fmt.Errorf("option %d is nil", i+1))
-		} else if err := opt(&o); err != nil {
-			errs = append(errs, err)
-		}
+	o, err := applied(opts)
+	if err != nil {
+		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("ips: invalid configuration: %w", errors.Join(errs...))
@@ -192,7 +203,7 @@ func NewClient(cfg Config, opts ...Option) (*Client, error) {
 		wire:       wire{http: withoutRedirects(o.http), timeout: cmp.Or(o.time, 30*time.Second), maxAnswer: cmp.Or(o.limits.Answer, 16<<20), namespace: env.Namespace},
 		watch:      o.watch,
 		retry:      retrier{RetryPolicy: o.retry},
-		maxInbound: cmp.Or(o.limits.Inbound, 8<<20),
+		maxInbound: o.maxInbound(),
 		oldBid:     o.oldBid,
 		known:      catalogue,
 	}, nil

@@ -59,7 +59,8 @@ type Reply struct {
 	// The elements of rows carry their path, e.g. "pDetails/pRow[2]/pNew".
 	Extra []Element
 
-	said []codec.Element // the document's own elements, for Compare
+	said   []codec.Element // the document's own elements, for Compare
+	former bool            // it was made with the former keys
 }
 
 // Element is one element of a document: its wire name and its text.

@@ -82,13 +82,14 @@ func TestVectors(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, v.Plaintext, string(plain))
 
-			document, err := s.open(answer{v.MerCode, v.ErrCode, v.ErrMsg, out.body, v.ResponseSign})
+			document, former, err := s.open(answer{v.MerCode, v.ErrCode, v.ErrMsg, out.body, v.ResponseSign})
 			if v.Name == "one-byte" { // verifies and decrypts, and is no document
 				require.ErrorIs(t, err, ErrMalformed)
 				return
 			}
 			require.NoError(t, err)
 			assert.Equal(t, v.Plaintext, document)
+			assert.False(t, former)
 		})
 	}
 }

@@ -149,6 +149,7 @@ type plannedField struct {
 	broken func(value reflect.Value) *brokenRule // the first rule that the value breaks, nil for none
 	shown  func(text string) string              // the value as an error may show it
 	url    bool
+	secret bool
 	rows   *plan // of each row
 	most   int   // rows
 }
@@ -183,7 +184,7 @@ func planOf(t reflect.Type) *plan {
 		case f.Row != "":
 			p.fields = append(p.fields, plannedField{Field: f, rows: planOf(f.Type.Elem()), most: rules.number("rows")})
 		default:
-			p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown(), url: rules.has("url")})
+			p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown(), url: rules.has("url"), secret: rules.has("secret")})
 		}
 	}
 	got, _ := plans.LoadOrStore(t, p)
