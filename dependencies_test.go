@@ -67,7 +67,10 @@ func TestDependencies(t *testing.T) {
 
 	files, err := filepath.Glob("examples/*/go.mod")
 	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	contrib, err := filepath.Glob("contrib/*/go.mod")
+	require.NoError(t, err)
+	require.NotEmpty(t, contrib)
+	files = append(files, contrib...)
 	for _, file := range append(files, "go.mod") {
 		section := filepath.ToSlash(filepath.Dir(file))
 		want, got := required(t, file), listed[section]
