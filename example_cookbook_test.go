@@ -1,15 +1,18 @@
 package ips_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -268,6 +271,86 @@ func Example_cookbookFaults() {
 	// R2 done
 	// R3 recorded
 	// R3 done 2000.00
+}
+
+// Answers without a server.
+func Example_cookbookWithoutServer() {
+	cfg := ipstest.OfflineConfig()
+	client, err := ips.NewClient(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	req := ips.RechargeRequest{OrderNo: "R1", Account: "4021000000000001", Amount: 500 * ips.Yuan}
+	h := client.NotifyHandler(ips.Inbound{Hear: func(_ context.Context, answer ips.Response) error {
+		if len(ips.Compare(req, answer)) > 0 {
+			return errors.New("not what was ordered")
+		}
+		return nil
+	}})
+
+	answer := ipstest.AnswerTo(req).(*ips.RechargeResponse) // a success, as it was asked for
+	fmt.Println(ipstest.Post(h, "/ips/notify/recharge", cfg, answer).StatusCode)
+	answer.Amount += ips.Yuan
+	fmt.Println(ipstest.Post(h, "/ips/notify/recharge", cfg, answer).StatusCode)
+	// Output:
+	// 200
+	// 500
+}
+
+// tape records what IPS answered, and plays it.
+type tape struct {
+	record  http.RoundTripper // nil to play
+	answers map[string][]byte // by address and body
+}
+
+func (t tape) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(sent))
+	key := r.URL.Path + " " + string(sent)
+	if t.record != nil {
+		resp, err := t.record.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		if t.answers[key], err = httputil.DumpResponse(resp, true); err != nil {
+			return nil, err
+		}
+	}
+	if t.answers[key] == nil {
+		return nil, errors.New("not on the tape")
+	}
+	return http.ReadResponse(bufio.NewReader(bytes.NewReader(t.answers[key])), r)
+}
+
+func Example_cookbookTape() {
+	s, ctx := ipstest.Start(), context.Background()
+	p := s.Person(500 * ips.Yuan)
+	answers := map[string][]byte{} // keep them in testdata/, as JSON
+
+	recorded, err := ips.NewClient(s.Config(), ips.WithHTTPClient(&http.Client{Transport: tape{http.DefaultTransport, answers}}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := recorded.QueryBalance(ctx, p.Account); err != nil {
+		log.Fatal(err)
+	}
+	s.Close()
+
+	played, err := ips.NewClient(s.Config(), ips.WithHTTPClient(&http.Client{Transport: tape{nil, answers}}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	balance, err := played.QueryBalance(ctx, p.Account)
+	fmt.Println(balance.Available, err)
+	_, err = played.QueryBanks(ctx)
+	fmt.Println(err != nil)
+	// Output:
+	// 500.00 <nil>
+	// true
 }
 
 // Users who do not do what they should.
