@@ -48,9 +48,9 @@ func NewForm(req ips.Request) *ips.Form {
 // The answer is made by the SDK's own descriptions, and not by the rules of a
 // platform: nothing of it says what IPS would do. That the sandbox does.
 func AnswerTo(req ips.Request) ips.Response {
-	info, ok := req.Name().Info()
+	info, ok := ips.OperationOf(req).Info()
 	if !ok || info.Transport == ips.QueryService {
-		panic(fmt.Sprintf("ipstest: AnswerTo: %s has no answer that comes by itself", req.Name()))
+		panic(fmt.Sprintf("ipstest: AnswerTo: %s has no answer that comes by itself", ips.OperationOf(req)))
 	}
 	answer, err := ips.UnmarshalResponse(info.Operation, []byte("{}"))
 	if err == nil {

@@ -347,9 +347,11 @@ type flight struct {
 	waiting int
 }
 
-func (f *flights) enter(ctx context.Context, key string) (leave func(), err error) {
+// enter waits for its turn; waited says that another's came before.
+func (f *flights) enter(ctx context.Context, key string) (leave func(), waited bool, err error) {
 	f.mu.Lock()
 	one := f.under[key]
+	waited = one != nil
 	if one == nil {
 		one = &flight{turn: make(chan struct{}, 1)}
 		f.under[key] = one
@@ -365,10 +367,10 @@ func (f *flights) enter(ctx context.Context, key string) (leave func(), err erro
 	}
 	select {
 	case one.turn <- struct{}{}:
-		return func() { <-one.turn; gone() }, nil
+		return func() { <-one.turn; gone() }, waited, nil
 	case <-ctx.Done():
 		gone()
-		return nil, ctx.Err()
+		return nil, waited, ctx.Err()
 	}
 }
 

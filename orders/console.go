@@ -22,18 +22,23 @@ import (
 var consoleText string
 
 var consolePage = template.Must(template.New("console").Funcs(template.FuncMap{
-	"clock": func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.In(ips.China).Format("2006-01-02 15:04:05")
-	},
-	"state": func(s State) string {
-		return map[State]string{StateRecorded: "已登记", StateSending: "发送中", StateUnknown: "结果未知", StatePending: "处理中", StateRowsDue: "待明细",
-			StateDone: "成功", StateRefused: "被拒绝", StateClosed: "已关闭"}[s]
-	},
+	"clock":     clock,
+	"state":     stateText,
 	"operation": func(op ips.Operation) string { info, _ := op.Info(); return info.Chinese },
 }).Parse(consoleText))
+
+// clock is a time as people of the merchant read it.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(ips.China).Format("2006-01-02 15:04:05")
+}
+
+func stateText(s State) string {
+	return map[State]string{StateRecorded: "已登记", StateSending: "发送中", StateUnknown: "结果未知", StatePending: "处理中", StateRowsDue: "待明细",
+		StateDone: "成功", StateRefused: "被拒绝", StateClosed: "已关闭"}[s]
+}
 
 // Console shows the book to the merchant's staff, in Chinese: what a person must
 // decide, and the form to decide it; open orders by age; an order with its

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -114,31 +115,35 @@ func (b *Book) Hear(ctx context.Context, answer ips.Response) error {
 	if o == nil {
 		return b.stranger(ctx, begin, h)
 	}
-	if copied(o, known) {
+	if copied(o, h, known) {
 		return nil
 	}
-	leave, err := b.flights.enter(ctx, o.key)
+	leave, waited, err := b.flights.enter(ctx, o.key)
 	if err != nil {
 		return fmt.Errorf("orders: hear: %w", err)
 	}
 	defer leave()
-	if o, known, err = b.lookUp(ctx, begin, h.digest); err != nil || o == nil {
-		return fmt.Errorf("orders: hear: %w", errors.Join(err, ErrUnrecorded))
-	}
-	if copied(o, known) {
-		return nil
+	if waited {
+		if o, known, err = b.lookUp(ctx, begin, h.digest); err != nil || o == nil {
+			return fmt.Errorf("orders: hear: %w", errors.Join(err, ErrUnrecorded))
+		}
+		if copied(o, h, known) {
+			return nil
+		}
 	}
 	_, err = b.hearOne(ctx, o.key, "", h)
 	return err
 }
 
 // copied reports whether an answer that is kept needs no more.
-func copied(o *row, known verdict) bool {
+func copied(o *row, h *heard, known verdict) bool {
 	switch known {
 	case "", waiting:
 		return false
 	case wrong, contradiction:
 		return o.state.Ended()
+	case overtaken: // it came by a way that settles less than a notification
+		return o.state.Ended() || h.base.Via != ips.ServerToServer
 	}
 	return true
 }
@@ -188,6 +193,10 @@ func (b *Book) hear(ctx context.Context, key, lease string, answer ips.Response)
 	return b.hearOne(ctx, key, lease, h)
 }
 
+// heardOf begins the event of an answer that was heard before; a new one is kept
+// with all that an event would say.
+const heardOf = "heard "
+
 // hearOne carries an order further by an answer.
 func (b *Book) hearOne(ctx context.Context, key, lease string, h *heard) (Order, error) {
 	var req ips.Request
@@ -206,7 +215,7 @@ func (b *Book) hearOne(ctx context.Context, key, lease string, h *heard) (Order,
 			return err
 		}
 	}
-	what := "heard " + h.says
+	what := heardOf + h.says
 	o, err := b.change(ctx, key, what, "", h.base.Via.String(), f(true))
 	var failed *effectError
 	if errors.As(err, &failed) {
@@ -230,9 +239,14 @@ func (b *Book) hearOne(ctx context.Context, key, lease string, h *heard) (Order,
 // said is an error about the answer, which is kept all the same. Without run the
 // effect is left for later.
 func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, client *ips.Client, lease string, h *heard, run bool) (said error, err error) {
-	prior, err := b.answers(ctx, tx, o.key)
-	if err != nil {
-		return nil, err
+	var prior []stored
+	if o.is(flagAnswered) {
+		if prior, err = b.answers(ctx, tx, o.key); err != nil {
+			return nil, err
+		}
+	}
+	if lease == "" && h.base.Via != ips.Queried && slices.ContainsFunc(prior, func(p stored) bool { return p.digest == h.digest && copied(o, h, p.verdict) }) {
+		return nil, errSame // another program was faster
 	}
 	d, err := b.decide(o, req, client, lease, h, prior)
 	if err != nil {
@@ -524,6 +538,8 @@ func (b *Book) keep(ctx context.Context, tx *sql.Tx, o *row, h *heard, v verdict
 	}
 	_, err = tx.ExecContext(ctx, b.query("INSERT INTO ips_answer (order_key, digest, says, way, verdict, heard_us, body) VALUES (?, ?, ?, ?, ?, ?, ?)"),
 		o.key, h.digest, h.says, int64(h.base.Via), string(v), o.now, body)
+	o.set(flagAnswered, true)
+	o.told = true
 	return err
 }
 

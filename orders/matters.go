@@ -309,12 +309,12 @@ func decided(o *row, req ips.Request, d Decision) (ips.Response, error) {
 	if data, err = json.Marshal(fields); err != nil {
 		return nil, err
 	}
-	answer, err := ips.UnmarshalResponse(req.Name(), data)
+	answer, err := ips.UnmarshalResponse(ips.OperationOf(req), data)
 	if err != nil {
 		return nil, err
 	}
 	base := answer.Base()
-	base.Operation, base.MerchantCode, base.OrderNo, base.Message = req.Name(), o.merchant, o.no, "decided by a person"
+	base.Operation, base.MerchantCode, base.OrderNo, base.Message = ips.OperationOf(req), o.merchant, o.no, "decided by a person"
 	base.Outcome = map[Verdict]ips.Outcome{IsDone: ips.Success, IsRefused: ips.Failure}[d.Verdict]
 	return answer, nil
 }

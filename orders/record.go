@@ -74,19 +74,19 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 	if req == nil {
 		return Order{}, errors.New("orders: no request")
 	}
-	info, _ := req.Name().Info()
+	info, _ := ips.OperationOf(req).Info()
 	if info.Transport == ips.QueryService {
-		return Order{}, fmt.Errorf("orders: %s is a query and no order", req.Name())
+		return Order{}, fmt.Errorf("orders: %s is a query and no order", ips.OperationOf(req))
 	}
 	numbered := ips.OrderNo(req) != ""
-	if !numbered && req.Name() != ips.OpEndBid {
+	if !numbered && ips.OperationOf(req) != ips.OpEndBid {
 		req = ips.WithOrderNo(req, ips.NewOrderNo(b.prefix))
 	}
 	if req, err = client.Complete(req); err != nil {
 		return Order{}, err
 	}
-	o := &row{merchant: client.MerchantCode(), op: string(req.Name()), no: ips.OrderNo(req), state: StateRecorded, fen: int64(amountOf(req))}
-	begin := keyOf(o.merchant, req.Name(), o.no)
+	o := &row{merchant: client.MerchantCode(), op: string(ips.OperationOf(req)), no: ips.OrderNo(req), state: StateRecorded, fen: int64(amountOf(req))}
+	begin := keyOf(o.merchant, ips.OperationOf(req), o.no)
 	o.key = ordinal(begin, 1)
 	var click any
 	if r.click != "" {
@@ -101,7 +101,7 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		o.set(flagHeld, true)
 	}
 	if numbered || click != nil {
-		gone, err := b.gone(ctx, tx, begin, req.Name(), click)
+		gone, err := b.gone(ctx, tx, begin, ips.OperationOf(req), click)
 		if err != nil {
 			return Order{}, err
 		}
@@ -134,7 +134,7 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		if err != nil || last == nil {
 			return Order{}, b.lost(errors.Join(err, fmt.Errorf("orders: %.100q is recorded and cannot be read", o.key)))
 		}
-		if req.Name() != ips.OpEndBid || last.state != StateRefused || ordinalOf(last.key) >= 99 {
+		if ips.OperationOf(req) != ips.OpEndBid || last.state != StateRefused || ordinalOf(last.key) >= 99 {
 			recorded, err := b.request(last)
 			return b.order(last, recorded), errors.Join(fmt.Errorf("orders: %.100q: %w", last.key, ErrRecorded), err)
 		}
@@ -170,7 +170,7 @@ func (b *Book) clicked(client *ips.Client, first *row, req ips.Request, numbered
 	if err != nil {
 		return order, err
 	}
-	if recorded.Name() != req.Name() || !bytes.Equal(was, is) {
+	if ips.OperationOf(recorded) != ips.OperationOf(req) || !bytes.Equal(was, is) {
 		return order, fmt.Errorf("orders: %.100q: %w", first.key, ErrOtherContent)
 	}
 	return order, nil

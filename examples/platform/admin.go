@@ -161,7 +161,7 @@ func (a *App) release(w http.ResponseWriter, r *http.Request, v *visit) error {
 
 func (a *App) transfer(loan store.Loan, kind ips.TransferType, about, memo string, rows []ips.TransferRow) draft {
 	return draft{bidNo: loan.BidNo, about: about, request: ips.TransferRequest{
-		OrderNo: ips.NewOrderNo("TR"), BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Type: kind, Rows: rows, Memo1: memo,
+		OrderNo: ips.NewOrderNo("TR"), BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Type: kind, Rows: rows, Memos: ips.Memos{Memo1: memo},
 		NotifyURL: a.notifyURL(ips.OpTransfer),
 	}}
 }
@@ -356,7 +356,7 @@ func (a *App) autoRepay(w http.ResponseWriter, r *http.Request, v *visit) error 
 		amount, fee := ips.RepayTotals(rows)
 		return draft{bidNo: p.loan.BidNo, about: p.about("自动还款"), request: ips.AutoRepayRequest{
 			BidNo: p.loan.BidNo, Date: ips.DateOf(a.now()), OrderNo: ips.NewOrderNo("RP"), AuthNo: contracts[0].AuthNo,
-			Account: p.borrower.Account, Amount: amount, Fee: fee, Rows: rows, Memo1: strconv.Itoa(p.period),
+			Account: p.borrower.Account, Amount: amount, Fee: fee, Rows: rows, Memos: ips.Memos{Memo1: strconv.Itoa(p.period)},
 			ReturnURL: a.returnURL(ips.OpAutoRepay), NotifyURL: a.notifyURL(ips.OpAutoRepay),
 		}}, nil
 	})

@@ -376,7 +376,7 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 		amount, fee := ips.RepayTotals(rows)
 		return draft{bidNo: p.loan.BidNo, about: p.about("手动还款"), request: ips.RepayRequest{
 			BidNo: p.loan.BidNo, Date: ips.DateOf(a.now()), OrderNo: ips.NewOrderNo("RP"), Account: v.user.Account,
-			Amount: amount, Fee: fee, Rows: rows, Memo1: strconv.Itoa(p.period),
+			Amount: amount, Fee: fee, Rows: rows, Memos: ips.Memos{Memo1: strconv.Itoa(p.period)},
 			ReturnURL: a.returnURL(ips.OpRepay), NotifyURL: a.notifyURL(ips.OpRepay),
 		}}, nil
 	})

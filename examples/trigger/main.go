@@ -204,7 +204,7 @@ func (o *options) send(p *poster, cfg ips.Config, req ips.Request) error {
 	message := func(as string, change func(ips.Response) error) (url.Values, error) {
 		answer := ipstest.AnswerTo(req)
 		b := answer.Base()
-		info, _ := req.Name().Info()
+		info, _ := ips.OperationOf(req).Info()
 		switch as {
 		case "pending":
 			b.Code, b.Message = info.Pending[0], "处理中"

@@ -222,7 +222,7 @@ func (s *shop) want(b *orders.Book, db *sql.DB, n int, chance func(int) bool, re
 		}
 		w.fen, req = 300*ips.Yuan, q
 	}
-	w.op = req.Name()
+	w.op = ips.OperationOf(req)
 	info, _ := w.op.Info()
 	err := inTx(bg(), db, func(tx *sql.Tx) (err error) {
 		w.order, err = b.Record(bg(), tx, req)
