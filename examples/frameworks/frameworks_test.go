@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -23,6 +24,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	zconf "github.com/zeromicro/go-zero/core/conf"
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/rest"
 
@@ -311,19 +313,55 @@ func TestBodyReadBefore(t *testing.T) {
 	}
 }
 
-// TestGoZeroDefaults: with them a batch of 3000 rows is refused by the framework.
-func TestGoZeroDefaults(t *testing.T) {
+// TestDefaultLimits: what the frameworks refuse by themselves, as the page says.
+func TestDefaultLimits(t *testing.T) {
 	t.Parallel()
-	var conf rest.RestConf
-	conf.Host, conf.Port, conf.MaxBytes = "127.0.0.1", 1, 1<<20
-	conf.Middlewares = rest.MiddlewaresConf{MaxBytes: true}
-	z, err := rest.NewServer(conf)
-	require.NoError(t, err)
-	z.AddRoute(rest.Route{Method: http.MethodPost, Path: "/", Handler: func(http.ResponseWriter, *http.Request) {}})
-	less, err := rest.NewServerless(z)
-	require.NoError(t, err)
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 1<<20+1)))
-	w := httptest.NewRecorder()
-	less.Serve(w, r)
-	assert.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
+	for _, tt := range []struct {
+		name  string
+		limit int
+		mount func(*testing.T, net.Listener)
+	}{
+		{"go-zero", 1 << 20, func(t *testing.T, ln net.Listener) {
+			var conf rest.RestConf
+			require.NoError(t, zconf.LoadFromYamlBytes([]byte("{Name: a, Host: 127.0.0.1, Port: 1}"), &conf))
+			assert.Equal(t, int64(3000), conf.Timeout)
+			z, err := rest.NewServer(conf)
+			require.NoError(t, err)
+			z.AddRoute(rest.Route{Method: http.MethodPost, Path: "/", Handler: func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) }})
+			less, err := rest.NewServerless(z)
+			require.NoError(t, err)
+			serve(t, ln, http.HandlerFunc(less.Serve))
+		}},
+		{"hertz", 4 << 20, func(t *testing.T, ln net.Listener) {
+			h := server.New(server.WithListener(ln))
+			h.POST("/", func(context.Context, *app.RequestContext) {})
+			serveHertz(t, h)
+		}},
+		{"fiber", 4 << 20, func(t *testing.T, ln net.Listener) {
+			a := fiber.New()
+			a.Post("/", func(*fiber.Ctx) error { return nil })
+			serveFiber(t, ln, a)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			tt.mount(t, ln)
+			for size, want := range map[int]string{tt.limit: "HTTP/1.1 200 ", tt.limit + 1: "HTTP/1.1 413 "} {
+				// The status may come before the body has gone out, so not by an http.Client.
+				conn, err := net.Dial("tcp", ln.Addr().String())
+				require.NoError(t, err)
+				go func() {
+					_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", size)
+					_, _ = conn.Write(make([]byte, size))
+				}()
+				answer := make([]byte, len(want))
+				_, err = io.ReadFull(conn, answer)
+				_ = conn.Close()
+				require.NoError(t, err)
+				assert.Equal(t, want, string(answer), size)
+			}
+		})
+	}
 }
