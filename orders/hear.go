@@ -24,7 +24,7 @@ const (
 	same          verdict = "copy"          // it says what another has said
 	overtaken     verdict = "overtaken"     // it changes nothing any more, or decides nothing
 	undecided     verdict = "undecided"     // it does not say what became of the order
-	doubtful      verdict = "doubtful"      // a refusal whose code is in no list: to be confirmed
+	doubtful      verdict = "doubtful"      // a refusal by a code in no list, or perhaps of another carrying: to be confirmed
 	wrong         verdict = "wrong"         // it says otherwise than was asked
 	contradiction verdict = "contradiction" // it says otherwise than an earlier one
 	tooLate       verdict = "late"          // a success of an order that was given up
@@ -86,8 +86,13 @@ type stored struct {
 // It returns nil, which acknowledges a notification, once all of that is on disk,
 // and for copies. A copy changes nothing, and says what the first said or is
 // kept and shown to a person, as is everything else that does not fit
-// ([ErrAnswer], not acknowledged while the order is open). An answer about an
-// order that the book does not know is [ErrUnrecorded]; it is counted, and
+// ([ErrAnswer], not acknowledged while the order is open). A refusal ends an order
+// at once if it can be about nothing else than the one form or message that left.
+// If the form was handed out more than once or the message sent again, another of
+// them may have got through: then a trade query confirms the refusal, or, where
+// there is none and the order is about money, a person; that a user posts the same
+// page twice nobody can see. An answer about an order
+// that the book does not know is [ErrUnrecorded]; it is counted, and
 // acknowledged after [Pace] Strangers.
 func (b *Book) Hear(ctx context.Context, answer ips.Response) error {
 	base := answer.Base()
@@ -410,9 +415,22 @@ func (b *Book) decide(o *row, req ips.Request, client *ips.Client, lease string,
 		}
 		return d, nil
 	}
+	if base.Outcome == ips.Failure && slices.ContainsFunc(prior, func(p stored) bool { return p.way == ips.Queried && p.says == "success?" }) && !o.state.Ended() && o.state != StateRowsDue {
+		// Asked, IPS has said that it was carried out: a person must look, if none does.
+		if !o.is(flagDoubt) {
+			d.matter = matterDoubt
+		}
+		return d, nil
+	}
 	next, change, err := b.state(o, req, client, mine, base).Next(base)
 	batch := rowsOf(req) > 0
 	switch {
+	case change == ips.Changed && next == ips.OrderRefused && !queried && o.handed+o.sent > 1 && (o.fen > 0 || b.askable(o, req, client)):
+		// It may be about another carrying or sending than the one that went through.
+		d.verdict = doubtful
+		if d.next != StatePending {
+			d.next = StateUnknown
+		}
 	case errors.Is(err, ips.ErrContradiction):
 		d.verdict, d.matter = contradiction, matterContradiction
 		if !o.state.Ended() {

@@ -25,7 +25,7 @@ type RecordOption func(*recording)
 
 type recording struct {
 	merchant, click string
-	hold            bool
+	hold, noClick   bool
 }
 
 // For says for which merchant the order is, where a book serves several.
@@ -33,8 +33,11 @@ func For(merchantCode string) RecordOption { return func(r *recording) { r.merch
 
 // Click makes the second of two clicks the first order: give the page that shows
 // the button a random token, and Record the token that comes with the click. The
-// same token with other content, such as another amount, is [ErrOtherContent].
-func Click(token string) RecordOption { return func(r *recording) { r.click = token } }
+// same token with other content, such as another amount, is [ErrOtherContent]. An
+// empty token is an error: it would make the second click a second order.
+func Click(token string) RecordOption {
+	return func(r *recording) { r.click, r.noClick = token, token == "" }
+}
 
 // Hold keeps [Book.Run] from sending the order: only [Book.Send] does.
 func Hold() RecordOption { return func(r *recording) { r.hold = true } }
@@ -66,6 +69,9 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 	var r recording
 	for _, opt := range opts {
 		opt(&r)
+	}
+	if r.noClick {
+		return Order{}, errors.New("orders: Click: the token is empty")
 	}
 	client, err := b.clients(ctx, r.merchant)
 	if err != nil {

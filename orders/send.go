@@ -14,7 +14,8 @@ import (
 // Form is the form that the user's browser carries to IPS, the same every time.
 // That it was handed out is committed before it is given away. A page that was
 // shown cannot be taken back: a form may be carried to IPS as long as it lies in
-// a browser.
+// a browser, and a refusal of one that was handed out twice proves less (see
+// [Book.Hear]). So call Form when a user wants to see it, not with each page.
 //
 // The error is [ErrUnrecorded] as long as your transaction is not committed, and
 // [ErrEnded] for an order that has an end.
@@ -223,7 +224,7 @@ func (b *Book) schedule(o *row, req ips.Request, client *ips.Client) {
 		o.dueUS = 0
 	case o.state != StateRowsDue && b.askable(o, req, client):
 		first := b.pace.Ask
-		if o.is(flagForm) {
+		if o.is(flagForm) && o.heard == 0 {
 			first = b.pace.AskForm
 		}
 		o.dueUS = o.now + us(b.backoff(first, o.tries+1))

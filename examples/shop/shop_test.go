@@ -172,7 +172,7 @@ func (w *world) form(answer *httptest.ResponseRecorder) *ips.Form {
 	require.NoError(w.t, w.shop.db.QueryRow("SELECT order_key FROM bill ORDER BY order_key DESC LIMIT 1").Scan(&key))
 	open, err := w.shop.book.OpenOrders(w.t.Context(), 100)
 	require.NoError(w.t, err)
-	form, err := w.shop.book.Form(w.t.Context(), open[len(open)-1])
+	form, err := w.shop.client.Form(open[len(open)-1].Request)
 	require.NoError(w.t, err)
 	require.Contains(w.t, answer.Body.String(), form.Fields()[2].Value, "the same form as the browser got")
 	return form
