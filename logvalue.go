@@ -25,7 +25,7 @@ func logValue(req Request) slog.Value {
 		return slog.StringValue(err.Error())
 	}
 	attrs := []slog.Attr{slog.String("operation", string(o.op.Operation))}
-	for _, f := range o.plan().fields {
+	for _, f := range o.plan.fields {
 		v := o.ptr.Elem()
 		switch text := codec.Text(v, f.Field); {
 		case v.FieldByIndex(f.Index).IsZero():

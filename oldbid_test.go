@@ -42,6 +42,21 @@ func TestOldBids(t *testing.T) {
 	assert.Zero(t, tapped, "nothing is sealed")
 }
 
+// TestOldBidsOnlyWhereThereIsABid: an element that is always empty names no bid.
+func TestOldBidsOnlyWhereThereIsABid(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	c, err := ips.NewClient(offlineConfig(), ips.WithOldBids(func(bidNo string) bool {
+		asked = append(asked, bidNo)
+		return true
+	}))
+	require.NoError(t, err)
+	e := exampleOf(t, ips.OpWithdraw)
+	_, _, err = e.send(c, e.request)
+	require.NoError(t, err)
+	assert.Empty(t, asked)
+}
+
 func TestOldBidsNeedAPredicate(t *testing.T) {
 	t.Parallel()
 	c, err := ips.NewClient(offlineConfig())

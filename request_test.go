@@ -256,6 +256,8 @@ func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 		doc = strings.Replace(doc, "</pReq>", "<pDetails>"+rows.String()+"</pDetails></pReq>", 1)
 	case *ips.RechargeRequest:
 		doc = document("pMerBillNo", r.OrderNo, "pIpsAcctNo", r.Account, "pTrdDate", "20141213", "pTrdAmt", r.Amount.String())
+	case *ips.OpenAccountRequest:
+		doc = document("pMerBillNo", r.OrderNo, "pSmDate", "20141213", "pIdentNo", r.IdentNo, "pIpsAcctNo", liSi)
 	case *ips.RegisterBidRequest:
 		doc = document("pMerBillNo", r.OrderNo, "pBidNo", r.BidNo, "pLendAmt", r.Amount.String(), "pGuaranteesAmt", r.Margin.String(), "pIpsAcctNo", r.Account, "pBidStatus", "2")
 	default:
@@ -276,6 +278,11 @@ func TestCompare(t *testing.T) {
 	recharge := func() ips.Request { return exampleOf(t, ips.OpRecharge).request }
 	bid := func() ips.Request { b := bidRequest(); return &b }
 	transfer := func() ips.Request { tr := exampleTransfer(t); return &tr }
+	opening := func() ips.Request {
+		o := *exampleOf(t, ips.OpOpenAccount).request.(*ips.OpenAccountRequest)
+		o.IdentNo = "11010119900101000x"
+		return &o
+	}
 	none := []string(nil)
 	for name, tt := range map[string]struct {
 		req    func() ips.Request
@@ -297,6 +304,9 @@ func TestCompare(t *testing.T) {
 		"bid number":             {bid, []string{"BID000001", "BID000002"}, []string{"pBidNo: BID000001, BID000002"}},
 		"margin":                 {bid, []string{"5000.00</pGuar", "0.00</pGuar"}, []string{"pGuaranteesAmt: 5000.00, 0.00"}},
 		"transfer":               {transfer, none, nil},
+		"another person":         {opening, []string{"11010119900101000x", "110101199001010002"}, []string{"pIdentNo: 11010119900101000x, 110101199001010002"}},
+		"a person's capital X":   {opening, []string{"11010119900101000x", "11010119900101000X"}, nil},
+		"no person":              {opening, []string{"11010119900101000x", ""}, nil},
 		"transfer type":          {transfer, []string{"<pTransferType>1", "<pTransferType>2"}, []string{"pTransferType: 1, 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {

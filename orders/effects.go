@@ -50,7 +50,7 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 // answer came; a batch's rows may each be done or failed. An answer whose way is
 // [ips.Queried] was built from the request and has no numbers of IPS.
 //
-// Write with tx and with nothing else; another connection would not see the order
+// Write with tx and with nothing else, and do not end it; another connection would not see the order
 // locked, and a call of IPS could move money of which a rollback knows nothing.
 // What follows from the order is recorded in the same transaction with the same
 // ctx ([Book.Record]) and sent after the commit. Return every error of tx: the
@@ -119,11 +119,15 @@ type effectError struct{ err error }
 func (e *effectError) Error() string { return "orders: effect: " + e.err.Error() }
 func (e *effectError) Unwrap() error { return e.err }
 
-// runEffect runs what the order's new state means.
+// runEffect writes the order and runs what its new state means, after all else: an
+// effect that commits the book's transaction, which it must not, ends the order
+// with it.
 func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, answer ips.Response) error {
 	e := b.effects[o.operation()]
+	if err := b.settleMatters(ctx, tx, o); err != nil {
+		return err
+	}
 	o.further = nil
-	o.set(flagKept, true)
 	var run func(context.Context) (After, error)
 	switch {
 	case e == nil:
@@ -139,6 +143,7 @@ func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Reques
 		run = func(ctx context.Context) (After, error) { return e.closed(ctx, tx, b.order(o, req)) }
 	}
 	b.step("effect")
+	o.set(flagKept, run == nil)
 	if run == nil {
 		return nil
 	}
@@ -150,14 +155,27 @@ func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Reques
 			return err
 		}
 	}
+	if err := o.save(); err != nil {
+		return err
+	}
 	after, err := b.guarded(context.WithValue(ctx, inEffectKey{}, &inEffect{o}), run)
 	if err != nil {
 		return &effectError{err}
 	}
-	o.set(flagKept, after == Kept)
 	if b.dialect == MySQL {
 		if _, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT ips_book"); err != nil {
 			return fmt.Errorf("%w: %w", errLostTx, err)
+		}
+	}
+	if after == Kept {
+		o.set(flagKept, true)
+		if _, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET flags = ? WHERE order_key = ?"), int64(o.flags), o.key); err != nil {
+			return err
+		}
+	}
+	for _, key := range o.further {
+		if _, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET flags = flags - ?, due_us = ? WHERE order_key = ? AND ver = 1"), int64(flagHeld), o.now, key); err != nil {
+			return err
 		}
 	}
 	return nil

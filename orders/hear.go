@@ -258,11 +258,6 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 		return nil, err
 	}
 	mine := lease != "" && o.lease == lease
-	if d.next != o.state {
-		o.tries = 0
-	} else if mine {
-		o.tries++
-	}
 	was := o.state
 	o.state = d.next
 	if h.base.Via != ips.Queried {
@@ -276,6 +271,9 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 		if o.state == StateSending || o.state == StateRecorded {
 			o.state = StateUnknown
 		}
+		if !o.is(flagRedo) {
+			o.tries = 0
+		}
 		o.set(flagRedo, true)
 		if err := b.open(ctx, tx, o, matterEffect, "", nil); err != nil {
 			return nil, err
@@ -283,6 +281,11 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 		o.tries++
 		o.dueUS = o.now + us(b.backoff(b.pace.Grace, o.tries))
 	} else {
+		if o.state != was {
+			o.tries = 0
+		} else if mine {
+			o.tries++
+		}
 		o.set(flagRedo, o.is(flagRedo) && !d.effect)
 		if d.effect && d.late {
 			o.set(flagLate, true)
@@ -308,9 +311,6 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 			effectAnswer = b.refusalOf(o, h, prior)
 		}
 		if err := b.runEffect(ctx, tx, o, req, effectAnswer); err != nil {
-			return nil, err
-		}
-		if err := b.settleMatters(ctx, tx, o); err != nil {
 			return nil, err
 		}
 		b.step("effected")
@@ -371,12 +371,8 @@ func (b *Book) decide(o *row, req ips.Request, client *ips.Client, lease string,
 		}
 		return d, nil
 	}
-	redo := false
 	for i := range prior {
 		p := &prior[i]
-		if p.digest == h.digest && p.verdict == waiting {
-			redo = true
-		}
 		if p.digest == h.digest || p.says != h.says || p.way == ips.Queried || p.verdict == wrong || p.verdict == contradiction {
 			continue
 		}
@@ -451,9 +447,6 @@ func (b *Book) decide(o *row, req ips.Request, client *ips.Client, lease string,
 	case change == ips.Changed:
 		d.next, d.verdict = State(next), taken
 		d.effect = d.next.Ended()
-		if redo && !d.effect {
-			d.verdict = overtaken
-		}
 	}
 	return d, nil
 }
@@ -503,7 +496,7 @@ func unlike(first, second []byte) []ips.Difference {
 	var all []ips.Difference
 	for name, x := range a {
 		switch name {
-		case "Operation", "Via", "Message", "Extra", "Code", "IPSTime":
+		case "Operation", "Via", "Message", "Extra", "Code", "IPSTime", "Date": // an end of a bid has the day of its sending
 			continue
 		}
 		if y, ok := b[name]; ok && !nothing(x) && !nothing(y) && string(x) != string(y) {
@@ -543,7 +536,7 @@ func (b *Book) answers(ctx context.Context, tx Tx, key string) ([]stored, error)
 func (b *Book) keep(ctx context.Context, tx *sql.Tx, o *row, h *heard, v verdict, prior []stored) error {
 	for i := range prior {
 		if prior[i].digest == h.digest {
-			if prior[i].verdict == v {
+			if prior[i].verdict == v || v == overtaken && prior[i].verdict != waiting {
 				return nil
 			}
 			_, err := tx.ExecContext(ctx, b.query("UPDATE ips_answer SET verdict = ? WHERE order_key = ? AND digest = ?"), string(v), o.key, h.digest)

@@ -163,7 +163,7 @@ type Verdict string
 
 // The verdicts.
 const (
-	IsDone    Verdict = "done"    // it was carried out: the order becomes done and its effect runs
+	IsDone    Verdict = "done"    // it was carried out: the order becomes done and its effect runs, with the late success of IPS if that is the matter
 	IsRefused Verdict = "refused" // it was not: the order becomes refused and its effect runs
 	SendAgain Verdict = "again"   // the very same message is sent again; not of a form
 	Seen      Verdict = "seen"    // nothing is to be done, or it was done by hand
@@ -176,6 +176,10 @@ type Decision struct {
 	// Failed are the rows of a batch that were not carried out, counted from 0; of
 	// the others IsDone says that they were.
 	Failed []int
+	// Number is what IsDone of an account opening or a contract must say: the number
+	// of the account (托管账户 pIpsAcctNo), for which IPS is asked
+	// ([ips.Client.QueryAccount]), or of the contract (授权号 pIpsAuthNo).
+	Number string
 }
 
 // Decide closes a matter by a person's decision. The error is [ErrBusy] while
@@ -192,6 +196,17 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 	if d.Verdict == Seen && m.Order.Request == nil { // it has moved out
 		_, err := b.closeMatter(ctx, nil, matter, d, 0)
 		return err
+	}
+	if d.Verdict == IsDone {
+		prior, err := b.answers(ctx, b.db, m.Order.Key)
+		if err != nil {
+			return err
+		}
+		if told, err := b.told(m.Order.Key, m.Order.Operation, prior); err != nil || told == nil {
+			if err = errors.Join(err, b.checkNumber(ctx, m.Order, d.Number)); err != nil {
+				return err
+			}
+		}
 	}
 	o, err := b.change(ctx, m.Order.Key, "decided "+string(d.Verdict), d.Who, d.Why, func(ctx context.Context, tx *sql.Tx, o *row) error {
 		req, err := b.request(o)
@@ -229,15 +244,18 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 		default:
 			return fmt.Errorf("orders: no verdict %.20q", string(d.Verdict))
 		}
-		answer, err := decided(o, req, d)
+		prior, err := b.answers(ctx, tx, o.key)
+		if err != nil {
+			return err
+		}
+		answer, err := b.told(o.key, o.operation(), prior)
+		if err == nil && (answer == nil || d.Verdict == IsRefused || d.Failed != nil) {
+			answer, err = decided(o, req, d)
+		}
 		if err != nil {
 			return err
 		}
 		h, err := hearing(answer)
-		if err != nil {
-			return err
-		}
-		prior, err := b.answers(ctx, tx, o.key)
 		if err != nil {
 			return err
 		}
@@ -249,15 +267,53 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 		if err := b.keep(ctx, tx, o, h, taken, prior); err != nil {
 			return err
 		}
-		if err := b.runEffect(ctx, tx, o, req, answer); err != nil {
-			return err
-		}
-		return b.settleMatters(ctx, tx, o)
+		return b.runEffect(ctx, tx, o, req, answer)
 	})
 	if err == nil && (len(o.further) > 0 || d.Verdict == SendAgain) {
 		b.nudge()
 	}
 	return err
+}
+
+// told is the success that IPS has told of an order too late, nil if it has not.
+func (b *Book) told(key string, op ips.Operation, prior []stored) (ips.Response, error) {
+	for _, p := range prior {
+		if p.verdict == tooLate && p.says == ips.Success.String() {
+			data, err := b.unpack(key, p.body)
+			if err != nil {
+				return nil, err
+			}
+			return ips.UnmarshalResponse(op, data)
+		}
+	}
+	return nil, nil
+}
+
+// checkNumber holds the number that a person gives of a new account or contract
+// against the request, and against what IPS knows of the account.
+func (b *Book) checkNumber(ctx context.Context, o Order, number string) error {
+	q, opening := o.Request.(ips.OpenAccountRequest)
+	contract := o.Operation == ips.OpSignAutoBid || o.Operation == ips.OpSignAutoRepay
+	switch {
+	case (opening || contract) != (number != ""):
+		return fmt.Errorf("orders: %s: a number is for account openings and contracts, and must be given there", o.Operation)
+	case !opening:
+		return nil
+	}
+	client, err := b.clients(ctx, o.Merchant)
+	if err != nil {
+		return err
+	}
+	callCtx, cancel := context.WithTimeout(ctx, b.pace.Call)
+	defer cancel()
+	account, err := client.QueryAccount(callCtx, number)
+	switch {
+	case err != nil:
+		return fmt.Errorf("orders: whether the account is there: %w", err)
+	case account.Status != ips.AccountActive, account.Email != "" && !strings.EqualFold(account.Email, q.Email):
+		return fmt.Errorf("orders: IPS knows no such account of this user: it is %s: %w", account.Status, ErrAnswer)
+	}
+	return nil
 }
 
 func (b *Book) closeMatter(ctx context.Context, tx *sql.Tx, matter string, d Decision, now int64) (int64, error) {
@@ -312,6 +368,14 @@ func decided(o *row, req ips.Request, d Decision) (ips.Response, error) {
 	answer, err := ips.UnmarshalResponse(ips.OperationOf(req), data)
 	if err != nil {
 		return nil, err
+	}
+	switch a := answer.(type) {
+	case *ips.OpenAccountResponse:
+		a.Account = d.Number
+	case *ips.SignAutoBidResponse:
+		a.AuthNo = d.Number
+	case *ips.SignAutoRepayResponse:
+		a.AuthNo = d.Number
 	}
 	base := answer.Base()
 	base.Operation, base.MerchantCode, base.OrderNo, base.Message = ips.OperationOf(req), o.merchant, o.no, "decided by a person"

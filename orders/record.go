@@ -127,7 +127,7 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		return order, nil
 	}
 	if click != nil {
-		first, err := b.one(ctx, tx, "click = ?", click)
+		first, err := b.one(ctx, tx, "click = ?{share}", click)
 		if err != nil {
 			return Order{}, b.lost(err)
 		}
@@ -136,7 +136,7 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		}
 	}
 	for {
-		last, err := b.one(ctx, tx, "order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1", begin, behind(begin))
+		last, err := b.one(ctx, tx, "order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1{lock}", begin, behind(begin))
 		if err != nil || last == nil {
 			return Order{}, b.lost(errors.Join(err, fmt.Errorf("orders: %.100q is recorded and cannot be read", o.key)))
 		}
@@ -226,10 +226,10 @@ func (b *Book) insert(ctx context.Context, tx Tx, o *row, req ips.Request, click
 }
 
 // one reads an order in the caller's transaction, as it is now and not as it was
-// when that began. nil means that there is none.
+// when that began: where ends with the lock for that. nil means that there is none.
 func (b *Book) one(ctx context.Context, tx Tx, where string, args ...any) (*row, error) {
 	var o row
-	err := tx.QueryRowContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE "+where+"{lock}"), args...).Scan(o.into()...)
+	err := tx.QueryRowContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE "+where), args...).Scan(o.into()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -46,8 +46,9 @@ type row struct {
 	body                                       []byte
 	now                                        int64 // the database's clock when it was read
 	why                                        string
-	further                                    []string // keys of orders that the effect recorded
-	told                                       bool     // an answer that is kept says what happened
+	further                                    []string     // keys of orders that the effect recorded
+	save                                       func() error // writes it; nil once it has
+	told                                       bool         // an answer that is kept says what happened
 }
 
 const rowColumns = "order_key, merchant, op, order_no, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, " +
@@ -133,10 +134,14 @@ func (b *Book) change(ctx context.Context, key, what, who, why string, f func(co
 			return err
 		}
 		b.step(what + ":locked")
-		if err := f(ctx, tx, o); err != nil {
+		o.save = func() error {
+			o.save = nil
+			return b.write(ctx, tx, o, mark, what, who, why)
+		}
+		if err := f(ctx, tx, o); err != nil || o.save == nil {
 			return err
 		}
-		return b.write(ctx, tx, o, mark, what, who, why)
+		return o.save()
 	})
 	return o, err
 }
@@ -156,11 +161,6 @@ func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, w
 	if o.why != "" {
 		why = o.why
 	}
-	for _, key := range o.further {
-		if _, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET flags = flags - ?, due_us = ? WHERE order_key = ? AND ver = 1"), int64(flagHeld), o.now, key); err != nil {
-			return err
-		}
-	}
 	if o.told && who == "" && o.why == "" && strings.HasPrefix(what, heardOf) {
 		return nil
 	}
@@ -169,7 +169,9 @@ func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, w
 	return err
 }
 
+// cut makes of a text what every database takes, of at most n characters.
 func cut(s string, n int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}

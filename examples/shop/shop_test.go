@@ -128,7 +128,9 @@ func newWorld(t *testing.T, address string) *world {
 func (w *world) start() {
 	db, dialect, err := open(w.address)
 	require.NoError(w.t, err)
-	w.shop, err = newShop(w.t.Context(), db, dialect, w.ips.Client())
+	// Questions come at once, not after half an hour.
+	hurry := orders.Pace{PerSecond: 1000, Poll: 20 * time.Millisecond, Ask: 50 * time.Millisecond, AskForm: 50 * time.Millisecond, AskMax: 200 * time.Millisecond}
+	w.shop, err = newShop(w.t.Context(), db, dialect, w.ips.Client(), orders.WithPace(hurry))
 	require.NoError(w.t, err)
 	w.site = w.shop.routes("geheim")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -237,6 +239,31 @@ func TestMoney(t *testing.T) {
 		page := w.do(r)
 		assert.Equal(t, http.StatusOK, page.Code)
 		assert.Regexp(t, "答复与.+(不符|矛盾)", page.Body.String())
+	})
+}
+
+// A bad day: notifications lost, doubled, forged and late, users who never come
+// back, refusals. In the end the shop's books are IPS's.
+func TestBadDay(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.carry(w.recharge("1000"))
+		w.ips.Chaos(7, 0.1)
+		for n := range 40 {
+			answer := w.recharge("10")
+			if n%4 == 3 {
+				answer = w.post("/withdraw", url.Values{"amount": {"15"}})
+			}
+			w.ips.Carry(w.form(answer))
+		}
+		w.ips.Calm()
+		w.ips.WaitIdle()
+		account, own := "", ips.Amount(0)
+		assert.Eventually(t, func() bool {
+			require.NoError(t, w.shop.db.QueryRow("SELECT account, fen FROM member").Scan(&account, &own))
+			available, frozen := w.ips.Balance(account)
+			return own == available+frozen
+		}, 20*time.Second, 50*time.Millisecond)
+		t.Logf("%s in the end; before a person: %v", own, w.matters())
 	})
 }
 

@@ -307,6 +307,14 @@ func (m *market) decide(one orders.Matter) orders.Decision {
 	case answer != nil && o.State != orders.StateDone:
 		d.Verdict = orders.IsDone
 		d.Failed = failedNumbers(o.Request, answer)
+		switch a := answer.(type) {
+		case *ips.OpenAccountResponse:
+			d.Number = a.Account
+		case *ips.SignAutoBidResponse:
+			d.Number = a.AuthNo
+		case *ips.SignAutoRepayResponse:
+			d.Number = a.AuthNo
+		}
 	case answer == nil && !o.State.Ended():
 		d.Verdict = orders.IsRefused
 	}
