@@ -86,7 +86,7 @@ func (h *ears) hook(_ context.Context, e ips.Event) {
 func TestMerchants(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
-	s := startIPS(t, ipstest.WithSecondMerchant(), ipstest.WithHandler(mux))
+	s := ipstest.NewServer(t, ipstest.WithSecondMerchant(), ipstest.WithHandler(mux))
 	keys := &keyServer{configs: map[string]ips.Config{"808801": s.Config(), "808802": s.Second().Config()}}
 	m, err := ips.NewMerchants(keys.load)
 	require.NoError(t, err)

@@ -24,6 +24,7 @@ const (
 	matterUnknown       matterKind = "unknown"
 	matterRows          matterKind = "rows"
 	matterForm          matterKind = "form"
+	matterAgain         matterKind = "again"
 )
 
 var matterTexts = map[matterKind][2]string{
@@ -34,13 +35,14 @@ var matterTexts = map[matterKind][2]string{
 	matterDoubt:         {"环迅以未知代码拒绝，查询却未能证实", "refused by an unlisted code, and a query does not confirm it"},
 	matterUnknown:       {"订单结果长时间未知", "the order's fate is unknown for too long"},
 	matterRows:          {"批量已执行，但各明细结果未知", "the batch was carried out, and which of its rows is unknown"},
+	matterAgain:         {"同样的明细再次失败，尚未重发", "the same rows have failed again, and are not sent once more"},
 	matterForm:          {"表单已交给用户，环迅无任何答复，也无法查询", "a form was handed out, nothing was heard, and no query can tell"},
 }
 
 // Matter is something that a person must decide.
 type Matter struct {
 	Key              string
-	Kind             string // wrong, contradiction, late, effect, doubt, unknown, rows or form
+	Kind             string // wrong, contradiction, late, effect, doubt, unknown, rows, form or again
 	Chinese, English string
 	Order            Order // without Request if it has moved out
 	Differences      []ips.Difference
@@ -48,7 +50,7 @@ type Matter struct {
 }
 
 // open opens a matter of an order, once.
-func (b *Book) open(ctx context.Context, tx *sql.Tx, o *row, kind matterKind, detail string, differences []ips.Difference) error {
+func (b *Book) open(ctx context.Context, tx Tx, o *row, kind matterKind, detail string, differences []ips.Difference) error {
 	key := strings.TrimSuffix(o.key+"#"+string(kind)+"#"+detail, "#")
 	var closed int64
 	o.set(flagMatter, true)
@@ -81,7 +83,7 @@ func (b *Book) settleMatters(ctx context.Context, tx *sql.Tx, o *row) error {
 	if !o.is(flagMatter) {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, b.query("UPDATE ips_matter SET closed_us = ?, who = '', why = ? WHERE order_key = ? AND closed_us = 0 AND kind IN ('effect', 'doubt', 'unknown', 'rows', 'form')"),
+	_, err := tx.ExecContext(ctx, b.query("UPDATE ips_matter SET closed_us = ?, who = '', why = ? WHERE order_key = ? AND closed_us = 0 AND kind IN ('effect', 'doubt', 'unknown', 'rows', 'form', 'again')"),
 		o.now, "the order is "+string(o.state), o.key)
 	return err
 }
@@ -238,6 +240,7 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 				o.state = StateUnknown
 			}
 			o.set(flagAgain, true)
+			o.set(flagHeld, false)
 			o.dueUS, o.tries = o.now, 0
 			return nil
 		case IsDone, IsRefused:

@@ -17,8 +17,8 @@ import (
 // A recharge, from the click to the balance, whose answers are all lost: the book
 // asks for it.
 func Example() {
-	mux := http.NewServeMux()
-	ipsrv := ipstest.Start(ipstest.WithHandler(mux))
+	deaf := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}) // takes everything and hears nothing
+	ipsrv := ipstest.Start(ipstest.WithHandler(deaf))
 	defer ipsrv.Close()
 	p := ipsrv.Person(0)
 	dir, err := os.MkdirTemp("", "book")
@@ -66,7 +66,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ipsrv.Carry(form) // the merchant has no handler at mux: nothing arrives
+	ipsrv.Carry(form)
 	if err := book.Do(ctx); err != nil {
 		log.Fatal(err)
 	}

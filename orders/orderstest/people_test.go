@@ -183,7 +183,7 @@ func TestRepayOldBid(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, bring(s.client, b.Hear, ips.OpRepayOldBid, s.ips.carry(form)))
 		s.is(o, orders.StateDone)
-		open, err := b.OpenOrders(bg(), 10)
+		open, err := b.OpenOrders(bg(), orders.Order{}, 10)
 		require.NoError(t, err)
 		var next ips.RepayOldBidRequest
 		for _, other := range open {
