@@ -67,15 +67,3 @@ func TestLoggedMessages(t *testing.T) {
 		})
 	}
 }
-
-func TestLoggedRequest(t *testing.T) {
-	t.Parallel()
-	assert.Contains(t, logged(ips.RepayRequest{OrderNo: "P1", Amount: 5 * ips.Yuan, ReturnURL: "https://user:password@example.com/r", Rows: make([]ips.RepayRow, 3)}),
-		"msg=m v.operation=repay v.OrderNo=P1 ")
-	text := logged(ips.RepayRequest{Amount: 5 * ips.Yuan, ReturnURL: "https://user:password@example.com/r", Rows: make([]ips.RepayRow, 3)})
-	assert.Contains(t, text, "v.Amount=5.00")
-	assert.Contains(t, text, "v.Rows=3")
-	assert.NotContains(t, text, "password")
-	assert.NotContains(t, text, "Fee", "what is empty is left out")
-	assert.NotPanics(t, func() { logged((*ips.RepayRequest)(nil)) })
-}
