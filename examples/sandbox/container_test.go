@@ -47,7 +47,7 @@ func TestCompose(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "0.0.0.0:8480", o.addr)
 	assert.True(t, o.allowRemote)
-	assert.Equal(t, list{"ips"}, o.hosts)
+	assert.Equal(t, []string{"ips"}, []string(o.hosts))
 	assert.Equal(t, "/data", o.data)
 	assert.Equal(t, "https://ips.test.example.com", o.base)
 }
