@@ -1,12 +1,12 @@
-package main
+package ipsotel
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +22,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 // memory exports to where a test can look.
@@ -75,10 +76,12 @@ func labels(set attribute.Set) string {
 	return operation.AsString() + " " + outcome.AsString()
 }
 
+// TestStory: 李四 recharges, a withdrawal of more than he has is refused, his
+// balance is asked for, and a stranger posts a forged answer.
 func TestStory(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	require.NoError(t, story(t.Context(), m.tp, m.mp))
+	story(t, m)
 
 	counts, durations := m.metrics(t)
 	assert.Equal(t, int64(1), counts["recharge form"])
@@ -141,6 +144,11 @@ func TestHook(t *testing.T) {
 			"operation=transfer outcome=pending sent_bytes=900 received_bytes=800 transport=web service code=MG00008F attempt=2",
 		},
 		{
+			"former keys", ips.Event{Operation: ips.OpTransfer, Transport: ips.WebService, Via: ips.ServerToServer, OrderNo: "T1", Received: 800, Code: "MG00000F", Outcome: ips.Success, Former: true},
+			"ips transfer", trace.SpanKindServer, sdktrace.Status{},
+			"operation=transfer outcome=success sent_bytes=0 received_bytes=800 transport=web service code=MG00000F via=server to server former_keys=true",
+		},
+		{
 			"refusal", ips.Event{Operation: ips.OpTransfer, Transport: ips.WebService, OrderNo: "T1", Attempt: 1, Code: "MG00001F", Outcome: ips.Failure, Err: refusal},
 			"ips transfer", trace.SpanKindClient, sdktrace.Status{Code: codes.Error, Description: "refused: MG00001F"},
 			"operation=transfer outcome=failure sent_bytes=0 received_bytes=0 transport=web service code=MG00001F attempt=1",
@@ -169,10 +177,10 @@ func TestHook(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMemory()
-			tel, err := newTelemetry(m.tp, m.mp)
+			hook, err := Hook(m.tp, m.mp)
 			require.NoError(t, err)
 			tt.event.Start, tt.event.Duration = start, 250*time.Millisecond
-			tel.hook(t.Context(), tt.event)
+			hook(t.Context(), tt.event)
 
 			spans := m.spans.GetSpans()
 			require.Len(t, spans, 1)
@@ -195,26 +203,41 @@ func TestHook(t *testing.T) {
 	}
 }
 
-// TestPrints: what the program prints is JSON, with both exporters in it.
-func TestPrints(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	require.NoError(t, run(context.Background(), &out))
-	names := map[string]bool{}
-	for d := json.NewDecoder(&out); d.More(); {
-		var v struct {
-			Name         string
-			ScopeMetrics []struct{ Metrics []struct{ Name string } }
-		}
-		require.NoError(t, d.Decode(&v))
-		names[v.Name] = true
-		for _, scope := range v.ScopeMetrics {
-			for _, metric := range scope.Metrics {
-				names[metric.Name] = true
-			}
-		}
-	}
-	for _, want := range []string{"story", "ips recharge", "ips withdraw", "ips query-balance", "ips unknown", "ips.events", "ips.duration"} {
-		assert.True(t, names[want], want)
-	}
+func story(t *testing.T, m *memory) {
+	t.Helper()
+	hook, err := Hook(m.tp, m.mp)
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	box := ipstest.NewServer(t, ipstest.WithHandler(mux))
+	client, err := ips.NewClient(box.Config(), ips.WithHook(hook))
+	require.NoError(t, err)
+	in := ips.Inbound{Hear: func(context.Context, ips.Response) error { return nil }}
+	mux.Handle("/ips/notify/", client.NotifyHandler(in))
+	mux.Handle("/ips/return/", client.ReturnHandler(in, func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
+	user := box.Person(0)
+
+	ctx, span := m.tp.Tracer("story").Start(t.Context(), "story")
+	recharge, err := client.Recharge(ips.RechargeRequest{
+		OrderNo: ips.NewOrderNo("RC"), Date: ips.Today(),
+		IdentNo: user.IdentNo, RealName: user.Name, Account: user.Account,
+		Amount: 500 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.PlatformPaysFee,
+	})
+	require.NoError(t, err)
+	box.Carry(recharge)
+	box.WaitNotification(ips.OpRecharge, recharge.OrderNo())
+	tooMuch, err := client.Withdraw(ips.WithdrawRequest{
+		OrderNo: ips.NewOrderNo("WD"), Date: ips.Today(),
+		IdentNo: user.IdentNo, RealName: user.Name, Account: user.Account,
+		Amount: 900 * ips.Yuan, FeePayer: ips.PlatformPaysFee,
+	})
+	require.NoError(t, err)
+	box.Carry(tooMuch)
+	_, err = client.QueryBalance(ctx, user.Account)
+	require.NoError(t, err)
+	box.WaitIdle()
+
+	r := httptest.NewRequest(http.MethodPost, "/ips/notify/an-operation-of-his-own", strings.NewReader("pMerCode=808801"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	mux.ServeHTTP(httptest.NewRecorder(), r)
+	span.End()
 }

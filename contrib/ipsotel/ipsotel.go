@@ -1,4 +1,21 @@
-package main
+// Package ipsotel turns what an ips.Client does into OpenTelemetry spans and
+// metrics: each form, each attempt of a call, each inbound answer.
+//
+//	hook, err := ipsotel.Hook(otel.GetTracerProvider(), otel.GetMeterProvider())
+//	…
+//	client, err := ips.NewClient(cfg, ips.WithHook(hook))
+//
+// A span is named "ips OPERATION" and is a child of the span that the call's
+// context carries; those of inbound answers belong to the request's. There are
+// two metrics, ips.events (a counter) and ips.duration (a histogram, in seconds),
+// with two labels of few values: ips.operation, unknown where a stranger's request
+// names none, and ips.outcome: success, pending, failure or undecided, as IPS
+// said; form for a form, of which nothing is known yet; error where there is no
+// answer that could be believed.
+//
+// Order numbers, accounts and texts of IPS are in none of it: they are for logs
+// ([ips.LogEvents]).
+package ipsotel
 
 import (
 	"context"
@@ -14,55 +31,45 @@ import (
 )
 
 // scope names the instrumentation in what is exported.
-const scope = "github.com/ips-p2p/ips/examples/otel"
+const scope = "github.com/ips-p2p/ips/contrib/ipsotel"
 
 // buckets are for durations in seconds: forms take microseconds, calls at most
 // the client's time-out.
 var buckets = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10, 30}
 
-// telemetry turns the client's events into spans and metrics.
-type telemetry struct {
-	tracer   trace.Tracer
-	events   metric.Int64Counter
-	duration metric.Float64Histogram
-}
-
-func newTelemetry(tp trace.TracerProvider, mp metric.MeterProvider) (*telemetry, error) {
-	meter := mp.Meter(scope)
+// Hook is for [ips.WithHook], for one client or for all. It fails if the meter
+// refuses an instrument.
+func Hook(tp trace.TracerProvider, mp metric.MeterProvider) (func(context.Context, ips.Event), error) {
+	tracer, meter := tp.Tracer(scope), mp.Meter(scope)
 	events, err := meter.Int64Counter("ips.events",
 		metric.WithDescription("Forms, attempts of calls, and inbound answers."), metric.WithUnit("{event}"))
 	if err != nil {
-		return nil, fmt.Errorf("counter: %w", err)
+		return nil, fmt.Errorf("ipsotel: counter: %w", err)
 	}
 	duration, err := meter.Float64Histogram("ips.duration",
 		metric.WithDescription("From the beginning until verified and decoded."), metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(buckets...))
 	if err != nil {
-		return nil, fmt.Errorf("histogram: %w", err)
+		return nil, fmt.Errorf("ipsotel: histogram: %w", err)
 	}
-	return &telemetry{tp.Tracer(scope), events, duration}, nil
+	return func(ctx context.Context, e ips.Event) {
+		labels := metric.WithAttributeSet(attribute.NewSet(
+			attribute.String("ips.operation", operation(e)),
+			attribute.String("ips.outcome", outcome(e)),
+		))
+		events.Add(ctx, 1, labels)
+		duration.Record(ctx, e.Duration.Seconds(), labels)
+
+		// An event comes when all is over, so the span is made with hindsight.
+		_, span := tracer.Start(ctx, "ips "+operation(e),
+			trace.WithTimestamp(e.Start), trace.WithSpanKind(kind(e)), trace.WithAttributes(attributes(e)...))
+		if e.Err != nil {
+			span.SetStatus(codes.Error, reason(e.Err))
+		}
+		span.End(trace.WithTimestamp(e.Start.Add(e.Duration)))
+	}, nil
 }
 
-// hook is for [ips.WithHook]. An event comes when all is over, so the span is
-// made with hindsight; it becomes a child of the span that the context carries.
-func (t *telemetry) hook(ctx context.Context, e ips.Event) {
-	labels := metric.WithAttributeSet(attribute.NewSet(
-		attribute.String("ips.operation", operation(e)),
-		attribute.String("ips.outcome", outcome(e)),
-	))
-	t.events.Add(ctx, 1, labels)
-	t.duration.Record(ctx, e.Duration.Seconds(), labels)
-
-	_, span := t.tracer.Start(ctx, "ips "+operation(e),
-		trace.WithTimestamp(e.Start), trace.WithSpanKind(kind(e)), trace.WithAttributes(attributes(e)...))
-	if e.Err != nil {
-		span.SetStatus(codes.Error, reason(e.Err))
-	}
-	span.End(trace.WithTimestamp(e.Start.Add(e.Duration)))
-}
-
-// attributes of a span. Order numbers are for logs, where somebody looks for
-// them: see [ips.LogEvents].
 func attributes(e ips.Event) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{
 		attribute.String("ips.operation", operation(e)),
@@ -82,11 +89,13 @@ func attributes(e ips.Event) []attribute.KeyValue {
 	if e.Attempt != 0 {
 		attrs = append(attrs, attribute.Int("ips.attempt", e.Attempt))
 	}
+	if e.Former {
+		attrs = append(attrs, attribute.Bool("ips.former_keys", true))
+	}
 	return attrs
 }
 
-// operation is safe as a label: the operation of an inbound event is what a
-// stranger wrote in a URL, and every new one would be a new series.
+// operation is safe as a label: one of the operations that there are, or unknown.
 func operation(e ips.Event) string {
 	if _, known := e.Operation.Info(); !known {
 		return "unknown"
@@ -94,9 +103,6 @@ func operation(e ips.Event) string {
 	return string(e.Operation)
 }
 
-// outcome is one of success, pending and failure, which are what IPS said; form
-// for a form, of which nothing is known yet; and error where there is no answer
-// that could be believed.
 func outcome(e ips.Event) string {
 	switch {
 	case e.Code != "":

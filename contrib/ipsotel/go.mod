@@ -1,4 +1,4 @@
-module github.com/ips-p2p/ips/examples/otel
+module github.com/ips-p2p/ips/contrib/ipsotel
 
 go 1.26.0
 
@@ -6,8 +6,6 @@ require (
 	github.com/ips-p2p/ips v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.opentelemetry.io/otel v1.47.0
-	go.opentelemetry.io/otel/exporters/stdout/stdoutmetric v1.47.0
-	go.opentelemetry.io/otel/exporters/stdout/stdouttrace v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
 	go.opentelemetry.io/otel/sdk/metric v1.47.0
