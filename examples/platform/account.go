@@ -295,7 +295,7 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if p.ByUser && !p.State.Ended() && p.UserID == v.user.ID {
 		head.Forms = append(head.Forms, Form{Action: path + "/continue", Button: "继续办理（前往 IPS）"})
 	}
-	if p.ByUser && p.State == orders.StateRecorded && !p.Void && v.admin() {
+	if p.left() && !p.Void && v.admin() {
 		head.Forms = append(head.Forms, Form{Action: "/admin" + path + "/void", Button: "作废（用户未在 IPS 确认）"})
 	}
 	lines := Part{Heading: "资金变动", Head: []string{"账户", "摘要", "可用变动", "冻结变动"}}
@@ -324,7 +324,7 @@ func (a *App) continueOrder(w http.ResponseWriter, r *http.Request, v *visit) er
 	if p.UserID != v.user.ID {
 		return &problem{http.StatusForbidden, "只有本人可以继续办理"}
 	}
-	if p.State == orders.StateRecorded && p.ByUser {
+	if p.left() {
 		order, err := a.book.Order(r.Context(), p.OrderKey)
 		if err != nil {
 			return err

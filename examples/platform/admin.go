@@ -366,7 +366,7 @@ func (a *App) void(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	if !p.ByUser || p.State != orders.StateRecorded {
+	if !p.left() {
 		return complain("只有用户尚未在 IPS 确认的订单可以作废")
 	}
 	d := a.data.read(r.Context())

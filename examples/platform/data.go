@@ -284,12 +284,7 @@ func rows[T any](w *work, query string, args ...any) (all []T) {
 	defer found.Close()
 	for found.Next() {
 		var t T
-		v := reflect.ValueOf(&t).Elem()
-		into := make([]any, v.NumField())
-		for i := range into {
-			into[i] = column{v.Field(i)}
-		}
-		if err := found.Scan(into...); err != nil {
+		if err := found.Scan(fields(reflect.ValueOf(&t).Elem())...); err != nil {
 			w.fail(fmt.Errorf("%.60s: %w", query, err))
 			return nil
 		}
@@ -299,6 +294,18 @@ func rows[T any](w *work, query string, args ...any) (all []T) {
 		w.fail(fmt.Errorf("%.60s: %w", query, err))
 	}
 	return all
+}
+
+// fields are where the columns go, those of an embedded struct first.
+func fields(v reflect.Value) (into []any) {
+	for i := range v.NumField() {
+		if v.Type().Field(i).Anonymous {
+			into = append(into, fields(v.Field(i))...)
+		} else {
+			into = append(into, column{v.Field(i)})
+		}
+	}
+	return into
 }
 
 // count is the number that a query says.

@@ -311,7 +311,7 @@ func (a *App) nextPayment(w *work, loan Loan, except string) payment {
 	w.want(loan.State == LoanRunning || loan.State == LoanOld, "该标的没有待还款项")
 	w.want(w.quiet(loan.BidNo, except, claimMovers...), "该标的另有未完成的订单，请稍后")
 	w.wantNoSale(loan.BidNo)
-	recent := progress(w, "bid_no = ? AND kind = 'buy' AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.state <> 'recorded') LIMIT 1", loan.BidNo, a.now().Add(-hold).UnixMicro())
+	recent := progress(w, "bid_no = ? AND kind = 'buy' AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.heard > 0) LIMIT 1", loan.BidNo, a.now().Add(-hold).UnixMicro())
 	w.want(len(recent) == 0, "该标的有债权转让正在办理，请几分钟后再试")
 	p := payment{loan: loan, borrower: w.user(loan.BorrowerID)}
 	for _, due := range w.payables(loan.BidNo) {
@@ -395,7 +395,7 @@ type repayForm struct {
 
 func (a *App) repayForms(ctx context.Context, bidNo string) (all []repayForm) {
 	d := a.data.read(ctx)
-	for _, p := range progress(d, "bid_no = ? AND kind = 'repay' AND by_user = 1 AND o.state = 'recorded' ORDER BY made_at DESC LIMIT 10", bidNo) {
+	for _, p := range progress(d, "bid_no = ? AND kind = 'repay' AND "+isLeft+" ORDER BY made_at DESC LIMIT 10", bidNo) {
 		if order, err := a.book.Order(ctx, p.OrderKey); err == nil {
 			all = append(all, repayForm{order, p.Act})
 		}

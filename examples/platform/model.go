@@ -1,6 +1,8 @@
 package main
 
 import (
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -85,8 +87,13 @@ type Act struct {
 type Progress struct {
 	Act
 	State   orders.State
+	Heard   int // how often IPS has said something of it by itself
 	EndedAt time.Time
 }
+
+// left reports whether an order is a form of which nothing was heard: its user may
+// have closed the page. It is nobody's lock.
+func (p Progress) left() bool { return p.ByUser && p.Heard == 0 && !p.State.Ended() }
 
 // Posting is a line of the platform's books.
 type Posting struct {
@@ -284,27 +291,16 @@ func (w *work) holding(account string) (h orders.Holding) {
 }
 
 // progress reads acts with how far their orders have come.
-func progress(w *work, where string, args ...any) (all []Progress) {
-	type line struct {
-		OrderKey, Operation, OrderNo, UserID, BidNo, Kind, Ref, Mark, About, Note, Click, Content string
-		ByUser, Void                                                                              bool
-		MadeAt                                                                                    time.Time
-		State                                                                                     string
-		EndedAt                                                                                   time.Time
-	}
-	for _, l := range rows[line](w, "SELECT a.order_key, operation, a.order_no, user_id, bid_no, kind, ref, a.mark, about, note, a.click, content, by_user, void, made_at, "+
-		"o.state, o.ended_us FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE "+where, args...) {
-		all = append(all, Progress{Act{l.OrderKey, ips.Operation(l.Operation), l.OrderNo, l.UserID, l.BidNo, Kind(l.Kind), l.Ref, l.Mark, l.About, l.Note, l.Click,
-			l.Content, l.ByUser, l.Void, l.MadeAt}, orders.State(l.State), l.EndedAt})
-	}
-	return all
+func progress(w *work, where string, args ...any) []Progress {
+	return rows[Progress](w, "SELECT a."+strings.Join(columns(reflect.TypeFor[Act]()), ", a.")+", o.state, o.heard, o.ended_us "+
+		"FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE "+where, args...)
 }
 
 // SQL conditions about an act a and its order o.
 const (
-	isOpen = "o.state NOT IN ('done', 'refused', 'closed')"
-	// A form that was only recorded may never be carried to IPS: it is nobody's lock.
-	isUnderWay = isOpen + " AND NOT (by_user = 1 AND o.state = 'recorded')"
+	isOpen     = "o.state NOT IN ('done', 'refused', 'closed')"
+	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0" // see Progress
+	isUnderWay = isOpen + " AND NOT (by_user = 1 AND o.heard = 0)"
 )
 
 // quiet makes sure that no other order of some kinds is under way on a loan. Lock
@@ -335,18 +331,7 @@ type payable struct {
 }
 
 // payables are the open instalments of a loan by period.
-func (w *work) payables(bidNo string) (all []payable) {
-	type line struct {
-		ShareID                   string
-		Period                    int
-		DueOn                     string
-		Principal, Interest, Paid ips.Amount
-		State                     DueState
-		Number, Account           string
-	}
-	for _, l := range rows[line](w, "SELECT d.share_id, d.period, d.due_on, d.principal, d.interest, d.paid, d.state, s.number, u.account "+
-		"FROM dues d JOIN shares s ON s.id = d.share_id JOIN users u ON u.id = s.holder_id WHERE s.bid_no = ? AND d.state = 'open' ORDER BY d.period, d.share_id", bidNo) {
-		all = append(all, payable{Due{l.ShareID, l.Period, l.DueOn, l.Principal, l.Interest, l.Paid, l.State}, l.Number, l.Account})
-	}
-	return all
+func (w *work) payables(bidNo string) []payable {
+	return rows[payable](w, "SELECT d."+strings.Join(columns(reflect.TypeFor[Due]()), ", d.")+", s.number, u.account "+
+		"FROM dues d JOIN shares s ON s.id = d.share_id JOIN users u ON u.id = s.holder_id WHERE s.bid_no = ? AND d.state = 'open' ORDER BY d.period, d.share_id", bidNo)
 }

@@ -10,6 +10,9 @@ import (
 // and nothing is lost by rounding: the principal adds up exactly, and the last
 // instalment takes what is left over. One that rounds to nothing is paid.
 func plan(principal ips.Amount, rate ips.Rate, months int, mode ips.RepayMode, from ips.Date) []Due {
+	if months == 0 { // of an old bid
+		return nil
+	}
 	dues := make([]Due, months)
 	left := principal
 	instalment := annuity(principal, rate, months)

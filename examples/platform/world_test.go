@@ -257,6 +257,11 @@ func (p *person) submit(path, action string, typed url.Values) *browser.Page {
 	page := p.open(path)
 	form := formTo(page, action)
 	require.NotNil(p.w.t, form, "no form to %s on %s: %s", action, path, page.Body)
+	var names []string
+	for _, f := range form.Fields {
+		names = append(names, f.Name)
+	}
+	p.checkForm(action, names)
 	return p.pressForm(page, form, typed)
 }
 
