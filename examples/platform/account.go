@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -169,34 +168,28 @@ func (a *App) funds(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if d.err != nil {
 		return d.err
 	}
-	banks, err := a.banks(r.Context())
-	if err != nil {
-		return err
+	ebank := Part{Heading: "网银充值", Text: "暂时无法向 IPS 取得银行列表，请稍后再试。"}
+	if banks, err := a.client.QueryBanks(r.Context()); err != nil {
+		a.log.Warn("no banks", "err", err)
+	} else {
+		var options []Fact
+		for _, b := range banks.Banks {
+			options = append(options, Fact{b.Code, b.Name})
+		}
+		ebank.Text, ebank.Forms = "", []Form{{
+			Action: "/recharge", Button: "去银行付款", Hidden: []Fact{{"channel", "ebank"}},
+			Fields: []Field{money("充值金额（元）", "amount", ""), {Label: "充值银行", Name: "bank", Options: options}},
+		}}
 	}
 	return a.show(w, v, "充值与提现",
 		Part{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
-		Part{Heading: "网银充值", Forms: []Form{{
-			Action: "/recharge", Button: "去银行付款", Hidden: []Fact{{"channel", "ebank"}},
-			Fields: []Field{money("充值金额（元）", "amount", ""), {Label: "充值银行", Name: "bank", Options: banks}},
-		}}},
+		ebank,
 		Part{Heading: "代扣充值（委托收款）", Forms: []Form{{
 			Action: "/recharge", Button: "代扣充值", Hidden: []Fact{{"channel", "withholding"}}, Fields: []Field{money("充值金额（元）", "amount", "")},
 		}}, Hint: "代扣充值需事先面签委托授权书。"},
 		Part{Heading: "提现", Forms: []Form{{
 			Action: "/withdraw", Button: "提现", Fields: []Field{money("提现金额（元）", "amount", "")},
 		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"})
-}
-
-func (a *App) banks(ctx context.Context) ([]Fact, error) {
-	banks, err := a.client.QueryBanks(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var all []Fact
-	for _, b := range banks.Banks {
-		all = append(all, Fact{b.Code, b.Name})
-	}
-	return all, nil
 }
 
 func (a *App) recharge(w http.ResponseWriter, r *http.Request, v *visit) error {

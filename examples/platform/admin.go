@@ -455,6 +455,7 @@ func (a *App) contradictions(w http.ResponseWriter, r *http.Request, v *visit) e
 				Fields: []Field{
 					{Label: "结论", Name: "verdict", Options: []Fact{{string(orders.Seen), "无需处理或已人工处理"}, {string(orders.IsDone), "IPS 已办成"},
 						{string(orders.IsRefused), "IPS 未办成"}, {string(orders.SendAgain), "原样重发"}}},
+					{Label: "批量中未成功的行号（从 1 起，逗号分隔）", Name: "failed", Max: 200, Free: true},
 					{Label: "处理说明", Name: "resolution", Max: 500},
 				},
 			}},
@@ -479,8 +480,15 @@ func (a *App) resolve(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return errNotFound
 	}
-	verdict := orders.Verdict(cmp.Or(r.PostFormValue("verdict"), string(orders.Seen)))
-	err = a.book.Decide(r.Context(), string(key), orders.Decision{Verdict: verdict, Who: v.user.Login, Why: why})
+	decision := orders.Decision{Verdict: orders.Verdict(cmp.Or(r.PostFormValue("verdict"), string(orders.Seen))), Who: v.user.Login, Why: why}
+	for _, row := range strings.FieldsFunc(r.PostFormValue("failed"), func(c rune) bool { return c == ',' || c == '，' || c == ' ' }) {
+		n, err := strconv.Atoi(row)
+		if err != nil {
+			return complain("行号须为数字")
+		}
+		decision.Failed = append(decision.Failed, n-1)
+	}
+	err = a.book.Decide(r.Context(), string(key), decision)
 	switch {
 	case errors.Is(err, orders.ErrUnrecorded):
 		return errNotFound

@@ -261,6 +261,11 @@ func (a *App) guarantee(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	return a.begin(w, r, v, func(d *work) draft {
 		loan := d.lockOpen(r.PathValue("bid"), v)
+		// IPS takes one guarantee of each guarantor, and its answer to another is hard to
+		// tell from one to a repetition.
+		mine := d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID)
+		begun := progress(d, "bid_no = ? AND user_id = ? AND kind = 'guarantee' AND "+isOpen+" LIMIT 1", loan.BidNo, v.user.ID)
+		d.want(mine == 0 && len(begun) == 0, "您已担保该标的；尚未在 IPS 确认的，请在“我的订单”中继续办理")
 		d.want(profit <= loan.Amount/10, "担保收益不能超过借款金额的 10%%，即 %s 元", loan.Amount/10)
 		// The whole of what can fall due: principal and interest, and the fen by which
 		// the plans of many shares are rounded up.

@@ -45,6 +45,7 @@ type Form struct {
 type Field struct {
 	Label, Name, Value, Type, Mode string
 	Max                            int
+	Free                           bool   // may stay empty
 	Options                        []Fact // of a choice: value and text
 }
 

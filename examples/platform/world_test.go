@@ -41,12 +41,13 @@ type world struct {
 	deaf    atomic.Bool // notifications are answered 500
 	mute    atomic.Bool // web returns are answered 500, unread
 	people  atomic.Int64
-	later   atomic.Int64 // how far the platform's clock is ahead
+	hurry   []time.Duration // until an open order is a matter for staff
+	later   atomic.Int64    // how far the platform's clock is ahead
 	admin   *person
 }
 
 // newWorld starts one platform on the database.
-func newWorld(t *testing.T, address string) *world {
+func newWorld(t *testing.T, address string, hurry ...time.Duration) *world {
 	t.Helper()
 	box, err := sandbox.New(sandbox.Config{Backoff: repeated(100*time.Millisecond, 200)})
 	require.NoError(t, err)
@@ -56,7 +57,7 @@ func newWorld(t *testing.T, address string) *world {
 	})
 	base, err := box.Start("")
 	require.NoError(t, err)
-	w := &world{t: t, box: box, address: address, ips: ips.Sandbox(base)}
+	w := &world{t: t, box: box, address: address, ips: ips.Sandbox(base), hurry: hurry}
 	w.app, w.site = w.instance("")
 	made, err := w.app.ensureAdmin(context.Background(), password)
 	require.NoError(t, err)
@@ -101,7 +102,10 @@ func (w *world) instance(base string) (*App, *httptest.Server) {
 	if base == "" {
 		base = site.URL
 	}
-	app, err = newApp(context.Background(), data, cfg, base, pace(), bcrypt.MinCost, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
+	pace := pace()
+	for _, pace.Patience = range w.hurry {
+	}
+	app, err = newApp(context.Background(), data, cfg, base, pace, bcrypt.MinCost, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
 	require.NoError(w.t, err)
 	app.now = func() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
 	app.seed = func(old oldBid) error {
