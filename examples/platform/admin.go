@@ -305,9 +305,7 @@ func (a *App) resume(w http.ResponseWriter, r *http.Request, v *visit) error {
 		sale, loan := d.lockSale(r.PostFormValue("sale"))
 		d.want(sale.State == SaleFailed && loan.BidNo == r.PathValue("bid") && loan.State == LoanRunning, "该债权转让不在等待划转")
 		d.wantQuiet(loan.BidNo, claimMovers...)
-		order = a.hand(d, sale, func(text string) {
-			d.exec("UPDATE acts SET note = ? WHERE kind = 'buy' AND order_no = ?", text, sale.OrderNo)
-		})
+		order = a.hand(d, sale)
 	}); err != nil {
 		return err
 	}

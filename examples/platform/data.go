@@ -151,34 +151,20 @@ func (d *Data) migrate(ctx context.Context) error {
 	return nil
 }
 
-// lostRace reports whether the database gave way to another transaction, and
-// conflict whether a row is there already.
-func lostRace(err error) bool {
+// outrun reports whether the database gave way to another transaction, or has a
+// row that another one has just added.
+func outrun(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
 	var lite *sqlite.Error
 	switch {
 	case errors.As(err, &pg):
-		return pg.Code == "40001" || pg.Code == "40P01"
+		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505"
 	case errors.As(err, &my):
-		return my.Number == 1213 || my.Number == 1205
+		return my.Number == 1213 || my.Number == 1205 || my.Number == 1062
 	case errors.As(err, &lite):
-		return lite.Code()&0xff == sqlite3.SQLITE_BUSY || lite.Code()&0xff == sqlite3.SQLITE_LOCKED
-	}
-	return false
-}
-
-func conflict(err error) bool {
-	var pg *pgconn.PgError
-	var my *mysql.MySQLError
-	var lite *sqlite.Error
-	switch {
-	case errors.As(err, &pg):
-		return pg.Code == "23505"
-	case errors.As(err, &my):
-		return my.Number == 1062
-	case errors.As(err, &lite):
-		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+		code := lite.Code() & 0xff
+		return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED || code == sqlite3.SQLITE_CONSTRAINT
 	}
 	return false
 }
@@ -202,7 +188,7 @@ func (d *Data) read(ctx context.Context) *work { return &work{ctx: ctx, on: d.DB
 func (d *Data) tx(ctx context.Context, f func(*work)) error {
 	for try := 1; ; try++ {
 		err := d.once(ctx, f)
-		if err == nil || try == 8 || !lostRace(err) && !conflict(err) {
+		if err == nil || try == 8 || !outrun(err) {
 			return err
 		}
 		select {

@@ -115,13 +115,6 @@ func (e *effect) note(text string) {
 	e.exec("UPDATE acts SET note = ? WHERE order_key = ?", text, e.act.OrderKey)
 }
 
-// partly notes that rows of a batch have failed.
-func (e *effect) partly(failed, rows int, why string) {
-	if failed > 0 {
-		e.note(fmt.Sprintf("部分成功：%d 笔中 %d 笔未成功。%s", rows, failed, why))
-	}
-}
-
 // move adds a line to the platform's books.
 func (e *effect) move(account string, available, frozen ips.Amount, about string) {
 	if available == 0 && frozen == 0 {
@@ -232,28 +225,34 @@ func marginUnfrozen(e *effect, q ips.UnfreezeMarginRequest, _ *ips.UnfreezeMargi
 
 // 4.10 转账
 
+// carried picks the rows of a batch that IPS has carried out, and notes how many
+// it has not.
+func carried[R comparable](e *effect, asked, failed []R) (done []R) {
+	left := make(map[R]int)
+	for _, row := range failed {
+		left[row]++
+	}
+	for _, row := range asked {
+		if left[row] > 0 {
+			left[row]--
+		} else {
+			done = append(done, row)
+		}
+	}
+	if n := len(asked) - len(done); n > 0 {
+		e.note(fmt.Sprintf("部分成功：%d 笔中 %d 笔未成功", len(asked), n))
+	}
+	return done
+}
+
 // transferred carries out the rows that IPS has carried out.
 func transferred(e *effect, q ips.TransferRequest, r *ips.TransferResponse) {
 	loan := e.lock(q.BidNo)
-	failed, why := make(map[ips.TransferRow]int), ""
-	for _, row := range r.Failed(q.Rows) {
-		failed[row]++
+	done := carried(e, q.Rows, r.Failed(q.Rows))
+	if len(done) == 0 && q.Type == ips.TransferDebt {
+		e.saleFailed()
 	}
-	for i := range r.Rows {
-		if r.Rows[i].Status != ips.RowDone {
-			why = r.Rows[i].Message
-		}
-	}
-	n := 0
-	for _, row := range q.Rows {
-		if failed[row] > 0 {
-			failed[row]--
-			n++
-			if q.Type == ips.TransferDebt {
-				e.saleFailed()
-			}
-			continue
-		}
+	for _, row := range done {
 		switch q.Type {
 		case ips.TransferInvestment:
 			e.invested(&loan, q, row)
@@ -268,7 +267,6 @@ func transferred(e *effect, q ips.TransferRequest, r *ips.TransferResponse) {
 		}
 	}
 	set(e.work, loan)
-	e.partly(n, len(q.Rows), why)
 }
 
 // invested is a bid whose money the borrower has got (放款). From here on the
@@ -364,45 +362,19 @@ func (e *effect) profited(row ips.TransferRow) {
 
 func (e *effect) repaid(bidNo, from string, asked []ips.RepayRow, r *ips.RepayResponse) {
 	e.lock(bidNo)
-	failed, why := make(map[ips.RepayRow]int), ""
-	for _, row := range r.Failed(asked) {
-		failed[row]++
-	}
-	for i := range r.Rows {
-		if r.Rows[i].Status != ips.RowDone {
-			why = r.Rows[i].Message
-		}
-	}
-	n := 0
-	for _, row := range asked {
-		if failed[row] > 0 {
-			failed[row]--
-			n++
-			continue
-		}
+	for _, row := range carried(e, asked, r.Failed(asked)) {
 		e.pay(row.CreditorOrderNo, row.Account, row.Amount, DueRepaid)
 		e.move(from, -row.Amount-row.BorrowerFee, 0, "还款")
 		e.move(row.Account, row.Amount-row.Fee, 0, "收到还款")
 		e.fee(row.Fee+row.BorrowerFee, "还款手续费")
 	}
-	e.partly(n, len(asked), why)
 }
 
 // oldBidRepaid is the repayment of a bid of the old interface (老版还款), which
 // ends with it: IPS knows no other end of such a bid.
 func oldBidRepaid(e *effect, q ips.RepayOldBidRequest, r *ips.RepayOldBidResponse) {
 	loan := e.lock(q.BidNo)
-	failed := make(map[ips.RepayOldBidRow]int)
-	for _, row := range r.Failed(q.Rows) {
-		failed[row]++
-	}
-	n := 0
-	for _, row := range q.Rows {
-		if failed[row] > 0 {
-			failed[row]--
-			n++
-			continue
-		}
+	for _, row := range carried(e, q.Rows, r.Failed(q.Rows)) {
 		e.pay(q.BidNo, row.Account, row.Amount, DueRepaid)
 		e.move(q.Account, -row.Amount, 0, "老标的还款")
 		e.move(row.Account, row.Amount-row.Fee, 0, "收到老标的还款")
@@ -410,7 +382,6 @@ func oldBidRepaid(e *effect, q ips.RepayOldBidRequest, r *ips.RepayOldBidRespons
 	}
 	e.move(q.Account, -q.Fee, 0, "老标的还款手续费")
 	e.fee(q.Fee, "老标的还款手续费")
-	e.partly(n, len(q.Rows), "")
 	if len(e.payables(q.BidNo)) == 0 {
 		loan.State = LoanEnded
 		set(e.work, loan)
@@ -457,19 +428,13 @@ func (e *effect) goOn() {
 		if !e.quiet(sale.BidNo, e.order.Key, claimMovers...) {
 			return
 		}
-		e.hand(sale)
+		e.app.hand(e.work, sale)
 	}
 }
 
-// hand records the transfer of a sale, or calls the sale off.
-func (e *effect) hand(sale Sale) {
-	e.app.hand(e.work, sale, func(text string) {
-		e.exec("UPDATE acts SET note = ? WHERE kind = 'buy' AND order_no = ?", text, sale.OrderNo)
-	})
-}
-
-// hand is also what staff does with a sale that IPS has not carried out.
-func (a *App) hand(w *work, sale Sale, note func(string)) (order orders.Order) {
+// hand records the transfer of a sale, or calls the sale off if the claim is not
+// what it was when its price was accepted.
+func (a *App) hand(w *work, sale Sale) (order orders.Order) {
 	share := find[Share](w, "id = ?", sale.ShareID)
 	purchase := find[Act](w, "kind = 'buy' AND order_no = ?", sale.OrderNo)
 	buyer, seller := w.user(sale.BuyerID), w.user(sale.SellerID)
@@ -479,7 +444,8 @@ func (a *App) hand(w *work, sale Sale, note func(string)) (order orders.Order) {
 	if sale.Face > share.Principal || purchase.Mark != w.mark(share) {
 		sale.State = SaleWithdrawn
 		set(w, sale)
-		note("下单后该债权已有还款，不能再按原价划转；受让资金在标的结束时由 IPS 解冻")
+		purchase.Note = "下单后该债权已有还款，不能再按原价划转；受让资金在标的结束时由 IPS 解冻"
+		set(w, purchase)
 		return order
 	}
 	sale.State = SalePaid

@@ -203,20 +203,16 @@ func serve(ctx context.Context, app *App, listener net.Listener) error {
 
 // chooseIPS starts a sandbox, unless the environment names another IPS.
 func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Config, *sandbox.Sandbox, error) {
-	address := getenv("IPS_URL")
-	if address != "" {
-		cfg, err := configFrom(getenv)
-		if err != nil {
-			return ips.Config{}, nil, err
-		}
-		cfg.Environment = ips.Sandbox(address)
-		return cfg, nil, refuseProduction(address)
+	if address := getenv("IPS_URL"); address != "" {
+		cfg, err := configFrom(getenv, address)
+		return cfg, nil, err
 	}
 	box, err := sandbox.New(sandbox.Config{Manual: f.manual, Logger: log})
 	if err != nil {
 		return ips.Config{}, nil, err
 	}
-	if address, err = box.Start(""); err != nil {
+	address, err := box.Start("")
+	if err != nil {
 		return ips.Config{}, nil, errors.Join(err, box.Close())
 	}
 	cfg := ips.TestMerchant()
@@ -224,36 +220,30 @@ func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Confi
 	return cfg, box, nil
 }
 
-// configFrom reads the merchant's secrets. Its errors name what is missing and
-// no value.
-func configFrom(getenv func(string) string) (ips.Config, error) {
-	cfg := ips.Config{
-		MerchantCode: getenv("IPS_MERCHANT"), Cert: ips.NewSecret(getenv("IPS_CERT")),
-		Key: ips.NewSecret(getenv("IPS_3DES_KEY")), IV: ips.NewSecret(getenv("IPS_3DES_IV")),
-	}
-	if cfg == (ips.Config{}) {
-		cfg = ips.TestMerchant()
-	}
-	var err error
-	if text := getenv("IPS_PUBLIC_KEY"); text != "" {
-		if cfg.PublicKey, err = ips.ParsePublicKey(text); err != nil {
-			return ips.Config{}, fmt.Errorf("IPS_PUBLIC_KEY: %w", err)
+// configFrom reads the merchant's secrets, and keeps an example away from real
+// people's money. Its errors hold no value.
+func configFrom(getenv func(string) string, address string) (ips.Config, error) {
+	cfg := ips.TestMerchant()
+	if getenv("IPS_MERCHANT") != "" {
+		var err error
+		if cfg, err = ips.ConfigFromEnv(func(name string) string {
+			if name == "IPS_BASE_URL" {
+				return address
+			}
+			return getenv(name)
+		}); err != nil {
+			return ips.Config{}, err
 		}
 	}
-	return cfg, nil
-}
-
-// refuseProduction keeps an example away from real people's money.
-func refuseProduction(address string) error {
+	cfg.Environment = ips.Sandbox(address)
 	u, err := url.Parse(address)
 	if err != nil {
-		return errors.New("IPS_URL: no URL")
+		return ips.Config{}, errors.New("IPS_URL: no URL")
 	}
-	real, err := url.Parse(ips.Production().PostBase)
-	if err == nil && strings.EqualFold(u.Hostname(), real.Hostname()) {
-		err = fmt.Errorf("%s is the real IPS: this program is an example and works with sandboxes and test environments", u.Hostname())
+	if real, err := url.Parse(ips.Production().PostBase); err != nil || strings.EqualFold(u.Hostname(), real.Hostname()) {
+		return ips.Config{}, fmt.Errorf("%s is the real IPS: this program is an example and works with sandboxes and test environments", u.Hostname())
 	}
-	return err
+	return cfg, nil
 }
 
 // refuseStrangers keeps a program with keys that everybody knows to this machine:
@@ -291,10 +281,6 @@ func openDatabase(ctx context.Context, f flags, getenv func(string) string, temp
 // ensureAdmin makes the user admin if there is none, and returns his password
 // if it was made up here.
 func (a *App) ensureAdmin(ctx context.Context, password string) (madeUp string, err error) {
-	d := a.data.read(ctx)
-	if _, found := maybe[User](d, "login = 'admin'"); found || d.err != nil {
-		return "", d.err
-	}
 	if password == "" {
 		madeUp = rand.Text()
 		password = madeUp
@@ -303,9 +289,12 @@ func (a *App) ensureAdmin(ctx context.Context, password string) (madeUp string, 
 	if err != nil {
 		return "", err
 	}
-	add(d, User{ID: newID(), Login: "admin", Password: hash, Role: Admin, CreatedAt: a.now()})
-	if conflict(d.err) { // another instance has just made him
-		return "", nil
-	}
-	return madeUp, d.err
+	err = a.data.tx(ctx, func(d *work) {
+		if _, found := maybe[User](d, "login = 'admin'"); found {
+			madeUp = ""
+			return
+		}
+		add(d, User{ID: newID(), Login: "admin", Password: hash, Role: Admin, CreatedAt: a.now()})
+	})
+	return madeUp, err
 }

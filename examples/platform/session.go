@@ -34,9 +34,16 @@ func (a *App) visitOf(w http.ResponseWriter, r *http.Request) (*visit, error) {
 		return &visit{token: tokenOf(id)}, nil
 	}
 	v := &visit{token: tokenOf(id)}
+	var err error
+	v.user, err = a.sessionUser(r, id)
+	return v, err
+}
+
+// sessionUser is the user of a session that is not over.
+func (a *App) sessionUser(r *http.Request, id string) (User, error) {
 	d := a.data.read(r.Context())
-	v.user, _ = maybe[User](d, "id = (SELECT user_id FROM sessions WHERE token = ? AND expires_at > ?)", hashOf(id), a.now().UnixMicro())
-	return v, d.err
+	user, _ := maybe[User](d, "id = (SELECT user_id FROM sessions WHERE token = ? AND expires_at > ?)", hashOf(id), a.now().UnixMicro())
+	return user, d.err
 }
 
 func (a *App) setCookie(w http.ResponseWriter, id string, age time.Duration) {
@@ -137,7 +144,6 @@ func (a *App) staff(r *http.Request) (name string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	d := a.data.read(r.Context())
-	user, _ := maybe[User](d, "id = (SELECT user_id FROM sessions WHERE token = ? AND expires_at > ?)", hashOf(c.Value), a.now().UnixMicro())
-	return user.Login, user.Role == Admin
+	user, err := a.sessionUser(r, c.Value)
+	return user.Login, err == nil && user.Role == Admin
 }

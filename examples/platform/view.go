@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -56,18 +55,6 @@ func money(label, name, value string) Field {
 func text(s string) Cell                              { return Cell{Text: s} }
 func linked(s, path string) Cell                      { return Cell{Text: s, Path: path} }
 func number[N interface{ String() string }](n N) Cell { return Cell{Text: n.String(), Number: true} }
-
-// local leaves out links that do not lead to the site itself.
-func (p Part) local(base string) Part {
-	var own []Link
-	for _, l := range p.Links {
-		if strings.HasPrefix(l.Path, "/") || strings.HasPrefix(l.Path, base+"/") {
-			own = append(own, l)
-		}
-	}
-	p.Links = own
-	return p
-}
 
 // view is what the template gets.
 type view struct {

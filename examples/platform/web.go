@@ -223,7 +223,11 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 		return
 	case errors.As(err, &p):
 	case errors.As(err, &invalid):
-		p = &problem{http.StatusUnprocessableEntity, "内容不符合 IPS 接口要求：" + fieldsOf(invalid)}
+		var parts []string
+		for _, f := range invalid.Fields {
+			parts = append(parts, f.Error())
+		}
+		p = &problem{http.StatusUnprocessableEntity, "内容不符合 IPS 接口要求：" + strings.Join(parts, "; ")}
 	case errors.Is(err, errNotFound):
 		p = &problem{http.StatusNotFound, "没有找到"}
 	default:
@@ -233,15 +237,11 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 	if v == nil {
 		v = &visit{}
 	}
-	a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text}, Part{Links: []Link{{"返回上一页", r.Header.Get("Referer")}, {"返回首页", "/"}}}.local(a.base))
-}
-
-func fieldsOf(invalid *ips.ValidationError) string {
-	var parts []string
-	for _, f := range invalid.Fields {
-		parts = append(parts, f.Error())
+	links := []Link{{"返回首页", "/"}}
+	if back, err := url.Parse(r.Referer()); err == nil && back.Host == r.Host && !strings.HasPrefix(back.Path, "//") {
+		links = append(links, Link{"返回上一页", back.EscapedPath()})
 	}
-	return strings.Join(parts, "; ")
+	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: links})
 }
 
 // show shows a page.
