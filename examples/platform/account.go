@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/orders"
 )
 
 // 商户会员注册, chapter 1, 用户开户, the chapters 10, 11 and 13, 托管账户充值 and
@@ -318,11 +317,7 @@ func (a *App) continueOrder(w http.ResponseWriter, r *http.Request, v *visit) er
 		return &problem{http.StatusForbidden, "只有本人可以继续办理"}
 	}
 	if p.left() {
-		order, err := a.book.Order(r.Context(), p.OrderKey)
-		if err != nil {
-			return err
-		}
-		if err := a.data.tx(r.Context(), func(w *work) { a.wantCurrent(w, p.Act, order) }); err != nil {
+		if err := a.data.tx(r.Context(), func(w *work) { a.wantCurrent(w, p.Act) }); err != nil {
 			return err
 		}
 	}
@@ -331,19 +326,17 @@ func (a *App) continueOrder(w http.ResponseWriter, r *http.Request, v *visit) er
 
 // wantCurrent complains of a form whose time is over: what it would pay was paid,
 // or is not for sale any more.
-func (a *App) wantCurrent(w *work, act Act, order orders.Order) {
+func (a *App) wantCurrent(w *work, act Act) {
 	w.want(!act.Void, "该订单已被平台作废，请重新办理")
-	switch q := order.Request.(type) {
-	case ips.RepayRequest:
-		loan := w.lock(act.BidNo)
-		now := a.nextPayment(w, loan, act.OrderKey)
-		w.want(sameRows(q.Rows, now.rows()), "还款计划已变化，请从标的页面重新办理")
-	case ips.RegisterDebtTransferRequest:
+	switch act.Kind {
+	case KindRepay:
+		now := a.nextPayment(w, w.lock(act.BidNo), act.OrderKey)
+		w.want(act.Mark == now.first(maxRepayRows).mark(), "还款计划已变化，请从标的页面重新办理")
+	case KindBuy:
 		w.lock(act.BidNo)
 		sale := find[Sale](w, "id = ?", act.Ref)
-		share := find[Share](w, "id = ?", sale.ShareID)
-		w.want(sale.State == SaleOffered && act.Mark == w.mark(share), "该债权已不在转让中")
-	case ips.RegisterCreditorRequest, ips.RegisterGuarantorRequest:
+		w.want(sale.State == SaleOffered && act.Mark == w.mark(find[Share](w, "id = ?", sale.ShareID)), "该债权已不在转让中")
+	case KindBid, KindGuarantee:
 		w.want(w.lock(act.BidNo).open(), "该标的不在募集中")
 	}
 }

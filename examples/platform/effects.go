@@ -279,7 +279,7 @@ func (e *effect) invested(loan *Loan, q ips.TransferRequest, row ips.TransferRow
 	loan.FeeTaken += row.ToFee
 	loan.Released += row.Amount
 	loan.State = LoanRunning
-	share.State, share.Fee = ShareReleased, 0
+	share.State, share.Fee, share.Unpaid = ShareReleased, 0, share.Principal
 	set(e.work, share)
 	for _, due := range plan(share.Principal, loan.Rate, loan.Months, loan.RepayMode, q.Date) {
 		due.ShareID = share.ID
@@ -299,7 +299,7 @@ func (e *effect) pay(number, account string, amount ips.Amount, by DueState) {
 		return
 	}
 	dues := list[Due](e.work, "share_id = ? AND state = 'open' ORDER BY period", share.ID)
-	share.Principal = 0
+	share.Principal, share.Unpaid = 0, max(0, share.Unpaid-amount)
 	for _, due := range dues {
 		paid := min(amount, due.Left())
 		amount -= paid
@@ -316,6 +316,24 @@ func (e *effect) pay(number, account string, amount ips.Amount, by DueState) {
 	set(e.work, share)
 	if amount > 0 {
 		e.note("已无应还款项，多付 " + amount.String() + " 元，请平台与收款人协商退回")
+	}
+	if e.count("SELECT SUM(unpaid) FROM shares WHERE claim = ?", share.Claim) == 0 {
+		e.freeBuyers(share.Claim)
+	}
+}
+
+// freeBuyers gives back what is frozen for sales that were not carried out, when
+// so much was paid on their claim that IPS holds it for repaid. That it does so is
+// our assumption: the contract is silent.
+func (e *effect) freeBuyers(claim string) {
+	for _, buy := range list[Act](e.work, "kind = 'buy' AND void = 0 AND ref IN (SELECT s.id FROM sales s JOIN shares h ON h.id = s.share_id WHERE h.claim = ?) "+
+		"AND order_no NOT IN (SELECT order_no FROM sales WHERE state = 'done')", claim) {
+		for _, line := range list[Posting](e.work, "order_key = ? AND frozen > 0", buy.OrderKey) {
+			e.move(line.Account, line.Frozen, -line.Frozen, "债权已还清，解冻受让资金")
+			buy.Void, buy.Note = true, "债权已还清，受让资金已解冻"
+			set(e.work, buy)
+			e.exec("UPDATE sales SET state = 'withdrawn' WHERE order_no = ?", buy.OrderNo)
+		}
 	}
 }
 
@@ -495,8 +513,9 @@ func (e *effect) sold(row ips.TransferRow) {
 	for _, c := range split(list[Due](e.work, "share_id = ? ORDER BY period", from.ID), from.Principal, sale.Face) {
 		e.cut(c, to.ID, theirs)
 	}
-	from.Principal -= sale.Face
-	to.Principal += sale.Face
+	unpaid := min(from.Unpaid, sale.Face)
+	from.Principal, from.Unpaid = from.Principal-sale.Face, from.Unpaid-unpaid
+	to.Principal, to.Unpaid = to.Principal+sale.Face, to.Unpaid+unpaid
 	to.State = ShareReleased
 	if from.Principal == 0 {
 		from.State = ShareEnded

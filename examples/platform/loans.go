@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/orders"
 )
 
 // Chapter 2, 平台发布借款标, up to the application; 3, 担保方对标的担保; 4 and 5,
@@ -334,6 +335,7 @@ func (w *work) wantNoSale(bidNo string) {
 	w.want(w.count("SELECT COUNT(*) FROM sales WHERE bid_no = ? AND state = 'paid'", bidNo) == 0, "该标的有债权转让正在划转，请稍后")
 }
 
+// rows are those of a repayment, of whatever number.
 func (p payment) rows() (all []ips.RepayRow) {
 	for _, due := range p.dues {
 		all = append(all, ips.RepayRow{
@@ -343,9 +345,16 @@ func (p payment) rows() (all []ips.RepayRow) {
 	return all
 }
 
-// sameRows reports whether rows are those of a payment, or the first of them.
-func sameRows(rows, now []ips.RepayRow) bool {
-	return len(rows) > 0 && slices.Equal(rows, now[:min(len(rows), len(now))])
+// first is the part of a payment that has at most n rows.
+func (p payment) first(n int) payment {
+	p.dues = p.dues[:min(n, len(p.dues))]
+	return p
+}
+
+// mark tells one payment from another.
+func (p payment) mark() string {
+	sum := sha256.Sum256([]byte(fmt.Sprint(p.period, p.rows())))
+	return hex.EncodeToString(sum[:])
 }
 
 func (p payment) about(what string) string {
@@ -363,9 +372,13 @@ const maxRepayRows = 300
 // creditors the first 300. Pressed again, it is the same order.
 func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	bidNo := r.PathValue("bid")
-	for _, order := range a.repayForms(r.Context(), bidNo) {
-		if current := a.data.tx(r.Context(), func(d *work) { a.wantCurrent(d, order.act, order.Order) }); current == nil && order.act.UserID == v.user.ID {
-			return a.carry(w, r, order.Order)
+	left, err := a.repayForms(r.Context(), bidNo)
+	if err != nil {
+		return err
+	}
+	for _, act := range left {
+		if current := a.data.tx(r.Context(), func(d *work) { a.wantCurrent(d, act) }); current == nil && act.UserID == v.user.ID {
+			return a.takeUp(w, r, act)
 		}
 	}
 	if err := a.noRepayUnheard(r.Context(), bidNo); err != nil {
@@ -374,8 +387,9 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	return a.begin(w, r, v, func(d *work) draft {
 		loan := d.lock(bidNo)
 		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
-		p := a.nextPayment(d, loan, "")
-		p.dues = p.dues[:min(len(p.dues), maxRepayRows)]
+		p := a.nextPayment(d, loan, "").first(maxRepayRows)
+		same := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND a.mark = ? AND "+isLeft+" LIMIT 1", bidNo, p.mark())
+		d.want(len(same) == 0, "您已发起该笔还款，请在“我的订单”中继续办理")
 		if d.err != nil {
 			return draft{}
 		}
@@ -385,33 +399,34 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 		rows := p.rows()
 		amount, fee := ips.RepayTotals(rows)
 		d.wantFunds(v.user, amount+fee)
-		return draft{kind: KindRepay, bidNo: bidNo, about: p.about("手动还款"), request: ips.RepayRequest{
+		return draft{kind: KindRepay, bidNo: bidNo, mark: p.mark(), about: p.about("手动还款"), request: ips.RepayRequest{
 			BidNo: bidNo, Date: ips.DateOf(a.now()), Account: v.user.Account, Amount: amount, Fee: fee, Rows: rows,
 		}}
 	})
 }
 
-// repayForm is a repayment that its borrower has not carried to IPS, as far as
-// the platform has heard.
-type repayForm struct {
-	orders.Order
-	act Act
-}
-
-func (a *App) repayForms(ctx context.Context, bidNo string) (all []repayForm) {
+// repayForms are the repayments that the borrower has not carried to IPS, as far
+// as the platform has heard.
+func (a *App) repayForms(ctx context.Context, bidNo string) (acts []Act, err error) {
 	d := a.data.read(ctx)
 	for _, p := range progress(d, "bid_no = ? AND kind = 'repay' AND "+isLeft+" ORDER BY made_at DESC LIMIT 10", bidNo) {
-		if order, err := a.book.Order(ctx, p.OrderKey); err == nil {
-			all = append(all, repayForm{order, p.Act})
-		}
+		acts = append(acts, p.Act)
 	}
-	return all
+	return acts, d.err
 }
 
 // noRepayUnheard asks IPS whether one of them was carried out after all, before a
 // period is paid in another way. A form that nobody carries on is nobody's lock.
 func (a *App) noRepayUnheard(ctx context.Context, bidNo string) error {
-	for _, form := range a.repayForms(ctx, bidNo) {
+	left, err := a.repayForms(ctx, bidNo)
+	if err != nil {
+		return err
+	}
+	for _, act := range left {
+		form, err := a.book.Order(ctx, act.OrderKey)
+		if err != nil {
+			return err
+		}
 		trade, _, ok := ips.TradeTypeOf(form.Request)
 		if !ok {
 			continue // of an old bid, which nobody else can pay

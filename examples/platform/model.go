@@ -73,7 +73,7 @@ type Act struct {
 	BidNo     string
 	Kind      Kind
 	Ref       string // the sale, guarantee or period that it is about
-	Mark      string // of a purchase: what the share was when it was ordered
+	Mark      string // what a purchase or a repayment was about when it was ordered
 	About     string // Chinese
 	Note      string // how it went, Chinese
 	Click     string
@@ -177,6 +177,7 @@ type Share struct {
 	BidNo      string
 	HolderID   string
 	Principal  ips.Amount // still owed
+	Unpaid     ips.Amount // what IPS counts: the face less all that was paid, interest included
 	Fee        ips.Amount // frozen with it until the release
 	Overpaid   ips.Amount
 	State      ShareState

@@ -50,7 +50,7 @@ func (a *App) addOldBid(w http.ResponseWriter, r *http.Request, v *visit) error 
 		}
 		add(d, Loan{BidNo: old.bidNo, BorrowerID: borrower.ID, Purpose: "老标的 " + old.bidNo, Amount: amount, Released: amount, RepayMode: ips.RepayInterestFirst,
 			State: LoanOld, ContractNo: old.contractNo, ReleaseNo: old.releaseNo, CreatedAt: a.now()})
-		share := Share{ID: newID(), Claim: old.bidNo, Number: old.bidNo, ContractNo: old.contractNo, BidNo: old.bidNo, HolderID: investor.ID, Principal: amount, State: ShareReleased}
+		share := Share{ID: newID(), Claim: old.bidNo, Number: old.bidNo, ContractNo: old.contractNo, BidNo: old.bidNo, HolderID: investor.ID, Principal: amount, Unpaid: amount, State: ShareReleased}
 		add(d, share)
 		add(d, Due{ShareID: share.ID, Period: 1, DueOn: ips.DateOf(a.now()).String(), Principal: amount, State: DueOpen})
 	}); err != nil {
@@ -83,5 +83,5 @@ func (a *App) oldRepayment(d *work, p payment) draft {
 		request.Rows = append(request.Rows, ips.RepayOldBidRow{Account: due.Account, Amount: due.Left()})
 	}
 	d.wantFunds(p.borrower, request.Amount)
-	return draft{kind: KindRepay, bidNo: p.loan.BidNo, about: "老标的还款 " + request.Amount.String() + " 元", request: request}
+	return draft{kind: KindRepay, bidNo: p.loan.BidNo, mark: p.mark(), about: "老标的还款 " + request.Amount.String() + " 元", request: request}
 }

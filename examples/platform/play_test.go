@@ -345,9 +345,9 @@ func (g *game) calm() {
 	for {
 		g.settle()
 		d := g.app.data.read(context.Background())
-		busy := progress(d, isUnderWay)
+		busy, open := progress(d, isUnderWay), progress(d, isOpen)
 		require.NoError(g.t, d.err)
-		if len(busy) == 0 {
+		if len(busy) == 0 && tries > 0 {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -368,12 +368,12 @@ func (g *game) calm() {
 		for _, sms := range g.box.Inbox("") {
 			_ = g.box.ReplySMS(sms.ID, g.rand.IntN(4) > 0) // those that wait for an answer
 		}
-		if tries++; tries < 20 {
+		if tries++; len(busy) > 0 && tries < 20 {
 			require.NoError(g.t, g.box.Advance(10*time.Minute)) // for what IPS does from time to time
 		}
 		g.decide()
 		for _, n := range g.box.Notifications() { // what was lost comes again
-			for _, p := range busy {
+			for _, p := range open {
 				if n.Order == p.OrderNo {
 					_ = g.box.Resend(n.Seq)
 				}

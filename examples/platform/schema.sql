@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS acts (
     bid_no    VARCHAR(40)  NOT NULL,
     kind      VARCHAR(16)  NOT NULL,
     ref       VARCHAR(40)  NOT NULL, -- a sale, a guarantee, a period
-    mark      VARCHAR(100) NOT NULL, -- what the share was when its sale was ordered
+    mark      VARCHAR(100) NOT NULL, -- what was sold or repaid when it was ordered
     about     VARCHAR(200) NOT NULL, -- for people
     note      VARCHAR(500) NOT NULL, -- how it went, for people
     click     VARCHAR(96)  NOT NULL UNIQUE, -- the button that it came from, once
@@ -111,6 +111,7 @@ CREATE TABLE IF NOT EXISTS shares (
     bid_no      VARCHAR(40) NOT NULL,
     holder_id   VARCHAR(32) NOT NULL,
     principal   BIGINT      NOT NULL, -- still owed
+    unpaid      BIGINT      NOT NULL, -- the face less all that was paid, interest included
     fee         BIGINT      NOT NULL, -- frozen with it until the release
     overpaid    BIGINT      NOT NULL, -- what he was paid although nothing was due any more
     state       VARCHAR(16) NOT NULL,

@@ -3,7 +3,9 @@ package main
 import (
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -273,4 +275,49 @@ func TestLogin(t *testing.T) {
 	assert.Equal(t, "/account", again.open("/account").URL.Path)
 	again.press("/", "/logout", nil)
 	assert.Equal(t, "/login", again.open("/account").URL.Path)
+}
+
+// Two programs on one database are one platform: everybody clicks at once, on
+// either of them, and everything is done once.
+func TestTwoPrograms(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, address string) {
+		w := newWorld(t, address)
+		_, second := w.instance(w.site.URL)
+		zhang := w.customer("张三", "1000.00")
+		bid := zhang.borrows("3000.00", "100.00", "2", "1")
+		var investors []*person
+		for range 6 {
+			investors = append(investors, w.customer("李四", "1000.00"))
+		}
+		var clicks sync.WaitGroup
+		for i, p := range investors {
+			if i%2 == 1 { // the session is the database's
+				p.site = second.URL
+				p.press("/login", "/login", url.Values{"login": {p.login}, "password": {password}})
+			}
+		}
+		for _, p := range investors {
+			clicks.Go(func() { p.press("/loan/"+bid, "/loan/"+bid+"/bid", url.Values{"amount": {"500.00"}}) })
+		}
+		clicks.Wait()
+		w.settle()
+		other := w.visitor()
+		other.site = second.URL
+		other.press("/login", "/login", url.Values{"login": {"admin"}, "password": {password}})
+		for _, p := range []*person{w.admin, other, w.admin, other} {
+			clicks.Go(func() { p.press("/admin/loan/"+bid, "/admin/loan/"+bid+"/release", nil) })
+		}
+		clicks.Wait()
+		w.settle()
+		assert.Len(t, all[Act](w, "kind = 'release'"), 1)
+		assert.Len(t, all[Share](w, "state = 'released'"), 6)
+		for range 3 {
+			clicks.Go(func() { zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil) })
+		}
+		clicks.Wait()
+		w.settle()
+		require.Eventually(t, func() bool { return len(all[Due](w, "period = 1 AND state = 'open'")) == 0 }, patience, 20*time.Millisecond)
+		w.assertBooks()
+	})
 }
