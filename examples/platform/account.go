@@ -330,7 +330,7 @@ func (a *App) wantCurrent(w *work, act Act) {
 	w.want(!act.Void, "该订单已被平台作废，请重新办理")
 	switch act.Kind {
 	case KindRepay:
-		now := a.nextPayment(w, w.lock(act.BidNo), act.OrderKey)
+		now := a.nextPayment(w, w.lock(act.BidNo), act.OrderKey, "")
 		w.want(act.Mark == now.first(maxRepayRows).mark(), "还款计划已变化，请从标的页面重新办理")
 	case KindBuy:
 		w.lock(act.BidNo)

@@ -190,19 +190,18 @@ func (a *App) end(w http.ResponseWriter, r *http.Request, v *visit) error {
 }
 
 // compensate lets the guarantor pay the next period in the borrower's place
-// (代偿).
+// (代偿). What he holds himself of the loan is the borrower's to pay.
 func (a *App) compensate(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := a.noRepayUnheard(r.Context(), r.PathValue("bid")); err != nil {
 		return err
 	}
 	return a.call(w, r, v, func(d *work) draft {
 		loan := d.lockRunning(r.PathValue("bid"))
-		p := a.nextPayment(d, loan, "")
 		d.wantQuiet(loan.BidNo, KindUnfreeze)
 		g, guarantor := d.guaranteeOf(loan, r)
+		p := a.nextPayment(d, loan, "", guarantor.Account)
 		var transfers []ips.TransferRow
 		for _, due := range p.dues {
-			d.want(due.Account != guarantor.Account, "担保方自己持有该标的债权，不能代偿给自己")
 			transfers = append(transfers, ips.TransferRow{OriginalOrderNo: due.Claim, Amount: due.Left(), FromAccount: guarantor.Account, ToAccount: due.Account})
 		}
 		return a.transfer(loan, KindCompensate, ips.TransferCompensation, g.OrderNo, p.about("担保方代偿"), transfers)
@@ -217,12 +216,12 @@ func (w *work) guaranteeOf(loan Loan, r *http.Request) (Guarantee, User) {
 // profit pays a guarantor what the borrower has agreed to (结算担保收益).
 func (a *App) profit(w http.ResponseWriter, r *http.Request, v *visit) error {
 	return a.call(w, r, v, func(d *work) draft {
-		loan := d.lockRunning(r.PathValue("bid"))
+		loan := d.lock(r.PathValue("bid")) // the promise outlives the bid
 		d.wantQuiet(loan.BidNo, KindProfit)
 		g, guarantor := d.guaranteeOf(loan, r)
 		left := g.Profit - g.ProfitPaid
 		d.want(g.Agreed, "借款人尚未同意支付该担保收益")
-		d.want(loan.State == LoanRunning, "放款后才能结算担保收益")
+		d.want(loan.Released > 0, "放款后才能结算担保收益")
 		d.want(left > 0, "没有待结算的担保收益")
 		return a.transfer(loan, KindProfit, ips.TransferGuaranteeProfit, g.OrderNo, "结算担保收益 "+left.String()+" 元", []ips.TransferRow{{
 			OriginalOrderNo: g.OrderNo, Amount: left, FromAccount: d.user(loan.BorrowerID).Account, ToAccount: guarantor.Account,
@@ -285,7 +284,7 @@ func (a *App) autoRepay(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	return a.call(w, r, v, func(d *work) draft {
 		loan := d.lockRunning(r.PathValue("bid"))
-		p := a.nextPayment(d, loan, "")
+		p := a.nextPayment(d, loan, "", "")
 		contracts := a.contractsOf(d, AutoRepay, p.borrower.ID)
 		if d.want(len(contracts) > 0, "借款人没有自动还款签约"); d.err != nil {
 			return draft{}

@@ -116,7 +116,7 @@ func (a *App) buy(w http.ResponseWriter, r *http.Request, v *visit) error {
 		d.wantQuiet(loan.BidNo, claimMovers...)
 		repaying := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND "+isOpen+" LIMIT 1", loan.BidNo)
 		d.want(len(repaying) == 0, "借款人正在还款，该标的的债权暂不能购买")
-		rivals := progress(d, "kind = 'buy' AND ref = ? AND user_id <> ? AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.heard > 0) LIMIT 1", sale.ID, v.user.ID, a.now().Add(-hold).UnixMicro())
+		rivals := progress(d, "kind = 'buy' AND ref = ? AND user_id <> ? AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.state = 'pending' AND o.heard > 0) LIMIT 1", sale.ID, v.user.ID, a.now().Add(-hold).UnixMicro())
 		d.want(len(rivals) == 0, "他人正在办理购买，请几分钟后再试")
 		mine := progress(d, "kind = 'buy' AND ref = ? AND user_id = ? AND "+isOpen+" LIMIT 1", sale.ID, v.user.ID)
 		d.want(len(mine) == 0, "您已下单购买，请在“我的订单”中继续办理")

@@ -583,3 +583,46 @@ func TestOldBid(t *testing.T) {
 		w.assertBooks()
 	})
 }
+
+// A form that is carried to IPS again after it was carried out is answered with a
+// refusal, which says nothing of the order.
+func TestCarriedTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqliteFile(t))
+	li := w.customer("李四", "")
+	w.mute.Store(true)
+	w.deaf.Store(true)
+	li.press("/funds", "/recharge", url.Values{"amount": {"500.00"}, "bank": {"00004"}})
+	w.mute.Store(false)
+	act := all[Act](w, "about LIKE '网银充值%'")[0]
+	li.press(orderPath(act.Operation, act.OrderNo), orderPath(act.Operation, act.OrderNo)+"/continue", nil)
+	assert.NotContains(t, li.see(orderPath(act.Operation, act.OrderNo)), "失败")
+	w.deaf.Store(false)
+	require.Eventually(t, func() bool { return len(w.open()) == 0 }, patience, 20*time.Millisecond)
+	w.settle()
+	li.has(500*ips.Yuan, 0)
+	w.assertQuiet()
+}
+
+// A guarantor who holds a part of the loan pays the others all the same.
+func TestGuarantorHolds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqliteFile(t))
+	zhang, li, zhao := w.customer("张三", "9000.00"), w.customer("李四", "5000.00"), w.customer("赵六", "9000.00")
+	bid := zhang.borrows("2000.00", "0.00", "2", "3")
+	zhao.press("/loan/"+bid, "/loan/"+bid+"/guarantee", nil)
+	li.bids(bid, "1500.00")
+	zhao.bids(bid, "500.00")
+	w.administer(bid, "release", nil)
+	for _, want := range []string{"第 1 期 765.00 元", "第 2 期 757.50 元"} {
+		assert.Contains(t, w.administer(bid, "compensate", nil), want)
+	}
+	for range 2 {
+		assert.Contains(t, zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil), "IPS 已受理")
+		w.settle()
+	}
+	w.administer(bid, "end", nil)
+	assert.Contains(t, zhang.see("/loan/"+bid), "已结束")
+	w.assertQuiet()
+	w.assertBooks()
+}

@@ -312,16 +312,16 @@ var claimMovers = []Kind{KindRepay, KindAutoRepay, KindCompensate, KindSale, Kin
 // nextPayment finds what falls due next on a loan that is locked, after making
 // sure that nobody is about to pay it already: a period must never be paid twice,
 // and IPS does not know the plan. A buyer who has just opened the page of IPS is
-// let finish first.
-func (a *App) nextPayment(w *work, loan Loan, except string) payment {
+// let finish first. Nobody pays himself.
+func (a *App) nextPayment(w *work, loan Loan, except, payer string) payment {
 	w.want(loan.State == LoanRunning || loan.State == LoanOld, "该标的没有待还款项")
 	w.want(w.quiet(loan.BidNo, except, claimMovers...), "该标的另有未完成的订单，请稍后")
 	w.wantNoSale(loan.BidNo)
-	recent := progress(w, "bid_no = ? AND kind = 'buy' AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.heard > 0) LIMIT 1", loan.BidNo, a.now().Add(-hold).UnixMicro())
+	recent := progress(w, "bid_no = ? AND kind = 'buy' AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.state = 'pending' AND o.heard > 0) LIMIT 1", loan.BidNo, a.now().Add(-hold).UnixMicro())
 	w.want(len(recent) == 0, "该标的有债权转让正在办理，请几分钟后再试")
 	p := payment{loan: loan, borrower: w.user(loan.BorrowerID)}
 	for _, due := range w.payables(loan.BidNo) {
-		if due.Left() == 0 || p.period != 0 && due.Period != p.period {
+		if due.Account == payer || p.period != 0 && due.Period != p.period {
 			continue
 		}
 		p.period = due.Period
@@ -387,7 +387,7 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	return a.begin(w, r, v, func(d *work) draft {
 		loan := d.lock(bidNo)
 		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
-		p := a.nextPayment(d, loan, "").first(maxRepayRows)
+		p := a.nextPayment(d, loan, "", "").first(maxRepayRows)
 		same := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND a.mark = ? AND "+isLeft+" LIMIT 1", bidNo, p.mark())
 		d.want(len(same) == 0, "您已发起该笔还款，请在“我的订单”中继续办理")
 		if d.err != nil {

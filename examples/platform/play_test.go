@@ -388,12 +388,14 @@ func (g *game) calm() {
 func (g *game) decide() {
 	for _, m := range g.matters() {
 		info, _ := m.Order.Operation.Info()
-		_, known := g.box.Engine().Order("808801", strings.TrimSuffix(info.Endpoint, ".aspx"), m.Order.OrderNo, m.Order.Operation == ips.OpEndBid)
+		at, known := g.box.Engine().Order("808801", strings.TrimSuffix(info.Endpoint, ".aspx"), m.Order.OrderNo, m.Order.Operation == ips.OpEndBid)
 		verdict := orders.Seen
 		switch {
 		case m.Kind == "wrong", m.Kind == "contradiction", m.Kind == "late":
 		case !known && info.Transport != ips.Redirect && m.Order.State == orders.StateUnknown:
 			verdict = orders.SendAgain
+		case known && at.State == "failed" && m.Order.State == orders.StateUnknown:
+			verdict = orders.IsRefused
 		default:
 			continue // what it knows, it says again
 		}
@@ -448,7 +450,7 @@ func (g *game) check() {
 		}
 		stop := errors.New("it can")
 		err := g.app.data.tx(context.Background(), func(w *work) {
-			g.app.nextPayment(w, w.lock(loan.BidNo), "")
+			g.app.nextPayment(w, w.lock(loan.BidNo), "", "")
 			w.fail(stop)
 		})
 		assert.ErrorIs(g.t, err, stop, "the debt of loan %s", loan.BidNo)
