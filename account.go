@@ -80,11 +80,7 @@ type OpenAccountRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // OpenAccountResponse is the answer to an account opening.
@@ -105,9 +101,7 @@ type OpenAccountResponse struct {
 	Account      string            `ips:"pIpsAcctNo"`   // 托管账户: the new custody account, on success
 	AccountDate  Date              `ips:"pIpsAcctDate"` // 开户日期: day it was opened
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var openAccount = &operation{
@@ -120,8 +114,6 @@ var openAccount = &operation{
 	request: reflect.TypeFor[OpenAccountRequest](), response: reflect.TypeFor[OpenAccountResponse](),
 }
 
-// Name is [OpOpenAccount].
-func (OpenAccountRequest) Name() Operation      { return OpOpenAccount }
 func (OpenAccountRequest) describe() *operation { return openAccount }
 
 // OpenAccount starts the opening of a custody account (4.2 开户, scenario 1
@@ -161,13 +153,11 @@ var queryBalance = &operation{
 		Endpoint: "QueryForAccBalance", Transport: QueryService,
 		Success: []Code{CodeQuerySuccess},
 	},
-	argNames: true,
+	argNames: true, plain: true,
 	elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pIpsAcctNo", "pBalance", "pLock", "pNeedstl"},
 	request:  reflect.TypeFor[QueryBalanceRequest](), response: reflect.TypeFor[BalanceResponse](),
 }
 
-// Name is [OpQueryBalance].
-func (QueryBalanceRequest) Name() Operation      { return OpQueryBalance }
 func (QueryBalanceRequest) describe() *operation { return queryBalance }
 
 func (r *BalanceResponse) answers(question any, form Signature) error {
@@ -239,13 +229,11 @@ var queryAccount = &operation{
 		Endpoint: "QueryMerUserInfo", Transport: QueryService,
 		Success: []Code{CodeQuerySuccess},
 	},
-	argNames: true, unsigned: []string{"pErrCode", "pMemo"},
+	argNames: true, plain: true, unsigned: []string{"pErrCode", "pMemo"},
 	elements: []string{"pMerCode", "pErrCode", "pIpsAcctNo", "pEmail", "pStatus", "pUCardStatus", "pBankName", "pBankCard", "pBCardStatus", "pSignStatus", "pMemo"},
 	request:  reflect.TypeFor[QueryAccountRequest](), response: reflect.TypeFor[AccountResponse](),
 }
 
-// Name is [OpQueryAccount].
-func (QueryAccountRequest) Name() Operation      { return OpQueryAccount }
 func (QueryAccountRequest) describe() *operation { return queryAccount }
 
 func (r *AccountResponse) answers(question any, form Signature) error {

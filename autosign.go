@@ -68,11 +68,7 @@ type SignAutoBidRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 func (r *SignAutoBidRequest) check(v *validation) {
@@ -116,9 +112,7 @@ type SignAutoBidResponse struct {
 	RateTo     Rate   `ips:"pEIRQuota"`    // as signed
 	IPSTime    Time   `ips:"pIpsTime"`     // IPS 处理时间: time at IPS
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var signAutoBid = &operation{
@@ -131,8 +125,6 @@ var signAutoBid = &operation{
 	request: reflect.TypeFor[SignAutoBidRequest](), response: reflect.TypeFor[SignAutoBidResponse](),
 }
 
-// Name is [OpSignAutoBid].
-func (SignAutoBidRequest) Name() Operation      { return OpSignAutoBid }
 func (SignAutoBidRequest) describe() *operation { return signAutoBid }
 
 // SignAutoBid starts the signing of an auto-bid contract (4.7 自动投标签约,
@@ -175,11 +167,7 @@ type SignAutoRepayRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 func (r *SignAutoRepayRequest) check(v *validation) {
@@ -205,9 +193,7 @@ type SignAutoRepayResponse struct {
 	AuthNo    string `ips:"pIpsAuthNo"`   // 授权号, for [AutoRepayRequest] AuthNo
 	IPSTime   Time   `ips:"pIpsTime"`     // IPS 处理时间: time at IPS
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var signAutoRepay = &operation{
@@ -220,8 +206,6 @@ var signAutoRepay = &operation{
 	request: reflect.TypeFor[SignAutoRepayRequest](), response: reflect.TypeFor[SignAutoRepayResponse](),
 }
 
-// Name is [OpSignAutoRepay].
-func (SignAutoRepayRequest) Name() Operation      { return OpSignAutoRepay }
 func (SignAutoRepayRequest) describe() *operation { return signAutoRepay }
 
 // SignAutoRepay starts the signing of an auto-repay contract (4.8

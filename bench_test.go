@@ -52,7 +52,7 @@ func creditorRequest() RegisterCreditorRequest {
 	return RegisterCreditorRequest{
 		OrderNo: "C20141124000001", Date: Date{2014, 11, 24}, BidNo: "BID20141124000001", ContractNo: "HT20141124000001",
 		Amount: 5000 * Yuan, Fee: 5 * Yuan, IdentNo: "110101199001010002", RealName: "李四", Account: "4021000000000002",
-		Purpose: "经营周转，期限十二个月", Memo1: "备注一", Memo2: "备注二",
+		Purpose: "经营周转，期限十二个月", Memos: Memos{Memo1: "备注一", Memo2: "备注二"},
 	}
 }
 
@@ -214,7 +214,7 @@ func document(tb testing.TB, c *Client, req Request) []byte {
 func sealRequest(c *Client, req Request) {
 	o, err := c.complete(req)
 	must(err)
-	_, err = c.sealed(o, o.text(o.plan().orderNo))
+	_, err = c.sealed(o)
 	must(err)
 }
 
@@ -238,7 +238,7 @@ var benchRows = []int{1, 10, 100, 1000, 3000}
 func sealedBy(tb testing.TB, c *Client, document string) answer {
 	tb.Helper()
 	body := c.seal.keys.Encrypt([]byte(document))
-	return answer{c.MerchantCode(), "MG00000F", "操作成功", body, c.seal.keys.SignAnswer("MG00000F", "操作成功", body)}
+	return answer{merCode: c.MerchantCode(), errCode: "MG00000F", errMsg: "操作成功", body: body, sign: c.seal.keys.SignAnswer("MG00000F", "操作成功", body)}
 }
 
 // openAnswer takes an answer from its five fields to the typed response.

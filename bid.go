@@ -116,11 +116,7 @@ type RegisterBidRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // EndBidRequest ends a bid (4.3 标的结束). It repeats the registration, order
@@ -170,9 +166,7 @@ type BidResponse struct {
 	Status        BidStatus   `ips:"pBidStatus"`             // 标的状态
 	FrozenMargin  Amount      `ips:"pRealFreezenAmt"`        // 实际冻结金额: margin really frozen (sic)
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var registerBid = &operation{
@@ -187,8 +181,6 @@ var registerBid = &operation{
 	request: reflect.TypeFor[RegisterBidRequest](), response: reflect.TypeFor[BidResponse](),
 }
 
-// Name is [OpRegisterBid].
-func (RegisterBidRequest) Name() Operation      { return OpRegisterBid }
 func (RegisterBidRequest) describe() *operation { return registerBid }
 
 // RegisterBid registers a bid for a loan (4.3 标的登记, scenario 2
@@ -215,8 +207,6 @@ var endBid = &operation{
 	request: reflect.TypeFor[EndBidRequest](), response: reflect.TypeFor[BidResponse](),
 }
 
-// Name is [OpEndBid].
-func (EndBidRequest) Name() Operation      { return OpEndBid }
 func (EndBidRequest) describe() *operation { return endBid }
 
 // EndBid ends a bid that is repaid or fell through (4.3 标的结束). IPS releases
@@ -292,11 +282,7 @@ type RegisterCreditorRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // AutoBidRequest is a bid that the platform makes for an investor under his
@@ -344,11 +330,7 @@ type AutoBidRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // CreditorResponse is the answer to a creditor registration, manual or
@@ -371,9 +353,7 @@ type CreditorResponse struct {
 	IPSBillNo    string      `ips:"pP2PBillNo"`     // IPS 订单号: number of the order at IPS, e.g. TND20141124022912
 	IPSTime      Time        `ips:"pIpsTime"`       // IPS 处理时间: time at IPS
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var registerCreditor = &operation{
@@ -386,8 +366,6 @@ var registerCreditor = &operation{
 	request: reflect.TypeFor[RegisterCreditorRequest](), response: reflect.TypeFor[CreditorResponse](),
 }
 
-// Name is [OpRegisterCreditor].
-func (RegisterCreditorRequest) Name() Operation      { return OpRegisterCreditor }
 func (RegisterCreditorRequest) describe() *operation { return registerCreditor }
 
 // RegisterCreditor starts an investor's bid (4.4 登记债权人, scenarios 4
@@ -412,8 +390,6 @@ var autoBid = &operation{
 	request: reflect.TypeFor[AutoBidRequest](), response: reflect.TypeFor[CreditorResponse](),
 }
 
-// Name is [OpAutoBid].
-func (AutoBidRequest) Name() Operation      { return OpAutoBid }
 func (AutoBidRequest) describe() *operation { return autoBid }
 
 // AutoBid bids for an investor within the rules of his contract (4.4
@@ -461,11 +437,7 @@ type RegisterGuarantorRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // RegisterGuarantorResponse is the answer to a guarantor registration.
@@ -486,9 +458,7 @@ type RegisterGuarantorResponse struct {
 	IPSTime      Time        `ips:"pIpsTime"`       // IPS 处理时间: time at IPS
 	Status       ClaimStatus `ips:"pStatus"`        // 状态
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var registerGuarantor = &operation{
@@ -501,8 +471,6 @@ var registerGuarantor = &operation{
 	request: reflect.TypeFor[RegisterGuarantorRequest](), response: reflect.TypeFor[RegisterGuarantorResponse](),
 }
 
-// Name is [OpRegisterGuarantor].
-func (RegisterGuarantorRequest) Name() Operation      { return OpRegisterGuarantor }
 func (RegisterGuarantorRequest) describe() *operation { return registerGuarantor }
 
 // RegisterGuarantor starts the registration of a guarantor for a registered

@@ -86,13 +86,13 @@ func (c *Client) complete(req Request) (own, error) {
 }
 
 // sealed writes and seals a complete request.
-func (c *Client) sealed(o own, orderNo string) (sealed, error) {
+func (c *Client) sealed(o own) (sealed, error) {
 	document, err := codec.Marshal(o.ptr.Interface(), o.op.variant.Text)
 	if err != nil {
 		return sealed{}, fmt.Errorf("ips: %s: %w", o.op.Operation, err)
 	}
 	message := c.seal.seal(document)
-	c.watch.sent(o.op, orderNo, document, message)
+	c.watch.sent(o.op, o.orderNo(), document, message)
 	return message, nil
 }
 
@@ -116,8 +116,7 @@ func (c *Client) FormContext(ctx context.Context, req Request) (*Form, error) {
 }
 
 func (c *Client) form(o own) (*Form, error) {
-	orderNo := o.text(o.plan().orderNo)
-	message, err := c.sealed(o, orderNo)
+	message, err := c.sealed(o)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +124,7 @@ func (c *Client) form(o own) (*Form, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Form{operation: o.op.Operation, orderNo: orderNo, action: c.env.PostBase + o.op.Endpoint, fields: fields}, nil
+	return &Form{operation: o.op.Operation, orderNo: o.orderNo(), action: c.env.PostBase + o.op.Endpoint, fields: fields}, nil
 }
 
 // Call sends any operation that needs no user on a page of IPS: those of the web
@@ -145,7 +144,7 @@ func (c *Client) Call(ctx context.Context, req Request) (Response, error) {
 		c.tell(ctx, o, flight{start: start}, 0, nil, err)
 		return nil, err
 	}
-	orderNo := o.text(o.plan().orderNo)
+	orderNo := o.orderNo()
 	resp, err := c.retry.run(ctx, o.op.Transport == QueryService, func(attempt int) (Response, error) {
 		f := flight{start: time.Now()}
 		resp, err := send(&f)
@@ -176,18 +175,7 @@ func call[R Response](ctx context.Context, c *Client, req Request) (R, error) {
 // sender seals a complete request and returns what sends it once and reads the
 // answer.
 func (c *Client) sender(ctx context.Context, o own) (func(*flight) (Response, error), error) {
-	op, orderNo := o.op, o.text(o.plan().orderNo)
-	if op.Transport == QueryService && !op.sealed {
-		params := o.queryParams(c.seal.keys)
-		c.watch.asked(op, params)
-		return func(f *flight) (Response, error) {
-			result, err := c.wire.soap(ctx, f, c.service(op), op.Endpoint, params)
-			if err != nil {
-				return nil, err
-			}
-			return c.openQuery(o, result)
-		}, nil
-	}
+	op := o.op
 	if op.Transport == ServerPosted {
 		form, err := c.form(o)
 		if err != nil {
@@ -203,34 +191,40 @@ func (c *Client) sender(ctx context.Context, o own) (func(*flight) (Response, er
 			if err != nil {
 				return nil, err
 			}
-			return c.receive(op, a, orderNo)
+			return c.receive(o, a)
 		}, nil
 	}
 	service := c.service(op)
 	if service == "" {
 		return nil, fmt.Errorf("ips: %s: %w: Environment.TradeQuery says so", op.Operation, ErrNoTradeQuery)
 	}
-	message, err := c.sealed(o, orderNo)
+	params, err := c.params(o)
 	if err != nil {
 		return nil, err
 	}
-	names := envelopeNames(op.argNames)
-	params := []soap.Param{{Name: names[0], Value: message.merCode}, {Name: names[1], Value: message.body}, {Name: names[2], Value: message.sign}}
 	return func(f *flight) (Response, error) {
 		result, err := c.wire.soap(ctx, f, service, op.Endpoint, params)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, withoutTradeQuery(op, err)
+		case op.plain:
+			return c.openQuery(o, result)
+		default:
+			return c.openResult(o, result)
 		}
-		a, err := resultAnswer(result)
-		if err != nil {
-			return nil, err
-		}
-		resp, err := c.receive(op, a, orderNo)
-		if trade, ok := resp.(*QueryTradeResponse); ok && trade.Outcome == Success {
-			err = trade.repeats(*o.ptr.Interface().(*QueryTradeRequest))
-		}
-		return resp, err
 	}, nil
+}
+
+// params are what a call of a web service carries.
+func (c *Client) params(o own) ([]soap.Param, error) {
+	if o.op.plain {
+		params := o.queryParams(c.seal.keys)
+		c.watch.asked(o.op, params)
+		return params, nil
+	}
+	message, err := c.sealed(o)
+	names := envelopeNames(o.op.argNames)
+	return []soap.Param{{Name: names[0], Value: message.merCode}, {Name: names[1], Value: message.body}, {Name: names[2], Value: message.sign}}, err
 }
 
 // service is the address of an operation's web service, "" if there is none.
@@ -257,15 +251,41 @@ func withoutTradeQuery(op *operation, err error) error {
 
 // receive opens the answer to a call and checks that it is about the order. An
 // answer that names none is a refusal or says nothing, and so is undecided.
-func (c *Client) receive(op *operation, a answer, orderNo string) (Response, error) {
-	resp, err := c.open(op, a, Synchronous)
+func (c *Client) receive(o own, a answer) (Response, error) {
+	resp, err := c.open(o.op, a, Synchronous)
 	if err != nil {
 		return nil, err
 	}
-	if named := resp.Base().OrderNo; named != "" && named != orderNo {
+	if named := resp.Base().OrderNo; named != "" && named != o.orderNo() {
 		return nil, fmt.Errorf("%w: it is about order %.40q", ErrOperation, named)
 	}
 	return resp, nil
+}
+
+// openResult reads the five fields out of the document that a web service result
+// holds, and opens them. The answer to a trade query may be signed over its
+// elements with their tags, as those of other queries are: whether it is, nobody
+// has seen, so taking both is our choice.
+func (c *Client) openResult(o own, result string) (Response, error) {
+	elements, err := codec.Elements(result)
+	if err != nil {
+		return nil, fmt.Errorf("%w: result: %w", ErrMalformed, err)
+	}
+	a := answerOf(elements)
+	if o.op.Transport == QueryService {
+		a.tagged, _ = o.op.signedTexts(elements)
+	}
+	resp, err := c.receive(o, a)
+	if trade, ok := resp.(*QueryTradeResponse); ok {
+		trade.Signature = SignatureSealed
+		if c.seal.tagged(a) {
+			trade.Signature = SignatureTagged
+		}
+		if trade.Outcome == Success {
+			err = trade.repeats(*o.ptr.Interface().(*QueryTradeRequest))
+		}
+	}
+	return resp, err
 }
 
 // open verifies, decrypts, decodes and classifies an answer.
@@ -350,7 +370,7 @@ func (c *Client) tell(ctx context.Context, o own, f flight, attempt int, resp Re
 	}
 	e := Event{Attempt: attempt, Start: f.start, Duration: time.Since(f.start), Sent: f.sent, Received: f.received, Err: err}
 	if o.op != nil {
-		e.Operation, e.Transport, e.OrderNo = o.op.Operation, o.op.Transport, o.text(o.plan().orderNo)
+		e.Operation, e.Transport, e.OrderNo = o.op.Operation, o.op.Transport, o.orderNo()
 	}
 	if resp != nil && !reflect.ValueOf(resp).IsNil() {
 		e.Code, e.Outcome = resp.Base().Code, resp.Base().Outcome

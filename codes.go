@@ -164,15 +164,13 @@ const (
 )
 
 // String gives "undecided", "pending", "success" or "failure".
-func (o Outcome) String() string {
-	switch o {
-	case Pending:
-		return "pending"
-	case Success:
-		return "success"
-	case Failure:
-		return "failure"
-	default:
-		return "undecided"
+func (o Outcome) String() string { return nth(o, "undecided", "pending", "success", "failure") }
+
+// nth names a value of a numbered enumeration; one that is none is called by the
+// first name.
+func nth[T ~int](v T, names ...string) string {
+	if v < 0 || int(v) >= len(names) {
+		return names[0]
 	}
+	return names[v]
 }

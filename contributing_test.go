@@ -113,12 +113,12 @@ func TestOperationsAreDescribed(t *testing.T) {
 func TestRequestsBelong(t *testing.T) {
 	t.Parallel()
 	for _, tt := range operationTests() {
-		assert.Equal(t, tt.op, tt.request.Name())
+		assert.Equal(t, tt.op, ips.OperationOf(tt.request))
 		data, err := ips.MarshalRequest(tt.request)
 		require.NoError(t, err, tt.op)
 		req, err := ips.UnmarshalRequest(tt.op, data)
 		require.NoError(t, err, tt.op)
-		assert.Equal(t, tt.op, req.Name())
+		assert.Equal(t, tt.op, ips.OperationOf(req))
 		assert.Equal(t, reflect.ValueOf(tt.request).Elem().Interface(), req)
 		assert.Equal(t, tt.orderNo(), ips.OrderNo(req), tt.op)
 	}

@@ -37,8 +37,9 @@ var (
 	// ErrDuplicate: IPS says that the order number was received before (订单号重复).
 	// That says nothing of how that order ended, nor whose it is.
 	ErrDuplicate = errors.New("order number used before")
-	// ErrBidOver: an end of a bid was refused because the bid is over: after an
-	// end whose answer was lost this proves that it was carried out.
+	// ErrBidOver: an end of a bid was refused because the bid is over, in an answer
+	// that names the order: after an end whose answer was lost this proves that it
+	// was carried out. A refusal that names none proves nothing.
 	ErrBidOver = errors.New("bid is over")
 	// ErrNoTradeQuery: the environment has no trade query (交易查询), or the service
 	// does not know it.
@@ -70,7 +71,7 @@ func (e *Error) Is(target error) bool {
 	case ErrDuplicate:
 		return saysDuplicate(e.Code, e.Message)
 	case ErrBidOver:
-		return e.Operation == OpEndBid && e.Code == CodeBidOver
+		return e.Operation == OpEndBid && e.Code == CodeBidOver && e.OrderNo != "" && !saysDuplicate(e.Code, e.Message)
 	}
 	c, ok := target.(Code)
 	return ok && c == e.Code

@@ -271,7 +271,7 @@ func ExampleMarshalRequest() {
 		return
 	}
 
-	req, err := ips.UnmarshalRequest(complete.Name(), kept)
+	req, err := ips.UnmarshalRequest(ips.OperationOf(complete), kept)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -14,9 +14,7 @@ func (i OperationInfo) Response() reflect.Type { return describe(i.Operation).re
 func (i OperationInfo) ArgNames() bool { return describe(i.Operation).argNames }
 
 // Sealed reports whether the request is sealed, as all are but those of plain queries.
-func (i OperationInfo) Sealed() bool {
-	return i.Transport != QueryService || describe(i.Operation).sealed
-}
+func (i OperationInfo) Sealed() bool { return !describe(i.Operation).plain }
 
 // Variant is the element that tells operations of one request type apart.
 func (i OperationInfo) Variant() Element { return describe(i.Operation).variant }

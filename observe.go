@@ -83,16 +83,7 @@ const (
 )
 
 // String gives "sent" or "received".
-func (d Direction) String() string {
-	switch d {
-	case Sent:
-		return "sent"
-	case Received:
-		return "received"
-	default:
-		return "unknown"
-	}
-}
+func (d Direction) String() string { return nth(d, "unknown", "sent", "received") }
 
 // WireMessage is one message as [WithWireTap] shows it.
 type WireMessage struct {

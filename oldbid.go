@@ -84,11 +84,7 @@ type RepayOldBidRequest struct {
 	// choice, that of the new repayment).
 	Rows []RepayOldBidRow `ips:"pDetails,row=pRow" check:"rows=300"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // RepayOldBidRow pays one investor (pRow).
@@ -132,9 +128,7 @@ type RepayOldBidResponse struct {
 	IPSBillNo      string                 `ips:"pIpsBillNo"`        // IPS 订单号: number of the repayment at IPS
 	Rows           []RepayOldBidRowResult `ips:"pDetails,row=pRow"` // 明细: what became of each row
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 // Failed returns those of the asked rows that were not carried out, each at most
@@ -171,8 +165,6 @@ var repayOldBid = &operation{
 	request: reflect.TypeFor[RepayOldBidRequest](), response: reflect.TypeFor[RepayOldBidResponse](),
 }
 
-// Name is [OpRepayOldBid].
-func (RepayOldBidRequest) Name() Operation      { return OpRepayOldBid }
 func (RepayOldBidRequest) describe() *operation { return repayOldBid }
 
 // RepayOldBid repays a bid that was made through the old interface, by the old

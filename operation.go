@@ -55,18 +55,7 @@ const (
 
 // String names the transport.
 func (t Transport) String() string {
-	switch t {
-	case Redirect:
-		return "redirect"
-	case ServerPosted:
-		return "server-posted"
-	case WebService:
-		return "web service"
-	case QueryService:
-		return "query"
-	default:
-		return "unknown transport"
-	}
+	return nth(t, "unknown transport", "redirect", "server-posted", "web service", "query")
 }
 
 // OperationInfo is the one description of an operation. It drives the client,
@@ -105,14 +94,14 @@ func (i *OperationInfo) Outcome(c Code) Outcome {
 type operation struct {
 	OperationInfo
 	argNames bool    // the envelope's fields are argMerCode, … instead of pMerCode, …
-	sealed   bool    // of a query: the request is sealed and the answer verified like any other
+	plain    bool    // the request is not sealed, nor is its answer
 	variant  Element // an element and its text that tell operations of one endpoint and one request type apart
 	// mark is an element that only this operation's answers have, or those of
 	// operations that share its response type; others never have a text in them.
 	mark   string
 	others []string
-	// Of a query whose answer is not sealed: all elements of its answer before
-	// pSign, in order, and those that the signature leaves out.
+	// Of a query: all elements of its result before pSign, in order, and those that
+	// a signature over tags leaves out.
 	elements, unsigned []string
 	trade              TradeType // as the trade query numbers it, "" for no number
 	tradeUncertain     bool      // the number is our guess

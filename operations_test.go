@@ -60,7 +60,7 @@ func operationTests() []operationTest {
 				OrderNo: "A20141213000001", IdentNo: "110101199001010001", RealName: "张三", Mobile: "13800000000",
 				Email: "zhangsan@example.com", Date: day(),
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/account",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).OpenAccount),
 			requestNames: `pMerBillNo pIdentType pIdentNo pRealName pMobileNo pEmail pSmDate
 				pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -72,7 +72,7 @@ func operationTests() []operationTest {
 				Email: "zhangsan@example.com", IdentNo: "110101199001010001", RealName: "张三", Mobile: "13800000000",
 				BankName: "示例银行", CardHolder: "张三", CardLast4: "0001", IdentStatus: ips.CheckPassed, MobileStatus: ips.NotChecked,
 				Account: "4021000000000001", AccountDate: ips.NewDate(2014, time.December, 14),
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -108,7 +108,7 @@ func operationTests() []operationTest {
 				Amount: 10_000 * ips.Yuan, Fee: 10 * ips.Yuan, AccountType: ips.AccountPerson,
 				IdentNo: "110101199001010002", RealName: "李四", Account: "4021000000000002", Purpose: "购房",
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/creditor",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).RegisterCreditor),
 			requestNames: `pMerBillNo pMerDate pBidNo pContractNo pRegType pAuthNo pAuthAmt pTrdAmt pFee
 				pAcctType pIdentNo pRealName pAccount pUse pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -120,7 +120,7 @@ func operationTests() []operationTest {
 				Amount: 10_000_00, TradeAmount: 10_000_00, Fee: 10_00, Account: "4021000000000002",
 				InvestorNo: "CRE20141213052810", IPSBidNo: "BID20141213052787", BusinessType: "1", Frozen: 10_010_00,
 				Status: ips.ClaimNew, IPSBillNo: "TND20141213022912", IPSTime: at(10, 0, 0),
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -132,7 +132,7 @@ func operationTests() []operationTest {
 				Amount: 10_000 * ips.Yuan, Fee: 0, AccountType: ips.AccountPerson,
 				IdentNo: "110101199001010003", RealName: "王五", Account: "4021000000000003", Purpose: "购房",
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/creditor",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).AutoBid),
 			requestNames: `pMerBillNo pMerDate pBidNo pContractNo pRegType pAuthNo pAuthAmt pTrdAmt pFee
 				pAcctType pIdentNo pRealName pAccount pUse pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -144,7 +144,7 @@ func operationTests() []operationTest {
 				Amount: 3_050_00, TradeAmount: 3_050_00, Fee: 1_50, Account: "4021000000000003",
 				InvestorNo: "CRE20141213052810", IPSBidNo: "BID20141213052787", BusinessType: "1", Frozen: 3_051_50,
 				Status: ips.ClaimNew, IPSBillNo: "TND20141213022912", IPSTime: at(10, 0, 0),
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -156,7 +156,7 @@ func operationTests() []operationTest {
 				Amount: 50_000 * ips.Yuan, Margin: 10_000 * ips.Yuan, Profit: 300 * ips.Yuan, AccountType: ips.AccountOrganisation,
 				IdentNo: "900001", AccountName: "示例担保有限公司", Account: "900001",
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/guarantor",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).RegisterGuarantor),
 			requestNames: `pMerBillNo pMerDate pBidNo pAmount pMarginAmt pProFitAmt pAcctType pFromIdentNo
 				pAccountName pAccount pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -168,7 +168,7 @@ func operationTests() []operationTest {
 				Amount: 50_000_00, Margin: 10_000_00, Profit: 300_00, AccountType: ips.AccountOrganisation,
 				AccountName: "示例担保有限公司", Account: "900001", IPSBillNo: "GUA20141213000077",
 				FrozenMargin: 10_000_00, Compensated: 2, IPSTime: at(10, 0, 1), Status: ips.ClaimRunning,
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -182,7 +182,7 @@ func operationTests() []operationTest {
 				CreditorOrderNo: "C20141213000001", FaceAmount: 10_000 * ips.Yuan, Price: 9_500 * ips.Yuan,
 				FromFee: 5 * ips.Yuan, ToFee: 6 * ips.Yuan, Kind: ips.TransferWholeClaim,
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/debt",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).RegisterDebtTransfer),
 			requestNames: `pMerBillNo pMerDate pBidNo pContractNo pFromAccountType pFromName pFromAccount
 				pFromIdentType pFromIdentNo pToAccountType pToAccountName pToAccount pToIdentType pToIdentNo pCreMerBillNo
@@ -198,7 +198,7 @@ func operationTests() []operationTest {
 				ToAccountType: "1", ToName: "赵六", ToAccount: "4021000000000004", ToIdentType: "1", ToIdentNo: "110101199001010004",
 				CreditorOrderNo: "C20141213000001", FaceAmount: 10_000_00, Price: 9_500_00, FromFee: 5_00, ToFee: 6_00,
 				Kind: ips.TransferWholeClaim, IPSBillNo: "DBT20141213000078", IPSTime: at(10, 0, 2), BusinessType: "1", Status: ips.ClaimEnded,
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -210,7 +210,7 @@ func operationTests() []operationTest {
 				ValidUnit: ips.PeriodMonths, Valid: 12, TermUnit: ips.PeriodDays, TermFrom: 30, TermTo: 360,
 				AmountFrom: 1 * ips.Yuan, AmountTo: 20_000 * ips.Yuan, RateFrom: 5 * ips.Percent, RateTo: 20*ips.Percent + 25*ips.BasisPoint,
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/sign",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).SignAutoBid),
 			requestNames: `pMerBillNo pSigningDate pIdentNo pRealName pIpsAcctNo pValidType pValidDate pTrdCycleType
 				pSTrdCycleValue pETrdCycleValue pSAmtQuota pEAmtQuota pSIRQuota pEIRQuota
@@ -222,7 +222,7 @@ func operationTests() []operationTest {
 				Reply: postedReply(ips.OpSignAutoBid, "MG00000F", "S20141213000001"), Date: day(), IPSBillNo: "SGN20141213000079",
 				AuthNo: "AUTH000001", ValidUntil: ips.NewDate(2015, time.December, 13), AmountFrom: 1_00, AmountTo: 20_000_00,
 				RateFrom: 5_00, RateTo: 20_25, IPSTime: at(10, 0, 3),
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -233,7 +233,7 @@ func operationTests() []operationTest {
 				OrderNo: "S20141213000002", Date: day(), IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 				ValidUnit: ips.PeriodUnlimited, Valid: 0,
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/sign",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).SignAutoRepay),
 			requestNames: `pMerBillNo pSigningDate pIdentType pIdentNo pRealName pIpsAcctNo pValidType pValidDate
 				pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -244,7 +244,7 @@ func operationTests() []operationTest {
 				Reply: postedReply(ips.OpSignAutoRepay, "MG00000F", "S20141213000002"), Date: day(), IdentType: "1",
 				IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001", IPSBillNo: "SGN20141213000080",
 				AuthNo: "AUTH000002", IPSTime: at(10, 0, 4),
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -255,7 +255,7 @@ func operationTests() []operationTest {
 				OrderNo: "R20141213000001", AccountType: ips.AccountPerson, IdentNo: "110101199001010002", RealName: "李四", Account: "4021000000000002",
 				Date: day(), Amount: 3_050 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", Fee: 1 * ips.Yuan, FeePayer: ips.UserPaysFee,
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/recharge",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).Recharge),
 			requestNames: `pMerBillNo pAcctType pIdentNo pRealName pIpsAcctNo pTrdDate pTrdAmt pChannelType pTrdBnkCode
 				pMerFee pIpsFeeType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -265,7 +265,7 @@ func operationTests() []operationTest {
 			response: &ips.RechargeResponse{
 				Reply: postedReply(ips.OpRecharge, "MG00000F", "R20141213000001"), AccountType: "1", IdentNo: "110101199001010002", RealName: "李四",
 				Account: "4021000000000002", Date: day(), Amount: 3_050_00, BankCode: "00004", IPSBillNo: "NT2014121371283111",
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -280,7 +280,7 @@ func operationTests() []operationTest {
 					{OriginalOrderNo: "C20141213000002", Amount: 10_000 * ips.Yuan, FromAccount: "4021000000000003", ToAccount: "4021000000000001"},
 				},
 				NotifyURL: "https://p2p.example.com/s2s/transfer",
-				Memo1:     "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos:     ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).Transfer),
 			requestNames: `pMerBillNo pBidNo pDate pTransferType pTransferMode pDetails/pRow pDetails/pRow
 				pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -301,7 +301,7 @@ func operationTests() []operationTest {
 						ToAccountType: "1", ToAccount: "4021000000000001", ToFee: 25, IPSBillNo: "2014121387902", IPSTime: at(10, 0, 5),
 						IPSFee: 10, Status: ips.RowFailed, Message: "账户余额不足"},
 				},
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -312,7 +312,7 @@ func operationTests() []operationTest {
 				BidNo: "BID000001", Date: day(), OrderNo: "P20141213000001", Account: "4021000000000001",
 				Amount: 1_016*ips.Yuan + 71*ips.Fen, Fee: 2*ips.Yuan + 50*ips.Fen, Rows: exampleRows(),
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/repay",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).Repay),
 			requestNames: `pBidNo pRepaymentDate pMerBillNo pRepayType pIpsAuthNo pOutAcctNo pOutAmt pOutFee
 				pDetails/pRow pDetails/pRow pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -330,7 +330,7 @@ func operationTests() []operationTest {
 				BidNo: "BID000001", Date: day(), OrderNo: "P20141213000002", AuthNo: "AUTH000002", Account: "4021000000000001",
 				Amount: 1_016*ips.Yuan + 71*ips.Fen, Fee: 2*ips.Yuan + 50*ips.Fen, Rows: exampleRows(),
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/repay",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).AutoRepay),
 			requestNames: `pBidNo pRepaymentDate pMerBillNo pRepayType pIpsAuthNo pOutAcctNo pOutAmt pOutFee
 				pDetails/pRow pDetails/pRow pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -348,7 +348,7 @@ func operationTests() []operationTest {
 				OrderNo: "U20141213000001", BidNo: "BID000001", Date: day(), Amount: 5_000 * ips.Yuan, Owner: ips.BorrowerMargin,
 				AccountType: ips.AccountPerson, IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 				NotifyURL: "https://p2p.example.com/s2s/unfreeze",
-				Memo1:     "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos:     ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).UnfreezeMargin),
 			requestNames: `pMerBillNo pBidNo pUnfreezeDate pUnfreezeAmt pUnfreezenType pAcctType pIdentNo pRealName
 				pIpsAcctNo pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -358,7 +358,7 @@ func operationTests() []operationTest {
 				Reply: postedReply(ips.OpUnfreezeMargin, "MG00000F", "U20141213000001", ips.Element{Name: "pS2SUrl", Text: "https://p2p.example.com/s2s/unfreeze"}),
 				BidNo: "BID000001", Date: day(), Amount: 5_000_00, Owner: ips.BorrowerMargin, AccountType: "1",
 				IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001", IPSBillNo: "UNF20141213000081", IPSTime: at(10, 0, 6),
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -369,7 +369,7 @@ func operationTests() []operationTest {
 				OrderNo: "W20141213000001", Date: day(), Amount: 1_016*ips.Yuan + 71*ips.Fen, Fee: 0, FeePayer: ips.PlatformPaysFee,
 				AccountType: ips.AccountPerson, IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 				NotifyURL: "https://p2p.example.com/s2s/withholding",
-				Memo1:     "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos:     ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).WithholdingRecharge),
 			requestNames: `pMerBillNo pTrdDate pTrdAmt pMerFee pIpsFeeType pAcctType pIdentNo pRealName
 				pIpsAcctNo pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -380,7 +380,7 @@ func operationTests() []operationTest {
 				Date:  day(), Amount: 1_016_71, Fee: 1_00, FeePayer: ips.PlatformPaysFee, AccountType: "1",
 				IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001", IPSBillNo: "WHD20141213000082", IPSTime: at(10, 0, 7),
 				Credited: 1_015_71, IPSFee: 2_00, BankCode: "00083",
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -391,7 +391,7 @@ func operationTests() []operationTest {
 				OrderNo: "X20141213000001", AccountType: ips.AccountPerson, IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 				Date: day(), Amount: 500 * ips.Yuan, Fee: 2 * ips.Yuan, FeePayer: ips.UserPaysFee,
 				ReturnURL: "https://p2p.example.com/back", NotifyURL: "https://p2p.example.com/s2s/withdraw",
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).Withdraw),
 			requestNames: `pMerBillNo pAcctType pOutType pBidNo pContractNo pDwTo pIdentNo pRealName pIpsAcctNo pDwDate
 				pTrdAmt pMerFee pIpsFeeType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3`,
@@ -402,7 +402,7 @@ func operationTests() []operationTest {
 				Reply: postedReply(ips.OpWithdraw, "MG00000F", "X20141213000001"), AccountType: "1", OutType: "2", BidNo: "BID000001", ContractNo: "HT000001",
 				DirectedTo: "4021000000000002", IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 				Date: day(), Amount: 500_00, IPSBillNo: "WD2014121371340309",
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -418,7 +418,7 @@ func operationTests() []operationTest {
 					{AccountType: ips.AccountPerson, Account: "4021000000000002", Fee: 1 * ips.Yuan, Amount: 100 * ips.Yuan},
 					{AccountType: ips.AccountPerson, Account: "4021000000000003", Amount: 200 * ips.Yuan},
 				},
-				Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 			}, (*ips.Client).RepayOldBid),
 			requestNames: `pBidNo pContractNo pRepaymentDate pMerBillNo pMerchantBillNo pFAcctType pFIdentNo pFRealName
 				pFIpsAcctNo pFTrdFee pFTrdAmt pWebUrl pS2SUrl pDetails/pRow pDetails/pRow pMemo1 pMemo2 pMemo3`,
@@ -433,7 +433,7 @@ func operationTests() []operationTest {
 					{AccountType: "1", Account: "4021000000000002", Fee: 1_00, Amount: 100_00, Status: ips.RowDone, Message: "操作成功"},
 					{AccountType: "1", Account: "4021000000000003", Fee: 50, Amount: 200_00, Status: ips.RowFailed, Message: "<失败>"},
 				},
-				Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+				Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 			},
 		},
 		{
@@ -498,7 +498,7 @@ func operationTests() []operationTest {
 					Operation: ips.OpQueryTrade, Via: ips.Synchronous, MerchantCode: "808801", Code: "MG00000F", Message: "操作成功！",
 					Outcome: ips.Success, OrderNo: "R20141213000001",
 				},
-				Type: ips.TradeRecharge, Status: ips.TradeInWork, IPSBillNo: "CZ20141213000080",
+				Type: ips.TradeRecharge, Status: ips.TradeInWork, IPSBillNo: "CZ20141213000080", Signature: ips.SignatureSealed,
 			},
 		},
 	}
@@ -538,7 +538,7 @@ func bidRequest() ips.RegisterBidRequest {
 		Fee: 500*ips.Yuan + 5*ips.Fen, AccountType: ips.AccountPerson,
 		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 		ReturnURL: "https://p2p.example.com/back?a=1&b=2", NotifyURL: "https://p2p.example.com/s2s/bid",
-		Memo1: "备注一", Memo2: "备注二", Memo3: "备注三",
+		Memos: ips.Memos{Memo1: "备注一", Memo2: "备注二", Memo3: "备注三"},
 	}
 }
 
@@ -574,7 +574,7 @@ func bidResponse(op ips.Operation, code ips.Code, kind string, status ips.BidSta
 		Purpose: "购房 & 装修", RepayMode: "2", OperationType: kind, Fee: 500_05, AccountType: "1",
 		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001",
 		IPSBillNo: "BID20141213052787", IPSTime: at(23, 59, 59), Status: status, FrozenMargin: frozen,
-		Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+		Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 	}
 }
 
@@ -587,7 +587,7 @@ func repayResponse(op ips.Operation, orderNo string) *ips.RepayResponse {
 			{CreditorOrderNo: "C20141213000001", Account: "4021000000000002", Fee: 1_00, Status: ips.RowDone, Message: "操作成功"},
 			{CreditorOrderNo: "C20141213000002", Account: "4021000000000003", Fee: 50, Status: ips.RowFailed, Message: "<失败>"},
 		},
-		Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三",
+		Memos: ips.Memos{Memo1: "备注一", Memo2: "备注 & 二", Memo3: "备注三"},
 	}
 }
 

@@ -135,6 +135,21 @@ func TestBidOver(t *testing.T) {
 	assert.Equal(t, ips.OrderDone, to)
 	assert.Equal(t, ips.Changed, change)
 
+	// A refusal that names no order may be about any: it settles nothing, and the
+	// error says no more than the state does.
+	for _, unnamed := range []string{"", document("pOperationType", "2"), document("pMerBillNo", "", "pOperationType", "2")} {
+		c, _ := recordingClient(t, sealedAnswer(t, ips.CodeBidOver, "结束标的失败，标的已结束", unnamed).page(), "text/html")
+		_, resp, err := e.send(c, e.request)
+		require.ErrorIs(t, err, ips.ErrFateUnknown, unnamed)
+		require.ErrorIs(t, err, ips.CodeBidOver)
+		require.NotErrorIs(t, err, ips.ErrBidOver)
+		assert.Equal(t, ips.Undecided, resp.Base().Outcome)
+		to, change, err := ips.OrderUnknown.Next(resp.Base())
+		require.NoError(t, err)
+		assert.Equal(t, ips.OrderUnknown, to)
+		assert.Equal(t, ips.Unchanged, change)
+	}
+
 	for _, code := range []ips.Code{ips.CodeBidUnknown, ips.CodeBidNoInfo} { // prove nothing of its money
 		_, err := read1(t, ips.OpEndBid, code)
 		assert.NotErrorIs(t, err, ips.ErrBidOver)

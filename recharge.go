@@ -74,11 +74,7 @@ type RechargeRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 func (r *RechargeRequest) check(v *validation) {
@@ -103,9 +99,7 @@ type RechargeResponse struct {
 	BankCode    string      `ips:"pTrdBnkCode"` // bank that paid
 	IPSBillNo   string      `ips:"pIpsBillNo"`  // IPS 订单号: number of the recharge at IPS, e.g. NT2014112471283111
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var recharge = &operation{
@@ -119,8 +113,6 @@ var recharge = &operation{
 	request: reflect.TypeFor[RechargeRequest](), response: reflect.TypeFor[RechargeResponse](),
 }
 
-// Name is [OpRecharge].
-func (RechargeRequest) Name() Operation      { return OpRecharge }
 func (RechargeRequest) describe() *operation { return recharge }
 
 // Recharge starts a recharge by the user (4.9 充值): through his bank's pages
@@ -162,11 +154,7 @@ type WithholdingRechargeRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // WithholdingRechargeResponse is the answer to a withholding recharge.
@@ -187,9 +175,7 @@ type WithholdingRechargeResponse struct {
 	IPSFee      Amount      `ips:"pIpsFee"`     // IPS 手续费: fee of IPS
 	BankCode    string      `ips:"pTrdBnkCode"` // 扣款银行: bank that was debited
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var withholdingRecharge = &operation{
@@ -203,8 +189,6 @@ var withholdingRecharge = &operation{
 	request: reflect.TypeFor[WithholdingRechargeRequest](), response: reflect.TypeFor[WithholdingRechargeResponse](),
 }
 
-// Name is [OpWithholdingRecharge].
-func (WithholdingRechargeRequest) Name() Operation      { return OpWithholdingRecharge }
 func (WithholdingRechargeRequest) describe() *operation { return withholdingRecharge }
 
 // WithholdingRecharge makes IPS debit a user's card (4.13 自动代扣充值,
@@ -244,12 +228,10 @@ var queryBanks = &operation{
 		Endpoint: "GetBankList", Transport: QueryService,
 		Scenarios: []int{10}, Success: []Code{CodeQuerySuccess},
 	},
-	argNames: true, elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"},
+	argNames: true, plain: true, elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"},
 	request: reflect.TypeFor[QueryBanksRequest](), response: reflect.TypeFor[BanksResponse](),
 }
 
-// Name is [OpQueryBanks].
-func (QueryBanksRequest) Name() Operation      { return OpQueryBanks }
 func (QueryBanksRequest) describe() *operation { return queryBanks }
 
 func (r *BanksResponse) answers(_ any, form Signature) error {

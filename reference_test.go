@@ -838,6 +838,9 @@ func (r *reference) answerTable(s reflect.Type, request map[string]string, path 
 		if _, asked := request[f.Name]; len(f.Index) > 1 && !asked {
 			continue // all answers have it, but this operation's know none
 		}
+		if s.Field(f.Index[0]).Type == reflect.TypeFor[ips.Memos]() {
+			n.text = "of the request"
+		}
 		chinese := ""
 		if !han(n.text) {
 			chinese = request[path+f.Name]
@@ -947,6 +950,8 @@ func (r *reference) index() {
 				case f.GoName == "_":
 					_, limit := r.limits(op, f, n.text, "")
 					place += link(owner.Name()) + " (" + limit + ")"
+				case n.owner == reflect.TypeFor[ips.Memos]().Name():
+					place += "every order: `" + n.owner + "." + f.GoName + "`"
 				case len(f.Index) > 1:
 					place += "every answer: `" + n.owner + "." + f.GoName + "`"
 				default:

@@ -42,11 +42,7 @@ type RepayRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // AutoRepayRequest is a repayment that the platform makes for a borrower under
@@ -88,11 +84,7 @@ type AutoRepayRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // RepayRow pays one creditor (pRow).
@@ -157,9 +149,7 @@ type RepayResponse struct {
 	IPSFee    Amount           `ips:"pOutIpsFee"`        // IPS 手续费: fee of IPS
 	Rows      []RepayRowResult `ips:"pDetails,row=pRow"` // 明细: what became of each row
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 // Failed returns those of the asked rows that were not carried out, each at most
@@ -200,8 +190,6 @@ var repay = &operation{
 	request: reflect.TypeFor[RepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
 
-// Name is [OpRepay].
-func (RepayRequest) Name() Operation      { return OpRepay }
 func (RepayRequest) describe() *operation { return repay }
 
 // Repay starts a repayment that the borrower confirms on the page of IPS (4.11
@@ -224,8 +212,6 @@ var autoRepay = &operation{
 	request: reflect.TypeFor[AutoRepayRequest](), response: reflect.TypeFor[RepayResponse](),
 }
 
-// Name is [OpAutoRepay].
-func (AutoRepayRequest) Name() Operation      { return OpAutoRepay }
 func (AutoRepayRequest) describe() *operation { return autoRepay }
 
 // AutoRepay repays for a borrower under his contract (4.11 还款, scenario 7,

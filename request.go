@@ -15,9 +15,17 @@ import (
 // Request is implemented by the request structs of all operations, and by
 // pointers to them.
 type Request interface {
-	// Name is the operation that it asks for.
-	Name() Operation
 	describe() *operation
+}
+
+// Memos are three texts that come back with the answer. They are part of nearly
+// every request and of its response.
+type Memos struct {
+	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
+	// most 100 characters each.
+	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
+	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
+	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
 }
 
 // own is a request as a copy that may be changed: op and the pointer to the
@@ -56,6 +64,8 @@ func (o own) text(index []int) string {
 	return o.ptr.Elem().FieldByIndex(index).String()
 }
 
+func (o own) orderNo() string { return o.text(o.plan().orderNo) }
+
 // fillIn sets the text field at index, if there is one and it is empty.
 func (o own) fillIn(index []int, text string) {
 	if index == nil {
@@ -82,6 +92,15 @@ func Validate(req Request) error {
 	return p.validate(o.op.Operation, o.ptr.Interface(), later)
 }
 
+// OperationOf is the operation that a request asks for, "" if it is none.
+func OperationOf(req Request) Operation {
+	o, err := ownOf(req)
+	if err != nil {
+		return ""
+	}
+	return o.op.Operation
+}
+
 // OrderNo is the order number in a request (商户订单号 pMerBillNo), "" if its
 // operation has none.
 func OrderNo(req Request) string {
@@ -89,7 +108,7 @@ func OrderNo(req Request) string {
 	if err != nil {
 		return ""
 	}
-	return o.text(o.plan().orderNo)
+	return o.orderNo()
 }
 
 // WithOrderNo returns the request with another order number. It returns the

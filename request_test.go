@@ -42,7 +42,7 @@ func TestRecordedRequests(t *testing.T) {
 			back, err := ips.UnmarshalRequest(tt.op, data)
 			require.NoError(t, err)
 			assert.Equal(t, complete, back)
-			assert.Equal(t, tt.op, back.Name())
+			assert.Equal(t, tt.op, ips.OperationOf(back))
 			assert.Equal(t, ips.OrderNo(req), ips.OrderNo(back))
 
 			cfg := offlineConfig()
@@ -152,7 +152,7 @@ func FuzzUnmarshalRequest(f *testing.F) {
 		if err != nil {
 			return // a date that no calendar has
 		}
-		again, err := ips.UnmarshalRequest(req.Name(), written)
+		again, err := ips.UnmarshalRequest(ips.OperationOf(req), written)
 		if err != nil {
 			t.Fatalf("%s: %v", written, err)
 		}
@@ -172,7 +172,7 @@ func TestValidateBeforeRecording(t *testing.T) {
 		req := tt.request
 		require.NoError(t, ips.Validate(req), tt.op)
 		require.NoError(t, ips.Validate(reflect.ValueOf(req).Elem().Interface().(ips.Request)), tt.op)
-		assert.Equal(t, tt.op, req.Name())
+		assert.Equal(t, tt.op, ips.OperationOf(req))
 		empty := reflect.New(reflect.TypeOf(req).Elem()).Interface().(ips.Request)
 		err := ips.Validate(empty)
 		if tt.op == ips.OpQueryBanks {
@@ -243,7 +243,7 @@ func TestEndOfBid(t *testing.T) {
 // every row done.
 func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 	t.Helper()
-	op := req.Name()
+	op := ips.OperationOf(req)
 	var doc string
 	switch r := req.(type) {
 	case *ips.TransferRequest:

@@ -27,18 +27,7 @@ const (
 
 // String names the way.
 func (v Via) String() string {
-	switch v {
-	case Synchronous:
-		return "synchronous"
-	case WebReturn:
-		return "web return"
-	case ServerToServer:
-		return "server to server"
-	case Queried:
-		return "queried"
-	default:
-		return "unknown"
-	}
+	return nth(v, "unknown", "synchronous", "web return", "server to server", "queried")
 }
 
 // Reply is what every answer of IPS has in common. It is part of each
@@ -193,13 +182,14 @@ func extra(unknown []codec.Element) []Element {
 	return all
 }
 
-// Signature says which form of signature held of the answer to a query. Queries
-// are not sealed, and how IPS signs their answers is known from merchants'
-// programs only, none of which is seen to check it: so it is reported and never
-// insisted on. In production trust queries over TLS only.
+// Signature says which form of signature held of the answer to a query. Most of
+// them are not sealed, and how IPS signs those is known from merchants' programs
+// only, none of which is seen to check it: so it is reported and never insisted
+// on, the trade query's apart. In production trust queries over TLS only.
 type Signature int
 
-// The forms. Each holds only over exactly the known elements in the known order.
+// The forms. Those over elements hold only over exactly the known ones in the
+// known order.
 const (
 	// SignatureNone: no known form holds.
 	SignatureNone Signature = iota
@@ -212,44 +202,25 @@ const (
 	// SignatureTagged: MD5 over all elements but pSign with their tags, and the
 	// cert.
 	SignatureTagged
+	// SignatureSealed: that of the answer to any order, over code, message and body;
+	// of the trade query only.
+	SignatureSealed
 )
 
 // Verified reports whether the signature covers the whole answer.
-func (s Signature) Verified() bool { return s == SignatureTagged }
+func (s Signature) Verified() bool { return s == SignatureTagged || s == SignatureSealed }
 
 // String names the form.
 func (s Signature) String() string {
-	switch s {
-	case SignaturePlain:
-		return "plain"
-	case SignaturePartial:
-		return "partial"
-	case SignatureTagged:
-		return "tagged"
-	default:
-		return "none"
-	}
+	return nth(s, "none", "plain", "partial", "tagged", "sealed")
 }
 
-// signature finds the form in which the answer to a query is signed.
+// signature finds the form in which the answer to a query that is not sealed is
+// signed.
 func signature(op *operation, elements []codec.Element, verify func(texts ...string) bool) Signature {
-	var plain, tagged []string
-	names := 0
-	for _, e := range elements {
-		if e.Name == "pSign" {
-			continue
-		}
-		if names >= len(op.elements) || op.elements[names] != e.Name {
-			return SignatureNone
-		}
-		names++
-		plain = append(plain, e.Text)
-		if !slices.Contains(op.unsigned, e.Name) {
-			tagged = append(tagged, "<"+e.Name+">", e.Text, "</"+e.Name+">")
-		}
-	}
+	tagged, plain := op.signedTexts(elements)
 	switch {
-	case names != len(op.elements):
+	case tagged == nil:
 		return SignatureNone
 	case verify(tagged...) && len(op.unsigned) > 0:
 		return SignaturePartial
@@ -260,4 +231,24 @@ func signature(op *operation, elements []codec.Element, verify func(texts ...str
 	default:
 		return SignatureNone
 	}
+}
+
+// signedTexts are the texts that a signature over the elements of a query's result
+// covers, with their tags and without; nil unless they are the known ones in their
+// order.
+func (op *operation) signedTexts(elements []codec.Element) (tagged, plain []string) {
+	var names []string
+	for _, e := range elements {
+		if e.Name == "pSign" {
+			continue
+		}
+		names, plain = append(names, e.Name), append(plain, e.Text)
+		if !slices.Contains(op.unsigned, e.Name) {
+			tagged = append(tagged, "<"+e.Name+">", e.Text, "</"+e.Name+">")
+		}
+	}
+	if !slices.Equal(names, op.elements) {
+		return nil, nil
+	}
+	return tagged, plain
 }

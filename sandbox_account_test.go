@@ -15,7 +15,7 @@ func openingOf(s *ipstest.Server, p ipstest.Person) ips.OpenAccountRequest {
 	return ips.OpenAccountRequest{
 		OrderNo: s.NewOrderNo(), Date: today(),
 		IdentNo: p.IdentNo, RealName: p.Name, Mobile: p.Mobile, Email: p.Email,
-		Memo1: "来源=首页&x<1>", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "来源=首页&x<1>", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -32,7 +32,7 @@ func TestOpenAccount(t *testing.T) {
 		Email: p.Email, IdentNo: p.IdentNo, RealName: p.Name, Mobile: p.Mobile,
 		BankName: "中国工商银行", CardHolder: p.Name, CardLast4: "0001",
 		IdentStatus: ips.CheckPassed, MobileStatus: ips.CheckPassed,
-		AccountDate: today(), Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		AccountDate: today(), Memos: req.Memos,
 	}
 	takeNumber(t, `^4021\d{12}$`, &want.Account, &got.Account)
 	assertAnswer(t, want, got)

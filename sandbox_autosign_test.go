@@ -20,7 +20,7 @@ func autoBidContractOf(s *ipstest.Server, p ipstest.Person) ips.SignAutoBidReque
 		TermUnit: ips.PeriodMonths, TermFrom: 6, TermTo: 12,
 		AmountFrom: 1000 * ips.Yuan, AmountTo: 50_000 * ips.Yuan,
 		RateFrom: 8 * ips.Percent, RateTo: 15 * ips.Percent,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -52,7 +52,7 @@ func TestSignAutoBid(t *testing.T) {
 				Reply: done(ips.OpSignAutoBid, ips.WebReturn, req.OrderNo),
 				Date:  req.Date, ValidUntil: tt.until,
 				AmountFrom: req.AmountFrom, AmountTo: req.AmountTo, RateFrom: req.RateFrom, RateTo: req.RateTo,
-				IPSTime: ips.Time{Time: noon()}, Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+				IPSTime: ips.Time{Time: noon()}, Memos: req.Memos,
 			}
 			takeNumber(t, `^ANS\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
 			takeNumber(t, `^[0-9A-Za-z]{1,30}$`, &want.AuthNo, &got.AuthNo)
@@ -98,7 +98,7 @@ func autoInvestmentOf(s *ipstest.Server, bid ips.RegisterBidRequest, p ipstest.P
 	return ips.AutoBidRequest{
 		OrderNo: i.OrderNo, Date: i.Date, BidNo: i.BidNo, ContractNo: i.ContractNo, AuthNo: authNo,
 		Amount: i.Amount, Fee: i.Fee, Purpose: i.Purpose, IdentNo: i.IdentNo, RealName: i.RealName, Account: i.Account,
-		Memo1: i.Memo1, Memo2: i.Memo2, Memo3: i.Memo3,
+		Memos: i.Memos,
 	}
 }
 
@@ -118,7 +118,7 @@ func TestAutoBid(t *testing.T) {
 		Date:  req.Date, BidNo: req.BidNo, ContractNo: req.ContractNo,
 		Amount: req.Amount, TradeAmount: req.Amount, Fee: req.Fee, Account: req.Account,
 		BusinessType: "1", Frozen: 2020 * ips.Yuan, Status: ips.ClaimNew, IPSTime: ips.Time{Time: noon()},
-		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		Memos: req.Memos,
 	}
 	takeNumber(t, `^CRE\d{14}$`, &want.InvestorNo, &got.InvestorNo)
 	takeNumber(t, `^BID\d{14}$`, &want.IPSBidNo, &got.IPSBidNo)
@@ -197,7 +197,7 @@ func autoRepayContractOf(s *ipstest.Server, p ipstest.Person) ips.SignAutoRepayR
 	return ips.SignAutoRepayRequest{
 		OrderNo: s.NewOrderNo(), Date: today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 		ValidUnit: ips.PeriodMonths, Valid: 12,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -223,7 +223,7 @@ func TestSignAutoRepay(t *testing.T) {
 			want := &ips.SignAutoRepayResponse{
 				Reply: done(ips.OpSignAutoRepay, ips.WebReturn, req.OrderNo),
 				Date:  req.Date, IdentType: "1", IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
-				IPSTime: ips.Time{Time: noon()}, Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+				IPSTime: ips.Time{Time: noon()}, Memos: req.Memos,
 			}
 			takeNumber(t, `^RPS\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
 			takeNumber(t, `^[0-9A-Za-z]{1,30}$`, &want.AuthNo, &got.AuthNo)

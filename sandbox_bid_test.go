@@ -20,7 +20,7 @@ func bidOf(s *ipstest.Server, borrower ipstest.Person) ips.RegisterBidRequest {
 		Amount: 10_000 * ips.Yuan, Margin: 500 * ips.Yuan, Rate: 12 * ips.Percent,
 		TermUnit: ips.TermMonths, Term: 12, Purpose: "经营周转", RepayMode: ips.RepayInterestFirst,
 		Fee: 100 * ips.Yuan, IdentNo: borrower.IdentNo, RealName: borrower.Name, Account: borrower.Account,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -48,7 +48,7 @@ func wantBid(s *ipstest.Server, req ips.RegisterBidRequest, r ips.Reply, kind st
 		TermUnit: req.TermUnit, Term: req.Term, Purpose: req.Purpose, RepayMode: req.RepayMode, OperationType: kind,
 		Fee: req.Fee, AccountType: ips.AccountPerson, IdentNo: req.IdentNo, RealName: req.RealName,
 		Account: req.Account, IPSTime: ips.Time{Time: noon()}, Status: status, FrozenMargin: frozen,
-		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		Memos: req.Memos,
 	}
 }
 
@@ -265,7 +265,7 @@ func investmentOf(s *ipstest.Server, bid ips.RegisterBidRequest, investor ipstes
 		OrderNo: no, Date: today(), BidNo: bid.BidNo, ContractNo: "C" + no,
 		Amount: amount, Fee: amount / 100, Purpose: bid.Purpose,
 		IdentNo: investor.IdentNo, RealName: investor.Name, Account: investor.Account,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -282,7 +282,7 @@ func TestRegisterCreditor(t *testing.T) {
 		Date:  req.Date, BidNo: req.BidNo, ContractNo: req.ContractNo,
 		Amount: req.Amount, TradeAmount: req.Amount, Fee: 20 * ips.Yuan, Account: req.Account,
 		BusinessType: "1", Frozen: 2020 * ips.Yuan, Status: ips.ClaimNew, IPSTime: ips.Time{Time: noon()},
-		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		Memos: req.Memos,
 	}
 	takeNumber(t, `^CRE\d{14}$`, &want.InvestorNo, &got.InvestorNo)
 	takeNumber(t, `^BID\d{14}$`, &want.IPSBidNo, &got.IPSBidNo)
@@ -396,7 +396,7 @@ func guaranteeOf(s *ipstest.Server, bid ips.RegisterBidRequest, p ipstest.Person
 		OrderNo: s.NewOrderNo(), Date: today(), BidNo: bid.BidNo,
 		Amount: 5000 * ips.Yuan, Margin: 300 * ips.Yuan, Profit: 50 * ips.Yuan,
 		IdentNo: p.IdentNo, AccountName: p.Name, Account: p.Account,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -431,7 +431,7 @@ func TestRegisterGuarantor(t *testing.T) {
 				Date:  tt.req.Date, BidNo: tt.req.BidNo, Amount: tt.req.Amount, Margin: tt.req.Margin, Profit: tt.req.Profit,
 				AccountType: tt.kind, AccountName: tt.req.AccountName, Account: tt.req.Account,
 				FrozenMargin: tt.frozen, IPSTime: ips.Time{Time: noon()}, Status: ips.ClaimNew,
-				Memo1: tt.req.Memo1, Memo2: tt.req.Memo2, Memo3: tt.req.Memo3,
+				Memos: tt.req.Memos,
 			}
 			takeNumber(t, `^GUA\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
 			assertAnswer(t, want, got)

@@ -255,7 +255,7 @@ func (l loan) release(i ips.RegisterCreditorRequest) ips.TransferRow {
 func transferOf(s *ipstest.Server, bid ips.RegisterBidRequest, kind ips.TransferType, rows ...ips.TransferRow) ips.TransferRequest {
 	return ips.TransferRequest{
 		OrderNo: s.NewOrderNo(), BidNo: bid.BidNo, Date: today(), Type: kind, Mode: ips.TransferRowByRow, Rows: rows,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 

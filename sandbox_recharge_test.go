@@ -15,7 +15,7 @@ func rechargeOf(s *ipstest.Server, p ipstest.Person, amount ips.Amount) ips.Rech
 	return ips.RechargeRequest{
 		OrderNo: s.NewOrderNo(), Date: today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 		Amount: amount, Channel: ips.RechargeEBank, BankCode: "00083", FeePayer: ips.UserPaysFee,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -23,7 +23,7 @@ func wantRecharge(r ips.Reply, req ips.RechargeRequest) *ips.RechargeResponse {
 	return &ips.RechargeResponse{
 		Reply: r, AccountType: ips.AccountPerson, IdentNo: req.IdentNo, RealName: req.RealName, Account: req.Account,
 		Date: req.Date, Amount: req.Amount, BankCode: req.BankCode,
-		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		Memos: req.Memos,
 	}
 }
 
@@ -152,7 +152,7 @@ func withholdingOf(s *ipstest.Server, p ipstest.Person, amount ips.Amount) ips.W
 	return ips.WithholdingRechargeRequest{
 		OrderNo: s.NewOrderNo(), Date: today(), Amount: amount, FeePayer: ips.UserPaysFee,
 		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -161,7 +161,7 @@ func wantWithholding(s *ipstest.Server, r ips.Reply, req ips.WithholdingRecharge
 	return &ips.WithholdingRechargeResponse{
 		Reply: r, Date: req.Date, Amount: req.Amount, Fee: req.Fee, FeePayer: req.FeePayer, AccountType: ips.AccountPerson,
 		IdentNo: req.IdentNo, RealName: req.RealName, Account: req.Account, IPSTime: ips.Time{Time: noon()},
-		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		Memos: req.Memos,
 	}
 }
 

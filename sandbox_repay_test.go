@@ -22,7 +22,7 @@ func instalment(i ips.RegisterCreditorRequest, amount ips.Amount) ips.RepayRow {
 func repaymentOf(s *ipstest.Server, bid ips.RegisterBidRequest, rows ...ips.RepayRow) ips.RepayRequest {
 	req := ips.RepayRequest{
 		OrderNo: s.NewOrderNo(), BidNo: bid.BidNo, Date: today(), Account: bid.Account, Rows: rows,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 	req.Amount, req.Fee = ips.RepayTotals(rows)
 	return req
@@ -32,7 +32,7 @@ func autoRepaymentOf(s *ipstest.Server, bid ips.RegisterBidRequest, authNo strin
 	r := repaymentOf(s, bid, rows...)
 	return ips.AutoRepayRequest{
 		OrderNo: r.OrderNo, BidNo: r.BidNo, Date: r.Date, AuthNo: authNo, Account: r.Account,
-		Amount: r.Amount, Fee: r.Fee, Rows: r.Rows, Memo1: r.Memo1, Memo2: r.Memo2, Memo3: r.Memo3,
+		Amount: r.Amount, Fee: r.Fee, Rows: r.Rows, Memos: r.Memos,
 	}
 }
 
@@ -47,7 +47,7 @@ func repaid(t *testing.T, s *ipstest.Server, req ips.RepayRequest) *ips.RepayRes
 func wantRepayment(r ips.Reply, bidNo, billNo string) *ips.RepayResponse {
 	return &ips.RepayResponse{
 		Reply: r, BidNo: bidNo, Date: today(), IPSBillNo: billNo, IPSDate: today(),
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 

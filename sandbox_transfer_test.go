@@ -14,7 +14,7 @@ import (
 func wantTransfer(r ips.Reply, req ips.TransferRequest) *ips.TransferResponse {
 	return &ips.TransferResponse{
 		Reply: r, BidNo: req.BidNo, Date: req.Date, Type: req.Type, Mode: req.Mode, IPSTime: ips.Time{Time: noon()},
-		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		Memos: req.Memos,
 	}
 }
 
@@ -423,7 +423,7 @@ func (l loan) saleOf(s *ipstest.Server, to ipstest.Person) ips.RegisterDebtTrans
 		ToName: to.Name, ToAccount: to.Account, ToIdentNo: to.IdentNo,
 		CreditorOrderNo: l.ofFirst.OrderNo, FaceAmount: 6000 * ips.Yuan, Price: 5700 * ips.Yuan,
 		FromFee: 10 * ips.Yuan, ToFee: 5 * ips.Yuan, Kind: ips.TransferWholeClaim,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -459,7 +459,7 @@ func TestRegisterDebtTransfer(t *testing.T) {
 		CreditorOrderNo: req.CreditorOrderNo, FaceAmount: req.FaceAmount, Price: req.Price,
 		FromFee: req.FromFee, ToFee: req.ToFee, Kind: req.Kind,
 		IPSTime: ips.Time{Time: noon()}, BusinessType: "1", Status: ips.ClaimNew,
-		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		Memos: req.Memos,
 	}
 	want.Extra = urlsOf(s, ips.OpRegisterDebtTransfer)
 	takeNumber(t, `^CRT\d{14}$`, &want.IPSBillNo, &got.IPSBillNo)
@@ -593,7 +593,7 @@ func (l loan) unfreezing(s *ipstest.Server, owner ips.MarginOwner, amount ips.Am
 	return ips.UnfreezeMarginRequest{
 		OrderNo: s.NewOrderNo(), BidNo: l.bid.BidNo, Date: today(), Amount: amount, Owner: owner,
 		IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -620,7 +620,7 @@ func TestUnfreezeMargin(t *testing.T) {
 					Reply: done(ips.OpUnfreezeMargin, ips.Synchronous, req.OrderNo),
 					BidNo: req.BidNo, Date: req.Date, Amount: req.Amount, Owner: req.Owner, AccountType: ips.AccountPerson,
 					IdentNo: req.IdentNo, RealName: req.RealName, Account: req.Account, IPSTime: ips.Time{Time: noon()},
-					Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+					Memos: req.Memos,
 				}
 				want.Extra = urlsOf(s, ips.OpUnfreezeMargin)[1:]
 				takeNumber(t, `^UF\d{16}$`, &want.IPSBillNo, &got.IPSBillNo)

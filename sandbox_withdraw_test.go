@@ -14,7 +14,7 @@ func withdrawalOf(s *ipstest.Server, p ipstest.Person, amount ips.Amount) ips.Wi
 	return ips.WithdrawRequest{
 		OrderNo: s.NewOrderNo(), Date: today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 		Amount: amount, FeePayer: ips.UserPaysFee,
-		Memo1: "一", Memo2: "二", Memo3: "三",
+		Memos: ips.Memos{Memo1: "一", Memo2: "二", Memo3: "三"},
 	}
 }
 
@@ -22,7 +22,7 @@ func wantWithdrawal(r ips.Reply, req ips.WithdrawRequest) *ips.WithdrawResponse 
 	return &ips.WithdrawResponse{
 		Reply: r, AccountType: ips.AccountPerson, OutType: "1",
 		IdentNo: req.IdentNo, RealName: req.RealName, Account: req.Account, Date: req.Date, Amount: req.Amount,
-		Memo1: req.Memo1, Memo2: req.Memo2, Memo3: req.Memo3,
+		Memos: req.Memos,
 	}
 }
 

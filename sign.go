@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,18 +56,28 @@ type formerSealer struct {
 	until time.Time
 }
 
-// verified are the keys under which the answer's signature holds, the current
-// ones first. After a change of the 3DES key alone they are two.
-func (s *sealer) verified(a answer, body string) []*envelope.Keys {
-	var all []*envelope.Keys
-	if s.keys.VerifyAnswer(s.pub, a.errCode, a.errMsg, body, a.sign) {
-		all = append(all, s.keys)
+// inForce are the keys that answers are taken with, the current ones first.
+func (s *sealer) inForce() []*envelope.Keys {
+	if f := s.former; f != nil && time.Now().Before(f.until) {
+		return []*envelope.Keys{s.keys, f.keys}
 	}
-	if f := s.former; f != nil && time.Now().Before(f.until) &&
-		f.keys.VerifyAnswer(s.pub, a.errCode, a.errMsg, body, a.sign) {
-		all = append(all, f.keys)
+	return []*envelope.Keys{s.keys}
+}
+
+// verified are the keys under which the answer's signature holds. After a change
+// of the 3DES key alone they are two.
+func (s *sealer) verified(a answer, body string) (all []*envelope.Keys) {
+	for _, k := range s.inForce() {
+		if k.VerifyAnswer(s.pub, a.errCode, a.errMsg, body, a.sign) || a.tagged != nil && k.VerifyText(a.sign, a.tagged...) {
+			all = append(all, k)
+		}
 	}
 	return all
+}
+
+// tagged reports whether the answer is signed over its elements with their tags.
+func (s *sealer) tagged(a answer) bool {
+	return a.tagged != nil && slices.ContainsFunc(s.inForce(), func(k *envelope.Keys) bool { return k.VerifyText(a.sign, a.tagged...) })
 }
 
 // isRequest reports whether a text begins as a request does that was sealed with
@@ -92,6 +103,7 @@ func (s *sealer) seal(document []byte) sealed {
 // answer is the five fields of an answer as they came over the wire.
 type answer struct {
 	merCode, errCode, errMsg, body, sign string
+	tagged                               []string // what a signature over tags covers, nil where none counts
 }
 
 // open verifies the answer as it was received, in constant time, and only then
@@ -147,13 +159,14 @@ func decrypt(keys *envelope.Keys, body string) (document string, err error) {
 // form of every code that was ever seen: MG00000F, and 0000 in the answers of
 // the old interface. Else it is empty.
 func usualCode(code, message string) string {
-	text := beginning(8, code, message)
-	for _, form := range []string{"MG00000F", "0000"} {
-		if hasForm(text, form) {
-			return text[:len(form)]
-		}
+	switch text := beginning(8, code, message); {
+	case len(text) == 8 && text[:2] == "MG" && digits(text[2:7]) && text[7] >= 'A' && text[7] <= 'Z':
+		return text
+	case len(text) >= 4 && digits(text[:4]):
+		return text[:4]
+	default:
+		return ""
 	}
-	return ""
 }
 
 // beginning is the first n bytes of the texts together.
@@ -163,32 +176,6 @@ func beginning(n int, texts ...string) string {
 		all += t[:min(n-len(all), len(t))]
 	}
 	return all
-}
-
-// hasForm reports whether the text begins in the form: a digit for each 0, a
-// capital letter for each F, all else as it is.
-func hasForm(text, form string) bool {
-	if len(text) < len(form) {
-		return false
-	}
-	for i := range len(form) {
-		c := text[i]
-		switch form[i] {
-		case '0':
-			if c < '0' || c > '9' {
-				return false
-			}
-		case 'F':
-			if c < 'A' || c > 'Z' {
-				return false
-			}
-		default:
-			if c != form[i] {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // startsDocument reports whether the document begins as one does: with an XML

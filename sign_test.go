@@ -82,7 +82,7 @@ func TestVectors(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, v.Plaintext, string(plain))
 
-			document, err := s.open(answer{v.MerCode, v.ErrCode, v.ErrMsg, out.body, v.ResponseSign})
+			document, err := s.open(answer{merCode: v.MerCode, errCode: v.ErrCode, errMsg: v.ErrMsg, body: out.body, sign: v.ResponseSign})
 			if v.Name == "one-byte" { // verifies and decrypts, and is no document
 				require.ErrorIs(t, err, ErrMalformed)
 				return

@@ -41,6 +41,10 @@ type QueryTradeResponse struct {
 	Type      TradeType   `ips:"pTradeType"`   // of the request
 	Status    TradeStatus `ips:"pTradeStatue"` // 交易状态
 	IPSBillNo string      `ips:"pIpsBillNo"`   // IPS 订单号: number of the order at IPS, if it is told
+
+	// Signature is [SignatureSealed] or [SignatureTagged]. Which of them IPS uses
+	// was never seen, so both are taken; an answer with another is refused.
+	Signature Signature
 }
 
 var queryTrade = &operation{
@@ -48,12 +52,10 @@ var queryTrade = &operation{
 		Operation: OpQueryTrade, Chinese: "交易查询", Method: "QueryTrade",
 		Endpoint: "QueryTrade", Transport: QueryService, Success: done,
 	},
-	sealed: true, mark: "pTradeType",
+	mark: "pTradeType", elements: answerFields[:4],
 	request: reflect.TypeFor[QueryTradeRequest](), response: reflect.TypeFor[QueryTradeResponse](),
 }
 
-// Name is [OpQueryTrade].
-func (QueryTradeRequest) Name() Operation      { return OpQueryTrade }
 func (QueryTradeRequest) describe() *operation { return queryTrade }
 
 // QueryTrade asks what became of an order (QueryTrade 交易查询), where

@@ -59,6 +59,7 @@ func TestQueryTrade(t *testing.T) {
 		assert.Contains(t, string(r.sent), "<p3DesXmlPara>")
 		assert.Equal(t, ips.TradeDone, resp.Status)
 		assert.Equal(t, "NT1", resp.IPSBillNo)
+		assert.Equal(t, ips.SignatureSealed, resp.Signature)
 		assert.NoError(t, resp.Err())
 	}
 	assert.Equal(t, ips.NoTradeQuery, ips.Production().TradeQuery, "nobody has seen it there")
@@ -122,6 +123,60 @@ func TestQueryTradeAnswers(t *testing.T) {
 		var invalid *ips.ValidationError
 		require.ErrorAs(t, err, &invalid)
 	}
+}
+
+// TestQueryTradeTagged: the result's five elements may also be signed as the
+// answers to other queries are, over the elements with their tags; nothing else
+// that could be signed with the cert counts.
+func TestQueryTradeTagged(t *testing.T) {
+	t.Parallel()
+	said := document("pMerBillNo", "R1", "pTradeType", "08", "pTradeStatue", "1", "pIpsBillNo", "NT1")
+	body := vendorKeys(t).Encrypt([]byte(said))
+	result := document("pMerCode", "808801", "pErrCode", "MG00000F", "pErrMsg", "查询成功", "p3DesXmlPara", body, "pSign", "SIGN")
+	swap := func(a, b string) string { return strings.Replace(result, a, b, 1) }
+	later := taggedSign(result)
+	for name, tt := range map[string]struct {
+		result string
+		want   error
+	}{
+		"tagged":                {taggedSign(result), nil},
+		"not signed":            {result, ips.ErrSignature},
+		"changed message":       {strings.Replace(later, "查询成功", "查询", 1), ips.ErrSignature},
+		"border moved":          {strings.Replace(later, "成功</pErrMsg><p3DesXmlPara>", "</pErrMsg><p3DesXmlPara>成功", 1), ips.ErrSignature},
+		"without the code":      {taggedSign(result, "pErrCode"), ips.ErrSignature},
+		"an element more":       {taggedSign(swap("<pSign>", "<pNew>1</pNew><pSign>")), ips.ErrSignature},
+		"an element less":       {taggedSign(swap("<pErrMsg>查询成功</pErrMsg>", "")), ips.ErrSignature},
+		"another order":         {taggedSign(swap("<pMerCode>808801</pMerCode><pErrCode>MG00000F</pErrCode>", "<pErrCode>MG00000F</pErrCode><pMerCode>808801</pMerCode>")), ips.ErrSignature},
+		"another merchant":      {taggedSign(swap("808801", "808802")), ips.ErrMerchant},
+		"another's number":      {taggedSign(swap(body, vendorKeys(t).Encrypt([]byte(strings.Replace(said, "R1", "R2", 1))))), ips.ErrOperation},
+		"no document inside it": {taggedSign(swap(body, vendorKeys(t).Encrypt([]byte("x")))), ips.ErrMalformed},
+		"refused":               {taggedSign(swap("MG00000F", "MG00001F")), ips.CodeFailed},
+	} {
+		c := tradeClient(t, ips.TradeQueryAtQuery, &recorder{answer: soapAnswer("QueryTrade", tt.result), contentType: "text/xml"})
+		resp, err := c.QueryTrade(t.Context(), rechargeQuestion)
+		require.ErrorIs(t, err, tt.want, name)
+		if tt.want == nil || tt.want == ips.CodeFailed {
+			assert.Equal(t, ips.SignatureTagged, resp.Signature, name)
+			assert.True(t, resp.Signature.Verified())
+			continue
+		}
+		assert.Nil(t, resp, name)
+	}
+	// The keys of before the rotation sign it too, and no other operation's answer.
+	cfg := offlineConfig()
+	cfg.Environment.TradeQuery = ips.TradeQueryAtService
+	cfg.Former = &ips.FormerKeys{Cert: cfg.Cert, Until: time.Now().Add(time.Hour)}
+	cfg.Cert = ips.NewSecret(strings.Repeat("N", 128))
+	c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(&recorder{answer: soapAnswer("QueryTrade", taggedSign(result)), contentType: "text/xml"})))
+	require.NoError(t, err)
+	resp, err := c.QueryTrade(t.Context(), rechargeQuestion)
+	require.NoError(t, err)
+	assert.Equal(t, ips.SignatureTagged, resp.Signature)
+	transferred := sealedAnswer(t, ips.CodeSuccess, "成功", document("pMerBillNo", exampleTransfer(t).OrderNo, "pTransferType", "1"))
+	transferred.sign = "SIGN"
+	c, _ = recordingClient(t, soapAnswer("Transfer", taggedSign(transferred.result())), "text/xml")
+	_, err = c.Transfer(t.Context(), exampleTransfer(t))
+	require.ErrorIs(t, err, ips.ErrSignature)
 }
 
 func TestTradeTypeOf(t *testing.T) {
@@ -431,7 +486,7 @@ func TestQuerySignatureForms(t *testing.T) {
 		assert.Equal(t, tt.want, got, name)
 		assert.Equal(t, tt.want == ips.SignatureTagged, got.Verified(), name)
 	}
-	for s, text := range map[ips.Signature]string{ips.SignatureNone: "none", ips.SignaturePlain: "plain", ips.SignaturePartial: "partial", ips.SignatureTagged: "tagged"} {
+	for s, text := range map[ips.Signature]string{ips.SignatureNone: "none", ips.SignaturePlain: "plain", ips.SignaturePartial: "partial", ips.SignatureTagged: "tagged", ips.SignatureSealed: "sealed", 9: "none"} {
 		assert.Equal(t, text, s.String())
 	}
 }

@@ -85,11 +85,7 @@ type RegisterDebtTransferRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 func (r *RegisterDebtTransferRequest) check(v *validation) {
@@ -132,9 +128,7 @@ type RegisterDebtTransferResponse struct {
 	BusinessType    string           `ips:"pBussType"`        // 业务类型: 1 is 债权转让, a debt transfer
 	Status          ClaimStatus      `ips:"pStatus"`          // 状态
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var registerDebtTransfer = &operation{
@@ -147,8 +141,6 @@ var registerDebtTransfer = &operation{
 	request: reflect.TypeFor[RegisterDebtTransferRequest](), response: reflect.TypeFor[RegisterDebtTransferResponse](),
 }
 
-// Name is [OpRegisterDebtTransfer].
-func (RegisterDebtTransferRequest) Name() Operation      { return OpRegisterDebtTransfer }
 func (RegisterDebtTransferRequest) describe() *operation { return registerDebtTransfer }
 
 // RegisterDebtTransfer starts the sale of a claim whose money was released
@@ -226,11 +218,7 @@ type TransferRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // TransferRow is one transfer of a batch (pRow).
@@ -311,9 +299,7 @@ type TransferResponse struct {
 	IPSTime   Time                `ips:"pIpsTime"`          // IPS 处理时间: time at IPS
 	Rows      []TransferRowResult `ips:"pDetails,row=pRow"` // 明细: what became of each row
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 // TransferRowResult is what became of one row. A batch can succeed in part:
@@ -383,8 +369,6 @@ var transfer = &operation{
 	request: reflect.TypeFor[TransferRequest](), response: reflect.TypeFor[TransferResponse](),
 }
 
-// Name is [OpTransfer].
-func (TransferRequest) Name() Operation      { return OpTransfer }
 func (TransferRequest) describe() *operation { return transfer }
 
 // Transfer moves money between the parties of a bid (4.10 转账): it releases
@@ -446,11 +430,7 @@ type UnfreezeMarginRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 func (r *UnfreezeMarginRequest) check(v *validation) {
@@ -474,9 +454,7 @@ type UnfreezeMarginResponse struct {
 	IPSBillNo   string      `ips:"pIpsBillNo"`     // IPS 订单号: number of the order at IPS
 	IPSTime     Time        `ips:"pIpsTime"`       // IPS 处理时间: time at IPS
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var unfreezeMargin = &operation{
@@ -489,8 +467,6 @@ var unfreezeMargin = &operation{
 	request: reflect.TypeFor[UnfreezeMarginRequest](), response: reflect.TypeFor[UnfreezeMarginResponse](),
 }
 
-// Name is [OpUnfreezeMargin].
-func (UnfreezeMarginRequest) Name() Operation      { return OpUnfreezeMargin }
 func (UnfreezeMarginRequest) describe() *operation { return unfreezeMargin }
 
 // UnfreezeMargin gives the guarantor's margin back (4.12 解冻保证金, scenario 14

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -175,16 +176,6 @@ func (w *wire) soap(ctx context.Context, f *flight, service, op string, params [
 	return result, nil
 }
 
-// resultAnswer reads the five fields out of the document that a web service
-// result holds.
-func resultAnswer(result string) (answer, error) {
-	elements, err := codec.Elements(result)
-	if err != nil {
-		return answer{}, fmt.Errorf("%w: result: %w", ErrMalformed, err)
-	}
-	return answerOf(elements), nil
-}
-
 func answerOf(elements []codec.Element) answer {
 	var a answer
 	for _, e := range elements {
@@ -197,20 +188,11 @@ func answerOf(elements []codec.Element) answer {
 
 // field is where the answer keeps the named envelope field, nil for no such.
 func (a *answer) field(name string) *string {
-	switch name {
-	case "pMerCode":
-		return &a.merCode
-	case "pErrCode":
-		return &a.errCode
-	case "pErrMsg":
-		return &a.errMsg
-	case "p3DesXmlPara":
-		return &a.body
-	case "pSign":
-		return &a.sign
-	default:
-		return nil
+	fields := [...]*string{&a.merCode, &a.errCode, &a.errMsg, &a.body, &a.sign}
+	if i := slices.Index(answerFields, name); i >= 0 {
+		return fields[i]
 	}
+	return nil
 }
 
 var answerFields = []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"}

@@ -393,7 +393,9 @@ func TestErrorsSayWhatTheyProve(t *testing.T) {
 		{ips.Error{Operation: ips.OpRecharge, Code: "MG18026F"}, true, false},
 		{ips.Error{Operation: ips.OpTransfer, Code: "MG09099F", Message: "转账失败，订单号重复，错误码MG09099F"}, true, false},
 		{ips.Error{Operation: ips.OpRegisterBid, Code: "MG02008F", Message: "登记标的失败，标的已存在"}, false, false},
-		{ips.Error{Operation: ips.OpEndBid, Code: "MG02030F", Message: "结束标的失败，标的已结束"}, false, true},
+		{ips.Error{Operation: ips.OpEndBid, Code: "MG02030F", Message: "结束标的失败，标的已结束", OrderNo: "B1"}, false, true},
+		{ips.Error{Operation: ips.OpEndBid, Code: "MG02030F", Message: "结束标的失败，标的已结束"}, false, false}, // of which bid?
+		{ips.Error{Operation: ips.OpEndBid, Code: "MG02030F", Message: "订单号重复", OrderNo: "B1"}, true, false},
 		{ips.Error{Operation: ips.OpRegisterBid, Code: "MG02030F"}, false, false},
 		{ips.Error{Operation: ips.OpEndBid, Code: "MG02027F"}, false, false},
 	} {

@@ -43,11 +43,7 @@ type WithdrawRequest struct {
 	// pS2SUrl). Empty takes the client's.
 	NotifyURL string `ips:"pS2SUrl" check:"url"`
 
-	// Memo1 to Memo3 come back with the answer (备注 pMemo1, pMemo2, pMemo3): at
-	// most 100 characters each.
-	Memo1 string `ips:"pMemo1" check:"optional,max=100"`
-	Memo2 string `ips:"pMemo2" check:"optional,max=100"`
-	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
+	Memos
 }
 
 // WithdrawResponse is the answer to a withdrawal.
@@ -66,9 +62,7 @@ type WithdrawResponse struct {
 	Amount      Amount      `ips:"pTrdAmt"`     // of the request
 	IPSBillNo   string      `ips:"pIpsBillNo"`  // IPS 订单号: number of the withdrawal at IPS, e.g. WD2014121271340309
 
-	Memo1 string `ips:"pMemo1"` // 备注 of the request
-	Memo2 string `ips:"pMemo2"` // 备注 of the request
-	Memo3 string `ips:"pMemo3"` // 备注 of the request
+	Memos
 }
 
 var withdraw = &operation{
@@ -81,8 +75,6 @@ var withdraw = &operation{
 	request: reflect.TypeFor[WithdrawRequest](), response: reflect.TypeFor[WithdrawResponse](),
 }
 
-// Name is [OpWithdraw].
-func (WithdrawRequest) Name() Operation      { return OpWithdraw }
 func (WithdrawRequest) describe() *operation { return withdraw }
 
 // Withdraw starts a withdrawal, which the user confirms on the page of IPS

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -282,4 +283,53 @@ func ExampleWithSecondMerchant() {
 	// Output:
 	// true
 	// 500.00 <nil>
+}
+
+// A merchant's handler on a bad day. Whatever was lost, doubled or forged, in the
+// end it has credited what IPS has.
+func ExampleServer_Chaos() {
+	mux := http.NewServeMux()
+	ipsrv := ipstest.Start(ipstest.WithHandler(mux))
+	defer ipsrv.Close()
+	p := ipsrv.Person(0)
+
+	var mu sync.Mutex
+	requests, credited := make(map[string]ips.RechargeRequest), ips.Amount(0)
+	inbound := ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce), ips.On(
+		func(_ context.Context, a *ips.RechargeResponse) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if different := ips.Compare(requests[a.OrderNo], a); different != nil {
+				return fmt.Errorf("order %s: another %s", a.OrderNo, different[0].Wire)
+			}
+			if a.Outcome == ips.Success {
+				credited += a.Amount
+			}
+			return nil
+		}, nil))}
+	mux.Handle("/ips/notify/", ipsrv.Client().NotifyHandler(inbound))
+	mux.Handle("/ips/return/", ipsrv.Client().ReturnHandler(inbound,
+		func(http.ResponseWriter, *http.Request, ips.Response, error) {}))
+
+	ipsrv.Chaos(7, 0.1)
+	for range 100 {
+		q := ips.RechargeRequest{
+			OrderNo: ipsrv.NewOrderNo(), Date: ipsrv.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+			Amount: 500 * ips.Yuan, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.UserPaysFee,
+		}
+		mu.Lock()
+		requests[q.OrderNo] = q
+		mu.Unlock()
+		form, err := ipsrv.Client().Recharge(q)
+		if err != nil {
+			log.Fatal(err)
+		}
+		ipsrv.Carry(form) // nil for a user who did not come back
+	}
+	ipsrv.Calm()
+	ipsrv.WaitIdle()
+
+	available, _ := ipsrv.Balance(p.Account)
+	fmt.Println(credited == available, available > 0 && available < 50_000*ips.Yuan)
+	// Output: true true
 }

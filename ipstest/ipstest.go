@@ -19,8 +19,8 @@
 //     as [WithManual], he can also [Server.Cancel], [Server.Leave],
 //     [Server.FailAtBank], or answer a text by [Server.ReplyNo];
 //   - [Server.WaitNotification] waits for a result that comes later;
-//   - [Server.Fault] orders a fault, [Server.Resend] repeats a notification,
-//     [Server.Advance] lets time pass;
+//   - [Server.Fault] orders a fault, [Server.Chaos] many at random,
+//     [Server.Resend] repeats a notification, [Server.Advance] lets time pass;
 //   - [Server.AssertBalance] and [Server.AssertBooks] look at the money.
 //
 // The sandbox keeps real double-entry books; when the test ends they are
@@ -73,6 +73,7 @@ type Server struct {
 	stage   *ips.Client // its answers do not come to the handler under test
 	orders  atomic.Int64
 	another *Server // for the other merchant; nil unless there is one
+	chaos   atomic.Pointer[chaos]
 
 	arrivals arrivals
 }

@@ -63,6 +63,9 @@ func (s *Server) agreed(form *ips.Form, err error) ips.Response {
 	s.tb.Helper()
 	must(s.tb, err)
 	resp := s.Carry(form)
+	if resp == nil {
+		s.tb.Fatalf("ipstest: %s %s: the chaos has met what sets the stage: begin it later", form.Operation(), form.OrderNo())
+	}
 	must(s.tb, resp.Err())
 	return resp
 }

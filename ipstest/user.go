@@ -2,6 +2,7 @@ package ipstest
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 
 	"github.com/ips-p2p/ips"
@@ -19,7 +20,8 @@ const (
 // Carry does what a user's browser does with a form: it brings it to IPS and the
 // answer back to the merchant's return URL, wherever that is, and returns that
 // answer, which is the operation's response type. Its Outcome may be a refusal.
-// What the merchant's page says is of no interest.
+// What the merchant's page says is of no interest. In [Server.Chaos] it returns
+// nil for a user who did not come back.
 //
 // The user agrees to all that IPS asks: he types his trade password, his
 // particulars when he opens an account, and pays when it is his bank's page. He
@@ -77,7 +79,7 @@ func (s *Server) FailAtBank(form *ips.Form) ips.Response {
 // gives him up. It fails the test if there is no page, as in auto mode.
 func (s *Server) Leave(form *ips.Form) {
 	s.tb.Helper()
-	if s.asked(form, s.open(form)) == nil {
+	if page := s.open(form); page == nil || s.asked(form, page) == nil {
 		s.noPage(form)
 	}
 }
@@ -114,6 +116,14 @@ func (s *Server) waitingText(mobile string) (id string, ok bool) {
 	return "", false
 }
 
+// stuck fails the test because a user gets no further, which in a chaos happens.
+func (s *Server) stuck(format string, args ...any) {
+	s.tb.Helper()
+	if s.chaos.Load() == nil {
+		s.tb.Fatalf(format, args...)
+	}
+}
+
 // decide is a visit that must come to a page.
 func (s *Server) decide(form *ips.Form, act func(engine.AskInfo) error) ips.Response {
 	s.tb.Helper()
@@ -130,17 +140,21 @@ func (s *Server) decide(form *ips.Form, act func(engine.AskInfo) error) ips.Resp
 
 func (s *Server) noPage(form *ips.Form) {
 	s.tb.Helper()
-	s.tb.Fatalf("ipstest: %s %s: IPS does not ask the user: use the option WithManual, or SetManual", form.Operation(), form.OrderNo())
+	s.stuck("ipstest: %s %s: IPS does not ask the user: use the option WithManual, or SetManual", form.Operation(), form.OrderNo())
 }
 
 // visit carries a form to IPS, lets the user act if IPS asks him something, and
 // carries the answer back. The answer is what stands on the page that this form
-// led to, so visits at the same time do not mix their answers up.
+// led to, so visits at the same time do not mix their answers up. It is nil if the
+// user got stuck.
 func (s *Server) visit(form *ips.Form, act func(engine.AskInfo) error) ips.Response {
 	s.tb.Helper()
 	ctx, cancel := within()
 	defer cancel()
 	page := s.open(form)
+	if page == nil {
+		return nil
+	}
 	if ask := s.asked(form, page); ask != nil {
 		err := act(*ask)
 		if now, ok := s.sandbox.Ask(ask.ID); err != nil && (!ok || !now.Open) {
@@ -153,7 +167,8 @@ func (s *Server) visit(form *ips.Form, act func(engine.AskInfo) error) ips.Respo
 	}
 	back, err := page.ReturnForm()
 	if err != nil {
-		s.tb.Fatalf("ipstest: %s %s: the browser got no further: %v", form.Operation(), form.OrderNo(), err)
+		s.stuck("ipstest: %s %s: the browser got no further: %v", form.Operation(), form.OrderNo(), err)
+		return nil
 	}
 	fields := make(url.Values)
 	for _, name := range []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"} {
@@ -164,25 +179,41 @@ func (s *Server) visit(form *ips.Form, act func(engine.AskInfo) error) ips.Respo
 	if err != nil {
 		s.tb.Fatalf("ipstest: %s %s: IPS sends the user back with what is no answer: %v", form.Operation(), form.OrderNo(), err)
 	}
-	// What the merchant says to it is the test's business.
-	shown, err := s.browser.Follow(ctx, page)
-	if shown == nil {
-		s.tb.Fatalf("ipstest: %s %s: the browser did not get back to the merchant: %v", form.Operation(), form.OrderNo(), err)
-	}
 	to, err := page.URL.Parse(back.Action)
 	must(s.tb, err)
-	s.arrivals.add(answer, to.Path)
+	visits := 1
+	if c := s.chaos.Load(); c != nil {
+		forged := false
+		if visits, forged = c.visits(); forged {
+			spoilt := maps.Clone(fields)
+			spoilt.Set("pErrMsg", spoilt.Get("pErrMsg")+"!") // which is signed
+			_, _ = s.browser.Post(ctx, to.String(), spoilt)
+		}
+	}
+	if visits == 0 {
+		return nil
+	}
+	for range visits {
+		// What the merchant says to it is the test's business.
+		shown, err := s.browser.Follow(ctx, page)
+		if shown == nil {
+			s.stuck("ipstest: %s %s: the browser did not get back to the merchant: %v", form.Operation(), form.OrderNo(), err)
+			return nil
+		}
+		s.arrivals.add(answer, to.Path)
+	}
 	return answer
 }
 
-// open posts a form to IPS.
+// open posts a form to IPS; the page is nil if that did not answer.
 func (s *Server) open(form *ips.Form) *browser.Page {
 	s.tb.Helper()
 	ctx, cancel := within()
 	defer cancel()
 	page, err := s.browser.Post(ctx, form.Action(), form.Values())
 	if err != nil {
-		s.tb.Fatalf("ipstest: %s %s: IPS does not answer as it should: %v", form.Operation(), form.OrderNo(), err)
+		s.stuck("ipstest: %s %s: IPS does not answer as it should: %v", form.Operation(), form.OrderNo(), err)
+		return nil
 	}
 	return page
 }

@@ -129,6 +129,9 @@ type Pace struct {
 // WithPace sets the pace.
 func WithPace(p Pace) Option {
 	return func(b *Book) error {
+		if p.Workers < 0 || p.PerSecond < 0 {
+			return errors.New("orders: WithPace: a number is negative")
+		}
 		or(&b.pace.Workers, p.Workers)
 		or(&b.pace.PerSecond, p.PerSecond)
 		for _, d := range []struct{ to, from *time.Duration }{
@@ -144,6 +147,9 @@ func WithPace(p Pace) Option {
 		b.pace.Repeat = p.Repeat
 		if b.pace.Lease < b.pace.Call+b.pace.Call/2 {
 			return fmt.Errorf("orders: WithPace: a lease of %v does not outlast a call of %v by half", b.pace.Lease, b.pace.Call)
+		}
+		if float64(b.pace.Workers)/b.pace.PerSecond > (b.pace.Lease - b.pace.Call*5/4).Seconds() {
+			return errors.New("orders: WithPace: at so slow a rate a call would wait for longer than its lease")
 		}
 		return nil
 	}
@@ -279,13 +285,17 @@ func (b *Book) within(ctx context.Context, done func(context.Context) (bool, err
 			return nil
 		}
 		fault := b.classify(err)
-		if committed && fault != Again && done != nil {
+		ended := errors.Is(err, sql.ErrTxDone) // by an effect
+		if (committed && fault != Again || ended) && done != nil {
 			took, readErr := b.settled(ctx, done)
 			if readErr != nil {
 				return fmt.Errorf("%w; and whether it was committed: %w", err, readErr)
 			}
 			if took {
 				return nil
+			}
+			if ended {
+				return &effectError{errors.New("it ended the book's transaction")}
 			}
 			fault = Again
 		}
@@ -347,9 +357,11 @@ type flight struct {
 	waiting int
 }
 
-func (f *flights) enter(ctx context.Context, key string) (leave func(), err error) {
+// enter waits for its turn; waited says that another's came before.
+func (f *flights) enter(ctx context.Context, key string) (leave func(), waited bool, err error) {
 	f.mu.Lock()
 	one := f.under[key]
+	waited = one != nil
 	if one == nil {
 		one = &flight{turn: make(chan struct{}, 1)}
 		f.under[key] = one
@@ -365,10 +377,10 @@ func (f *flights) enter(ctx context.Context, key string) (leave func(), err erro
 	}
 	select {
 	case one.turn <- struct{}{}:
-		return func() { <-one.turn; gone() }, nil
+		return func() { <-one.turn; gone() }, waited, nil
 	case <-ctx.Done():
 		gone()
-		return nil, ctx.Err()
+		return nil, waited, ctx.Err()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,12 @@ var consolePage = template.Must(template.New("console").Funcs(template.FuncMap{
 	"clock":     clock,
 	"state":     stateText,
 	"operation": func(op ips.Operation) string { info, _ := op.Info(); return info.Chinese },
+	"said": func(name, text string) string {
+		if private(name) {
+			return part(text)
+		}
+		return numbers.ReplaceAllStringFunc(text, part) // of a row
+	},
 }).Parse(consoleText))
 
 // clock is a time as people of the merchant read it.
@@ -247,13 +254,21 @@ func masked(data []byte) []ips.Element {
 			if json.Unmarshal(v, &rows) == nil {
 				text = strconv.Itoa(len(rows)) + " 行"
 			}
-		case strings.Contains(key, "Ident") || strings.HasSuffix(key, "Name") || strings.HasSuffix(key, "Account") || key == "Mobile" || key == "Email" || strings.Contains(key, "Card"):
+		case private(key):
 			text = part(text)
 		}
 		all = append(all, ips.Element{Name: key, Text: text})
 	}
 	return all
 }
+
+// numbers are those of accounts, documents and telephones.
+var numbers = regexp.MustCompile(`\b\d{11,}[Xx]?\b`)
+
+var privates = regexp.MustCompile(`(Ident|Acc(oun)?t|Card)(No|Last4)?$|Name$|Mobile|Email|CardHolder|BkAcc`)
+
+// private reports whether a field, by its name in Go or on the wire, is a person's.
+func private(name string) bool { return privates.MatchString(name) }
 
 // part shows the ends of a text.
 func part(s string) string {
@@ -286,6 +301,7 @@ func (b *Book) consoleDecide(w http.ResponseWriter, r *http.Request, who func(*h
 		b.onError(err)
 		http.Error(w, "未能处理："+err.Error(), http.StatusBadRequest)
 	default:
-		http.Redirect(w, r, "./", http.StatusSeeOther)
+		w.Header().Set("Location", "./") // http.Redirect would leave the path that StripPrefix took away
+		w.WriteHeader(http.StatusSeeOther)
 	}
 }

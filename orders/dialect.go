@@ -82,7 +82,7 @@ func (d Dialect) classify(err error) Fault {
 	switch {
 	case err == nil:
 		return Other
-	case errors.Is(err, sql.ErrTxDone), errors.Is(err, errLostTx):
+	case errors.Is(err, errLostTx):
 		return Again
 	}
 	fault := Other
@@ -196,17 +196,20 @@ func (d Dialect) explain(err error) error {
 }
 
 // query writes a statement for the dialect: ? are the parameters, {now} the
-// clock, {lock} and {nowait} the ends of locking reads.
+// clock, {lock}, {nowait} and {share} the ends of locking reads.
 func (b *Book) query(text string) string {
-	lock, nowait := " FOR UPDATE", " FOR UPDATE NOWAIT"
-	if b.dialect == SQLite {
-		lock, nowait = "", ""
+	lock, nowait, share := " FOR UPDATE", " FOR UPDATE NOWAIT", " FOR SHARE"
+	switch b.dialect {
+	case MySQL:
+		share = " LOCK IN SHARE MODE" // MariaDB has no other
+	case SQLite:
+		lock, nowait, share = "", "", ""
 	}
 	now := b.dialect.now()
 	if b.hook != nil && b.hook.Skew != nil {
 		now = fmt.Sprintf("(%s+%d)", now, b.hook.Skew().Microseconds())
 	}
-	text = strings.NewReplacer("{now}", now, "{lock}", lock, "{nowait}", nowait).Replace(text)
+	text = strings.NewReplacer("{now}", now, "{lock}", lock, "{nowait}", nowait, "{share}", share).Replace(text)
 	if b.dialect != PostgreSQL {
 		return text
 	}

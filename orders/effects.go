@@ -35,7 +35,7 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 		panic(fmt.Sprintf("orders: effect of %v: name the request struct itself", t))
 	}
 	var q Q
-	op := q.Name()
+	op := ips.OperationOf(q)
 	if info, ok := op.Info(); !ok || info.Transport == ips.QueryService {
 		panic(fmt.Sprintf("orders: effect of %v, which is a query", t))
 	}
@@ -50,7 +50,7 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 // answer came; a batch's rows may each be done or failed. An answer whose way is
 // [ips.Queried] was built from the request and has no numbers of IPS.
 //
-// Write with tx and with nothing else; another connection would not see the order
+// Write with tx and with nothing else, and do not end it; another connection would not see the order
 // locked, and a call of IPS could move money of which a rollback knows nothing.
 // What follows from the order is recorded in the same transaction with the same
 // ctx ([Book.Record]) and sent after the commit. Return every error of tx: the
@@ -63,8 +63,8 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 func Done[Q ips.Request, R ips.Response](b *Book, f func(ctx context.Context, tx *sql.Tx, o Order, q Q, a R) error) {
 	e := effectsOf[Q](b)
 	var q Q
-	if empty, err := ips.UnmarshalResponse(q.Name(), []byte("{}")); err != nil || reflect.TypeOf(empty) != reflect.TypeFor[R]() {
-		panic(fmt.Sprintf("orders: Done: %s is answered by %T and not by %v", q.Name(), empty, reflect.TypeFor[R]()))
+	if empty, err := ips.UnmarshalResponse(ips.OperationOf(q), []byte("{}")); err != nil || reflect.TypeOf(empty) != reflect.TypeFor[R]() {
+		panic(fmt.Sprintf("orders: Done: %s is answered by %T and not by %v", ips.OperationOf(q), empty, reflect.TypeFor[R]()))
 	}
 	once("Done", q, e.done == nil)
 	e.done = func(ctx context.Context, tx *sql.Tx, o Order, answer ips.Response) error {
@@ -109,7 +109,7 @@ func Closed[Q ips.Request](b *Book, f func(ctx context.Context, tx *sql.Tx, o Or
 
 func once(what string, q ips.Request, free bool) {
 	if !free {
-		panic(fmt.Sprintf("orders: %s of %s is registered twice", what, q.Name()))
+		panic(fmt.Sprintf("orders: %s of %s is registered twice", what, ips.OperationOf(q)))
 	}
 }
 
@@ -119,40 +119,78 @@ type effectError struct{ err error }
 func (e *effectError) Error() string { return "orders: effect: " + e.err.Error() }
 func (e *effectError) Unwrap() error { return e.err }
 
-// runEffect runs what the order's new state means.
-func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, answer ips.Response) (err error) {
+// runEffect writes the order and runs what its new state means, after all else: an
+// effect that commits the book's transaction, which it must not, ends the order
+// with it.
+func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, answer ips.Response) error {
 	e := b.effects[o.operation()]
-	if e == nil {
-		e = new(effects)
+	if err := b.settleMatters(ctx, tx, o); err != nil {
+		return err
 	}
 	o.further = nil
-	ctx = context.WithValue(ctx, inEffectKey{}, &inEffect{o})
+	var run func(context.Context) (After, error)
+	switch {
+	case e == nil:
+	case o.state == StateDone && e.done != nil:
+		run = func(ctx context.Context) (After, error) { return Released, e.done(ctx, tx, b.order(o, req), answer) }
+	case o.state == StateRefused && e.refused != nil:
+		refusal := &ips.Error{Operation: o.operation(), OrderNo: o.no}
+		if answer != nil {
+			errors.As(answer.Err(), &refusal)
+		}
+		run = func(ctx context.Context) (After, error) { return e.refused(ctx, tx, b.order(o, req), refusal) }
+	case o.state == StateClosed && e.closed != nil:
+		run = func(ctx context.Context) (After, error) { return e.closed(ctx, tx, b.order(o, req)) }
+	}
+	b.step("effect")
+	o.set(flagKept, run == nil)
+	if run == nil {
+		return nil
+	}
+	// On MySQL a deadlock ends the transaction, and what follows would commit by
+	// itself. Then there is no savepoint any more. Elsewhere a transaction that
+	// failed fails to the end.
+	if b.dialect == MySQL {
+		if _, err := tx.ExecContext(ctx, "SAVEPOINT ips_book"); err != nil {
+			return err
+		}
+	}
+	if err := o.save(); err != nil {
+		return err
+	}
+	after, err := b.guarded(context.WithValue(ctx, inEffectKey{}, &inEffect{o}), run)
+	if err != nil {
+		return &effectError{err}
+	}
+	if b.dialect == MySQL {
+		if _, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT ips_book"); err != nil {
+			return fmt.Errorf("%w: %w", errLostTx, err)
+		}
+	}
+	if after == Kept {
+		o.set(flagKept, true)
+		if _, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET flags = ? WHERE order_key = ?"), int64(o.flags), o.key); err != nil {
+			return err
+		}
+	}
+	for _, key := range o.further {
+		if _, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET flags = flags - ?, due_us = ? WHERE order_key = ? AND ver = 1"), int64(flagHeld), o.now, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guarded turns a panic of an effect into an error: it must not end the program
+// that runs due orders.
+func (b *Book) guarded(ctx context.Context, run func(context.Context) (After, error)) (after After, err error) {
 	defer func() {
-		// An effect that panics must not end the program that runs due orders.
 		if p := recover(); p != nil {
 			if b.hook != nil && b.hook.Step != nil {
 				panic(p) // a test kills the program
 			}
 			err = fmt.Errorf("panic: %v", p)
 		}
-		if err != nil {
-			err = &effectError{err}
-		}
 	}()
-	b.step("effect")
-	after := Kept
-	switch {
-	case o.state == StateDone && e.done != nil:
-		return e.done(ctx, tx, b.order(o, req), answer)
-	case o.state == StateRefused && e.refused != nil:
-		refusal := &ips.Error{Operation: o.operation(), OrderNo: o.no}
-		if answer != nil {
-			errors.As(answer.Err(), &refusal)
-		}
-		after, err = e.refused(ctx, tx, b.order(o, req), refusal)
-	case o.state == StateClosed && e.closed != nil:
-		after, err = e.closed(ctx, tx, b.order(o, req))
-	}
-	o.set(flagKept, after == Kept)
-	return err
+	return run(ctx)
 }

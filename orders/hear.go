@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -23,7 +24,7 @@ const (
 	same          verdict = "copy"          // it says what another has said
 	overtaken     verdict = "overtaken"     // it changes nothing any more, or decides nothing
 	undecided     verdict = "undecided"     // it does not say what became of the order
-	doubtful      verdict = "doubtful"      // a refusal whose code is in no list: to be confirmed
+	doubtful      verdict = "doubtful"      // a refusal by a code in no list, or perhaps of another carrying: to be confirmed
 	wrong         verdict = "wrong"         // it says otherwise than was asked
 	contradiction verdict = "contradiction" // it says otherwise than an earlier one
 	tooLate       verdict = "late"          // a success of an order that was given up
@@ -85,8 +86,13 @@ type stored struct {
 // It returns nil, which acknowledges a notification, once all of that is on disk,
 // and for copies. A copy changes nothing, and says what the first said or is
 // kept and shown to a person, as is everything else that does not fit
-// ([ErrAnswer], not acknowledged while the order is open). An answer about an
-// order that the book does not know is [ErrUnrecorded]; it is counted, and
+// ([ErrAnswer], not acknowledged while the order is open). A refusal ends an order
+// at once if it can be about nothing else than the one form or message that left.
+// If the form was handed out more than once or the message sent again, another of
+// them may have got through: then a trade query confirms the refusal, or, where
+// there is none and the order is about money, a person; that a user posts the same
+// page twice nobody can see. An answer about an order
+// that the book does not know is [ErrUnrecorded]; it is counted, and
 // acknowledged after [Pace] Strangers.
 func (b *Book) Hear(ctx context.Context, answer ips.Response) error {
 	base := answer.Base()
@@ -114,31 +120,35 @@ func (b *Book) Hear(ctx context.Context, answer ips.Response) error {
 	if o == nil {
 		return b.stranger(ctx, begin, h)
 	}
-	if copied(o, known) {
+	if copied(o, h, known) {
 		return nil
 	}
-	leave, err := b.flights.enter(ctx, o.key)
+	leave, waited, err := b.flights.enter(ctx, o.key)
 	if err != nil {
 		return fmt.Errorf("orders: hear: %w", err)
 	}
 	defer leave()
-	if o, known, err = b.lookUp(ctx, begin, h.digest); err != nil || o == nil {
-		return fmt.Errorf("orders: hear: %w", errors.Join(err, ErrUnrecorded))
-	}
-	if copied(o, known) {
-		return nil
+	if waited {
+		if o, known, err = b.lookUp(ctx, begin, h.digest); err != nil || o == nil {
+			return fmt.Errorf("orders: hear: %w", errors.Join(err, ErrUnrecorded))
+		}
+		if copied(o, h, known) {
+			return nil
+		}
 	}
 	_, err = b.hearOne(ctx, o.key, "", h)
 	return err
 }
 
 // copied reports whether an answer that is kept needs no more.
-func copied(o *row, known verdict) bool {
+func copied(o *row, h *heard, known verdict) bool {
 	switch known {
 	case "", waiting:
 		return false
 	case wrong, contradiction:
 		return o.state.Ended()
+	case overtaken: // it came by a way that settles less than a notification
+		return o.state.Ended() || h.base.Via != ips.ServerToServer
 	}
 	return true
 }
@@ -188,6 +198,10 @@ func (b *Book) hear(ctx context.Context, key, lease string, answer ips.Response)
 	return b.hearOne(ctx, key, lease, h)
 }
 
+// heardOf begins the event of an answer that was heard before; a new one is kept
+// with all that an event would say.
+const heardOf = "heard "
+
 // hearOne carries an order further by an answer.
 func (b *Book) hearOne(ctx context.Context, key, lease string, h *heard) (Order, error) {
 	var req ips.Request
@@ -206,7 +220,7 @@ func (b *Book) hearOne(ctx context.Context, key, lease string, h *heard) (Order,
 			return err
 		}
 	}
-	what := "heard " + h.says
+	what := heardOf + h.says
 	o, err := b.change(ctx, key, what, "", h.base.Via.String(), f(true))
 	var failed *effectError
 	if errors.As(err, &failed) {
@@ -230,20 +244,20 @@ func (b *Book) hearOne(ctx context.Context, key, lease string, h *heard) (Order,
 // said is an error about the answer, which is kept all the same. Without run the
 // effect is left for later.
 func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, client *ips.Client, lease string, h *heard, run bool) (said error, err error) {
-	prior, err := b.answers(ctx, tx, o.key)
-	if err != nil {
-		return nil, err
+	var prior []stored
+	if o.is(flagAnswered) {
+		if prior, err = b.answers(ctx, tx, o.key); err != nil {
+			return nil, err
+		}
+	}
+	if lease == "" && h.base.Via != ips.Queried && slices.ContainsFunc(prior, func(p stored) bool { return p.digest == h.digest && copied(o, h, p.verdict) }) {
+		return nil, errSame // another program was faster
 	}
 	d, err := b.decide(o, req, client, lease, h, prior)
 	if err != nil {
 		return nil, err
 	}
 	mine := lease != "" && o.lease == lease
-	if d.next != o.state {
-		o.tries = 0
-	} else if mine {
-		o.tries++
-	}
 	was := o.state
 	o.state = d.next
 	if h.base.Via != ips.Queried {
@@ -257,6 +271,9 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 		if o.state == StateSending || o.state == StateRecorded {
 			o.state = StateUnknown
 		}
+		if !o.is(flagRedo) {
+			o.tries = 0
+		}
 		o.set(flagRedo, true)
 		if err := b.open(ctx, tx, o, matterEffect, "", nil); err != nil {
 			return nil, err
@@ -264,6 +281,11 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 		o.tries++
 		o.dueUS = o.now + us(b.backoff(b.pace.Grace, o.tries))
 	} else {
+		if o.state != was {
+			o.tries = 0
+		} else if mine {
+			o.tries++
+		}
 		o.set(flagRedo, o.is(flagRedo) && !d.effect)
 		if d.effect && d.late {
 			o.set(flagLate, true)
@@ -289,9 +311,6 @@ func (b *Book) listen(ctx context.Context, tx *sql.Tx, o *row, req ips.Request, 
 			effectAnswer = b.refusalOf(o, h, prior)
 		}
 		if err := b.runEffect(ctx, tx, o, req, effectAnswer); err != nil {
-			return nil, err
-		}
-		if err := b.settleMatters(ctx, tx, o); err != nil {
 			return nil, err
 		}
 		b.step("effected")
@@ -352,12 +371,8 @@ func (b *Book) decide(o *row, req ips.Request, client *ips.Client, lease string,
 		}
 		return d, nil
 	}
-	redo := false
 	for i := range prior {
 		p := &prior[i]
-		if p.digest == h.digest && p.verdict == waiting {
-			redo = true
-		}
 		if p.digest == h.digest || p.says != h.says || p.way == ips.Queried || p.verdict == wrong || p.verdict == contradiction {
 			continue
 		}
@@ -396,9 +411,22 @@ func (b *Book) decide(o *row, req ips.Request, client *ips.Client, lease string,
 		}
 		return d, nil
 	}
+	if base.Outcome == ips.Failure && slices.ContainsFunc(prior, func(p stored) bool { return p.way == ips.Queried && p.says == "success?" }) && !o.state.Ended() && o.state != StateRowsDue {
+		// Asked, IPS has said that it was carried out: a person must look, if none does.
+		if !o.is(flagDoubt) {
+			d.matter = matterDoubt
+		}
+		return d, nil
+	}
 	next, change, err := b.state(o, req, client, mine, base).Next(base)
 	batch := rowsOf(req) > 0
 	switch {
+	case change == ips.Changed && next == ips.OrderRefused && !queried && o.handed+o.sent > 1 && (o.fen > 0 || b.askable(o, req, client)):
+		// It may be about another carrying or sending than the one that went through.
+		d.verdict = doubtful
+		if d.next != StatePending {
+			d.next = StateUnknown
+		}
 	case errors.Is(err, ips.ErrContradiction):
 		d.verdict, d.matter = contradiction, matterContradiction
 		if !o.state.Ended() {
@@ -419,9 +447,6 @@ func (b *Book) decide(o *row, req ips.Request, client *ips.Client, lease string,
 	case change == ips.Changed:
 		d.next, d.verdict = State(next), taken
 		d.effect = d.next.Ended()
-		if redo && !d.effect {
-			d.verdict = overtaken
-		}
 	}
 	return d, nil
 }
@@ -471,7 +496,7 @@ func unlike(first, second []byte) []ips.Difference {
 	var all []ips.Difference
 	for name, x := range a {
 		switch name {
-		case "Operation", "Via", "Message", "Extra", "Code", "IPSTime":
+		case "Operation", "Via", "Message", "Extra", "Code", "IPSTime", "Date": // an end of a bid has the day of its sending
 			continue
 		}
 		if y, ok := b[name]; ok && !nothing(x) && !nothing(y) && string(x) != string(y) {
@@ -511,7 +536,7 @@ func (b *Book) answers(ctx context.Context, tx Tx, key string) ([]stored, error)
 func (b *Book) keep(ctx context.Context, tx *sql.Tx, o *row, h *heard, v verdict, prior []stored) error {
 	for i := range prior {
 		if prior[i].digest == h.digest {
-			if prior[i].verdict == v {
+			if prior[i].verdict == v || v == overtaken && prior[i].verdict != waiting {
 				return nil
 			}
 			_, err := tx.ExecContext(ctx, b.query("UPDATE ips_answer SET verdict = ? WHERE order_key = ? AND digest = ?"), string(v), o.key, h.digest)
@@ -524,6 +549,8 @@ func (b *Book) keep(ctx context.Context, tx *sql.Tx, o *row, h *heard, v verdict
 	}
 	_, err = tx.ExecContext(ctx, b.query("INSERT INTO ips_answer (order_key, digest, says, way, verdict, heard_us, body) VALUES (?, ?, ?, ?, ?, ?, ?)"),
 		o.key, h.digest, h.says, int64(h.base.Via), string(v), o.now, body)
+	o.set(flagAnswered, true)
+	o.told = true
 	return err
 }
 

@@ -249,10 +249,7 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 		if err := b.keep(ctx, tx, o, h, taken, prior); err != nil {
 			return err
 		}
-		if err := b.runEffect(ctx, tx, o, req, answer); err != nil {
-			return err
-		}
-		return b.settleMatters(ctx, tx, o)
+		return b.runEffect(ctx, tx, o, req, answer)
 	})
 	if err == nil && (len(o.further) > 0 || d.Verdict == SendAgain) {
 		b.nudge()
@@ -309,12 +306,12 @@ func decided(o *row, req ips.Request, d Decision) (ips.Response, error) {
 	if data, err = json.Marshal(fields); err != nil {
 		return nil, err
 	}
-	answer, err := ips.UnmarshalResponse(req.Name(), data)
+	answer, err := ips.UnmarshalResponse(ips.OperationOf(req), data)
 	if err != nil {
 		return nil, err
 	}
 	base := answer.Base()
-	base.Operation, base.MerchantCode, base.OrderNo, base.Message = req.Name(), o.merchant, o.no, "decided by a person"
+	base.Operation, base.MerchantCode, base.OrderNo, base.Message = ips.OperationOf(req), o.merchant, o.no, "decided by a person"
 	base.Outcome = map[Verdict]ips.Outcome{IsDone: ips.Success, IsRefused: ips.Failure}[d.Verdict]
 	return answer, nil
 }

@@ -25,7 +25,7 @@ type RecordOption func(*recording)
 
 type recording struct {
 	merchant, click string
-	hold            bool
+	hold, noClick   bool
 }
 
 // For says for which merchant the order is, where a book serves several.
@@ -33,8 +33,11 @@ func For(merchantCode string) RecordOption { return func(r *recording) { r.merch
 
 // Click makes the second of two clicks the first order: give the page that shows
 // the button a random token, and Record the token that comes with the click. The
-// same token with other content, such as another amount, is [ErrOtherContent].
-func Click(token string) RecordOption { return func(r *recording) { r.click = token } }
+// same token with other content, such as another amount, is [ErrOtherContent]. An
+// empty token is an error: it would make the second click a second order.
+func Click(token string) RecordOption {
+	return func(r *recording) { r.click, r.noClick = token, token == "" }
+}
 
 // Hold keeps [Book.Run] from sending the order: only [Book.Send] does.
 func Hold() RecordOption { return func(r *recording) { r.hold = true } }
@@ -67,6 +70,9 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 	for _, opt := range opts {
 		opt(&r)
 	}
+	if r.noClick {
+		return Order{}, errors.New("orders: Click: the token is empty")
+	}
 	client, err := b.clients(ctx, r.merchant)
 	if err != nil {
 		return Order{}, err
@@ -74,19 +80,19 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 	if req == nil {
 		return Order{}, errors.New("orders: no request")
 	}
-	info, _ := req.Name().Info()
+	info, _ := ips.OperationOf(req).Info()
 	if info.Transport == ips.QueryService {
-		return Order{}, fmt.Errorf("orders: %s is a query and no order", req.Name())
+		return Order{}, fmt.Errorf("orders: %s is a query and no order", ips.OperationOf(req))
 	}
 	numbered := ips.OrderNo(req) != ""
-	if !numbered && req.Name() != ips.OpEndBid {
+	if !numbered && ips.OperationOf(req) != ips.OpEndBid {
 		req = ips.WithOrderNo(req, ips.NewOrderNo(b.prefix))
 	}
 	if req, err = client.Complete(req); err != nil {
 		return Order{}, err
 	}
-	o := &row{merchant: client.MerchantCode(), op: string(req.Name()), no: ips.OrderNo(req), state: StateRecorded, fen: int64(amountOf(req))}
-	begin := keyOf(o.merchant, req.Name(), o.no)
+	o := &row{merchant: client.MerchantCode(), op: string(ips.OperationOf(req)), no: ips.OrderNo(req), state: StateRecorded, fen: int64(amountOf(req))}
+	begin := keyOf(o.merchant, ips.OperationOf(req), o.no)
 	o.key = ordinal(begin, 1)
 	var click any
 	if r.click != "" {
@@ -101,7 +107,7 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		o.set(flagHeld, true)
 	}
 	if numbered || click != nil {
-		gone, err := b.gone(ctx, tx, begin, req.Name(), click)
+		gone, err := b.gone(ctx, tx, begin, ips.OperationOf(req), click)
 		if err != nil {
 			return Order{}, err
 		}
@@ -121,7 +127,7 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		return order, nil
 	}
 	if click != nil {
-		first, err := b.one(ctx, tx, "click = ?", click)
+		first, err := b.one(ctx, tx, "click = ?{share}", click)
 		if err != nil {
 			return Order{}, b.lost(err)
 		}
@@ -130,11 +136,11 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		}
 	}
 	for {
-		last, err := b.one(ctx, tx, "order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1", begin, behind(begin))
+		last, err := b.one(ctx, tx, "order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1{lock}", begin, behind(begin))
 		if err != nil || last == nil {
 			return Order{}, b.lost(errors.Join(err, fmt.Errorf("orders: %.100q is recorded and cannot be read", o.key)))
 		}
-		if req.Name() != ips.OpEndBid || last.state != StateRefused || ordinalOf(last.key) >= 99 {
+		if ips.OperationOf(req) != ips.OpEndBid || last.state != StateRefused || ordinalOf(last.key) >= 99 {
 			recorded, err := b.request(last)
 			return b.order(last, recorded), errors.Join(fmt.Errorf("orders: %.100q: %w", last.key, ErrRecorded), err)
 		}
@@ -170,7 +176,7 @@ func (b *Book) clicked(client *ips.Client, first *row, req ips.Request, numbered
 	if err != nil {
 		return order, err
 	}
-	if recorded.Name() != req.Name() || !bytes.Equal(was, is) {
+	if ips.OperationOf(recorded) != ips.OperationOf(req) || !bytes.Equal(was, is) {
 		return order, fmt.Errorf("orders: %.100q: %w", first.key, ErrOtherContent)
 	}
 	return order, nil
@@ -220,10 +226,10 @@ func (b *Book) insert(ctx context.Context, tx Tx, o *row, req ips.Request, click
 }
 
 // one reads an order in the caller's transaction, as it is now and not as it was
-// when that began. nil means that there is none.
+// when that began: where ends with the lock for that. nil means that there is none.
 func (b *Book) one(ctx context.Context, tx Tx, where string, args ...any) (*row, error) {
 	var o row
-	err := tx.QueryRowContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE "+where+"{lock}"), args...).Scan(o.into()...)
+	err := tx.QueryRowContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE "+where), args...).Scan(o.into()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -37,6 +37,13 @@ func (b *Book) Retire(ctx context.Context, before time.Time, to func(ctx context
 				if err != nil {
 					return err
 				}
+				var matters int64 // it may have heard something since it was looked for
+				if err := tx.QueryRowContext(ctx, b.query("SELECT COUNT(*) FROM ips_matter WHERE order_key = ? AND closed_us = 0"), key).Scan(&matters); err != nil {
+					return err
+				}
+				if matters > 0 || o.endedUS > before.UnixMicro() || o.dueUS > 0 || o.leased() {
+					return errLostTx // begin anew, without it
+				}
 				l := Leaving{}
 				req, err := b.request(o)
 				if err != nil {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -29,6 +30,7 @@ const (
 	flagMatter                     // has had a matter
 	flagForm                       // the user's browser carries it
 	flagAgain                      // a person wants the very same message sent again
+	flagAnswered                   // an answer is kept
 )
 
 // row is an order as its table has it.
@@ -44,7 +46,9 @@ type row struct {
 	body                                       []byte
 	now                                        int64 // the database's clock when it was read
 	why                                        string
-	further                                    []string // keys of orders that the effect recorded
+	further                                    []string     // keys of orders that the effect recorded
+	save                                       func() error // writes it; nil once it has
+	told                                       bool         // an answer that is kept says what happened
 }
 
 const rowColumns = "order_key, merchant, op, order_no, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, " +
@@ -126,22 +130,18 @@ func (b *Book) change(ctx context.Context, key, what, who, why string, f func(co
 		err := b.db.QueryRowContext(ctx, b.query("SELECT mark FROM ips_order WHERE order_key = ?{lock}"), key).Scan(&have)
 		return have == mark, err
 	}, func(ctx context.Context, tx *sql.Tx) (err error) {
-		if _, err := tx.ExecContext(ctx, "SAVEPOINT ips_book"); err != nil {
-			return err
-		}
 		if o, err = b.lock(ctx, tx, key); err != nil {
 			return err
 		}
 		b.step(what + ":locked")
-		if err := f(ctx, tx, o); err != nil {
+		o.save = func() error {
+			o.save = nil
+			return b.write(ctx, tx, o, mark, what, who, why)
+		}
+		if err := f(ctx, tx, o); err != nil || o.save == nil {
 			return err
 		}
-		// On MySQL a deadlock ends the transaction, and what follows would commit by
-		// itself. Then there is no savepoint any more.
-		if _, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT ips_book"); err != nil {
-			return fmt.Errorf("%w: %w", errLostTx, err)
-		}
-		return b.write(ctx, tx, o, mark, what, who, why)
+		return o.save()
 	})
 	return o, err
 }
@@ -161,17 +161,17 @@ func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, w
 	if o.why != "" {
 		why = o.why
 	}
-	for _, key := range o.further {
-		if _, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET flags = flags - ?, due_us = ? WHERE order_key = ? AND ver = 1"), int64(flagHeld), o.now, key); err != nil {
-			return err
-		}
+	if o.told && who == "" && o.why == "" && strings.HasPrefix(what, heardOf) {
+		return nil
 	}
 	_, err = tx.ExecContext(ctx, b.query("INSERT INTO ips_event (order_key, ver, at_us, what, who, why) VALUES (?, ?, ?, ?, ?, ?)"),
 		o.key, o.ver, o.now, what, cut(who, 100), cut(why, 1000))
 	return err
 }
 
+// cut makes of a text what every database takes, of at most n characters.
 func cut(s string, n int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}

@@ -124,14 +124,30 @@ func (b *Book) Do(ctx context.Context) error {
 	}
 }
 
-// job is an order that Run has a lease of.
-type job struct{ key, lease string }
+// job is an order that Run has a lease of. No call of it begins after until.
+type job struct {
+	key, lease string
+	until      time.Time
+}
+
+// pass waits until the rate lets a call through. What has waited for too long is
+// left to whoever claims it next.
+func (b *Book) pass(ctx context.Context, j job) error {
+	if err := b.calls.pass(ctx, b.pace.PerSecond); err != nil {
+		return err
+	}
+	if time.Now().After(j.until) {
+		return fmt.Errorf("orders: %.100q waited for too long: %w", j.key, ErrBusy)
+	}
+	return nil
+}
 
 // claim leases up to n orders that are due. Only one of the program claims, in
 // one statement: more claimers make it slower.
 func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 	lease := token()
 	var claimed []job
+	var begun time.Time // before the database's clock is read
 	// Spread what comes due again, if this program dies.
 	later := us(b.pace.Lease) + mathrand.Int64N(us(b.pace.Lease)/4+1)
 	read := func(rows *sql.Rows, err error) error {
@@ -141,7 +157,7 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 		defer rows.Close()
 		claimed = nil
 		for rows.Next() {
-			j := job{lease: lease}
+			j := job{lease: lease, until: begun.Add(b.pace.Lease - b.pace.Call - b.pace.Call/4)}
 			if err := rows.Scan(&j.key); err != nil {
 				return err
 			}
@@ -156,7 +172,7 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 		err := read(b.db.QueryContext(ctx, b.query(mine), lease))
 		return len(claimed) > 0, err
 	}, func(ctx context.Context, tx *sql.Tx) error {
-		claimed = nil
+		claimed, begun = nil, time.Now()
 		if b.dialect == MySQL {
 			var now int64
 			if err := tx.QueryRowContext(ctx, b.query("SELECT {now}")).Scan(&now); err != nil {
@@ -221,7 +237,7 @@ func (b *Book) work(ctx context.Context, j job) error {
 	case o.is(flagRedo):
 		return b.redo(ctx, j)
 	case o.state == StateRecorded && !o.is(flagForm) && !o.is(flagHeld), o.is(flagAgain) && o.state == StateUnknown:
-		if err := b.calls.pass(ctx, b.pace.PerSecond); err != nil {
+		if err := b.pass(ctx, j); err != nil {
 			return err
 		}
 		_, err := b.send(ctx, j.key, j.lease)
@@ -229,7 +245,7 @@ func (b *Book) work(ctx context.Context, j job) error {
 	case (o.state == StateUnknown || o.state == StatePending || o.state == StateRecorded && o.is(flagForm)) && b.askable(o, req, client):
 		return b.ask(ctx, j, o, req, client)
 	case b.repeatable(o):
-		if err := b.calls.pass(ctx, b.pace.PerSecond); err != nil {
+		if err := b.pass(ctx, j); err != nil {
 			return err
 		}
 		_, err := b.send(ctx, j.key, j.lease)
@@ -266,7 +282,7 @@ func (b *Book) leave(ctx context.Context, j job, what string, f func(context.Con
 
 // ask asks IPS what became of an order.
 func (b *Book) ask(ctx context.Context, j job, o *row, req ips.Request, client *ips.Client) error {
-	if err := b.calls.pass(ctx, b.pace.PerSecond); err != nil {
+	if err := b.pass(ctx, j); err != nil {
 		return err
 	}
 	b.step("ask")
@@ -320,14 +336,20 @@ func (b *Book) ask(ctx context.Context, j job, o *row, req ips.Request, client *
 			asked >= o.handedUS+us(max(againAfter, b.pace.PageLife)) {
 			o.state = StateClosed
 			b.schedule(o, req, client)
-			if err := b.runEffect(ctx, tx, o, req, nil); err != nil {
-				return err
-			}
-			return b.settleMatters(ctx, tx, o)
+			return b.runEffect(ctx, tx, o, req, nil)
 		}
 		b.schedule(o, req, client)
 		return b.impatient(ctx, tx, o)
 	})
+	var failed *effectError
+	if errors.As(leaveErr, &failed) {
+		leaveErr = errors.Join(leaveErr, b.leave(ctx, j, "effect failed", func(ctx context.Context, tx *sql.Tx, o *row) error {
+			o.tries++
+			o.why = failed.Error()
+			b.schedule(o, req, client)
+			return b.open(ctx, tx, o, matterEffect, "", nil)
+		}))
+	}
 	if leaveErr == nil {
 		b.nudge()
 	}

@@ -14,7 +14,8 @@ import (
 // Form is the form that the user's browser carries to IPS, the same every time.
 // That it was handed out is committed before it is given away. A page that was
 // shown cannot be taken back: a form may be carried to IPS as long as it lies in
-// a browser.
+// a browser, and a refusal of one that was handed out twice proves less (see
+// [Book.Hear]). So call Form when a user wants to see it, not with each page.
 //
 // The error is [ErrUnrecorded] as long as your transaction is not committed, and
 // [ErrEnded] for an order that has an end.
@@ -86,7 +87,7 @@ func (b *Book) send(ctx context.Context, key, held string) (Order, error) {
 	b.step("send")
 	o, err := b.change(ctx, key, "send", "", "", func(ctx context.Context, _ *sql.Tx, o *row) (err error) {
 		send = false
-		if o.leased() && o.lease != lease {
+		if o.lease != lease && (o.leased() || held != "") {
 			return fmt.Errorf("orders: %.100q: %w", o.key, ErrBusy)
 		}
 		if req, err = b.request(o); err != nil {
@@ -121,14 +122,14 @@ func (b *Book) send(ctx context.Context, key, held string) (Order, error) {
 	if req, err = b.today(client, req); err != nil {
 		return b.unsent(ctx, o, req, lease, err)
 	}
-	// The call must be over before the lease is, however long the commit took.
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), begun.Add(b.pace.Lease-b.pace.Call/4))
-	defer cancel()
-	if until, _ := ctx.Deadline(); time.Until(until) < b.pace.Call {
+	// The call must be over before the lease is, however long the commit took; what
+	// it said is kept, however late.
+	ctx = context.WithoutCancel(ctx)
+	if time.Until(begun.Add(b.pace.Lease-b.pace.Call/4)) < b.pace.Call {
 		return b.unsent(ctx, o, req, lease, fmt.Errorf("orders: %.100q: the lease took too long: %w", o.key, ips.ErrNotSent))
 	}
-	callCtx, cancelCall := context.WithTimeout(ctx, b.pace.Call)
-	defer cancelCall()
+	callCtx, cancel := context.WithTimeout(ctx, b.pace.Call)
+	defer cancel()
 	answer, err := client.Call(callCtx, req)
 	b.step("called")
 	switch {
@@ -164,17 +165,17 @@ func (b *Book) today(client *ips.Client, req ips.Request) (ips.Request, error) {
 
 // unsent takes a sending back that certainly did not get through.
 func (b *Book) unsent(ctx context.Context, o *row, req ips.Request, lease string, cause error) (Order, error) {
-	o, err := b.change(ctx, o.key, "not sent", "", cause.Error(), func(_ context.Context, _ *sql.Tx, o *row) error {
+	o, err := b.change(ctx, o.key, "not sent", "", cause.Error(), func(ctx context.Context, tx *sql.Tx, o *row) error {
 		if o.lease != lease || o.state != StateSending {
 			return errSame
 		}
-		o.state, o.lease, o.leaseUS = StateRecorded, "", 0
+		o.state, o.lease, o.leaseUS, o.sentUS = StateRecorded, "", 0, 0
 		if o.sent--; o.sent > 0 {
 			o.state = StateUnknown
 		}
 		o.tries++
 		o.dueUS = o.now + us(b.backoff(b.pace.Grace, o.tries))
-		return nil
+		return b.impatient(ctx, tx, o)
 	})
 	if err != nil {
 		return Order{}, errors.Join(cause, err)
@@ -184,10 +185,11 @@ func (b *Book) unsent(ctx context.Context, o *row, req ips.Request, lease string
 
 // backoff is a wait after n tries, drawn between half and all of it.
 func (b *Book) backoff(first time.Duration, n int64) time.Duration {
-	wait := b.pace.AskMax
-	if n < 20 {
-		wait = min(first<<max(n-1, 0), max(b.pace.AskMax, first))
+	wait, most := first, max(b.pace.AskMax, first)
+	for ; n > 1 && wait < most; n-- {
+		wait *= 2
 	}
+	wait = min(wait, most)
 	return wait/2 + mathrand.N(wait/2+1)
 }
 
@@ -205,7 +207,7 @@ func (b *Book) askable(o *row, req ips.Request, client *ips.Client) bool {
 // repeatable reports whether Run may send the very same message again. After a
 // duplicate it would hear no more than that.
 func (b *Book) repeatable(o *row) bool {
-	return b.pace.Repeat && o.state == StateUnknown && !o.is(flagForm) && !o.is(flagDuplicate) && o.now < o.madeUS+us(b.pace.Patience)
+	return b.pace.Repeat && o.state == StateUnknown && !o.is(flagForm|flagHeld|flagDuplicate) && o.now < o.madeUS+us(b.pace.Patience)
 }
 
 // schedule says when Run must look at an order again.
@@ -223,7 +225,7 @@ func (b *Book) schedule(o *row, req ips.Request, client *ips.Client) {
 		o.dueUS = 0
 	case o.state != StateRowsDue && b.askable(o, req, client):
 		first := b.pace.Ask
-		if o.is(flagForm) {
+		if o.is(flagForm) && o.heard == 0 {
 			first = b.pace.AskForm
 		}
 		o.dueUS = o.now + us(b.backoff(first, o.tries+1))

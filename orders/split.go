@@ -91,7 +91,7 @@ func (b *Book) Carry(ctx context.Context, tx Tx, from Order, answer ips.Response
 		return Order{}, err
 	}
 	// Whoever carries first has the batch locked until he is done.
-	locked, err := b.one(ctx, tx, "order_key = ?", from.Key)
+	locked, err := b.one(ctx, tx, "order_key = ?{lock}", from.Key)
 	if err != nil {
 		return Order{}, b.lost(err)
 	}
@@ -99,9 +99,9 @@ func (b *Book) Carry(ctx context.Context, tx Tx, from Order, answer ips.Response
 		return Order{}, fmt.Errorf("orders: %.100q: %w", from.Key, ErrUnrecorded)
 	}
 	var to string
-	err = tx.QueryRowContext(ctx, b.query("SELECT carried_to FROM ips_carried WHERE order_key = ? LIMIT 1"), from.Key).Scan(&to)
+	err = tx.QueryRowContext(ctx, b.query("SELECT carried_to FROM ips_carried WHERE order_key = ? LIMIT 1{share}"), from.Key).Scan(&to)
 	if err == nil {
-		first, err := b.one(ctx, tx, "order_key = ?", to)
+		first, err := b.one(ctx, tx, "order_key = ?{share}", to)
 		if err != nil || first == nil {
 			return Order{}, b.lost(errors.Join(err, ErrUnrecorded))
 		}

@@ -61,7 +61,7 @@ func TestRunSettles(t *testing.T) {
 				if s.ips.deal(o.OrderNo).state != ips.TradeDone {
 					s.ips.finish(o.OrderNo, ips.TradeDone)
 				}
-				assert.Equal(t, http.StatusOK, post(s.client, b.Hear, c.req.Name(), s.ips.notice(o.OrderNo)))
+				assert.Equal(t, http.StatusOK, post(s.client, b.Hear, ips.OperationOf(c.req), s.ips.notice(o.OrderNo)))
 				s.is(o, orders.StateDone)
 				assert.Empty(t, s.kinds())
 			})

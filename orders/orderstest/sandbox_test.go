@@ -66,7 +66,7 @@ func TestSandboxLoan(t *testing.T) {
 			form, err := b.Form(bg(), o)
 			require.NoError(t, err)
 			if fault != (ipstest.Fault{}) {
-				server.Fault(req.Name(), fault)
+				server.Fault(ips.OperationOf(req), fault)
 			}
 			server.Carry(form)
 			server.WaitIdle()

@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -60,6 +61,7 @@ type Fault struct {
 	// Probability that it hits an event, above 0 and at most 1. 0 stands for
 	// every event, until the Count is used up.
 	Probability float64 `json:"probability,omitempty"`
+	Seed        uint64  `json:"-"` // takes the place of the sandbox's, unless it is 0
 
 	// After lets the operation take effect before the caller learns nothing of
 	// it: what became of his order is unknown to him. It makes sense for
@@ -285,7 +287,7 @@ func (m *Machine) Order(f Fault) (int64, error) {
 	}
 	m.lastID++
 	m.list = append(m.list, &Ordered{
-		id: m.lastID, Fault: f, kind: kind, draw: rand.New(rand.NewPCG(m.seed, uint64(m.lastID))),
+		id: m.lastID, Fault: f, kind: kind, draw: rand.New(rand.NewPCG(cmp.Or(f.Seed, m.seed), uint64(m.lastID))),
 	})
 	m.armed.Store(true)
 	return m.lastID, nil

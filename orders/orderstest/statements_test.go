@@ -1,0 +1,190 @@
+package orderstest
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/orders"
+)
+
+// What each step of an order costs: statements that a driver is given, begin and
+// commit among them, and round trips to the server.
+func TestStatements(t *testing.T) {
+	type cost struct{ statements, trips int64 }
+	// The effect's own statement is among those of hear and send. SQLite takes the
+	// write lock by a statement of its own; MySQL has a savepoint around an effect,
+	// and sets the isolation of each transaction in a round trip.
+	want := map[string]map[string]cost{
+		"SQLite":     {"record": {3, 0}, "form": {7, 0}, "hear": {8, 0}, "copy": {1, 0}, "send": {14, 0}},
+		"MariaDB":    {"record": {3, 3}, "form": {6, 7}, "hear": {9, 10}, "copy": {1, 1}, "send": {14, 16}},
+		"PostgreSQL": {"record": {3, 3}, "form": {6, 6}, "hear": {7, 7}, "copy": {1, 1}, "send": {12, 12}},
+	}
+	for _, d := range databases() {
+		if want[d.name] == nil || testing.Short() && d.dialect != orders.SQLite {
+			continue
+		}
+		t.Run(d.name, func(t *testing.T) {
+			c := new(counted)
+			kind := d
+			kind.open = func(t testing.TB) (string, string) {
+				name, dsn := d.open(t)
+				c.connect(t, name, dsn)
+				return name, dsn
+			}
+			s := newShop(t, kind)
+			db := sql.OpenDB(c)
+			t.Cleanup(func() { _ = db.Close() })
+			db.SetMaxOpenConns(1)
+			b := s.effects(s.open(db, nil))
+			require.NoError(t, db.Ping())
+			costs := make(map[string]cost)
+			measure := func(what string, f func()) {
+				c.statements.Store(0)
+				c.trips.Store(0)
+				f()
+				costs[what] = cost{c.statements.Load(), c.trips.Load()}
+			}
+			record := func(req ips.Request) (o orders.Order) {
+				require.NoError(t, inTx(bg(), db, func(tx *sql.Tx) (err error) {
+					o, err = b.Record(bg(), tx, req, orders.Hold())
+					return err
+				}))
+				return o
+			}
+			for range 2 { // the first time pgx prepares what it then has
+				var o, sent orders.Order
+				measure("record", func() { o = record(recharge(100 * ips.Yuan)) })
+				measure("form", func() {
+					_, err := b.Form(bg(), o)
+					require.NoError(t, err)
+				})
+				answer := &ips.RechargeResponse{Account: account, Amount: 100 * ips.Yuan}
+				*answer.Base() = ips.Reply{MerchantCode: o.Merchant, Operation: o.Operation, OrderNo: o.OrderNo, Code: "MG00000F", Outcome: ips.Success, Via: ips.ServerToServer}
+				measure("hear", func() { require.NoError(t, b.Hear(bg(), answer)) })
+				measure("copy", func() { require.NoError(t, b.Hear(bg(), answer)) })
+				sent = record(withholding(100 * ips.Yuan))
+				measure("send", func() {
+					_, err := b.Send(bg(), sent)
+					require.NoError(t, err)
+				})
+				s.is(o, orders.StateDone)
+				s.is(sent, orders.StateDone)
+			}
+			assert.Equal(t, want[d.name], costs)
+		})
+	}
+}
+
+// counted is a driver that counts what it is given, and what its connections say.
+type counted struct {
+	driver.Connector
+	statements, trips atomic.Int64
+}
+
+func (c *counted) connect(t testing.TB, name, dsn string) {
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return &countedWire{Conn: conn, trips: &c.trips}, err
+	}
+	switch name {
+	case "mysql":
+		config, err := mysql.ParseDSN(dsn + "?interpolateParams=true")
+		require.NoError(t, err)
+		config.DialFunc = dial
+		c.Connector, err = mysql.NewConnector(config)
+		require.NoError(t, err)
+	case "pgx":
+		config, err := pgx.ParseConfig(dsn)
+		require.NoError(t, err)
+		config.DialFunc = dial
+		c.Connector = stdlib.GetConnector(*config)
+	default:
+		db, err := sql.Open(name, dsn)
+		require.NoError(t, err)
+		defer db.Close()
+		c.Connector = named{db.Driver(), dsn}
+	}
+}
+
+// named is a driver that has no connector of its own.
+type named struct {
+	driver driver.Driver
+	dsn    string
+}
+
+func (n named) Connect(context.Context) (driver.Conn, error) { return n.driver.Open(n.dsn) }
+func (n named) Driver() driver.Driver                        { return n.driver }
+
+func (c *counted) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	return &countedConn{conn, c}, err
+}
+
+// countedWire counts a reading that comes behind a writing.
+type countedWire struct {
+	net.Conn
+	trips *atomic.Int64
+	wrote atomic.Bool
+}
+
+func (w *countedWire) Write(p []byte) (int, error) {
+	w.wrote.Store(true)
+	return w.Conn.Write(p)
+}
+
+func (w *countedWire) Read(p []byte) (int, error) {
+	if w.wrote.CompareAndSwap(true, false) {
+		w.trips.Add(1)
+	}
+	return w.Conn.Read(p)
+}
+
+// countedConn passes on what the three drivers can do.
+type countedConn struct {
+	driver.Conn
+	c *counted
+}
+
+func (c *countedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.c.statements.Add(1)
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+}
+
+func (c *countedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.c.statements.Add(1)
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+func (c *countedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	c.c.statements.Add(1)
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	return countedTx{tx, c.c}, err
+}
+
+func (c *countedConn) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
+type countedTx struct {
+	driver.Tx
+	c *counted
+}
+
+func (t countedTx) Commit() error {
+	t.c.statements.Add(1)
+	return t.Tx.Commit()
+}
