@@ -19,7 +19,6 @@ var (
 	}
 	dueStates   = map[DueState]string{DueOpen: "待还", DueRepaid: "已还", DueCompensated: "担保方已代偿"}
 	shareStates = map[ShareState]string{ShareFrozen: "投标资金冻结中", ShareReleased: "持有中", ShareEnded: "已结束", ShareCalled: "流标，资金已退回"}
-	saleStates  = map[SaleState]string{SaleOffered: "转让中", SalePaid: "划转中", SaleFailed: "IPS 未划转", SaleDone: "已转让", SaleWithdrawn: "已撤回"}
 	repayModes  = map[ips.RepayMode]string{
 		ips.RepayAnnuity: "等额本息", ips.RepayInterestFirst: "按月还息到期还本", ips.RepayEqualPrincipal: "等额本金",
 	}
