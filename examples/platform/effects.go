@@ -72,9 +72,10 @@ func (a *App) registerEffects() {
 	on(a, bidRegistered, bidRefused)
 	orders.Closed(a.book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.RegisterBidRequest) (orders.After, error) {
 		e := a.effect(ctx, tx, o)
-		loan := e.lock(q.BidNo)
-		loan.RegOrder = "" // it may be published again
-		set(e.work, loan)
+		if loan := e.lock(q.BidNo); loan.State == LoanApplied && loan.RegOrder == q.OrderNo {
+			loan.RegOrder = "" // it may be published again
+			set(e.work, loan)
+		}
 		return orders.Kept, e.err
 	})
 	on(a, bidEnded, nil)
