@@ -2,7 +2,6 @@ package ips
 
 import (
 	"context"
-	"reflect"
 )
 
 // AccountType says whose an account is (账户类型 pAcctType).
@@ -14,10 +13,10 @@ const (
 	AccountPerson       AccountType = "1" // 个人
 )
 
+var accountTypes = map[AccountType]string{AccountOrganisation: "organisation", AccountPerson: "person"}
+
 // String names the account type.
-func (t AccountType) String() string {
-	return name(t, map[AccountType]string{AccountOrganisation: "organisation", AccountPerson: "person"})
-}
+func (t AccountType) String() string { return name(t, accountTypes) }
 
 // CheckStatus is the result of a check of the person's particulars
 // (pCardStatus, pPhStatus).
@@ -30,10 +29,10 @@ const (
 	CheckFailed CheckStatus = "N" // 验证未通过
 )
 
+var checkStatuses = map[CheckStatus]string{NotChecked: "not checked", CheckPassed: "passed", CheckFailed: "failed"}
+
 // String names the result.
-func (s CheckStatus) String() string {
-	return name(s, map[CheckStatus]string{NotChecked: "not checked", CheckPassed: "passed", CheckFailed: "failed"})
-}
+func (s CheckStatus) String() string { return name(s, checkStatuses) }
 
 // OpenAccountStatus is what became of an account opening (pStatus).
 type OpenAccountStatus string
@@ -45,10 +44,12 @@ const (
 	AccountFailed   OpenAccountStatus = "9"  // 开户失败
 )
 
-// String names the state.
-func (s OpenAccountStatus) String() string {
-	return name(s, map[OpenAccountStatus]string{AccountOpened: "opened", AccountTimedOut: "timed out", AccountFailed: "failed"})
+var openAccountStatuses = map[OpenAccountStatus]string{
+	AccountOpened: "opened", AccountTimedOut: "timed out", AccountFailed: "failed",
 }
+
+// String names the state.
+func (s OpenAccountStatus) String() string { return name(s, openAccountStatuses) }
 
 // OpenAccountRequest opens a custody account (4.2 开户).
 type OpenAccountRequest struct {
@@ -104,15 +105,10 @@ type OpenAccountResponse struct {
 	Memos
 }
 
-var openAccount = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpOpenAccount, Chinese: "开户", Section: "4.2", Method: "OpenAccount",
-		Endpoint: "CreateNewIpsAcct.aspx", Transport: Redirect,
-		Scenarios: []int{1}, Success: done, Pending: pending,
-	},
-	argNames: true, mark: "pSmDate", trade: TradeOpenAccount, tradeUncertain: true, results: true,
-	request: reflect.TypeFor[OpenAccountRequest](), response: reflect.TypeFor[OpenAccountResponse](),
-}
+var openAccount = newOperation[OpenAccountRequest, OpenAccountResponse](OperationInfo{
+	Operation: OpOpenAccount, Chinese: "开户", Section: "4.2", Method: "OpenAccount",
+	Endpoint: "CreateNewIpsAcct.aspx", Transport: Redirect, Scenarios: []int{1},
+}, operation{argNames: true, mark: "pSmDate", trade: TradeOpenAccount, tradeUncertain: true, results: true})
 
 func (OpenAccountRequest) describe() *operation { return openAccount }
 
@@ -123,9 +119,7 @@ func (OpenAccountRequest) describe() *operation { return openAccount }
 // The answer comes as an [OpenAccountResponse] to the merchant's [Handler]; keep
 // its Account with the user. [CodeParticulars] and [CodeEmailUsed] are the
 // usual refusals.
-func (c *Client) OpenAccount(req OpenAccountRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) OpenAccount(req OpenAccountRequest) (*Form, error) { return c.Form(req) }
 
 // BalanceResponse is the answer to a balance query.
 type BalanceResponse struct {
@@ -147,16 +141,13 @@ type QueryBalanceRequest struct {
 	Account string `ips:"argIpsAccount" check:"max=30,secret"`
 }
 
-var queryBalance = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpQueryBalance, Chinese: "账户余额查询", Method: "QueryBalance",
-		Endpoint: "QueryForAccBalance", Transport: QueryService,
-		Success: []Code{CodeQuerySuccess},
-	},
+var queryBalance = newOperation[QueryBalanceRequest, BalanceResponse](OperationInfo{
+	Operation: OpQueryBalance, Chinese: "账户余额查询", Method: "QueryBalance",
+	Endpoint: "QueryForAccBalance", Transport: QueryService, Success: []Code{CodeQuerySuccess},
+}, operation{
 	argNames: true, plain: true,
 	elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pIpsAcctNo", "pBalance", "pLock", "pNeedstl"},
-	request:  reflect.TypeFor[QueryBalanceRequest](), response: reflect.TypeFor[BalanceResponse](),
-}
+})
 
 func (QueryBalanceRequest) describe() *operation { return queryBalance }
 
@@ -187,13 +178,13 @@ const (
 	AccountDeleted      IPSAccountStatus = "05" // 已注销
 )
 
-// String names the state.
-func (s IPSAccountStatus) String() string {
-	return name(s, map[IPSAccountStatus]string{
-		AccountNotOpened: "not opened", AccountNotActivated: "not activated",
-		AccountOpenFailed: "opening failed", AccountActive: "active", AccountDeleted: "deleted",
-	})
+var ipsAccountStatuses = map[IPSAccountStatus]string{
+	AccountNotOpened: "not opened", AccountNotActivated: "not activated", AccountOpenFailed: "opening failed",
+	AccountActive: "active", AccountDeleted: "deleted",
 }
+
+// String names the state.
+func (s IPSAccountStatus) String() string { return name(s, ipsAccountStatuses) }
 
 // AccountResponse is the answer to an account query.
 type AccountResponse struct {
@@ -223,16 +214,13 @@ type QueryAccountRequest struct {
 	Memo string `ips:"argMemo" check:"optional,max=100"`
 }
 
-var queryAccount = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpQueryAccount, Chinese: "账户信息查询", Method: "QueryAccount",
-		Endpoint: "QueryMerUserInfo", Transport: QueryService,
-		Success: []Code{CodeQuerySuccess},
-	},
+var queryAccount = newOperation[QueryAccountRequest, AccountResponse](OperationInfo{
+	Operation: OpQueryAccount, Chinese: "账户信息查询", Method: "QueryAccount",
+	Endpoint: "QueryMerUserInfo", Transport: QueryService, Success: []Code{CodeQuerySuccess},
+}, operation{
 	argNames: true, plain: true, unsigned: []string{"pErrCode", "pMemo"},
 	elements: []string{"pMerCode", "pErrCode", "pIpsAcctNo", "pEmail", "pStatus", "pUCardStatus", "pBankName", "pBankCard", "pBCardStatus", "pSignStatus", "pMemo"},
-	request:  reflect.TypeFor[QueryAccountRequest](), response: reflect.TypeFor[AccountResponse](),
-}
+})
 
 func (QueryAccountRequest) describe() *operation { return queryAccount }
 

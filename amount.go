@@ -125,18 +125,20 @@ func (a *Amount) UnmarshalText(text []byte) error {
 		return nil
 	}
 	v, err := ParseSignedAmount(string(text))
-	if err == nil {
-		*a = v
-	}
-	return err
+	return set(a, v, err)
 }
 
 // UnmarshalParam reads a form field as [ParseAmount] does, in yuan; gin and echo
 // look for it.
 func (a *Amount) UnmarshalParam(param string) error {
 	v, err := ParseAmount(param)
+	return set(a, v, err)
+}
+
+// set sets what could be read and leaves alone what could not.
+func set[T any](to *T, v T, err error) error {
 	if err == nil {
-		*a = v
+		*to = v
 	}
 	return err
 }
@@ -234,10 +236,7 @@ func (r Rate) MarshalText() ([]byte, error) { return r.AppendText(nil) }
 // UnmarshalText reads what [ParseRate] takes.
 func (r *Rate) UnmarshalText(text []byte) error {
 	v, err := ParseRate(string(text))
-	if err == nil {
-		*r = v
-	}
-	return err
+	return set(r, v, err)
 }
 
 // UnmarshalParam reads a form field as [ParseRate] does, in percent; gin and echo

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,4 +200,94 @@ func TestFormFields(t *testing.T) {
 	require.Error(t, m.UnmarshalParam("noon"))
 	require.NoError(t, m.UnmarshalParam(""))
 	assert.True(t, m.IsZero())
+}
+
+func TestParseAmount(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]ips.Amount{
+		"0": 0, "0.00": 0, "0.01": 1, "0.1": 10, "1": 100, "12.00": 1200, "500": 500_00, "3050.00": 3050_00, "1016.71": 1016_71,
+		"007.50": 7_50, "999999999.99": ips.MaxAmount, "000999999999.99": ips.MaxAmount,
+	} {
+		got, err := ips.ParseAmount(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+		signed, err := ips.ParseSignedAmount("-" + text)
+		require.NoError(t, err, text)
+		assert.Equal(t, -want, signed, text)
+		rate, err := ips.ParseRate(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, ips.Rate(want), rate, text)
+	}
+	for _, text := range []string{
+		"", " ", ".", "1.005", "1e3", "1E3", "NaN", "Inf", "-1", "+1", "--1", ".5", "5.", " 5", "5 ", "5\n", "\u00a05", "５", "1．5", "٣",
+		"1,000", "1_000", "0x10", "1.0.0", "1..0", "1.-5", "1.+5", "¥5", "5元", "1000000000", "1000000000.00", "9999999999",
+		strings.Repeat("9", 10_000), "1\x00", "null",
+	} {
+		_, err := ips.ParseAmount(text)
+		assert.Error(t, err, "%.20q", text)
+		_, err = ips.ParseRate(text)
+		assert.Error(t, err, "%.20q", text)
+		if err != nil {
+			assert.Less(t, len(err.Error()), 200)
+		}
+		if text != "-1" && text != "--1" && !strings.HasPrefix(text, "1000000000") && text != "9999999999" { // an answer may have more digits
+			_, err = ips.ParseSignedAmount("-" + text)
+			assert.Error(t, err, "%.20q", "-"+text)
+		}
+	}
+	_, err := ips.ParseSignedAmount("--1")
+	require.Error(t, err)
+}
+
+func TestAmountString(t *testing.T) {
+	t.Parallel()
+	for amount, want := range map[ips.Amount]string{
+		0: "0.00", 1: "0.01", 10: "0.10", 99: "0.99", 100: "1.00", 12_00: "12.00", 500*ips.Yuan + 25*ips.Fen: "500.25",
+		ips.MaxAmount: "999999999.99", -1: "-0.01", -100: "-1.00", -12_34: "-12.34",
+		math.MaxInt64: "92233720368547758.07", math.MinInt64: "-92233720368547758.08",
+	} {
+		assert.Equal(t, want, amount.String())
+		assert.Equal(t, want, ips.Rate(amount).String())
+	}
+	assert.Equal(t, "12.50", (12*ips.Percent + 50*ips.BasisPoint).String())
+}
+
+// TestJSON: the vocabulary goes through JSON as the wire's texts, money never
+// as a float.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	type all struct {
+		Amount ips.Amount
+		Debt   ips.Amount
+		Rate   ips.Rate
+		Date   ips.Date
+		NoDate ips.Date
+		Time   ips.Time
+		NoTime ips.Time
+		Kind   ips.TransferType
+	}
+	in := all{
+		Amount: 1016_71, Debt: -50, Rate: 12_50, Date: day(), Time: at(23, 59, 59), Kind: ips.TransferDebt,
+	}
+	raw, err := json.Marshal(in)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"Amount":"1016.71","Debt":"-0.50","Rate":"12.50","Date":"20141213","NoDate":"","Time":"20141213235959","NoTime":"","Kind":"4"}`, string(raw))
+	var out all
+	require.NoError(t, json.Unmarshal(raw, &out))
+	assert.Equal(t, in, out)
+
+	for _, bad := range []string{`{"Amount":1016.71}`, `{"Amount":"1.005"}`, `{"Rate":"-1"}`, `{"Date":"2014-13-13"}`, `{"Time":"noon"}`, `{"Time":20141213235959}`} {
+		require.Error(t, json.Unmarshal([]byte(bad), &out), bad)
+	}
+	assert.Equal(t, in, out, "a value that cannot be read leaves the old one")
+	require.NoError(t, json.Unmarshal([]byte(`{"Amount":null,"Date":null,"Time":null}`), &out))
+	assert.Equal(t, in, out, "null changes nothing")
+
+	// A whole response, as a merchant may log or keep it.
+	resp := exampleOf(t, ips.OpOpenAccount).response
+	raw, err = json.Marshal(resp)
+	require.NoError(t, err)
+	back := new(ips.OpenAccountResponse)
+	require.NoError(t, json.Unmarshal(raw, back))
+	assert.Equal(t, resp, back)
 }

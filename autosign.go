@@ -2,7 +2,6 @@ package ips
 
 import (
 	"fmt"
-	"reflect"
 )
 
 // Period is the unit of a contract's validity and of the terms in it
@@ -16,10 +15,10 @@ const (
 	PeriodUnlimited Period = "N" // 不限, of auto-repay contracts only
 )
 
+var periods = map[Period]string{PeriodDays: "days", PeriodMonths: "months", PeriodUnlimited: "unlimited"}
+
 // String names the unit.
-func (p Period) String() string {
-	return name(p, map[Period]string{PeriodDays: "days", PeriodMonths: "months", PeriodUnlimited: "unlimited"})
-}
+func (p Period) String() string { return name(p, periods) }
 
 // SignAutoBidRequest is an investor's permission to bid for him (4.7
 // 自动投标签约).
@@ -115,15 +114,10 @@ type SignAutoBidResponse struct {
 	Memos
 }
 
-var signAutoBid = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpSignAutoBid, Chinese: "自动投标签约", Section: "4.7", Method: "SignAutoBid",
-		Endpoint: "AutoNewSigning.aspx", Transport: Redirect,
-		Scenarios: []int{16}, Success: done, Pending: pending,
-	},
-	mark: "pSAmtQuota", trade: TradeSignAutoBid, tradeUncertain: true, results: true,
-	request: reflect.TypeFor[SignAutoBidRequest](), response: reflect.TypeFor[SignAutoBidResponse](),
-}
+var signAutoBid = newOperation[SignAutoBidRequest, SignAutoBidResponse](OperationInfo{
+	Operation: OpSignAutoBid, Chinese: "自动投标签约", Section: "4.7", Method: "SignAutoBid",
+	Endpoint: "AutoNewSigning.aspx", Transport: Redirect, Scenarios: []int{16},
+}, operation{mark: "pSAmtQuota", trade: TradeSignAutoBid, tradeUncertain: true, results: true})
 
 func (SignAutoBidRequest) describe() *operation { return signAutoBid }
 
@@ -131,9 +125,7 @@ func (SignAutoBidRequest) describe() *operation { return signAutoBid }
 // scenario 16 投资人设置自动投标). The investor sets the rules on the page of IPS,
 // so the answer's may differ from the request's. The answer has
 // the number that [Client.AutoBid] needs.
-func (c *Client) SignAutoBid(req SignAutoBidRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) SignAutoBid(req SignAutoBidRequest) (*Form, error) { return c.Form(req) }
 
 // SignAutoRepayRequest is a borrower's permission to repay for him (4.8
 // 自动还款签约).
@@ -196,15 +188,10 @@ type SignAutoRepayResponse struct {
 	Memos
 }
 
-var signAutoRepay = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpSignAutoRepay, Chinese: "自动还款签约", Section: "4.8", Method: "SignAutoRepay",
-		Endpoint: "RepaymentSigning.aspx", Transport: Redirect,
-		Scenarios: []int{17}, Success: done, Pending: pending,
-	},
-	mark: "pIdentType", trade: TradeSignAutoRepay, tradeUncertain: true, results: true,
-	request: reflect.TypeFor[SignAutoRepayRequest](), response: reflect.TypeFor[SignAutoRepayResponse](),
-}
+var signAutoRepay = newOperation[SignAutoRepayRequest, SignAutoRepayResponse](OperationInfo{
+	Operation: OpSignAutoRepay, Chinese: "自动还款签约", Section: "4.8", Method: "SignAutoRepay",
+	Endpoint: "RepaymentSigning.aspx", Transport: Redirect, Scenarios: []int{17},
+}, operation{mark: "pIdentType", trade: TradeSignAutoRepay, tradeUncertain: true, results: true})
 
 func (SignAutoRepayRequest) describe() *operation { return signAutoRepay }
 
@@ -212,6 +199,4 @@ func (SignAutoRepayRequest) describe() *operation { return signAutoRepay }
 // 自动还款签约, scenario 17 借款人设置自动还款), which the borrower confirms on the
 // page of IPS. The answer has the number that
 // [Client.AutoRepay] needs.
-func (c *Client) SignAutoRepay(req SignAutoRepayRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) SignAutoRepay(req SignAutoRepayRequest) (*Form, error) { return c.Form(req) }

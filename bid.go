@@ -3,7 +3,6 @@ package ips
 import (
 	"context"
 	"fmt"
-	"reflect"
 )
 
 // TermUnit is the unit of a loan's term (借款周期类型 pTrdCycleType of a bid).
@@ -15,10 +14,10 @@ const (
 	TermMonths TermUnit = "3" // 月
 )
 
+var termUnits = map[TermUnit]string{TermDays: "days", TermMonths: "months"}
+
 // String names the unit.
-func (u TermUnit) String() string {
-	return name(u, map[TermUnit]string{TermDays: "days", TermMonths: "months"})
-}
+func (u TermUnit) String() string { return name(u, termUnits) }
 
 // RepayMode is how a loan is repaid (还款方式 pRepayMode).
 type RepayMode string
@@ -31,13 +30,13 @@ const (
 	RepayOther          RepayMode = "99" // 其他
 )
 
-// String names the way.
-func (m RepayMode) String() string {
-	return name(m, map[RepayMode]string{
-		RepayAnnuity: "annuity", RepayInterestFirst: "interest first",
-		RepayEqualPrincipal: "equal principal", RepayOther: "other",
-	})
+var repayModes = map[RepayMode]string{
+	RepayAnnuity: "annuity", RepayInterestFirst: "interest first", RepayEqualPrincipal: "equal principal",
+	RepayOther: "other",
 }
+
+// String names the way.
+func (m RepayMode) String() string { return name(m, repayModes) }
 
 // BidStatus is the state of a bid (标的状态 pBidStatus).
 type BidStatus string
@@ -52,13 +51,13 @@ const (
 	BidEnded   BidStatus = "10" // 结束
 )
 
-// String names the state.
-func (s BidStatus) String() string {
-	return name(s, map[BidStatus]string{
-		BidNew: "new", BidRaising: "raising", BidRunning: "running",
-		BidEnding: "ending", BidFailed: "failed", BidEnded: "ended",
-	})
+var bidStatuses = map[BidStatus]string{
+	BidNew: "new", BidRaising: "raising", BidRunning: "running", BidEnding: "ending", BidFailed: "failed",
+	BidEnded: "ended",
 }
+
+// String names the state.
+func (s BidStatus) String() string { return name(s, bidStatuses) }
 
 // RegisterBidRequest registers a borrower's bid for a loan (4.3 标的登记).
 //
@@ -169,17 +168,11 @@ type BidResponse struct {
 	Memos
 }
 
-var registerBid = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpRegisterBid, Chinese: "标的登记", Section: "4.3", Method: "RegisterBid",
-		Endpoint: "registerSubject.aspx", Transport: Redirect,
-		Scenarios: []int{2},
-		Success:   []Code{CodeBidRaising, CodeSuccess},
-		Pending:   []Code{CodeBidRegistered, CodeProcessing},
-	},
-	variant: Element{"pOperationType", "1"}, mark: "pBidStatus", trade: TradeBid,
-	request: reflect.TypeFor[RegisterBidRequest](), response: reflect.TypeFor[BidResponse](),
-}
+var registerBid = newOperation[RegisterBidRequest, BidResponse](OperationInfo{
+	Operation: OpRegisterBid, Chinese: "标的登记", Section: "4.3", Method: "RegisterBid",
+	Endpoint: "registerSubject.aspx", Transport: Redirect, Scenarios: []int{2},
+	Success: []Code{CodeBidRaising, CodeSuccess}, Pending: []Code{CodeBidRegistered, CodeProcessing},
+}, operation{variant: Element{"pOperationType", "1"}, mark: "pBidStatus", trade: TradeBid})
 
 func (RegisterBidRequest) describe() *operation { return registerBid }
 
@@ -191,21 +184,13 @@ func (RegisterBidRequest) describe() *operation { return registerBid }
 // [CodeBidRaising], success, after a no or silence [CodeBidNoReply]. Both go to
 // the merchant's [Handler]. Keep the request: [RegisterBidRequest.End] makes the
 // end of the bid of it.
-func (c *Client) RegisterBid(req RegisterBidRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) RegisterBid(req RegisterBidRequest) (*Form, error) { return c.Form(req) }
 
-var endBid = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpEndBid, Chinese: "标的结束", Section: "4.3", Method: "EndBid",
-		Endpoint: "registerSubject.aspx", Transport: ServerPosted,
-		Scenarios: []int{2},
-		Success:   []Code{CodeBidEnded, CodeSuccess},
-		Pending:   []Code{CodeBidEnding, CodeProcessing},
-	},
-	variant: Element{"pOperationType", "2"}, mark: "pBidStatus",
-	request: reflect.TypeFor[EndBidRequest](), response: reflect.TypeFor[BidResponse](),
-}
+var endBid = newOperation[EndBidRequest, BidResponse](OperationInfo{
+	Operation: OpEndBid, Chinese: "标的结束", Section: "4.3", Method: "EndBid",
+	Endpoint: "registerSubject.aspx", Transport: ServerPosted, Scenarios: []int{2},
+	Success: []Code{CodeBidEnded, CodeSuccess}, Pending: []Code{CodeBidEnding, CodeProcessing},
+}, operation{variant: Element{"pOperationType", "2"}, mark: "pBidStatus"})
 
 func (EndBidRequest) describe() *operation { return endBid }
 
@@ -234,10 +219,12 @@ const (
 	ClaimEnded   ClaimStatus = "10" // 结束
 )
 
-// String names the state.
-func (s ClaimStatus) String() string {
-	return name(s, map[ClaimStatus]string{ClaimNew: "new", ClaimRunning: "running", ClaimFailed: "failed", ClaimEnded: "ended"})
+var claimStatuses = map[ClaimStatus]string{
+	ClaimNew: "new", ClaimRunning: "running", ClaimFailed: "failed", ClaimEnded: "ended",
 }
+
+// String names the state.
+func (s ClaimStatus) String() string { return name(s, claimStatuses) }
 
 // RegisterCreditorRequest is an investor's bid that he confirms himself
 // (4.4 登记债权人, 手动投标).
@@ -356,15 +343,10 @@ type CreditorResponse struct {
 	Memos
 }
 
-var registerCreditor = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpRegisterCreditor, Chinese: "登记债权人（手动投标）", Section: "4.4", Method: "RegisterCreditor",
-		Endpoint: "registerCreditor.aspx", Transport: Redirect,
-		Scenarios: []int{4, 5}, Success: done, Pending: pending,
-	},
-	mark: "pAccountDealNo", trade: TradeCreditor,
-	request: reflect.TypeFor[RegisterCreditorRequest](), response: reflect.TypeFor[CreditorResponse](),
-}
+var registerCreditor = newOperation[RegisterCreditorRequest, CreditorResponse](OperationInfo{
+	Operation: OpRegisterCreditor, Chinese: "登记债权人（手动投标）", Section: "4.4", Method: "RegisterCreditor",
+	Endpoint: "registerCreditor.aspx", Transport: Redirect, Scenarios: []int{4, 5},
+}, operation{mark: "pAccountDealNo", trade: TradeCreditor})
 
 func (RegisterCreditorRequest) describe() *operation { return registerCreditor }
 
@@ -376,19 +358,12 @@ func (RegisterCreditorRequest) describe() *operation { return registerCreditor }
 // Release the money with [Client.Transfer] of [TransferInvestment]: once when
 // the bid is full, or early and again while more bids come. Keep the order
 // number: transfers, repayments and debt transfers refer to it.
-func (c *Client) RegisterCreditor(req RegisterCreditorRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) RegisterCreditor(req RegisterCreditorRequest) (*Form, error) { return c.Form(req) }
 
-var autoBid = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpAutoBid, Chinese: "登记债权人（自动投标）", Section: "4.4", Method: "AutoBid",
-		Endpoint: "registerCreditor.aspx", Transport: ServerPosted,
-		Scenarios: []int{4, 5}, Success: done, Pending: pending,
-	},
-	mark: "pAccountDealNo", trade: TradeCreditor,
-	request: reflect.TypeFor[AutoBidRequest](), response: reflect.TypeFor[CreditorResponse](),
-}
+var autoBid = newOperation[AutoBidRequest, CreditorResponse](OperationInfo{
+	Operation: OpAutoBid, Chinese: "登记债权人（自动投标）", Section: "4.4", Method: "AutoBid",
+	Endpoint: "registerCreditor.aspx", Transport: ServerPosted, Scenarios: []int{4, 5},
+}, operation{mark: "pAccountDealNo", trade: TradeCreditor})
 
 func (AutoBidRequest) describe() *operation { return autoBid }
 
@@ -461,15 +436,10 @@ type RegisterGuarantorResponse struct {
 	Memos
 }
 
-var registerGuarantor = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpRegisterGuarantor, Chinese: "登记担保方", Section: "4.5", Method: "RegisterGuarantor",
-		Endpoint: "registerGuarantor.aspx", Transport: Redirect,
-		Scenarios: []int{3}, Success: done, Pending: pending,
-	},
-	mark: "pProFitAmt", trade: TradeGuarantor, tradeUncertain: true,
-	request: reflect.TypeFor[RegisterGuarantorRequest](), response: reflect.TypeFor[RegisterGuarantorResponse](),
-}
+var registerGuarantor = newOperation[RegisterGuarantorRequest, RegisterGuarantorResponse](OperationInfo{
+	Operation: OpRegisterGuarantor, Chinese: "登记担保方", Section: "4.5", Method: "RegisterGuarantor",
+	Endpoint: "registerGuarantor.aspx", Transport: Redirect, Scenarios: []int{3},
+}, operation{mark: "pProFitAmt", trade: TradeGuarantor, tradeUncertain: true})
 
 func (RegisterGuarantorRequest) describe() *operation { return registerGuarantor }
 
@@ -477,6 +447,4 @@ func (RegisterGuarantorRequest) describe() *operation { return registerGuarantor
 // bid (4.5 登记担保方, scenario 3 担保方对标的担保), who confirms it on the page of
 // IPS. If the borrower cannot repay, [TransferCompensation] takes the money from
 // the guarantor. [CodeGuarantorExists] refuses the same guarantor twice.
-func (c *Client) RegisterGuarantor(req RegisterGuarantorRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) RegisterGuarantor(req RegisterGuarantorRequest) (*Form, error) { return c.Form(req) }

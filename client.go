@@ -75,14 +75,12 @@ func (c *Client) complete(req Request) (own, error) {
 	if err != nil {
 		return own{}, err
 	}
-	p := o.plan()
 	returnURL, notifyURL := c.returnURL.of(o.op.Operation), c.notifyURL.of(o.op.Operation)
-	o.fillIn(p.returnURL, returnURL)
-	o.fillIn(p.notifyURL, notifyURL)
-	if err := p.validate(o.op.Operation, o.ptr.Interface(), returnURL, notifyURL); err != nil {
+	o.fillIn(returnURL, notifyURL)
+	if err := o.plan.validate(o.op.Operation, o.ptr.Interface(), returnURL, notifyURL); err != nil {
 		return o, err
 	}
-	return o, c.checkInterface(o.op.Operation, o.text(p.bidNo))
+	return o, c.checkInterface(o.op.Operation, o.text("pBidNo"))
 }
 
 // sealed writes and seals a complete request.
@@ -92,7 +90,9 @@ func (c *Client) sealed(o own) (sealed, error) {
 		return sealed{}, fmt.Errorf("ips: %s: %w", o.op.Operation, err)
 	}
 	message := c.seal.seal(document)
-	c.watch.sent(o.op, o.orderNo(), document, message)
+	if len(c.watch.taps) > 0 {
+		c.watch.sent(o.op, o.orderNo(), message.fields(o.op.argNames), document)
+	}
 	return message, nil
 }
 
@@ -217,14 +217,22 @@ func (c *Client) sender(ctx context.Context, o own) (func(*flight) (Response, er
 
 // params are what a call of a web service carries.
 func (c *Client) params(o own) ([]soap.Param, error) {
+	var fields []FormField
 	if o.op.plain {
-		params := o.queryParams(c.seal.keys)
-		c.watch.asked(o.op, params)
-		return params, nil
+		fields = o.queryFields(c.seal.keys)
+		c.watch.sent(o.op, "", fields, nil)
+	} else {
+		message, err := c.sealed(o)
+		if err != nil {
+			return nil, err
+		}
+		fields = message.fields(o.op.argNames)
 	}
-	message, err := c.sealed(o)
-	names := envelopeNames(o.op.argNames)
-	return []soap.Param{{Name: names[0], Value: message.merCode}, {Name: names[1], Value: message.body}, {Name: names[2], Value: message.sign}}, err
+	params := make([]soap.Param, len(fields))
+	for i, f := range fields {
+		params[i] = soap.Param(f)
+	}
+	return params, nil
 }
 
 // service is the address of an operation's web service, "" if there is none.

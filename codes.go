@@ -174,3 +174,12 @@ func nth[T ~int](v T, names ...string) string {
 	}
 	return names[v]
 }
+
+// name is what the String methods of enumerations have in common: the name of
+// a known value, or the value itself, so that an unknown one is not lost.
+func name[T ~string](v T, names map[T]string) string {
+	if n, ok := names[v]; ok {
+		return n
+	}
+	return "unknown (" + string(v) + ")"
+}

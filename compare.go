@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/ips-p2p/ips/internal/codec"
 )
 
 // Difference is something that an answer says otherwise than its request asked.
-// The texts may be accounts: they do not belong into logs.
+// The texts may be accounts and id numbers: they do not belong into logs.
 type Difference struct {
 	Wire        string // wire name with its path, e.g. "pTrdAmt" or "pDetails/pRow[2]"
 	Asked, Said string // "" where there is nothing of the kind
@@ -22,7 +23,8 @@ var compared = []string{
 }
 
 // Compare holds an answer against the request that it answers: order number,
-// bid, accounts, amounts and rows. What an answer leaves out is no difference,
+// bid, accounts, amounts and rows, and the id number of an account opening, which
+// has no account yet. What an answer leaves out is no difference,
 // but a row that nobody asked for is one, and so is an asked row that the final
 // answer of a batch leaves out. The rows of a refusal or a pending answer are not
 // compared. An answer to another operation is one difference, and so is none.
@@ -47,8 +49,10 @@ func Compare(req Request, answer Response) []Difference {
 			if base.Outcome == Success && base.Via != Queried {
 				all = append(all, compareRows(&f, asked.FieldByIndex(fields[i].Index), said.FieldByIndex(f.Index))...)
 			}
-		case f.Type == amountType || slices.Contains(compared, f.Name):
-			if a, s := codec.Text(asked, &fields[i]), codec.Text(said, &f); a != s && base.says(&f, said) {
+		case f.Type == amountType, slices.Contains(compared, f.Name), f.Name == "pIdentNo" && base.Operation == OpOpenAccount:
+			a, s := codec.Text(asked, &fields[i]), codec.Text(said, &f)
+			same := a == s || f.Name == "pIdentNo" && strings.EqualFold(a, s) // it may end in x or X
+			if !same && base.says(&f, said) {
 				all = append(all, Difference{f.Name, a, s})
 			}
 		}
@@ -68,15 +72,21 @@ func (r *Reply) says(f *codec.Field, answer reflect.Value) bool {
 // compareRows finds for each row of the answer a row that was asked for, each at
 // most once.
 func compareRows(f *codec.Field, asked, said reflect.Value) []Difference {
-	askedFields, saidFields := codec.Fields(asked.Type().Elem()), codec.Fields(said.Type().Elem())
+	var shared []string // what the answer repeats of a row
+	for _, a := range codec.Fields(asked.Type().Elem()) {
+		if a.Name != "pFAcctType" && a.Name != "pTAcctType" &&
+			slices.ContainsFunc(codec.Fields(said.Type().Elem()), func(s codec.Field) bool { return s.Name == a.Name }) {
+			shared = append(shared, a.Name)
+		}
+	}
 	left := make(map[string][]int) // rows that were asked for, by what the answer repeats of them
 	for i := range asked.Len() {
-		k := rowKey(asked.Index(i), askedFields, saidFields)
+		k := rowKey(asked.Index(i), shared)
 		left[k] = append(left[k], i)
 	}
 	var all []Difference
 	for i := range said.Len() {
-		k := rowKey(said.Index(i), saidFields, askedFields)
+		k := rowKey(said.Index(i), shared)
 		if rows := left[k]; len(rows) > 0 {
 			left[k] = rows[1:]
 			continue
@@ -84,21 +94,44 @@ func compareRows(f *codec.Field, asked, said reflect.Value) []Difference {
 		all = append(all, Difference{Wire: fmt.Sprintf("%s/%s[%d]", f.Name, f.Row, i+1), Said: k})
 	}
 	for i := range asked.Len() {
-		if k := rowKey(asked.Index(i), askedFields, saidFields); slices.Contains(left[k], i) {
+		if k := rowKey(asked.Index(i), shared); slices.Contains(left[k], i) {
 			all = append(all, Difference{Wire: fmt.Sprintf("%s/%s[%d]", f.Name, f.Row, i+1), Asked: k})
 		}
 	}
 	return all
 }
 
-// rowKey is what a row says in the fields that the other side's rows have too.
-func rowKey(row reflect.Value, fields, others []codec.Field) string {
+// rowKey is what a row says in the named elements.
+func rowKey(row reflect.Value, names []string) string {
 	key := ""
-	for i := range fields {
-		f := &fields[i]
-		if slices.ContainsFunc(others, func(o codec.Field) bool { return o.Name == f.Name }) && f.Name != "pFAcctType" && f.Name != "pTAcctType" {
-			key += f.Name + "=" + codec.Text(row, f) + " "
+	for _, f := range codec.Fields(row.Type()) {
+		if slices.Contains(names, f.Name) {
+			key += f.Name + "=" + codec.Text(row, &f) + " "
 		}
 	}
 	return key
+}
+
+// failedRows returns the asked rows whose row of the answer failed. A row is known
+// by the named elements; each row of the answer stands for one asked row that has
+// them, in their order.
+func failedRows[Q, R any](asked []Q, said []R, names ...string) []Q {
+	left := make(map[string][]RowStatus)
+	for i := range said {
+		row := reflect.ValueOf(&said[i]).Elem()
+		k := rowKey(row, names)
+		left[k] = append(left[k], row.FieldByName("Status").Interface().(RowStatus))
+	}
+	var failed []Q
+	for i := range asked {
+		k := rowKey(reflect.ValueOf(&asked[i]).Elem(), names)
+		if len(left[k]) == 0 {
+			continue
+		}
+		if left[k][0] == RowFailed {
+			failed = append(failed, asked[i])
+		}
+		left[k] = left[k][1:]
+	}
+	return failed
 }

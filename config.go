@@ -282,8 +282,8 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		}
 		cfg.Former = &former
 	}
-	if len(errs) > 0 {
-		return Config{}, fmt.Errorf("ips: environment: %w", errors.Join(errs...))
+	if err := errors.Join(errs...); err != nil {
+		return Config{}, fmt.Errorf("ips: environment: %w", err)
 	}
 	return cfg, nil
 }

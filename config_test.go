@@ -296,3 +296,26 @@ func TestNoPrinterFindsSecrets(t *testing.T) {
 	require.Error(t, gob.NewEncoder(&b).Encode(cfg))
 	assertNoSecret(t, b.String())
 }
+
+func TestEnvironments(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, ips.Environment{
+		Name: "production", PostBase: "https://p2p.ips.com.cn/CreditWeb/", Service: "https://p2p.ips.com.cn/CreditWS/Service.asmx",
+		Query: "https://p2p.ips.com.cn/CreditWSQuery/Service.asmx", Namespace: "http://tempuri.org/",
+	}, ips.Production())
+	assert.Equal(t, ips.Environment{
+		Name: "vendor test", PostBase: "http://p2p.ips.net.cn/CreditWeb/", Service: "http://p2p.ips.net.cn/CreditWS/Service.asmx",
+		Query: "http://p2p.ips.net.cn/CreditWSQuery/Service.asmx", Namespace: "http://tempuri.org/",
+	}, ips.VendorTest())
+	assert.Equal(t, ips.EnvironmentAt("http://127.0.0.1:8080"), ips.EnvironmentAt("http://127.0.0.1:8080/"))
+
+	cfg := offlineConfig()
+	cfg.Environment.PostBase = "https://ips.example.com/elsewhere"
+	c, err := ips.NewClient(cfg)
+	require.NoError(t, err)
+	form, err := c.Withdraw(*exampleOf(t, ips.OpWithdraw).request.(*ips.WithdrawRequest))
+	require.NoError(t, err)
+	assert.Equal(t, "https://ips.example.com/elsewhere/doDwTrade.aspx", form.Action())
+	assert.Equal(t, "808801", c.MerchantCode())
+	assert.Equal(t, "https://ips.example.com/elsewhere/", c.Environment().PostBase)
+}

@@ -86,16 +86,11 @@ func (d Date) MarshalText() ([]byte, error) { return d.AppendText(nil) }
 // UnmarshalText reads yyyyMMdd; from answers it also takes the forms with a
 // time, of which it keeps the day, and the empty text for no date.
 func (d *Date) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		*d = Date{}
-		return nil
-	}
 	t, err := parseTime(string(text))
-	if err != nil {
-		return err
+	if t.IsZero() {
+		return set(d, Date{}, err)
 	}
-	*d = DateOf(t)
-	return nil
+	return set(d, DateOf(t), err)
 }
 
 // UnmarshalParam reads a form field, yyyyMMdd or yyyy-MM-dd as browsers send it;
@@ -105,19 +100,11 @@ func (d *Date) UnmarshalParam(param string) error {
 		*d = Date{}
 		return nil
 	}
-	v, err := parseDay(param)
-	if err == nil {
-		*d = v
+	if len(param) == len("2006-01-02") && param[4] == '-' && param[7] == '-' {
+		param = param[:4] + param[5:7] + param[8:]
 	}
-	return err
-}
-
-// parseDay reads a day in one of its two forms.
-func parseDay(s string) (Date, error) {
-	if len(s) == len("2006-01-02") && s[4] == '-' && s[7] == '-' {
-		s = s[:4] + s[5:7] + s[8:]
-	}
-	return ParseDate(s)
+	v, err := ParseDate(param)
+	return set(d, v, err)
 }
 
 // Value gives "2026-12-31", NULL for the zero Date, and an error for a day that
@@ -142,22 +129,19 @@ func (d *Date) Scan(src any) error {
 		}
 		return d.UnmarshalParam(text)
 	}
-	switch t := src.(type) {
-	case nil:
+	t, moment := src.(time.Time)
+	hour, minute, second := t.Clock()
+	switch {
+	case src == nil, moment && t.IsZero(): // MySQL's driver makes that of 0000-00-00
 		*d = Date{}
-		return nil
-	case time.Time:
-		if t.IsZero() { // what MySQL's driver makes of 0000-00-00
-			*d = Date{}
-			return nil
-		}
-		if h, m, s := t.Clock(); h == 0 && m == 0 && s == 0 && t.Nanosecond() == 0 {
-			*d = NewDate(t.Date())
-			return nil
-		}
+	case !moment:
+		return fmt.Errorf("ips: scan Date: want a DATE or a text, got %T", src)
+	case hour > 0 || minute > 0 || second > 0 || t.Nanosecond() > 0:
 		return errors.New("ips: scan Date: a time of the day where a day belongs")
+	default:
+		*d = NewDate(t.Date())
 	}
-	return fmt.Errorf("ips: scan Date: want a DATE or a text, got %T", src)
+	return nil
 }
 
 // GormDataType makes gorm create a DATE.
@@ -203,18 +187,10 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 }
 
 // UnmarshalText reads yyyyMMddHHmmss, and the other forms that .NET platforms
-// write times in.
+// write times in. The empty text is the zero Time.
 func (t *Time) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		*t = Time{}
-		return nil
-	}
 	v, err := parseTime(string(text))
-	if err != nil {
-		return err
-	}
-	*t = Time{v}
-	return nil
+	return set(t, Time{v}, err)
 }
 
 // UnmarshalParam reads a form field as UnmarshalText does; gin and echo look for
@@ -233,37 +209,41 @@ func (t Time) Value() (driver.Value, error) {
 // their zone, and yyyyMMddHHmmss, which is China's; another could be a moment
 // hours away.
 func (t *Time) Scan(src any) error {
-	switch v := src.(type) {
-	case nil:
-		*t = Time{}
-		return nil
-	case time.Time:
-		*t = Time{}
-		if !v.IsZero() {
-			*t = Time{v.In(China)}
-		}
-		return nil
-	}
-	text, ok := sqlText(src)
-	if !ok {
+	text, isText := sqlText(src)
+	v, moment := src.(time.Time)
+	switch {
+	case moment || src == nil:
+		return set(t, chinese(v), nil)
+	case !isText:
 		return fmt.Errorf("ips: scan Time: want a moment, got %T", src)
 	}
 	for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999 -0700 MST"} {
 		if v, err := time.Parse(form, text); err == nil {
-			*t = Time{v.In(China)}
-			return nil
+			return set(t, chinese(v), nil)
 		}
 	}
-	if v, err := time.ParseInLocation("20060102150405", text, China); err == nil {
-		*t = Time{v}
-		return nil
+	v, err := time.ParseInLocation("20060102150405", text, China)
+	if err != nil {
+		return errors.New("ips: scan Time: a text without its zone (MySQL: set parseTime=true)")
 	}
-	return errors.New("ips: scan Time: a text without its zone (MySQL: set parseTime=true)")
+	return set(t, Time{v}, nil)
+}
+
+// chinese is the moment as China calls it; the zero one stays zero.
+func chinese(t time.Time) Time {
+	if t.IsZero() {
+		return Time{}
+	}
+	return Time{t.In(China)}
 }
 
 var errTimeForm = errors.New("ips: want yyyyMMddHHmmss or yyyyMMdd")
 
+// parseTime reads a time of an answer; the empty text is the zero time.
 func parseTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
 	// The first two are documented; the others are our choice, for a platform
 	// that formats a .NET DateTime without saying how.
 	for _, form := range []string{"20060102150405", "20060102", "2006-01-02 15:04:05", "2006-01-02", "2006/1/2 15:04:05", "2006-01-02T15:04:05"} {

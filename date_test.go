@@ -4,9 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"os"
+	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
@@ -225,4 +230,145 @@ func FuzzValues(f *testing.F) {
 			require.True(t, moment.Equal(moment2.Time), s)
 		}
 	})
+}
+
+// TestOddValues: what is no date is shown as it is and read as none, and nothing
+// is read half.
+func TestOddValues(t *testing.T) {
+	t.Parallel()
+	for text, d := range map[string]ips.Date{
+		"99990099": {Year: 9999, Month: 0, Day: 99}, "00019900": {Year: 1, Month: 99, Day: 0},
+		"100000101": {Year: 10000, Month: 1, Day: 1}, "-0010101": {Year: -1, Month: 1, Day: 1},
+		"2026-101": {Year: 2026, Month: -1, Day: 1}, "202610001": {Year: 2026, Month: 100, Day: 1},
+		"202601-1": {Year: 2026, Month: 1, Day: -1}, "202601100": {Year: 2026, Month: 1, Day: 100},
+	} {
+		assert.Equal(t, text, d.String())
+		assert.False(t, d.Valid())
+	}
+	day := ips.NewDate(2026, time.December, 31)
+	require.NoError(t, day.UnmarshalText(nil))
+	assert.True(t, day.IsZero())
+	for _, text := range []string{`1`, `20261231`, `["20261231"]`, `{}`, `true`} {
+		var at ips.Time
+		require.Error(t, json.Unmarshal([]byte(text), &at), text)
+	}
+	for _, text := range []string{``, `"`, `x`, `"20261231`, `20261231"`} {
+		require.Error(t, new(ips.Time).UnmarshalJSON([]byte(text)), text)
+	}
+
+	var a ips.Amount
+	require.NoError(t, a.Scan(uint64(math.MaxInt64)))
+	assert.Equal(t, ips.Amount(math.MaxInt64), a)
+	require.Error(t, a.Scan(uint64(math.MaxInt64)+1))
+	var d ips.Decimal
+	for _, src := range []any{"500", []byte("500"), "500.0", "500.001", nil, []byte(nil), 500, 500.25, "", ".00"} {
+		require.Error(t, d.Scan(src), "%v", src)
+	}
+}
+
+func TestDates(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]ips.Date{
+		"20141213": {Year: 2014, Month: time.December, Day: 13}, "20160229": {Year: 2016, Month: time.February, Day: 29},
+		"20141231": {Year: 2014, Month: time.December, Day: 31}, "20150101": {Year: 2015, Month: time.January, Day: 1},
+		"00010101": {Year: 1, Month: time.January, Day: 1}, "99991231": {Year: 9999, Month: time.December, Day: 31},
+	} {
+		got, err := ips.ParseDate(text)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+		assert.Equal(t, text, got.String())
+		assert.True(t, got.Valid())
+		assert.False(t, got.IsZero())
+		assert.Equal(t, got, ips.DateOf(got.Time()))
+	}
+	for _, text := range []string{"", "2014121", "201412130", "20141313", "20150229", "00000101", "20140012", "20141200", "2014-12-13", "2014121３", "yyyyMMdd", " 0141213", "20141213 "} {
+		_, err := ips.ParseDate(text)
+		assert.Error(t, err, "%q", text)
+	}
+	for _, d := range []ips.Date{
+		{}, {Year: 2015, Month: 2, Day: 29}, {Year: 2014, Month: 13, Day: 1}, {Year: 2014, Month: 12}, {Year: 10_000, Month: 1, Day: 1},
+		{Year: -1, Month: 1, Day: 1}, {Year: 2014, Month: 12, Day: 32},
+	} {
+		assert.False(t, d.Valid(), "%v", d)
+	}
+	assert.True(t, ips.Date{}.IsZero())
+	assert.Empty(t, ips.Date{}.String())
+	assert.False(t, ips.NewDate(2026, time.February, 30).Valid(), "it is not the second of March")
+	assert.Equal(t, "20260230", ips.NewDate(2026, time.February, 30).String())
+}
+
+// TestAnswerTimes reads the forms that answers may have times and days in.
+func TestAnswerTimes(t *testing.T) {
+	t.Parallel()
+	moment := at(9, 8, 7)
+	for text, want := range map[string]time.Time{
+		"20141213090807": moment.Time, "2014-12-13 09:08:07": moment.Time, "2014-12-13T09:08:07": moment.Time, "2014/12/13 9:08:07": moment.Time,
+		"20141213": at(0, 0, 0).Time, "2014-12-13": at(0, 0, 0).Time, "": {},
+	} {
+		var got ips.Time
+		require.NoError(t, got.UnmarshalText([]byte(text)), text)
+		assert.True(t, want.Equal(got.Time), text)
+		var date ips.Date
+		require.NoError(t, date.UnmarshalText([]byte(text)), text)
+		if text == "" {
+			assert.True(t, date.IsZero())
+		} else {
+			assert.Equal(t, day(), date, text)
+		}
+	}
+	var got ips.Time
+	for _, text := range []string{"noon", "2014121309080", "20141313090807", "1418432887", "09:08:07"} {
+		require.Error(t, got.UnmarshalText([]byte(text)), text)
+	}
+	assert.Equal(t, "20141213090807", ips.Time{Time: moment.UTC()}.String())
+	assert.Empty(t, ips.Time{}.String())
+	assert.Equal(t, "20141213090807", fmt.Sprint(moment))
+}
+
+// TestChinaWhateverTheZone: midnight and new year are China's, whatever zone
+// the machine is in. Each zone has a process of its own, since the zone of a
+// process is everybody's.
+func TestChinaWhateverTheZone(t *testing.T) {
+	const variable = "IPS_TEST_ZONE"
+	if offset := os.Getenv(variable); offset != "" {
+		hours, err := strconv.Atoi(offset)
+		require.NoError(t, err)
+		time.Local = time.FixedZone("test", hours*60*60)
+		testChina(t)
+		return
+	}
+	t.Parallel()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	for _, offset := range []string{"0", "-10", "14", "8"} {
+		cmd := exec.Command(program, "-test.run=^TestChinaWhateverTheZone$", "-test.v")
+		cmd.Env = append(os.Environ(), variable+"="+offset)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "UTC%s: %s", offset, out)
+		assert.Contains(t, string(out), "--- PASS: TestChinaWhateverTheZone", offset)
+	}
+}
+
+func testChina(t *testing.T) {
+	for moment, want := range map[time.Time]string{
+		time.Date(2014, 12, 31, 15, 59, 59, 999, time.UTC): "20141231",
+		time.Date(2014, 12, 31, 16, 0, 0, 0, time.UTC):     "20150101",
+		time.Date(2015, 1, 1, 15, 59, 59, 0, time.UTC):     "20150101",
+		time.Date(2016, 2, 28, 16, 0, 0, 0, time.UTC):      "20160229",
+	} {
+		assert.Equal(t, want, ips.DateOf(moment).String())
+		assert.Equal(t, want, ips.DateOf(moment.Local()).String())
+		assert.Equal(t, moment.Add(8*time.Hour).Format("20060102150405"), ips.Time{Time: moment.Local()}.String())
+	}
+	newYear := time.Date(2014, 12, 31, 16, 0, 0, 0, time.UTC)
+	d, err := ips.ParseDate("20150101")
+	require.NoError(t, err)
+	assert.Equal(t, "20150101", d.String())
+	assert.True(t, d.Time().Equal(newYear))
+	resp := read[*ips.BidResponse](t, ips.OpRegisterBid, "MG02501F", document("pMerBillNo", "B1", "pIpsTime", "20150101000000", "pRegDate", "20141231"))
+	assert.True(t, resp.IPSTime.Equal(newYear))
+	assert.Equal(t, "20141231", resp.Date.String())
+	before := ips.DateOf(time.Now())
+	today := ips.Today()
+	assert.Contains(t, []ips.Date{before, ips.DateOf(time.Now())}, today)
 }

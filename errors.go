@@ -177,15 +177,11 @@ type FieldError struct {
 
 // Error gives all broken fields.
 func (e *ValidationError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "ips: %s: invalid request: ", e.Operation)
-	for i, f := range e.Fields {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(f.Error())
+	var all []string
+	for _, f := range e.Fields {
+		all = append(all, f.Error())
 	}
-	return b.String()
+	return fmt.Sprintf("ips: %s: invalid request: %s", e.Operation, strings.Join(all, "; "))
 }
 
 // Unwrap returns the broken rules.

@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -719,6 +720,65 @@ func Example_cookbookTwoMerchants() {
 	s.Second().Carry(form)
 	s.WaitIdle()
 	// Output: 808802 808802 sign-auto-repay
+}
+
+// What a transport of one's own holds back was certainly not sent.
+func Example_cookbookBreaker() {
+	down := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer down.Close()
+	cfg := ips.TestMerchant()
+	cfg.Environment = ips.EnvironmentAt(down.URL)
+	hc := &http.Client{Transport: &breaker{next: http.DefaultTransport}}
+	client, err := ips.NewClient(cfg, ips.WithHTTPClient(hc))
+
+	if err != nil {
+		log.Fatal(err)
+	}
+	req := ips.UnfreezeMarginRequest{
+		OrderNo: "U1", BidNo: "B1", Date: ips.Today(), Amount: 100 * ips.Yuan, Owner: ips.BorrowerMargin,
+		IdentNo: "110101199001010001", RealName: "张三", Account: "4021000000000001", NotifyURL: "https://p2p.example.com/ips/notify",
+	}
+	for range 4 {
+		_, err := client.UnfreezeMargin(context.Background(), req)
+		fmt.Println("fate unknown:", errors.Is(err, ips.ErrFateUnknown), "not sent:", errors.Is(err, ips.ErrNotSent))
+	}
+	// Output:
+	// fate unknown: true not sent: false
+	// fate unknown: true not sent: false
+	// fate unknown: true not sent: false
+	// fate unknown: false not sent: true
+}
+
+// breaker lets nothing through after three failures in a row.
+type breaker struct {
+	next     http.RoundTripper
+	failures atomic.Int32 // in earnest it closes again after a while
+}
+
+func (b *breaker) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.failures.Load() >= 3 {
+		return nil, fmt.Errorf("circuit breaker is open: %w", ips.ErrNotSent)
+	}
+	resp, err := b.next.RoundTrip(r)
+	if err != nil || resp.StatusCode >= 500 {
+		b.failures.Add(1)
+	} else {
+		b.failures.Store(0)
+	}
+	return resp, err
+}
+
+// limiter lets so many requests through in all.
+type limiter struct {
+	next http.RoundTripper
+	left atomic.Int32
+}
+
+func (l *limiter) RoundTrip(r *http.Request) (*http.Response, error) {
+	if l.left.Add(-1) < 0 {
+		return nil, fmt.Errorf("too many requests: %w", ips.ErrNotSent)
+	}
+	return l.next.RoundTrip(r)
 }
 
 // The addresses of the old program, which stay as they are.

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -199,4 +203,43 @@ var readmeLink = regexp.MustCompile(`\]\(([\w./-]+)\)`)
 // bareCode is code without comments, on one line.
 func bareCode(source []byte) string {
 	return strings.Join(strings.Fields(comment.ReplaceAllString(string(source), "")), " ")
+}
+
+// TestEveryMethodHasAnExample that runs, for go doc.
+func TestEveryMethodHasAnExample(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob("example*_test.go")
+	require.NoError(t, err)
+	var files []*ast.File
+	for _, name := range names {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		require.NoError(t, err)
+		files = append(files, f)
+	}
+	runs := map[string]bool{}
+	for _, e := range doc.Examples(files...) {
+		runs[e.Name] = e.Output != ""
+	}
+	for _, i := range ips.Operations() {
+		if !runs["Client_"+i.Method] {
+			t.Errorf("example_operations_test.go: no ExampleClient_%s with // Output", i.Method)
+		}
+	}
+}
+
+// TestReadmesNameEveryMethod in their tables of scenarios.
+func TestReadmesNameEveryMethod(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"README.md", "README.zh-CN.md"} {
+		readme, err := os.ReadFile(file)
+		require.NoError(t, err)
+		_, table, ok := strings.Cut(string(readme), "\n|---|---|---|---|---|\n")
+		require.True(t, ok, "%s has no table of scenarios", file)
+		table, _, _ = strings.Cut(table, "\n\n")
+		for _, i := range ips.Operations() {
+			if !strings.Contains(table, "`"+i.Method+"`") {
+				t.Errorf("%s: the table of scenarios does not name %s", file, i.Method)
+			}
+		}
+	}
 }

@@ -25,9 +25,6 @@ type Form struct {
 	fields    []FormField
 }
 
-// FormField is a hidden field.
-type FormField struct{ Name, Value string }
-
 // Operation is what the form asks for.
 func (f *Form) Operation() Operation { return f.operation }
 
@@ -129,13 +126,6 @@ type (
 		Sign    string `url:"pSign"`
 	}
 )
-
-func envelopeNames(argNames bool) [3]string {
-	if argNames {
-		return [3]string{"argMerCode", "arg3DesXmlPara", "argSign"}
-	}
-	return [3]string{"pMerCode", "p3DesXmlPara", "pSign"}
-}
 
 // envelopeFields gives the sealed request its field names, in wire order.
 func envelopeFields(argNames bool, s sealed) ([]FormField, error) {

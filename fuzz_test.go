@@ -17,8 +17,8 @@ import (
 // FuzzOpen feeds signed documents of any content: the reader may refuse them,
 // and must not fall.
 func FuzzOpen(f *testing.F) {
-	for _, tt := range operationTests() {
-		f.Add(string(tt.op), string(tt.code()), responseFile(f, tt.op))
+	for _, tt := range examples(f) {
+		f.Add(string(tt.op), string(tt.response.Base().Code), responseFile(f, tt.op))
 	}
 	f.Add("recharge", "MG00000F", rechargeDocument)
 	f.Add("recharge", "MG00006F", "")

@@ -41,14 +41,14 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 // where none does.
 func TestDispatch(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		if info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}
 		t.Run(string(tt.op), func(t *testing.T) {
 			t.Parallel()
 			c := offlineClient(t)
-			answer := sealedAnswer(t, tt.code(), "操作成功！", responseFile(t, tt.op))
+			answer := sealedAnswer(t, tt.response.Base().Code, "操作成功！", responseFile(t, tt.op))
 			var heard ips.Response
 			w := serve(c.NotifyHandler(ips.Inbound{Hear: hear(func(r ips.Response) error {
 				heard = r
@@ -119,13 +119,13 @@ func TestUnheard(t *testing.T) {
 func TestForeignAnswers(t *testing.T) {
 	t.Parallel()
 	c := offlineClient(t)
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		from := tt.op
 		if info(t, from).Transport == ips.QueryService {
 			continue
 		}
 		answer := sealedAnswer(t, "MG00000F", "", responseFile(t, from))
-		for _, other := range operationTests() {
+		for _, other := range examples(t) {
 			to := other.op
 			if info(t, to).Transport == ips.QueryService {
 				continue
@@ -551,4 +551,60 @@ func TestOneDoor(t *testing.T) {
 	w := serve(c.NotifyHandler(ips.Inbound{Hear: h}), a.inbound(ips.OpUnfreezeMargin))
 	assert.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, []ips.Via{ips.Synchronous}, booked)
+}
+
+// TestAnswerOfAQueryIsNoNotification: a trade query's answer is signed as any
+// answer is and says MG00000F even of an order that failed. Whoever carries it to
+// a notify URL must not make a success of it.
+func TestAnswerOfAQueryIsNoNotification(t *testing.T) {
+	t.Parallel()
+	for _, op := range ips.Operations() {
+		for _, code := range []ips.Code{"MG00000F", "MG00008F", "MG02501F", "MG02505F", "0000"} {
+			a := sealedAnswer(t, code, "", document("pMerBillNo", "R1", "pTradeType", "08", "pTradeStatue", "2", "pIpsBillNo", "NT1"))
+			_, err := offlineClient(t).ParseNotification(a.inbound(op.Operation), op.Operation)
+			assert.ErrorIs(t, err, ips.ErrOperation, "%s %s", op.Operation, code)
+		}
+	}
+}
+
+// TestInboundWithoutBody: a request that was made by hand has none.
+func TestInboundWithoutBody(t *testing.T) {
+	t.Parallel()
+	r, err := http.NewRequest(http.MethodPost, "https://p2p.example.com/ips/notify/recharge", nil)
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	require.Nil(t, r.Body)
+	_, err = offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	require.ErrorIs(t, err, ips.ErrMalformed)
+}
+
+// TestInboundBodies: two content types are none, and a body that was cut short is
+// called something else than one that somebody in front has read.
+func TestInboundBodies(t *testing.T) {
+	t.Parallel()
+	whole := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	r := whole.inbound(ips.OpRecharge)
+	r.Header.Add("Content-Type", "application/x-www-form-urlencoded")
+	_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	require.ErrorContains(t, err, "content type stands there 2 times")
+	for text, want := range map[string]string{"": "something in front has read it", "p": "ends too early", whole.values().Encode(): "ends too early"} {
+		r := whole.inbound(ips.OpRecharge)
+		r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(text), failingBody{io.ErrUnexpectedEOF})), 9999
+		_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+		require.ErrorIs(t, err, ips.ErrMalformed)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestBodyTooLarge: the limit holds for what is read, signed or not.
+func TestBodyTooLarge(t *testing.T) {
+	t.Parallel()
+	f := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	body := f.values().Encode()
+	exact := offlineClient(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body))}))
+	_, err := exact.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+	require.NoError(t, err)
+	less := offlineClient(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body) - 1)}))
+	_, err = less.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+	require.ErrorIs(t, err, ips.ErrTooLarge)
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips/internal/codec"
-	"github.com/ips-p2p/ips/internal/soap"
 )
 
 // Event is what the client tells of one form, one attempt of a call, one inbound
@@ -137,18 +136,10 @@ func masked(document string) string {
 	return personalText.ReplaceAllString(document, "${1}***${2}")
 }
 
-func (o *observer) sent(op *operation, orderNo string, document []byte, s sealed) {
-	if len(o.taps) == 0 {
-		return
-	}
-	names := envelopeNames(op.argNames)
-	o.show(WireMessage{
-		Operation: op.Operation,
-		Direction: Sent,
-		OrderNo:   orderNo,
-		Envelope:  []FormField{{names[0], s.merCode}, {names[1], s.body}, {names[2], s.sign}},
-		Document:  string(document),
-	})
+// sent shows a message that is sealed, or a query, which has no document. The
+// account that it asks for is the caller's own argument.
+func (o *observer) sent(op *operation, orderNo string, fields []FormField, document []byte) {
+	o.show(WireMessage{Operation: op.Operation, Direction: Sent, OrderNo: orderNo, Envelope: fields, Document: string(document)})
 }
 
 func (o *observer) received(op *operation, via Via, document string, a answer, err error) {
@@ -165,19 +156,6 @@ func (o *observer) received(op *operation, via Via, document string, a answer, e
 		fields = append(fields, FormField{name, *a.field(name)})
 	}
 	o.show(WireMessage{Operation: op.Operation, Direction: Received, Via: via, Envelope: fields, Document: document, Err: err})
-}
-
-// asked shows a query, which has no document. The account that it asks for is
-// the caller's own argument.
-func (o *observer) asked(op *operation, params []soap.Param) {
-	if len(o.taps) == 0 {
-		return
-	}
-	var fields []FormField
-	for _, p := range params {
-		fields = append(fields, FormField(p))
-	}
-	o.show(WireMessage{Operation: op.Operation, Direction: Sent, Envelope: fields})
 }
 
 // isRefusal reports whether err is a refusal that says what became of the order.

@@ -174,16 +174,16 @@ func TestHookGetsTheContextOfAForm(t *testing.T) {
 // sealed or sent, and observed.
 func TestWrongDoor(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		var events []ips.Event
 		c, r := recordingClient(t, "", "", ips.WithHook(collect(&events)), ips.WithWireTap(func(ips.WireMessage) {
-			if tt.transport != ips.ServerPosted && tt.transport != ips.Redirect {
+			if tt.Transport != ips.ServerPosted && tt.Transport != ips.Redirect {
 				t.Errorf("%s: sealed", tt.op)
 			}
 		}))
 		req := tt.request
 		form, err := c.Form(req)
-		if tt.transport == ips.Redirect || tt.transport == ips.ServerPosted {
+		if tt.Transport == ips.Redirect || tt.Transport == ips.ServerPosted {
 			require.NoError(t, err, tt.op)
 			assert.Equal(t, tt.op, form.Operation())
 		} else {
@@ -193,7 +193,7 @@ func TestWrongDoor(t *testing.T) {
 		require.Len(t, events, 1)
 		assert.Equal(t, err, events[0].Err)
 		assert.Equal(t, tt.op, events[0].Operation)
-		if tt.transport == ips.Redirect {
+		if tt.Transport == ips.Redirect {
 			events = nil
 			resp, err := c.Call(t.Context(), req)
 			require.ErrorContains(t, err, "use Form", tt.op)
@@ -297,4 +297,138 @@ func TestHookRefusesNil(t *testing.T) {
 	require.ErrorContains(t, err, "WithHook")
 	_, err = ips.NewClient(offlineConfig(), nil)
 	require.ErrorContains(t, err, "option 1 is nil")
+}
+
+// TestWireTap shows both directions, masked.
+func TestWireTap(t *testing.T) {
+	t.Parallel()
+	var seen, raw []ips.WireMessage
+	answer := sealedAnswer(t, "MG00000F", "操作成功", document("pMerBillNo", "U20141213000001", "pIdentNo", "110101199001010001",
+		"pIpsAcctNo", "4021000000000001", "pMobileNo", "13800000000", "pEmail", "zhangsan@example.com", "pBkAccNo", "0001"))
+	soap := soapAnswer("GuaranteeUnfreeze", answer.result())
+	c, _ := recordingClient(t, soap, "text/xml", ips.WithWireTap(func(m ips.WireMessage) { seen = append(seen, m) }))
+	r, _ := recordingClient(t, soap, "text/xml", ips.WithUnmaskedWireTap(func(m ips.WireMessage) { raw = append(raw, m) }))
+	e := exampleOf(t, ips.OpUnfreezeMargin)
+	for _, client := range []*ips.Client{c, r} {
+		_, _, err := e.send(client, e.request)
+		require.NoError(t, err)
+	}
+	require.Len(t, seen, 2)
+	require.Len(t, raw, 2)
+	sent, received := seen[0], seen[1]
+	assert.Equal(t, ips.Sent, sent.Direction)
+	assert.Equal(t, ips.OpUnfreezeMargin, sent.Operation)
+	assert.Equal(t, "U20141213000001", sent.OrderNo)
+	assert.Equal(t, "argMerCode", sent.Envelope[0].Name)
+	assert.Contains(t, sent.Document, "<pUnfreezeAmt>5000.00</pUnfreezeAmt>")
+	assert.Contains(t, sent.Document, "<pIdentNo>***</pIdentNo>")
+	assert.Equal(t, ips.Received, received.Direction)
+	assert.Equal(t, ips.Synchronous, received.Via)
+	assert.NoError(t, received.Err)
+	assert.Equal(t, []ips.FormField{{Name: "pMerCode", Value: "808801"}, {Name: "pErrCode", Value: "MG00000F"}, {Name: "pErrMsg", Value: "操作成功"},
+		{Name: "p3DesXmlPara", Value: answer.body}, {Name: "pSign", Value: answer.sign}}, received.Envelope)
+	for _, m := range seen {
+		for _, personal := range []string{"110101199001010001", "13800000000", "zhangsan@example.com", "<pBkAccNo>0001"} {
+			assert.NotContains(t, m.Document, personal)
+		}
+	}
+	assert.Contains(t, raw[0].Document, "110101199001010001")
+	assert.Contains(t, raw[1].Document, "zhangsan@example.com")
+
+	// What could not be believed is not shown as if it could.
+	seen = nil
+	bad := answer
+	bad.sign = change(bad.sign)
+	_, err := c.ParseNotification(bad.inbound(ips.OpUnfreezeMargin), ips.OpUnfreezeMargin)
+	require.Error(t, err)
+	require.Len(t, seen, 1)
+	assert.ErrorIs(t, seen[0].Err, ips.ErrSignature)
+	assert.Empty(t, seen[0].Document)
+	assert.Equal(t, ips.ServerToServer, seen[0].Via)
+
+	// What is signed and cannot be used is shown, with the reason.
+	for doc, want := range map[string]error{
+		document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "many"): ips.ErrMalformed,
+		document("pMerBillNo", "U20141213000001", "pBidStatus", "2"):      ips.ErrOperation,
+	} {
+		seen = nil
+		_, err = c.ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(ips.OpUnfreezeMargin), ips.OpUnfreezeMargin)
+		require.ErrorIs(t, err, want)
+		require.Len(t, seen, 1)
+		assert.ErrorIs(t, seen[0].Err, want)
+		assert.Equal(t, doc, seen[0].Document)
+	}
+
+	// Queries have no document when sent.
+	seen = nil
+	q, _ := recordingClient(t, soapAnswer("QueryMerUserInfo", signQuery(t, responseFile(t, ips.OpQueryAccount))), "text/xml",
+		ips.WithWireTap(func(m ips.WireMessage) { seen = append(seen, m) }))
+	_, err = q.Call(context.Background(), ips.QueryAccountRequest{Account: "4021000000000001", Memo: "备注"})
+	require.NoError(t, err)
+	require.Len(t, seen, 2)
+	assert.Equal(t, []string{"argMerCode", "argIpsAccount", "argSign", "argMemo"}, fieldNames(seen[0].Envelope))
+	assert.Empty(t, seen[0].Document)
+	assert.Contains(t, seen[1].Document, "<pBankCard>***</pBankCard>")
+	assert.Contains(t, seen[1].Document, "<pEmail>***</pEmail>")
+}
+
+// TestWireTapMaskHasNoGaps: an answer may write its elements in other ways.
+func TestWireTapMaskHasNoGaps(t *testing.T) {
+	t.Parallel()
+	for name, doc := range map[string]string{
+		"plain":       `<pReq><pMerBillNo>R1</pMerBillNo><pIdentNo>110101199001010001</pIdentNo></pReq>`,
+		"CDATA":       `<pReq><pMerBillNo>R1</pMerBillNo><pIdentNo><![CDATA[110101199001010001]]></pIdentNo></pReq>`,
+		"attribute":   `<pReq><pMerBillNo>R1</pMerBillNo><pIdentNo type="1">110101199001010001</pIdentNo></pReq>`,
+		"bracket":     `<pReq><pMerBillNo>R1</pMerBillNo><pIdentNo type="a>b">110101199001010001</pIdentNo></pReq>`,
+		"prefix":      `<pReq xmlns:x="u"><pMerBillNo>R1</pMerBillNo><x:pIdentNo>110101199001010001</x:pIdentNo></pReq>`,
+		"white space": "<pReq><pMerBillNo>R1</pMerBillNo><pIdentNo\n>\n110101199001010001\n</pIdentNo ></pReq>",
+		"UTF-16":      utf16LE(`<pReq><pMerBillNo>R1</pMerBillNo><pIdentNo>110101199001010001</pIdentNo></pReq>`),
+		"doubled":     `<pReq><pMerBillNo>R1</pMerBillNo><pIdentNo>110101199001010001</pIdentNo><pIdentNo>110101199001010001</pIdentNo></pReq>`,
+		"malformed":   `<pReq><pMerBillNo>R1</pMerBillNo><pIdentNo>110101199001010001`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shown := "nothing"
+			c := offlineClient(t, ips.WithWireTap(func(m ips.WireMessage) { shown = m.Document }))
+			_, err := c.ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(ips.OpRecharge), ips.OpRecharge)
+			if name != "doubled" && name != "malformed" {
+				require.NoError(t, err)
+			}
+			require.NotEqual(t, "nothing", shown)
+			assert.NotContains(t, strings.ReplaceAll(shown, "\x00", ""), "110101199001010001")
+		})
+	}
+}
+
+// TestInboundEvents: a hook hears which operation an answer is of and what it
+// says, and of a stranger's nothing that he made up.
+func TestInboundEvents(t *testing.T) {
+	t.Parallel()
+	for _, op := range ips.Operations() {
+		if op.Transport == ips.QueryService {
+			continue
+		}
+		var events []ips.Event
+		c := offlineClient(t, ips.WithHook(collect(&events)))
+		resp, err := c.ParseNotification(sealedAnswer(t, op.Success[0], "", responseFile(t, op.Operation)).inbound(op.Operation), op.Operation)
+		require.NoError(t, err)
+		_, err = c.ParseReturn(post(op.Operation, "text/plain", ""), op.Operation)
+		require.Error(t, err)
+		_, err = c.ParseReturn(post("no-operation", "text/plain", ""), "no-operation")
+		require.Error(t, err)
+		require.Len(t, events, 3)
+		assert.Equal(t, op.Operation, events[0].Operation)
+		assert.Equal(t, op.Transport, events[0].Transport)
+		assert.Equal(t, ips.ServerToServer, events[0].Via)
+		assert.Equal(t, resp.Base().OrderNo, events[0].OrderNo)
+		assert.Equal(t, op.Success[0], events[0].Code)
+		assert.Equal(t, ips.Success, events[0].Outcome)
+		assert.NoError(t, events[0].Err)
+		assert.Positive(t, events[0].Received)
+		assert.Equal(t, op.Operation, events[1].Operation)
+		assert.Equal(t, ips.WebReturn, events[1].Via)
+		assert.Error(t, events[1].Err)
+		assert.Empty(t, events[2].Operation)
+		assert.Zero(t, events[2].Transport)
+	}
 }

@@ -3,7 +3,6 @@ package ips
 import (
 	"errors"
 	"fmt"
-	"reflect"
 )
 
 // ErrOldBid matches every [*OldBidError].
@@ -134,15 +133,7 @@ type RepayOldBidResponse struct {
 // Failed returns those of the asked rows that were not carried out, each at most
 // once: a row is known by its account, its fee and its amount.
 func (r *RepayOldBidResponse) Failed(asked []RepayOldBidRow) []RepayOldBidRow {
-	type key struct {
-		account     string
-		fee, amount Amount
-	}
-	return failedRows(asked, r.Rows, func(row *RepayOldBidRow) key {
-		return key{row.Account, row.Fee, row.Amount}
-	}, func(row *RepayOldBidRowResult) (key, RowStatus) {
-		return key{row.Account, row.Fee, row.Amount}, row.Status
-	})
+	return failedRows(asked, r.Rows, "pTIpsAcctNo", "pTTrdFee", "pTTrdAmt")
 }
 
 // RepayOldBidRowResult is what became of one row.
@@ -155,15 +146,11 @@ type RepayOldBidRowResult struct {
 	Message     string      `ips:"pMessage"`                   // 说明: why it failed, in Chinese
 }
 
-var repayOldBid = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpRepayOldBid, Chinese: "老版还款", Method: "RepayOldBid",
-		Endpoint: "repaymentTrade.aspx", Transport: Redirect,
-		Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: pending,
-	},
-	mark:    "pMerchantBillNo",
-	request: reflect.TypeFor[RepayOldBidRequest](), response: reflect.TypeFor[RepayOldBidResponse](),
-}
+var repayOldBid = newOperation[RepayOldBidRequest, RepayOldBidResponse](OperationInfo{
+	Operation: OpRepayOldBid, Chinese: "老版还款", Method: "RepayOldBid",
+	Endpoint: "repaymentTrade.aspx", Transport: Redirect,
+	Success: []Code{CodeQuerySuccess, CodeSuccess}, Pending: []Code{CodeProcessing},
+}, operation{mark: "pMerchantBillNo"})
 
 func (RepayOldBidRequest) describe() *operation { return repayOldBid }
 
@@ -172,6 +159,4 @@ func (RepayOldBidRequest) describe() *operation { return repayOldBid }
 // that stays in use. The client must know its old bids, see [WithOldBids]; any
 // other bid is refused with an [*OldBidError]. The answer's code for success is
 // [CodeQuerySuccess]; it comes to the merchant's [Handler].
-func (c *Client) RepayOldBid(req RepayOldBidRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) RepayOldBid(req RepayOldBidRequest) (*Form, error) { return c.Form(req) }

@@ -49,20 +49,6 @@ func (k AnswerKey) String() string {
 	return k.MerchantCode + "/" + string(k.Operation) + "/" + no + "/" + k.Says
 }
 
-// orderedBy is the operation under whose name an answer is remembered. Nothing
-// in an answer says whether the order was manual or automatic, so both are one:
-// a copy that comes to the other's URL is still a copy.
-func orderedBy(op Operation) Operation {
-	switch op {
-	case OpAutoBid:
-		return OpRegisterCreditor
-	case OpAutoRepay:
-		return OpRepay
-	default:
-		return op
-	}
-}
-
 // Once is where the merchant's database decides whether an answer is heard for
 // the first time. Duplicates are the normal case: the web return and the
 // notification say the same, and IPS repeats itself.

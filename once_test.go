@@ -31,8 +31,8 @@ func keyOf(t testing.TB, op ips.Operation, code ips.Code, no string) (ips.Answer
 // another.
 func TestAnswerKey(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
-		if tt.transport == ips.QueryService {
+	for _, tt := range examples(t) {
+		if tt.Transport == ips.QueryService {
 			continue
 		}
 		key := func(code ips.Code) ips.AnswerKey {
@@ -40,16 +40,16 @@ func TestAnswerKey(t *testing.T) {
 			require.True(t, ok, "%s %s", tt.op, code)
 			return k
 		}
-		for _, code := range tt.success {
-			assert.Equal(t, key(tt.success[0]), key(code), "two successes of %s", tt.op)
+		for _, code := range tt.Success {
+			assert.Equal(t, key(tt.Success[0]), key(code), "two successes of %s", tt.op)
 		}
-		for _, code := range tt.pending {
-			assert.Equal(t, key(tt.pending[0]), key(code), "two pendings of %s", tt.op)
+		for _, code := range tt.Pending {
+			assert.Equal(t, key(tt.Pending[0]), key(code), "two pendings of %s", tt.op)
 		}
-		seen := map[ips.AnswerKey]bool{key(tt.success[0]): true}
+		seen := map[ips.AnswerKey]bool{key(tt.Success[0]): true}
 		others := []ips.Code{ips.CodeFailed, "MG77777F", "MG77778F"} // each refusal for itself
-		if len(tt.pending) > 0 {
-			others = append(others, tt.pending[0])
+		if len(tt.Pending) > 0 {
+			others = append(others, tt.Pending[0])
 		}
 		for _, code := range others {
 			if i := info(t, tt.op); i.Outcome(code) == ips.Success {
@@ -189,5 +189,25 @@ func TestDeduplicatedKeepsNothingOfAFailure(t *testing.T) {
 		resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, "MG00000F", "", strings.Replace(rechargeDocument, "500", tt.amount, 1)).inbound(ips.OpRecharge), ips.OpRecharge)
 		require.NoError(t, err)
 		assert.Equal(t, tt.want, h(t.Context(), resp))
+	}
+}
+
+// TestOnceAcrossSiblings replays an answer at the URL of the sibling operation:
+// nothing in it says which it belongs to, so it must count as a copy.
+func TestOnceAcrossSiblings(t *testing.T) {
+	t.Parallel()
+	for op, sibling := range map[ips.Operation]ips.Operation{
+		ips.OpRegisterCreditor: ips.OpAutoBid, ips.OpRepay: ips.OpAutoRepay,
+	} {
+		calls := 0
+		h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error { calls++; return nil }))
+		c := offlineClient(t)
+		a := sealedAnswer(t, ips.CodeSuccess, "", responseFile(t, op))
+		for _, at := range []ips.Operation{op, sibling, op} {
+			resp, err := c.ParseNotification(a.inbound(at), at)
+			require.NoError(t, err)
+			require.NoError(t, h(t.Context(), resp))
+		}
+		assert.Equal(t, 1, calls, op)
 	}
 }

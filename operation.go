@@ -90,6 +90,12 @@ func (i *OperationInfo) Outcome(c Code) Outcome {
 	}
 }
 
+// Element is one element of a document: its wire name and its text.
+type Element struct{ Name, Text string }
+
+// FormField is a field of a form or of a message: its name and its text.
+type FormField struct{ Name, Value string }
+
 // operation is a description with what only this package needs of it.
 type operation struct {
 	OperationInfo
@@ -109,11 +115,15 @@ type operation struct {
 	request, response  reflect.Type
 }
 
-// The codes of most operations.
-var (
-	done    = []Code{CodeSuccess}
-	pending = []Code{CodeProcessing}
-)
+// newOperation completes a description with the types of request and answer, and
+// with the codes of most operations where it has none.
+func newOperation[Q, R any](info OperationInfo, rest operation) *operation {
+	if info.Success == nil {
+		info.Success, info.Pending = []Code{CodeSuccess}, []Code{CodeProcessing}
+	}
+	rest.OperationInfo, rest.request, rest.response = info, reflect.TypeFor[Q](), reflect.TypeFor[R]()
+	return &rest
+}
 
 // TradeType is the kind of an order as the trade query numbers it (交易类型
 // pTradeType).
@@ -137,12 +147,27 @@ const (
 	TradeDebt           TradeType = "15" // 转账 (债权转让), in use
 )
 
+var tradeTypes = map[TradeType]string{
+	TradeOpenAccount: "account opening", TradeBid: "bid", TradeCreditor: "creditor", TradeGuarantor: "guarantor",
+	TradeDebtTransfer: "debt transfer registration", TradeSignAutoBid: "auto-bid contract",
+	TradeSignAutoRepay: "auto-repay contract", TradeRecharge: "recharge", TradeWithdraw: "withdrawal",
+	TradeUnfreezeMargin: "margin unfreeze", TradeRepay: "repayment", TradeRelease: "release",
+	TradeDebt: "debt transfer",
+}
+
 // String names the type.
-func (t TradeType) String() string {
-	return name(t, map[TradeType]string{
-		TradeOpenAccount: "account opening", TradeBid: "bid", TradeCreditor: "creditor", TradeGuarantor: "guarantor",
-		TradeDebtTransfer: "debt transfer registration", TradeSignAutoBid: "auto-bid contract", TradeSignAutoRepay: "auto-repay contract",
-		TradeRecharge: "recharge", TradeWithdraw: "withdrawal", TradeUnfreezeMargin: "margin unfreeze", TradeRepay: "repayment",
-		TradeRelease: "release", TradeDebt: "debt transfer",
-	})
+func (t TradeType) String() string { return name(t, tradeTypes) }
+
+// orderedBy is the operation under whose name an answer is remembered. Nothing
+// in an answer says whether the order was manual or automatic, so both are one:
+// a copy that comes to the other's URL is still a copy.
+func orderedBy(op Operation) Operation {
+	switch op {
+	case OpAutoBid:
+		return OpRegisterCreditor
+	case OpAutoRepay:
+		return OpRepay
+	default:
+		return op
+	}
 }

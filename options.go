@@ -23,29 +23,28 @@ type options struct {
 	oldBid func(bidNo string) bool
 }
 
+// option is an option that is legal or the error says why not.
+func option(legal bool, wrong string, set func(*options)) Option {
+	return func(o *options) error {
+		if !legal {
+			return errors.New("ips: " + wrong)
+		}
+		set(o)
+		return nil
+	}
+}
+
 // WithHTTPClient sends through a copy of hc, e.g. for a proxy or a custom root
 // certificate. The copy never follows redirects. Give many clients the same hc
 // and they share its connections: a client without one opens its own.
 func WithHTTPClient(hc *http.Client) Option {
-	return func(o *options) error {
-		if hc == nil {
-			return errors.New("ips: WithHTTPClient: nil client")
-		}
-		o.http = hc
-		return nil
-	}
+	return option(hc != nil, "WithHTTPClient: nil client", func(o *options) { o.http = hc })
 }
 
 // WithTimeout limits each call, on top of the caller's context; 30 seconds by
 // default.
 func WithTimeout(d time.Duration) Option {
-	return func(o *options) error {
-		if d <= 0 {
-			return fmt.Errorf("ips: WithTimeout: want more than 0, got %v", d)
-		}
-		o.time = d
-		return nil
-	}
+	return option(d > 0, fmt.Sprintf("WithTimeout: want more than 0, got %v", d), func(o *options) { o.time = d })
 }
 
 // Limits bounds what is read.
@@ -59,13 +58,8 @@ const MaxLimit = 1 << 30
 
 // WithLimits changes what is read at most.
 func WithLimits(l Limits) Option {
-	return func(o *options) error {
-		if l.Answer < 0 || l.Inbound < 0 || l.Answer > MaxLimit || l.Inbound > MaxLimit {
-			return fmt.Errorf("ips: WithLimits: want 0 to %d bytes, got %+v", MaxLimit, l)
-		}
-		o.limits = l
-		return nil
-	}
+	return option(min(l.Answer, l.Inbound) >= 0 && max(l.Answer, l.Inbound) <= MaxLimit,
+		fmt.Sprintf("WithLimits: want 0 to %d bytes, got %+v", MaxLimit, l), func(o *options) { o.limits = l })
 }
 
 // WithHook calls hook after every form, every attempt of a call, every inbound
@@ -74,53 +68,33 @@ func WithLimits(l Limits) Option {
 // [Client.FormContext], or the inbound request's. Several hooks add up, in their
 // order.
 func WithHook(hook func(context.Context, Event)) Option {
-	return func(o *options) error {
-		if hook == nil {
-			return errors.New("ips: WithHook: nil function")
-		}
-		o.watch.hooks = append(o.watch.hooks, hook)
-		return nil
-	}
+	return option(hook != nil, "WithHook: nil function", func(o *options) { o.watch.hooks = append(o.watch.hooks, hook) })
 }
 
 // WithWireTap calls tap for every message that the client seals or opens, for
 // debugging. Id numbers, mobile numbers, e-mail addresses and bank cards in
 // the document are masked. The tap is called on the caller's goroutine, from
 // several at once if the client is used so. Several taps add up.
-func WithWireTap(tap func(WireMessage)) Option {
-	return func(o *options) error { return o.tap(tap, false) }
-}
+func WithWireTap(tap func(WireMessage)) Option { return withTap("WithWireTap", wireTap{show: tap}) }
 
 // WithUnmaskedWireTap is [WithWireTap] without the mask: the documents hold
 // personal data in full. It has no place in production.
 func WithUnmaskedWireTap(tap func(WireMessage)) Option {
-	return func(o *options) error { return o.tap(tap, true) }
+	return withTap("WithUnmaskedWireTap", wireTap{show: tap, raw: true})
 }
 
-func (o *options) tap(tap func(WireMessage), raw bool) error {
-	if tap == nil {
-		return errors.New("ips: WithWireTap: nil function")
-	}
-	o.watch.taps = append(o.watch.taps, wireTap{tap, raw})
-	return nil
+func withTap(name string, tap wireTap) Option {
+	return option(tap.show != nil, name+": nil function", func(o *options) { o.watch.taps = append(o.watch.taps, tap) })
 }
 
 // WithRetry repeats calls by the policy; a wait ends early when the caller's
 // context does. Without this option nothing is ever repeated.
 func WithRetry(p RetryPolicy) Option {
-	return func(o *options) error {
-		if p.Attempts < 2 || p.Wait <= 0 || p.MaxWait < 0 || p.Budget < 0 || p.Tokens < 0 {
-			return fmt.Errorf("ips: WithRetry: want at least 2 attempts, a wait of more than 0 and no negative bound, got %+v", p)
-		}
-		if p.MaxWait == 0 {
-			p.MaxWait = 30 * time.Second
-		}
-		if p.Tokens == 0 {
-			p.Tokens = 10
-		}
-		o.retry = p
-		return nil
-	}
+	return option(p.Attempts >= 2 && p.Wait > 0 && p.MaxWait >= 0 && p.Budget >= 0 && p.Tokens >= 0,
+		fmt.Sprintf("WithRetry: want at least 2 attempts, a wait of more than 0 and no negative bound, got %+v", p), func(o *options) {
+			o.retry = p
+			o.retry.MaxWait, o.retry.Tokens = cmp.Or(p.MaxWait, 30*time.Second), cmp.Or(p.Tokens, 10)
+		})
 }
 
 // WithOldBids marks the bids that were made through the old interface (usage
@@ -130,57 +104,38 @@ func WithRetry(p RetryPolicy) Option {
 // [*OldBidError], and [Client.RepayOldBid] works on these bids only. Without this
 // option no bid is an old one.
 func WithOldBids(old func(bidNo string) bool) Option {
-	return func(o *options) error {
-		if old == nil {
-			return errors.New("ips: WithOldBids: nil function")
-		}
-		o.oldBid = old
-		return nil
-	}
+	return option(old != nil, "WithOldBids: nil function", func(o *options) { o.oldBid = old })
 }
 
 // NewClient checks the configuration and returns a client. It does no I/O. The
 // error lists everything that is wrong.
 func NewClient(cfg Config, opts ...Option) (*Client, error) {
-	var errs []error
-	keys, err := merchantKeys(cfg)
-	if err != nil {
-		errs = append(errs, err)
-	}
-	for _, u := range []struct {
-		field, value string
-		optional     bool
-	}{
-		{"Environment.PostBase", cfg.Environment.PostBase, false},
-		{"Environment.Service", cfg.Environment.Service, false},
-		{"Environment.Query", cfg.Environment.Query, false},
-		{"Environment.Namespace", cfg.Environment.Namespace, false},
-		{"ReturnURL", cfg.ReturnURL, true},
-		{"NotifyURL", cfg.NotifyURL, true},
+	keys, wrongKeys := merchantKeys(cfg)
+	former, wrongFormer := formerKeys(cfg)
+	errs := []error{wrongKeys, wrongFormer}
+	env := cfg.Environment
+	for _, u := range [][2]string{
+		{"Environment.PostBase", env.PostBase}, {"Environment.Service", env.Service}, {"Environment.Query", env.Query},
+		{"Environment.Namespace", env.Namespace}, {"ReturnURL", cfg.ReturnURL}, {"NotifyURL", cfg.NotifyURL},
 	} {
-		if !(u.optional && u.value == "") && !absoluteURL(u.value) {
-			errs = append(errs, fmt.Errorf("%s: want an absolute http or https URL without a password, got %s", u.field, shownURL(u.value)))
+		if optional := strings.HasSuffix(u[0], "URL"); !(optional && u[1] == "") && !absoluteURL(u[1]) {
+			errs = append(errs, fmt.Errorf("%s: want an absolute http or https URL without a password, got %s", u[0], shownURL(u[1])))
 		}
 	}
 	if cfg.PublicKey != nil && cfg.PublicKey.Size() < 128 {
 		errs = append(errs, fmt.Errorf("PublicKey: want at least 1024 bits, got %d", 8*cfg.PublicKey.Size()))
 	}
-	former, err := formerKeys(cfg)
-	if err != nil {
-		errs = append(errs, err)
-	}
 	var o options
 	for i, opt := range opts {
 		if opt == nil {
 			errs = append(errs, fmt.Errorf("option %d is nil", i+1))
-		} else if err := opt(&o); err != nil {
-			errs = append(errs, err)
+			continue
 		}
+		errs = append(errs, opt(&o))
 	}
-	if len(errs) > 0 {
-		return nil, fmt.Errorf("ips: invalid configuration: %w", errors.Join(errs...))
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("ips: invalid configuration: %w", err)
 	}
-	env := cfg.Environment
 	if !strings.HasSuffix(env.PostBase, "/") {
 		env.PostBase += "/"
 	}

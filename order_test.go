@@ -170,7 +170,7 @@ func read1(t *testing.T, op ips.Operation, code ips.Code) (*ips.Reply, error) {
 // ended, by whichever code and operation IPS says it.
 func TestDuplicates(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		if info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}
@@ -223,5 +223,55 @@ func TestResumedOpening(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, step.to, at)
 		assert.Equal(t, step.change, change)
+	}
+}
+
+// TestNextOfAQuery: that a question succeeded says nothing of the order that it
+// was about.
+func TestNextOfAQuery(t *testing.T) {
+	t.Parallel()
+	for _, status := range []ips.TradeStatus{ips.TradeDone, ips.TradeFailed, ips.TradeInWork, ips.TradeNotFound, ""} {
+		c := tradeClient(t, ips.TradeQueryAtQuery, &recorder{answer: tradeResult(t, "R1", "08", status), contentType: "text/xml"})
+		answer, err := c.QueryTrade(t.Context(), rechargeQuestion)
+		require.NoError(t, err)
+		for _, from := range []ips.OrderState{ips.OrderRecorded, ips.OrderUnknown, ips.OrderPending, ips.OrderDone, ips.OrderRefused} {
+			to, change, err := from.Next(answer.Base())
+			require.ErrorContains(t, err, "Asked", "%s + %s", from, status)
+			assert.Equal(t, from, to)
+			assert.Equal(t, ips.Unchanged, change)
+		}
+	}
+	for _, op := range ips.Operations() {
+		_, _, err := ips.OrderUnknown.Next(&ips.Reply{Operation: op.Operation, OrderNo: "R1", Outcome: ips.Success})
+		assert.Equal(t, op.Transport == ips.QueryService, err != nil, op.Operation)
+	}
+	to, change, err := ips.OrderUnknown.Next(nil)
+	require.Error(t, err)
+	assert.Equal(t, ips.OrderUnknown, to)
+	assert.Equal(t, ips.Unchanged, change)
+}
+
+// TestBidThatIPSDoesNotKnow: after an end that may have been sent it proves
+// nothing about the bid's money.
+func TestBidThatIPSDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for _, code := range []ips.Code{ips.CodeBidUnknown, ips.CodeBidNoInfo} {
+		for _, via := range []ips.Via{ips.Synchronous, ips.ServerToServer} {
+			answer := &ips.Reply{Operation: ips.OpEndBid, OrderNo: "B1", Via: via, Outcome: ips.Failure, Code: code}
+			for from, want := range map[ips.OrderState]ips.OrderState{
+				ips.OrderRecorded: ips.OrderRefused, // of the first message it is the plain answer
+				ips.OrderUnknown:  ips.OrderUnknown, ips.OrderPending: ips.OrderPending, ips.OrderRefused: ips.OrderRefused,
+			} {
+				to, _, err := from.Next(answer)
+				require.NoError(t, err)
+				assert.Equal(t, want, to, "%s + %s by %s", from, code, via)
+			}
+		}
+		_, _, err := ips.OrderDone.Next(&ips.Reply{Operation: ips.OpEndBid, OrderNo: "B1", Via: ips.ServerToServer, Outcome: ips.Failure, Code: code})
+		require.ErrorIs(t, err, ips.ErrContradiction)
+		// Of another operation it is a refusal like any other.
+		to, _, err := ips.OrderUnknown.Next(&ips.Reply{Operation: ips.OpRecharge, OrderNo: "B1", Via: ips.ServerToServer, Outcome: ips.Failure, Code: code})
+		require.NoError(t, err)
+		assert.Equal(t, ips.OrderRefused, to)
 	}
 }

@@ -2,7 +2,6 @@ package ips
 
 import (
 	"context"
-	"reflect"
 	"strings"
 )
 
@@ -15,10 +14,10 @@ const (
 	UserPaysFee     FeePayer = "2" // 用户支付
 )
 
+var feePayers = map[FeePayer]string{PlatformPaysFee: "platform", UserPaysFee: "user"}
+
 // String names the payer.
-func (p FeePayer) String() string {
-	return name(p, map[FeePayer]string{PlatformPaysFee: "platform", UserPaysFee: "user"})
-}
+func (p FeePayer) String() string { return name(p, feePayers) }
 
 // RechargeChannel is how money comes in (充值渠道 pChannelType).
 type RechargeChannel string
@@ -29,10 +28,10 @@ const (
 	RechargeWithholding RechargeChannel = "2" // 代扣充值: IPS debits his card under a signed mandate
 )
 
+var rechargeChannels = map[RechargeChannel]string{RechargeEBank: "e-bank", RechargeWithholding: "withholding"}
+
 // String names the channel.
-func (c RechargeChannel) String() string {
-	return name(c, map[RechargeChannel]string{RechargeEBank: "e-bank", RechargeWithholding: "withholding"})
-}
+func (c RechargeChannel) String() string { return name(c, rechargeChannels) }
 
 // RechargeRequest brings money into a custody account (4.9 充值).
 //
@@ -102,16 +101,13 @@ type RechargeResponse struct {
 	Memos
 }
 
-var recharge = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpRecharge, Chinese: "充值", Section: "4.9", Method: "Recharge",
-		Endpoint: "doDpTrade.aspx", Transport: Redirect,
-		Scenarios: []int{10, 11}, Success: done, Pending: pending,
-	},
+var recharge = newOperation[RechargeRequest, RechargeResponse](OperationInfo{
+	Operation: OpRecharge, Chinese: "充值", Section: "4.9", Method: "Recharge",
+	Endpoint: "doDpTrade.aspx", Transport: Redirect, Scenarios: []int{10, 11},
+}, operation{
 	mark: "pTrdDate", trade: TradeRecharge,
-	others:  []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
-	request: reflect.TypeFor[RechargeRequest](), response: reflect.TypeFor[RechargeResponse](),
-}
+	others: []string{"pMerFee", "pTrdRealAmt"}, // only the withholding's answers have them
+})
 
 func (RechargeRequest) describe() *operation { return recharge }
 
@@ -121,9 +117,7 @@ func (RechargeRequest) describe() *operation { return recharge }
 //
 // Credit the user when your [Handler] hears [Success], once: the web
 // return, the notification and their copies all say the same.
-func (c *Client) Recharge(req RechargeRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) Recharge(req RechargeRequest) (*Form, error) { return c.Form(req) }
 
 // WithholdingRechargeRequest makes IPS debit a user's card (4.13
 // 自动代扣充值).
@@ -178,16 +172,13 @@ type WithholdingRechargeResponse struct {
 	Memos
 }
 
-var withholdingRecharge = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpWithholdingRecharge, Chinese: "自动代扣充值", Section: "4.13", Method: "WithholdingRecharge",
-		Endpoint: "CoDpTrade", Transport: WebService,
-		Scenarios: []int{12}, Success: done, Pending: pending,
-	},
+var withholdingRecharge = newOperation[WithholdingRechargeRequest, WithholdingRechargeResponse](OperationInfo{
+	Operation: OpWithholdingRecharge, Chinese: "自动代扣充值", Section: "4.13", Method: "WithholdingRecharge",
+	Endpoint: "CoDpTrade", Transport: WebService, Scenarios: []int{12},
+}, operation{
 	argNames: true, trade: TradeRecharge, tradeUncertain: true,
-	mark:    "pMerFee", // pTrdRealAmt is not known before the debit
-	request: reflect.TypeFor[WithholdingRechargeRequest](), response: reflect.TypeFor[WithholdingRechargeResponse](),
-}
+	mark: "pMerFee", // pTrdRealAmt is not known before the debit
+})
 
 func (WithholdingRechargeRequest) describe() *operation { return withholdingRecharge }
 
@@ -222,15 +213,10 @@ type Bank struct {
 // QueryBanksRequest asks for the banks; see [Client.QueryBanks].
 type QueryBanksRequest struct{}
 
-var queryBanks = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpQueryBanks, Chinese: "银行列表查询", Method: "QueryBanks",
-		Endpoint: "GetBankList", Transport: QueryService,
-		Scenarios: []int{10}, Success: []Code{CodeQuerySuccess},
-	},
-	argNames: true, plain: true, elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"},
-	request: reflect.TypeFor[QueryBanksRequest](), response: reflect.TypeFor[BanksResponse](),
-}
+var queryBanks = newOperation[QueryBanksRequest, BanksResponse](OperationInfo{
+	Operation: OpQueryBanks, Chinese: "银行列表查询", Method: "QueryBanks",
+	Endpoint: "GetBankList", Transport: QueryService, Scenarios: []int{10}, Success: []Code{CodeQuerySuccess},
+}, operation{argNames: true, plain: true, elements: []string{"pMerCode", "pErrCode", "pErrMsg", "pBankList"}})
 
 func (QueryBanksRequest) describe() *operation { return queryBanks }
 

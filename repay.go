@@ -2,7 +2,6 @@ package ips
 
 import (
 	"context"
-	"reflect"
 )
 
 // RepayRequest is a repayment that the borrower confirms himself (4.11 还款,
@@ -157,15 +156,7 @@ type RepayResponse struct {
 // has no amount, and rows that are alike in these by their order. Carry them into a
 // new order, under a new number.
 func (r *RepayResponse) Failed(asked []RepayRow) []RepayRow {
-	type key struct {
-		claim, account string
-		fee            Amount
-	}
-	return failedRows(asked, r.Rows, func(row *RepayRow) key {
-		return key{row.CreditorOrderNo, row.Account, row.Fee}
-	}, func(row *RepayRowResult) (key, RowStatus) {
-		return key{row.CreditorOrderNo, row.Account, row.Fee}, row.Status
-	})
+	return failedRows(asked, r.Rows, "pCreMerBillNo", "pInAcctNo", "pInFee")
 }
 
 // RepayRowResult is what became of one row. A repayment can succeed in part:
@@ -179,16 +170,13 @@ type RepayRowResult struct {
 	Message         string    `ips:"pMessage"`      // 说明: why it failed, in Chinese
 }
 
-var repay = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpRepay, Chinese: "还款（手动）", Section: "4.11", Method: "Repay",
-		Endpoint: "RepaymentNewTrade.aspx", Transport: Redirect,
-		Scenarios: []int{7}, Success: done, Pending: pending,
-	},
+var repay = newOperation[RepayRequest, RepayResponse](OperationInfo{
+	Operation: OpRepay, Chinese: "还款（手动）", Section: "4.11", Method: "Repay",
+	Endpoint: "RepaymentNewTrade.aspx", Transport: Redirect, Scenarios: []int{7},
+}, operation{
 	mark: "pRepaymentDate", trade: TradeRepay, results: true,
-	others:  []string{"pMerchantBillNo"}, // only the old repayment has it
-	request: reflect.TypeFor[RepayRequest](), response: reflect.TypeFor[RepayResponse](),
-}
+	others: []string{"pMerchantBillNo"}, // only the old repayment has it
+})
 
 func (RepayRequest) describe() *operation { return repay }
 
@@ -197,20 +185,15 @@ func (RepayRequest) describe() *operation { return repay }
 //
 // The web return says [CodeProcessing], pending; the result of each row comes
 // with the notification.
-func (c *Client) Repay(req RepayRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) Repay(req RepayRequest) (*Form, error) { return c.Form(req) }
 
-var autoRepay = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpAutoRepay, Chinese: "还款（自动）", Section: "4.11", Method: "AutoRepay",
-		Endpoint: "RepaymentNewTrade.aspx", Transport: ServerPosted,
-		Scenarios: []int{7}, Success: done, Pending: pending,
-	},
+var autoRepay = newOperation[AutoRepayRequest, RepayResponse](OperationInfo{
+	Operation: OpAutoRepay, Chinese: "还款（自动）", Section: "4.11", Method: "AutoRepay",
+	Endpoint: "RepaymentNewTrade.aspx", Transport: ServerPosted, Scenarios: []int{7},
+}, operation{
 	mark: "pRepaymentDate", trade: TradeRepay, results: true,
-	others:  []string{"pMerchantBillNo"}, // only the old repayment has it
-	request: reflect.TypeFor[AutoRepayRequest](), response: reflect.TypeFor[RepayResponse](),
-}
+	others: []string{"pMerchantBillNo"}, // only the old repayment has it
+})
 
 func (AutoRepayRequest) describe() *operation { return autoRepay }
 

@@ -1,6 +1,7 @@
 package ips
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/ips-p2p/ips/internal/codec"
 	"github.com/ips-p2p/ips/internal/envelope"
-	"github.com/ips-p2p/ips/internal/soap"
 )
 
 // Request is implemented by the request structs of all operations, and by
@@ -28,11 +28,12 @@ type Memos struct {
 	Memo3 string `ips:"pMemo3" check:"optional,max=100"`
 }
 
-// own is a request as a copy that may be changed: op and the pointer to the
-// struct.
+// own is a request as a copy that may be changed: op, its plan and the pointer to
+// the struct.
 type own struct {
-	op  *operation
-	ptr reflect.Value
+	op   *operation
+	plan *plan
+	ptr  reflect.Value
 }
 
 var errNoRequest = errors.New("ips: no request")
@@ -51,29 +52,30 @@ func ownOf(req Request) (own, error) {
 	}
 	p := reflect.New(v.Type())
 	p.Elem().Set(v)
-	return own{op, p}, nil
+	return own{op, planOf(v.Type()), p}, nil
 }
 
-func (o own) plan() *plan { return planOf(o.ptr.Type().Elem()) }
-
-// text is the text field at index, "" where there is none.
-func (o own) text(index []int) string {
-	if index == nil {
-		return ""
+// text is the text of a field by its wire name, "" where there is none.
+func (o own) text(name string) string {
+	if index, has := o.plan.at[name]; has {
+		return o.ptr.Elem().FieldByIndex(index).String()
 	}
-	return o.ptr.Elem().FieldByIndex(index).String()
+	return ""
 }
 
-func (o own) orderNo() string { return o.text(o.plan().orderNo) }
+func (o own) orderNo() string { return o.text("pMerBillNo") }
 
-// fillIn sets the text field at index, if there is one and it is empty.
-func (o own) fillIn(index []int, text string) {
-	if index == nil {
-		return
+// set sets the text of a field by its wire name, if there is one.
+func (o own) set(name, text string) {
+	if index, has := o.plan.at[name]; has {
+		o.ptr.Elem().FieldByIndex(index).SetString(text)
 	}
-	if f := o.ptr.Elem().FieldByIndex(index); f.String() == "" {
-		f.SetString(text)
-	}
+}
+
+// fillIn gives the request the addresses that it does not name.
+func (o own) fillIn(returnURL, notifyURL string) {
+	o.set("pWebUrl", cmp.Or(o.text("pWebUrl"), returnURL))
+	o.set("pS2SUrl", cmp.Or(o.text("pS2SUrl"), notifyURL))
 }
 
 func (o own) request() Request { return o.ptr.Elem().Interface().(Request) }
@@ -86,10 +88,8 @@ func Validate(req Request) error {
 		return err
 	}
 	const later = "https://the.client/adds/its.own"
-	p := o.plan()
-	o.fillIn(p.returnURL, later)
-	o.fillIn(p.notifyURL, later)
-	return p.validate(o.op.Operation, o.ptr.Interface(), later)
+	o.fillIn(later, later)
+	return o.plan.validate(o.op.Operation, o.ptr.Interface(), later)
 }
 
 // OperationOf is the operation that a request asks for, "" if it is none.
@@ -118,9 +118,7 @@ func WithOrderNo(req Request, no string) Request {
 	if err != nil {
 		return req
 	}
-	if index := o.plan().orderNo; index != nil {
-		o.ptr.Elem().FieldByIndex(index).SetString(no)
-	}
+	o.set("pMerBillNo", no)
 	return o.request()
 }
 
@@ -164,22 +162,20 @@ func (a address) of(op Operation) string {
 	return a.before + string(op) + a.behind
 }
 
-// queryParams gives a query its parameters in wire order. The memo is not
-// signed and comes behind the signature.
-func (o own) queryParams(keys *envelope.Keys) []soap.Param {
-	v := o.ptr.Elem()
-	params := []soap.Param{{Name: "argMerCode", Value: keys.MerCode()}}
+// queryFields gives a query its parameters in wire order. The memo is not signed
+// and comes behind the signature.
+func (o own) queryFields(keys *envelope.Keys) []FormField {
+	fields := []FormField{{"argMerCode", keys.MerCode()}}
 	signed := []string{keys.MerCode()}
-	var memo []soap.Param
-	for _, f := range codec.Fields(v.Type()) {
-		p := soap.Param{Name: f.Name, Value: codec.Text(v, &f)}
+	var memo []FormField
+	for _, f := range codec.Fields(o.op.request) {
+		p := FormField{f.Name, codec.Text(o.ptr.Elem(), &f)}
 		if f.Name == "argMemo" {
 			memo = append(memo, p)
 			continue
 		}
-		params = append(params, p)
+		fields = append(fields, p)
 		signed = append(signed, p.Value)
 	}
-	params = append(params, soap.Param{Name: "argSign", Value: keys.SignText(signed...)})
-	return append(params, memo...)
+	return append(append(fields, FormField{"argSign", keys.SignText(signed...)}), memo...)
 }

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,7 +17,7 @@ import (
 // included, whatever the configuration has become meanwhile.
 func TestRecordedRequests(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		t.Run(string(tt.op), func(t *testing.T) {
 			t.Parallel()
 			for _, field := range []string{"ReturnURL", "NotifyURL"} {
@@ -52,7 +51,7 @@ func TestRecordedRequests(t *testing.T) {
 			again, err := after.Complete(back)
 			require.NoError(t, err)
 			assert.Equal(t, complete, again)
-			if tt.transport != ips.Redirect && tt.transport != ips.ServerPosted {
+			if tt.Transport != ips.Redirect && tt.Transport != ips.ServerPosted {
 				return
 			}
 			first, err := before.Form(req)
@@ -78,8 +77,8 @@ func TestRecordedRequests(t *testing.T) {
 // method.
 func TestRecordedCalls(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
-		if tt.transport == ips.Redirect {
+	for _, tt := range examples(t) {
+		if tt.Transport == ips.Redirect {
 			continue
 		}
 		send := func(call func(*ips.Client) error) string {
@@ -134,7 +133,7 @@ func TestUnmarshalRequestLosesNothing(t *testing.T) {
 }
 
 func FuzzUnmarshalRequest(f *testing.F) {
-	for _, tt := range operationTests() {
+	for _, tt := range examples(f) {
 		data, err := json.Marshal(tt.request)
 		if err != nil {
 			f.Fatal(err)
@@ -168,7 +167,7 @@ func FuzzUnmarshalRequest(f *testing.F) {
 // is recorded, with or without addresses, by value or pointer.
 func TestValidateBeforeRecording(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		req := tt.request
 		require.NoError(t, ips.Validate(req), tt.op)
 		require.NoError(t, ips.Validate(reflect.ValueOf(req).Elem().Interface().(ips.Request)), tt.op)
@@ -205,7 +204,7 @@ func TestValidateBeforeRecording(t *testing.T) {
 
 func TestOrderNoOfRequests(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		req := tt.request
 		no := ips.OrderNo(req)
 		changed := ips.WithOrderNo(req, "NEW1")
@@ -220,23 +219,6 @@ func TestOrderNoOfRequests(t *testing.T) {
 	}
 	assert.Empty(t, ips.OrderNo(nil))
 	assert.Nil(t, ips.WithOrderNo(nil, "X"))
-}
-
-// TestEndOfBid repeats the registration but for the day and the addresses.
-func TestEndOfBid(t *testing.T) {
-	t.Parallel()
-	bid := bidRequest()
-	end := bid.End(ips.NewDate(2015, time.June, 1))
-	assert.Equal(t, ips.NewDate(2015, time.June, 1), end.Date)
-	assert.Empty(t, end.ReturnURL)
-	assert.Empty(t, end.NotifyURL)
-	want := ips.EndBidRequest(bid)
-	want.Date, want.ReturnURL, want.NotifyURL = end.Date, "", ""
-	assert.Equal(t, want, end)
-	assert.Equal(t, ips.NewDate(2014, time.December, 13), bid.Date)
-	complete, err := offlineClient(t).Complete(end)
-	require.NoError(t, err)
-	assert.Equal(t, "https://p2p.example.com/ips/notify/end-bid", complete.(ips.EndBidRequest).NotifyURL)
 }
 
 // echo is an answer to the request that repeats of it what answers repeat, with
@@ -256,6 +238,8 @@ func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 		doc = strings.Replace(doc, "</pReq>", "<pDetails>"+rows.String()+"</pDetails></pReq>", 1)
 	case *ips.RechargeRequest:
 		doc = document("pMerBillNo", r.OrderNo, "pIpsAcctNo", r.Account, "pTrdDate", "20141213", "pTrdAmt", r.Amount.String())
+	case *ips.OpenAccountRequest:
+		doc = document("pMerBillNo", r.OrderNo, "pSmDate", "20141213", "pIdentNo", r.IdentNo, "pIpsAcctNo", liSi)
 	case *ips.RegisterBidRequest:
 		doc = document("pMerBillNo", r.OrderNo, "pBidNo", r.BidNo, "pLendAmt", r.Amount.String(), "pGuaranteesAmt", r.Margin.String(), "pIpsAcctNo", r.Account, "pBidStatus", "2")
 	default:
@@ -270,64 +254,6 @@ func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 	return resp
 }
 
-// TestCompare holds answers against their requests.
-func TestCompare(t *testing.T) {
-	t.Parallel()
-	recharge := func() ips.Request { return exampleOf(t, ips.OpRecharge).request }
-	bid := func() ips.Request { b := bidRequest(); return &b }
-	transfer := func() ips.Request { tr := exampleTransfer(t); return &tr }
-	none := []string(nil)
-	for name, tt := range map[string]struct {
-		req    func() ips.Request
-		change []string
-		want   []string // "wire: asked, said"
-	}{
-		"recharge":               {recharge, none, nil},
-		"without decimals":       {recharge, []string{"3050.00", "3050"}, nil},
-		"another sum":            {recharge, []string{"3050.00", "3050.01"}, []string{"pTrdAmt: 3050.00, 3050.01"}},
-		"nothing":                {recharge, []string{"3050.00", "0.00"}, []string{"pTrdAmt: 3050.00, 0.00"}},
-		"no sum":                 {recharge, []string{"<pTrdAmt>3050.00</pTrdAmt>", ""}, nil}, // left out is no difference
-		"empty sum":              {recharge, []string{"3050.00", ""}, nil},
-		"another account":        {recharge, []string{liSi, wangWu}, []string{"pIpsAcctNo: " + liSi + ", " + wangWu}},
-		"another order":          {recharge, []string{"R20141213000001", "R2"}, []string{"pMerBillNo: R20141213000001, R2"}},
-		"all of it":              {recharge, []string{liSi, wangWu, "3050.00", "1", "R20141213000001", "R2"}, []string{"pMerBillNo: R20141213000001, R2", "pIpsAcctNo: " + liSi + ", " + wangWu, "pTrdAmt: 3050.00, 1.00"}},
-		"bid":                    {bid, none, nil},
-		"bid's other name":       {bid, []string{"<pLendAmt>50000.00</pLendAmt>", "<pTrdAmt>50000.00</pTrdAmt>"}, nil},
-		"bid's other name, less": {bid, []string{"<pLendAmt>50000.00</pLendAmt>", "<pTrdAmt>0</pTrdAmt>"}, []string{"pLendAmt: 50000.00, 0.00"}},
-		"bid number":             {bid, []string{"BID000001", "BID000002"}, []string{"pBidNo: BID000001, BID000002"}},
-		"margin":                 {bid, []string{"5000.00</pGuar", "0.00</pGuar"}, []string{"pGuaranteesAmt: 5000.00, 0.00"}},
-		"transfer":               {transfer, none, nil},
-		"transfer type":          {transfer, []string{"<pTransferType>1", "<pTransferType>2"}, []string{"pTransferType: 1, 2"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var got []string
-			req := tt.req()
-			for _, d := range ips.Compare(req, echoOf(t, req, tt.change...)) {
-				got = append(got, fmt.Sprintf("%s: %s, %s", d.Wire, d.Asked, d.Said))
-			}
-			assert.ElementsMatch(t, tt.want, got)
-		})
-	}
-	for _, tt := range operationTests() {
-		for _, other := range operationTests() {
-			differences := ips.Compare(tt.request, other.response)
-			same := tt.op == other.op || reflect.TypeOf(tt.response) == reflect.TypeOf(other.response) && tt.op != ips.OpRegisterBid && tt.op != ips.OpEndBid
-			if !same {
-				assert.Equal(t, []ips.Difference{{Wire: "pReq", Asked: string(tt.op), Said: string(other.op)}}, differences)
-			}
-		}
-	}
-	assert.Len(t, ips.Compare(nil, echoOf(t, recharge())), 1)
-
-	// An answer that was kept and read back is compared as well.
-	data, err := json.Marshal(echoOf(t, recharge(), "3050.00", "3050.01"))
-	require.NoError(t, err)
-	var kept ips.RechargeResponse
-	require.NoError(t, json.Unmarshal(data, &kept))
-	assert.Equal(t, []ips.Difference{{Wire: "pTrdAmt", Asked: "3050.00", Said: "3050.01"}}, ips.Compare(recharge(), &kept))
-}
-
 // batch is a release of n rows in pairs that are alike but for their amounts.
 func batch(n int) *ips.TransferRequest {
 	req := &ips.TransferRequest{OrderNo: "T1", BidNo: "BID1", Date: day(), Type: ips.TransferInvestment, Mode: ips.TransferRowByRow}
@@ -339,95 +265,68 @@ func batch(n int) *ips.TransferRequest {
 	return req
 }
 
-// TestCompareRows: each row of an answer stands for one asked row at most.
-func TestCompareRows(t *testing.T) {
-	t.Parallel()
-	wires := func(all []ips.Difference) []string {
-		var w []string
-		for _, d := range all {
-			assert.NotEqual(t, d.Asked == "", d.Said == "", "a row is asked or said")
-			w = append(w, d.Wire)
-		}
-		return w
-	}
-	req := batch(4)
-	req.Rows[3] = req.Rows[2] // asked twice
-	for name, tt := range map[string]struct {
-		spoil func(*ips.TransferResponse)
-		want  []string
-	}{
-		"the same":         {func(*ips.TransferResponse) {}, nil},
-		"in another order": {func(r *ips.TransferResponse) { r.Rows[0], r.Rows[3] = r.Rows[3], r.Rows[0] }, nil},
-		"one is missing":   {func(r *ips.TransferResponse) { r.Rows = r.Rows[1:] }, []string{"pDetails/pRow[1]"}},
-		"one of two alike": {func(r *ips.TransferResponse) { r.Rows = r.Rows[:3] }, []string{"pDetails/pRow[4]"}},
-		"all are missing":  {func(r *ips.TransferResponse) { r.Rows = nil }, []string{"pDetails/pRow[1]", "pDetails/pRow[2]", "pDetails/pRow[3]", "pDetails/pRow[4]"}},
-		"one three times":  {func(r *ips.TransferResponse) { r.Rows = append(r.Rows, r.Rows[3]) }, []string{"pDetails/pRow[5]"}},
-		"another amount":   {func(r *ips.TransferResponse) { r.Rows[1].Amount++ }, []string{"pDetails/pRow[2]", "pDetails/pRow[2]"}},
-		"another payer":    {func(r *ips.TransferResponse) { r.Rows[1].FromAccount = wangWu }, []string{"pDetails/pRow[2]", "pDetails/pRow[2]"}},
-		"another payee":    {func(r *ips.TransferResponse) { r.Rows[1].ToAccount = wangWu }, []string{"pDetails/pRow[2]", "pDetails/pRow[2]"}},
-		"another order":    {func(r *ips.TransferResponse) { r.Rows[1].OriginalOrderNo = "X" }, []string{"pDetails/pRow[2]", "pDetails/pRow[2]"}},
-		"a failed row":     {func(r *ips.TransferResponse) { r.Rows[1].Status = ips.RowFailed }, nil},
-		"pending":          {func(r *ips.TransferResponse) { r.Rows, r.Outcome = nil, ips.Pending }, nil},
-		"refused":          {func(r *ips.TransferResponse) { r.Rows, r.Outcome = nil, ips.Failure }, nil},
-	} {
-		resp := echoOf(t, req).(*ips.TransferResponse)
-		tt.spoil(resp)
-		assert.Equal(t, tt.want, wires(ips.Compare(req, resp)), name)
-	}
-
-	large := batch(3000)
-	for i := range large.Rows[:1500] {
-		large.Rows[i] = large.Rows[0] // the worst: many alike
-	}
-	answer := echoOf(t, large).(*ips.TransferResponse)
-	answer.Rows = answer.Rows[1:]
-	start := time.Now()
-	assert.Equal(t, []string{"pDetails/pRow[1500]"}, wires(ips.Compare(large, answer)))
-	assert.Less(t, time.Since(start), 2*time.Second)
+// wrapped is a request inside a struct of the merchant's own: it has the methods
+// of a request and not its shape.
+type wrapped struct {
+	ips.QueryTradeRequest
+	Note string
 }
 
-// TestFailedRows: each asked row comes back at most once, and only by a row of the
-// answer that failed.
-func TestFailedRows(t *testing.T) {
+func TestWrappedRequests(t *testing.T) {
 	t.Parallel()
-	row := func(no, from, to string, amount ips.Amount) ips.TransferRow {
-		return ips.TransferRow{OriginalOrderNo: no, FromAccount: from, ToAccount: to, Amount: amount}
+	c, r := recordingClient(t, tradeResult(t, "R1", "08", "1"), "text/xml")
+	for _, req := range []ips.Request{wrapped{QueryTradeRequest: rechargeQuestion}, &wrapped{}, wrappedPointer{&ips.RechargeRequest{}}} {
+		_, err := c.Call(t.Context(), req)
+		require.Error(t, err)
+		_, err = c.Form(req)
+		require.Error(t, err)
+		_, err = c.Complete(req)
+		require.Error(t, err)
+		require.Error(t, ips.Validate(req))
+		_, err = ips.MarshalRequest(req)
+		require.Error(t, err)
+		assert.Empty(t, ips.OrderNo(req))
+		assert.Equal(t, req, ips.WithOrderNo(req, "R2"))
+		_, _, ok := ips.TradeTypeOf(req)
+		assert.False(t, ok)
+		assert.NotEmpty(t, ips.Compare(req, &ips.RechargeResponse{}))
 	}
-	result := func(r ips.TransferRow, s ips.RowStatus) ips.TransferRowResult {
-		return ips.TransferRowResult{OriginalOrderNo: r.OriginalOrderNo, FromAccount: r.FromAccount, ToAccount: r.ToAccount, Amount: r.Amount, Status: s}
-	}
-	// One claim, partly sold: two holders have rows with its number.
-	a, b := row("C1", "G", "A", 500_00), row("C1", "G", "B", 500_00)
-	less := row("C1", "G", "A", 1_00)
-	for name, tt := range map[string]struct {
-		asked []ips.TransferRow
-		said  []ips.TransferRowResult
-		want  []ips.TransferRow
-	}{
-		"all done":          {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ips.RowDone), result(b, ips.RowDone)}, nil},
-		"the second failed": {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ips.RowDone), result(b, ips.RowFailed)}, []ips.TransferRow{b}},
-		"both failed":       {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(b, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a, b}},
-		"two alike, one":    {[]ips.TransferRow{a, a}, []ips.TransferRowResult{result(a, ips.RowDone), result(a, ips.RowFailed)}, []ips.TransferRow{a}},
-		"two alike, both":   {[]ips.TransferRow{a, a}, []ips.TransferRowResult{result(a, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a, a}},
-		"said thrice":       {[]ips.TransferRow{a}, []ips.TransferRowResult{result(a, ips.RowFailed), result(a, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a}},
-		"another amount":    {[]ips.TransferRow{a}, []ips.TransferRowResult{result(less, ips.RowFailed)}, nil},
-		"neither":           {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ""), result(b, "P")}, nil},
-		"no rows":           {[]ips.TransferRow{a, b}, nil, nil},
-	} {
-		got := (&ips.TransferResponse{Rows: tt.said}).Failed(tt.asked)
-		assert.Equal(t, tt.want, got, name)
-	}
-
-	x, y := ips.RepayRow{CreditorOrderNo: "C1", Account: "A", Amount: 1_00}, ips.RepayRow{CreditorOrderNo: "C1", Account: "B", Amount: 2_00}
-	repaid := &ips.RepayResponse{Rows: []ips.RepayRowResult{{CreditorOrderNo: "C1", Account: "A", Status: ips.RowDone}, {CreditorOrderNo: "C1", Account: "B", Status: ips.RowFailed}}}
-	assert.Equal(t, []ips.RepayRow{y}, repaid.Failed([]ips.RepayRow{x, y}))
-	// The answer has no amount: principal and interest of one claim go by their order.
-	principal, interest := ips.RepayRow{CreditorOrderNo: "C1", Account: "A", Amount: 900_00}, ips.RepayRow{CreditorOrderNo: "C1", Account: "A", Amount: 9_00}
-	for i, want := range []ips.RepayRow{principal, interest} {
-		partly := &ips.RepayResponse{Rows: []ips.RepayRowResult{{CreditorOrderNo: "C1", Account: "A", Status: ips.RowDone}, {CreditorOrderNo: "C1", Account: "A", Status: ips.RowDone}}}
-		partly.Rows[i].Status = ips.RowFailed
-		assert.Equal(t, []ips.RepayRow{want}, partly.Failed([]ips.RepayRow{principal, interest}))
-	}
-	old := &ips.RepayOldBidResponse{Rows: []ips.RepayOldBidRowResult{{Account: "A", Amount: 1_00, Status: ips.RowFailed}}}
-	assert.Equal(t, []ips.RepayOldBidRow{{Account: "A", Amount: 1_00}}, old.Failed([]ips.RepayOldBidRow{{Account: "B", Amount: 1_00}, {Account: "A", Amount: 1_00}, {Account: "A", Amount: 1_00}}))
+	assert.Zero(t, r.calls)
 }
+
+// TestUnmarshalRequestTakesOneRequest and nothing around it.
+func TestUnmarshalRequestTakesOneRequest(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "null", " null ", "{}}", "{}]", "{} {}", "{} null", "{},", "[]", `"x"`, "1", "{", `{"OrderNo":1}`} {
+		req, err := ips.UnmarshalRequest(ips.OpRecharge, []byte(text))
+		require.Error(t, err, text)
+		assert.Nil(t, req, text)
+	}
+	req, err := ips.UnmarshalRequest(ips.OpRecharge, []byte(" {\"OrderNo\":\"R1\"} \n"))
+	require.NoError(t, err)
+	assert.Equal(t, "R1", ips.OrderNo(req))
+}
+
+// TestCallbackAddresses: an operation is the last segment of the path, whatever
+// stands around it.
+func TestCallbackAddresses(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"https://p2p.example.com":                "https://p2p.example.com/recharge",
+		"https://p2p.example.com/ips/":           "https://p2p.example.com/ips/recharge",
+		"https://p2p.example.com/ips?tenant=7":   "https://p2p.example.com/ips/recharge?tenant=7",
+		"https://p2p.example.com/a%2Fb?tenant=7": "https://p2p.example.com/a%2Fb/recharge?tenant=7",
+	} {
+		cfg := offlineConfig()
+		cfg.NotifyURL = base
+		c, err := ips.NewClient(cfg)
+		require.NoError(t, err, base)
+		req := *exampleOf(t, ips.OpRecharge).request.(*ips.RechargeRequest)
+		req.NotifyURL = ""
+		complete, err := c.Complete(req)
+		require.NoError(t, err, base)
+		assert.Equal(t, want, complete.(ips.RechargeRequest).NotifyURL)
+	}
+}
+
+type wrappedPointer struct{ *ips.RechargeRequest }

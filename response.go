@@ -51,9 +51,6 @@ type Reply struct {
 	said []codec.Element // the document's own elements, for Compare
 }
 
-// Element is one element of a document: its wire name and its text.
-type Element struct{ Name, Text string }
-
 // Err is nil for a success and a pending, which is not an error. It is an
 // [*Error] for a failure, and for an undecided answer a [*FateUnknownError] that
 // wraps it. A query has no fate: its Err is nil or an [*Error].
@@ -88,19 +85,37 @@ const (
 	RowFailed RowStatus = "N" // 失败; the row's Message says why
 )
 
+var rowStatuses = map[RowStatus]string{RowDone: "done", RowFailed: "failed"}
+
 // String names the state.
-func (s RowStatus) String() string {
-	return name(s, map[RowStatus]string{RowDone: "done", RowFailed: "failed"})
+func (s RowStatus) String() string { return name(s, rowStatuses) }
+
+// answer is the five fields of an answer as they came over the wire.
+type answer struct {
+	merCode, errCode, errMsg, body, sign string
+	tagged                               []string // what a signature over tags covers, nil where none counts
 }
 
-// name is what the String methods of enumerations have in common: the name of
-// a known value, or the value itself, so that an unknown one is not lost.
-func name[T ~string](v T, names map[T]string) string {
-	if n, ok := names[v]; ok {
-		return n
+func answerOf(elements []codec.Element) answer {
+	var a answer
+	for _, e := range elements {
+		if p := a.field(e.Name); p != nil {
+			*p = e.Text
+		}
 	}
-	return "unknown (" + string(v) + ")"
+	return a
 }
+
+// field is where the answer keeps the named envelope field, nil for no such.
+func (a *answer) field(name string) *string {
+	fields := [...]*string{&a.merCode, &a.errCode, &a.errMsg, &a.body, &a.sign}
+	if i := slices.Index(answerFields, name); i >= 0 {
+		return fields[i]
+	}
+	return nil
+}
+
+var answerFields = []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"}
 
 func isQuery(op Operation) bool { return strings.HasPrefix(string(op), "query-") }
 

@@ -332,40 +332,6 @@ func TestRetryPolicyRefused(t *testing.T) {
 	}
 }
 
-// breaker is a circuit breaker for one host, as a merchant writes one: after three
-// failures in a row it lets nothing through for a while. What it holds back was
-// certainly not sent, and it says so.
-type breaker struct {
-	next     http.RoundTripper
-	failures atomic.Int32
-}
-
-func (b *breaker) RoundTrip(r *http.Request) (*http.Response, error) {
-	if b.failures.Load() >= 3 {
-		return nil, fmt.Errorf("circuit breaker is open: %w", ips.ErrNotSent)
-	}
-	resp, err := b.next.RoundTrip(r)
-	if err != nil || resp.StatusCode >= 500 {
-		b.failures.Add(1)
-	} else {
-		b.failures.Store(0)
-	}
-	return resp, err
-}
-
-// limiter lets so many requests through in all.
-type limiter struct {
-	next http.RoundTripper
-	left atomic.Int32
-}
-
-func (l *limiter) RoundTrip(r *http.Request) (*http.Response, error) {
-	if l.left.Add(-1) < 0 {
-		return nil, fmt.Errorf("too many requests: %w", ips.ErrNotSent)
-	}
-	return l.next.RoundTrip(r)
-}
-
 // again repeats a request that failed. It is what nobody should put in front of
 // IPS; the SDK must see through it all the same.
 type again struct{ next http.RoundTripper }

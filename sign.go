@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,18 +55,17 @@ type formerSealer struct {
 	until time.Time
 }
 
-// inForce are the keys that answers are taken with, the current ones first.
-func (s *sealer) inForce() []*envelope.Keys {
-	if f := s.former; f != nil && time.Now().Before(f.until) {
-		return []*envelope.Keys{s.keys, f.keys}
+// inForce yields the keys that answers are taken with, the current ones first.
+func (s *sealer) inForce(yield func(*envelope.Keys) bool) {
+	if yield(s.keys) && s.former != nil && time.Now().Before(s.former.until) {
+		yield(s.former.keys)
 	}
-	return []*envelope.Keys{s.keys}
 }
 
 // verified are the keys under which the answer's signature holds. After a change
 // of the 3DES key alone they are two.
 func (s *sealer) verified(a answer, body string) (all []*envelope.Keys) {
-	for _, k := range s.inForce() {
+	for k := range s.inForce {
 		if k.VerifyAnswer(s.pub, a.errCode, a.errMsg, body, a.sign) || a.tagged != nil && k.VerifyText(a.sign, a.tagged...) {
 			all = append(all, k)
 		}
@@ -77,7 +75,12 @@ func (s *sealer) verified(a answer, body string) (all []*envelope.Keys) {
 
 // tagged reports whether the answer is signed over its elements with their tags.
 func (s *sealer) tagged(a answer) bool {
-	return a.tagged != nil && slices.ContainsFunc(s.inForce(), func(k *envelope.Keys) bool { return k.VerifyText(a.sign, a.tagged...) })
+	for k := range s.inForce {
+		if a.tagged != nil && k.VerifyText(a.sign, a.tagged...) {
+			return true
+		}
+	}
+	return false
 }
 
 // isRequest reports whether a text begins as a request does that was sealed with
@@ -95,15 +98,22 @@ type sealed struct {
 	merCode, body, sign string
 }
 
+// fields are its fields in wire order.
+func (s sealed) fields(argNames bool) []FormField {
+	names := envelopeNames(argNames)
+	return []FormField{{names[0], s.merCode}, {names[1], s.body}, {names[2], s.sign}}
+}
+
+func envelopeNames(argNames bool) [3]string {
+	if argNames {
+		return [3]string{"argMerCode", "arg3DesXmlPara", "argSign"}
+	}
+	return [3]string{"pMerCode", "p3DesXmlPara", "pSign"}
+}
+
 func (s *sealer) seal(document []byte) sealed {
 	body := s.keys.Encrypt(document)
 	return sealed{merCode: s.keys.MerCode(), body: body, sign: s.keys.SignRequest(body)}
-}
-
-// answer is the five fields of an answer as they came over the wire.
-type answer struct {
-	merCode, errCode, errMsg, body, sign string
-	tagged                               []string // what a signature over tags covers, nil where none counts
 }
 
 // open verifies the answer as it was received, in constant time, and only then

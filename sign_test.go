@@ -1,133 +1,132 @@
-package ips
+package ips_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"math/big"
-	"os"
+	"encoding/pem"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/envelope"
 )
 
-// vector is a known answer of the vendor's own utility.
-type vector struct {
-	Name, MerCode, Key, IV, Cert      string
-	Plaintext, Ciphertext             string
-	RequestSign                       string
-	ErrCode, ErrMsg, ResponseSign     string
-	PlaintextGenerator                *generator
-	PlaintextBytes, CiphertextLength  int
-	PlaintextSha256, CiphertextSha256 string
-}
-
-type generator struct {
-	Prefix, RowTemplate, Suffix string
-	Rows                        int
-}
-
-func vectors(t testing.TB) []vector {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/envelope.json")
-	require.NoError(t, err)
-	var all []vector
-	require.NoError(t, json.Unmarshal(raw, &all))
-	require.Len(t, all, 17)
-	for i := range all {
-		if g := all[i].PlaintextGenerator; g != nil {
-			var b strings.Builder
-			b.WriteString(g.Prefix)
-			for n := 1; n <= g.Rows; n++ {
-				row := strings.ReplaceAll(g.RowTemplate, "{n6}", fmt.Sprintf("%06d", n))
-				b.WriteString(strings.ReplaceAll(row, "{n}", fmt.Sprint(n)))
-			}
-			b.WriteString(g.Suffix)
-			all[i].Plaintext = b.String()
-		}
-	}
-	return all
-}
-
-// TestVectors pins the envelope from outside, in both directions.
-func TestVectors(t *testing.T) {
-	for _, v := range vectors(t) {
-		t.Run(v.Name, func(t *testing.T) {
-			keys, err := envelope.NewKeys(v.MerCode, v.Cert, v.Key, v.IV)
-			require.NoError(t, err)
-			s := sealer{keys: keys}
-
-			out := s.seal([]byte(v.Plaintext))
-			if v.PlaintextGenerator == nil {
-				assert.Equal(t, v.Ciphertext, out.body)
-			} else {
-				assert.Len(t, v.Plaintext, v.PlaintextBytes)
-				assert.Equal(t, v.PlaintextSha256, sha256Hex(v.Plaintext))
-				assert.Len(t, out.body, v.CiphertextLength)
-				assert.Equal(t, v.CiphertextSha256, sha256Hex(out.body))
-			}
-			assert.Equal(t, v.RequestSign, out.sign)
-			assert.Equal(t, v.MerCode, out.merCode)
-
-			require.True(t, keys.VerifyAnswer(nil, v.ErrCode, v.ErrMsg, out.body, v.ResponseSign))
-			plain, err := keys.Decrypt(out.body)
-			require.NoError(t, err)
-			assert.Equal(t, v.Plaintext, string(plain))
-
-			document, err := s.open(answer{merCode: v.MerCode, errCode: v.ErrCode, errMsg: v.ErrMsg, body: out.body, sign: v.ResponseSign})
-			if v.Name == "one-byte" { // verifies and decrypts, and is no document
-				require.ErrorIs(t, err, ErrMalformed)
-				return
-			}
-			require.NoError(t, err)
-			assert.Equal(t, v.Plaintext, document)
-		})
-	}
-}
-
-func sha256Hex(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
-}
-
-func TestUsualCode(t *testing.T) {
+// TestRSAMode signs answers as IPS does for merchants in MD5withRSA mode.
+func TestRSAMode(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ code, message, want string }{
-		{"MG00000F", "操作成功", "MG00000F"},
-		{"MG00000", "F操作成功", "MG00000F"},
-		{"MG00000F1", "", "MG00000F"},
-		{"M", "G02501Z", "MG02501Z"},
-		{"", "MG00000F", "MG00000F"},
-		{"0000", "", "0000"},
-		{"00", "00交易成功", "0000"},
-		{"00000", "", "0000"},
-		{"", "", ""}, {"000", "", ""}, {"000", "x", ""}, {"MG0000", "0", ""}, {"MG00000f", "", ""}, {"MGOOOOOF", "", ""}, {"XX00000F", "", ""}, {"X", "0000", ""},
+	key, otherKey := rsaKey(t, 1024), rsaKey(t, 1024)
+	cfg := offlineConfig()
+	cfg.PublicKey = &key.PublicKey
+	c, err := ips.NewClient(cfg)
+	require.NoError(t, err)
+	keys := vendorKeys(t)
+	sign := func(k *envelope.Keys, key *rsa.PrivateKey, f fiveFields) string {
+		s, err := k.SignAnswerRSA(key, f.errCode, f.errMsg, f.body)
+		require.NoError(t, err)
+		return s
+	}
+	good := sealedAnswer(t, "MG00000F", "操作成功！", rechargeDocument)
+	md5Sign := good.sign
+	good.sign = sign(keys, key, good)
+	require.Len(t, good.sign, 256)
+	otherCert, err := envelope.NewKeys(cfg.MerchantCode, change(cfg.Cert.Reveal()), cfg.Key.Reveal(), cfg.IV.Reveal())
+	require.NoError(t, err)
+
+	resp, err := c.ParseNotification(good.inbound(ips.OpRecharge), ips.OpRecharge)
+	require.NoError(t, err)
+	assert.Equal(t, "R20141213000001", resp.Base().OrderNo)
+
+	for name, spoil := range map[string]func(f *fiveFields){
+		"MD5 signature":     func(f *fiveFields) { f.sign = md5Sign },
+		"another key":       func(f *fiveFields) { f.sign = sign(keys, otherKey, *f) },
+		"another cert":      func(f *fiveFields) { f.sign = sign(otherCert, key, *f) },
+		"changed code":      func(f *fiveFields) { f.errCode = "MG00008F" },
+		"changed message":   func(f *fiveFields) { f.errMsg += "!" },
+		"changed body":      func(f *fiveFields) { f.body = change(f.body) },
+		"changed sign":      func(f *fiveFields) { f.sign = change(f.sign) },
+		"sign cut short":    func(f *fiveFields) { f.sign = f.sign[:254] },
+		"sign too long":     func(f *fiveFields) { f.sign += "00" },
+		"sign is not hex":   func(f *fiveFields) { f.sign = "zz" + f.sign[2:] },
+		"no sign":           func(f *fiveFields) { f.sign = "" },
+		"sign in Base64":    func(f *fiveFields) { f.sign = base64.StdEncoding.EncodeToString([]byte(f.sign[:128])) },
+		"zeros of its size": func(f *fiveFields) { f.sign = strings.Repeat("0", 256) },
 	} {
-		assert.Equal(t, tt.want, usualCode(tt.code, tt.message), "%q %q", tt.code, tt.message)
+		bad := good
+		spoil(&bad)
+		_, err := c.ParseNotification(bad.inbound(ips.OpRecharge), ips.OpRecharge)
+		assert.ErrorIs(t, err, ips.ErrSignature, name)
+	}
+
+	// A client in MD5 mode does not take an RSA signature.
+	_, err = offlineClient(t).ParseNotification(good.inbound(ips.OpRecharge), ips.OpRecharge)
+	assert.ErrorIs(t, err, ips.ErrSignature)
+}
+
+func TestParsePublicKey(t *testing.T) {
+	t.Parallel()
+	pub, err := ips.ParsePublicKey(publishedKey)
+	require.NoError(t, err)
+	assert.Equal(t, 1024, pub.N.BitLen())
+	assert.Equal(t, 65537, pub.E)
+
+	broken := publishedKey[:64] + "\r\n" + publishedKey[64:128] + "\n\t " + publishedKey[128:] + "\n"
+	again, err := ips.ParsePublicKey(broken)
+	require.NoError(t, err)
+	assert.True(t, pub.Equal(again))
+
+	der, err := base64.StdEncoding.DecodeString(publishedKey)
+	require.NoError(t, err)
+	inPEM, err := ips.ParsePublicKey(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	require.NoError(t, err)
+	assert.True(t, pub.Equal(inPEM))
+
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	curveDER, err := x509.MarshalPKIXPublicKey(&curve.PublicKey)
+	require.NoError(t, err)
+	for name, text := range map[string]string{
+		"empty":           "",
+		"not Base64":      "§",
+		"not a key":       base64.StdEncoding.EncodeToString([]byte("key")),
+		"cut short":       publishedKey[:100],
+		"elliptic curve":  base64.StdEncoding.EncodeToString(curveDER),
+		"PEM of nonsense": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+	} {
+		_, err := ips.ParsePublicKey(text)
+		assert.Error(t, err, name)
 	}
 }
 
-// TestParsePublicKeyRefusesShortKeys: what signs money has 1024 bits at least.
-func TestParsePublicKeyRefusesShortKeys(t *testing.T) {
-	for bits, ok := range map[uint]bool{512: false, 768: false, 1016: false, 1024: true, 2048: true} {
-		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
-		der, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})
-		require.NoError(t, err)
-		key, err := ParsePublicKey(base64.StdEncoding.EncodeToString(der))
-		if ok {
-			require.NoError(t, err)
-			assert.Equal(t, int(bits), key.N.BitLen())
-			continue
+// TestSpacesForPlus: a stack that decodes a plus sign into a space leaves the
+// signature true.
+func TestSpacesForPlus(t *testing.T) {
+	t.Parallel()
+	f := answerWithPlus(t)
+	body := f.values()
+	body.Set("p3DesXmlPara", strings.ReplaceAll(f.body, "+", " "))
+	resp, err := offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", body.Encode()), ips.OpRecharge)
+	require.NoError(t, err)
+	assert.NotEmpty(t, resp.Base().OrderNo)
+
+	// As the platform's own sender writes it: plus signs bare.
+	var b strings.Builder
+	for _, name := range []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"} {
+		text := f.values().Get(name)
+		if name != "p3DesXmlPara" {
+			text = url.QueryEscape(text)
 		}
-		require.ErrorContains(t, err, "at least 1024 bits")
-		assert.Nil(t, key)
+		b.WriteString(name + "=" + text + "&")
 	}
+	_, err = offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", strings.TrimSuffix(b.String(), "&")), ips.OpRecharge)
+	require.NoError(t, err)
 }
+
+const publishedKey = `MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCMWwKD0u90z1K8WvtG6cZ3SXHLUqmQCWxbT6JURy5BVwgsTdsaGmr22HT4jfEBQHEjmTtyUWC5Ag9Cwgef0VFrDB7TqyhWfVA7n8SvV6b1eDbQlY/qhUb50+3SCpN7HxdPzdMDkJjy6i6syh7RtH0QfoApHS6TLY4DjPvbGgdXhwIDAQAB`

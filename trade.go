@@ -19,10 +19,12 @@ const (
 	TradeNotFound TradeStatus = "4" // 未查询到交易
 )
 
-// String names the state.
-func (s TradeStatus) String() string {
-	return name(s, map[TradeStatus]string{TradeDone: "done", TradeFailed: "failed", TradeInWork: "in work", TradeNotFound: "not found"})
+var tradeStatuses = map[TradeStatus]string{
+	TradeDone: "done", TradeFailed: "failed", TradeInWork: "in work", TradeNotFound: "not found",
 }
+
+// String names the state.
+func (s TradeStatus) String() string { return name(s, tradeStatuses) }
 
 // QueryTradeRequest asks what became of an order (交易查询).
 type QueryTradeRequest struct {
@@ -47,14 +49,10 @@ type QueryTradeResponse struct {
 	Signature Signature
 }
 
-var queryTrade = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpQueryTrade, Chinese: "交易查询", Method: "QueryTrade",
-		Endpoint: "QueryTrade", Transport: QueryService, Success: done,
-	},
-	mark: "pTradeType", elements: answerFields[:4],
-	request: reflect.TypeFor[QueryTradeRequest](), response: reflect.TypeFor[QueryTradeResponse](),
-}
+var queryTrade = newOperation[QueryTradeRequest, QueryTradeResponse](OperationInfo{
+	Operation: OpQueryTrade, Chinese: "交易查询", Method: "QueryTrade",
+	Endpoint: "QueryTrade", Transport: QueryService, Success: []Code{CodeSuccess},
+}, operation{mark: "pTradeType", elements: answerFields[:4]})
 
 func (QueryTradeRequest) describe() *operation { return queryTrade }
 

@@ -194,7 +194,7 @@ func TestTradeTypeOf(t *testing.T) {
 		// The end of a bid has number and type of the registration.
 		ips.OpEndBid: {}, ips.OpRepayOldBid: {}, ips.OpQueryBalance: {}, ips.OpQueryBanks: {}, ips.OpQueryAccount: {}, ips.OpQueryTrade: {},
 	}
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		kindOf, certain, ok := ips.TradeTypeOf(tt.request)
 		assert.Equal(t, want[tt.op], kind{kindOf, certain, ok}, tt.op)
 		delete(want, tt.op)
@@ -220,7 +220,7 @@ var hasResults = map[ips.Operation]bool{
 // TestAsked makes the answer that each state stands for, of every operation.
 func TestAsked(t *testing.T) {
 	t.Parallel()
-	for _, tt := range operationTests() {
+	for _, tt := range examples(t) {
 		req := tt.request
 		kind, certain, ok := ips.TradeTypeOf(req)
 		answer := func(status ips.TradeStatus) *ips.QueryTradeResponse {
@@ -267,7 +267,7 @@ func TestAsked(t *testing.T) {
 			key, keyed := base.Key()
 			assert.Equal(t, want != ips.Undecided, keyed)
 			if want == ips.Success {
-				notified, _ := keyOf(t, tt.op, tt.success[0], ips.OrderNo(req))
+				notified, _ := keyOf(t, tt.op, tt.Success[0], ips.OrderNo(req))
 				assert.Equal(t, notified, key, "the notification that follows is a copy")
 			}
 			next, _, err := ips.OrderUnknown.Next(base)
@@ -489,4 +489,65 @@ func TestQuerySignatureForms(t *testing.T) {
 	for s, text := range map[ips.Signature]string{ips.SignatureNone: "none", ips.SignaturePlain: "plain", ips.SignaturePartial: "partial", ips.SignatureTagged: "tagged", ips.SignatureSealed: "sealed", 9: "none"} {
 		assert.Equal(t, text, s.String())
 	}
+}
+
+// TestAskedOfNothing: only a trade query that succeeded, of an order with a
+// number, stands for an answer.
+func TestAskedOfNothing(t *testing.T) {
+	t.Parallel()
+	req := ips.RechargeRequest{OrderNo: "R1"}
+	answer := func(no string, o ips.Outcome) *ips.QueryTradeResponse {
+		return &ips.QueryTradeResponse{Reply: ips.Reply{Operation: ips.OpQueryTrade, OrderNo: no, Outcome: o}, Type: ips.TradeRecharge, Status: ips.TradeFailed}
+	}
+	_, err := ips.Asked(req, answer("R1", ips.Success))
+	require.NoError(t, err)
+	for name, tt := range map[string]struct {
+		req    ips.Request
+		answer *ips.QueryTradeResponse
+	}{
+		"no answer":     {req, nil},
+		"refused query": {req, answer("R1", ips.Failure)},
+		"no verdict":    {req, answer("R1", ips.Undecided)},
+		"no number":     {ips.RechargeRequest{}, answer("", ips.Success)},
+		"no request":    {nil, answer("R1", ips.Success)},
+	} {
+		resp, err := ips.Asked(tt.req, tt.answer)
+		require.Error(t, err, name)
+		assert.Nil(t, resp, name)
+	}
+}
+
+// TestAskedLeavesResultsOpen: rows, the number of a new account and of a contract
+// come with the notification only. If a query's word had settled the order, the
+// notification would be no news, and rows that failed would be lost.
+func TestAskedLeavesResultsOpen(t *testing.T) {
+	t.Parallel()
+	for _, tt := range examples(t) {
+		kind, _, ok := ips.TradeTypeOf(tt.request)
+		if !ok {
+			continue
+		}
+		asked, err := ips.Asked(tt.request, &ips.QueryTradeResponse{
+			Reply: ips.Reply{Operation: ips.OpQueryTrade, MerchantCode: "808801", Outcome: ips.Success, OrderNo: ips.OrderNo(tt.request)},
+			Type:  kind, Status: ips.TradeDone,
+		})
+		require.NoError(t, err)
+		state, _, err := ips.OrderUnknown.Next(asked.Base())
+		require.NoError(t, err)
+		told, change, err := state.Next(&ips.Reply{Operation: tt.op, OrderNo: ips.OrderNo(tt.request), Via: ips.ServerToServer, Outcome: ips.Success})
+		require.NoError(t, err)
+		assert.Equal(t, ips.OrderDone, told)
+		assert.Equal(t, hasResults[tt.op], change == ips.Changed, tt.op)
+		asKey, _ := asked.Base().Key()
+		toldKey, _ := (&ips.Reply{MerchantCode: "808801", Operation: tt.op, OrderNo: ips.OrderNo(tt.request), Outcome: ips.Success}).Key()
+		assert.Equal(t, hasResults[tt.op], asKey != toldKey, tt.op)
+	}
+}
+
+func TestInvalidQueryTrade(t *testing.T) {
+	t.Parallel()
+	requireInvalid(t, ips.OpQueryTrade, []invalid{
+		{with{"OrderNo", ""}, "pMerBillNo", "OrderNo", empty, false},
+		{with{"Type", "8"}, "pTradeType", "Type", "must have exactly 2 characters", false},
+	})
 }

@@ -3,7 +3,6 @@ package ips
 import (
 	"context"
 	"fmt"
-	"reflect"
 )
 
 // DebtTransferKind says how much of a claim is sold (转让类型 pCretType).
@@ -15,10 +14,12 @@ const (
 	TransferPartClaim  DebtTransferKind = "2" // 部分转让
 )
 
-// String names the kind.
-func (k DebtTransferKind) String() string {
-	return name(k, map[DebtTransferKind]string{TransferWholeClaim: "whole claim", TransferPartClaim: "part of the claim"})
+var debtTransferKinds = map[DebtTransferKind]string{
+	TransferWholeClaim: "whole claim", TransferPartClaim: "part of the claim",
 }
+
+// String names the kind.
+func (k DebtTransferKind) String() string { return name(k, debtTransferKinds) }
 
 // RegisterDebtTransferRequest registers the sale of a claim or of a part of it
 // (4.6 登记债权转让). From is the assignor (出让方), To the assignee (受让方).
@@ -131,15 +132,10 @@ type RegisterDebtTransferResponse struct {
 	Memos
 }
 
-var registerDebtTransfer = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpRegisterDebtTransfer, Chinese: "登记债权转让", Section: "4.6", Method: "RegisterDebtTransfer",
-		Endpoint: "registerCretansfer.aspx", Transport: Redirect,
-		Scenarios: []int{6}, Success: done, Pending: pending,
-	},
-	mark: "pCretAmt", trade: TradeDebtTransfer,
-	request: reflect.TypeFor[RegisterDebtTransferRequest](), response: reflect.TypeFor[RegisterDebtTransferResponse](),
-}
+var registerDebtTransfer = newOperation[RegisterDebtTransferRequest, RegisterDebtTransferResponse](OperationInfo{
+	Operation: OpRegisterDebtTransfer, Chinese: "登记债权转让", Section: "4.6", Method: "RegisterDebtTransfer",
+	Endpoint: "registerCretansfer.aspx", Transport: Redirect, Scenarios: []int{6},
+}, operation{mark: "pCretAmt", trade: TradeDebtTransfer})
 
 func (RegisterDebtTransferRequest) describe() *operation { return registerDebtTransfer }
 
@@ -163,14 +159,14 @@ const (
 	TransferGuaranteeProfit       TransferType = "5" // 结算担保收益: borrower → guarantor
 )
 
-// String names the type.
-func (t TransferType) String() string {
-	return name(t, map[TransferType]string{
-		TransferInvestment: "investment", TransferCompensation: "compensation",
-		TransferCompensationRepayment: "compensation repayment", TransferDebt: "debt transfer",
-		TransferGuaranteeProfit: "guarantee profit",
-	})
+var transferTypes = map[TransferType]string{
+	TransferInvestment: "investment", TransferCompensation: "compensation",
+	TransferCompensationRepayment: "compensation repayment", TransferDebt: "debt transfer",
+	TransferGuaranteeProfit: "guarantee profit",
 }
+
+// String names the type.
+func (t TransferType) String() string { return name(t, transferTypes) }
 
 // TransferMode says how the borrower's account shows an investment (转账方式
 // pTransferMode).
@@ -182,10 +178,10 @@ const (
 	TransferBatched  TransferMode = "2" // 批量入账: one entry of principal, one of fees; only with TransferInvestment
 )
 
+var transferModes = map[TransferMode]string{TransferRowByRow: "row by row", TransferBatched: "batched"}
+
 // String names the mode.
-func (m TransferMode) String() string {
-	return name(m, map[TransferMode]string{TransferRowByRow: "row by row", TransferBatched: "batched"})
-}
+func (m TransferMode) String() string { return name(m, transferModes) }
 
 // TransferRequest moves money between parties of a bid (4.10 转账).
 //
@@ -326,48 +322,13 @@ type TransferRowResult struct {
 // new number. The rows of the answer that say neither done nor failed are not among
 // them.
 func (r *TransferResponse) Failed(asked []TransferRow) []TransferRow {
-	type key struct {
-		original, from, to string
-		amount             Amount
-	}
-	return failedRows(asked, r.Rows, func(row *TransferRow) key {
-		return key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}
-	}, func(row *TransferRowResult) (key, RowStatus) {
-		return key{row.OriginalOrderNo, row.FromAccount, row.ToAccount, row.Amount}, row.Status
-	})
+	return failedRows(asked, r.Rows, "pOriMerBillNo", "pFIpsAcctNo", "pTIpsAcctNo", "pTrdAmt")
 }
 
-// failedRows returns the asked rows whose row of the answer failed. Each row of the
-// answer stands for one asked row of its key, in their order.
-func failedRows[K comparable, Q, R any](asked []Q, said []R, key func(*Q) K, result func(*R) (K, RowStatus)) []Q {
-	left := make(map[K][]RowStatus)
-	for i := range said {
-		k, status := result(&said[i])
-		left[k] = append(left[k], status)
-	}
-	var failed []Q
-	for i := range asked {
-		k := key(&asked[i])
-		if len(left[k]) == 0 {
-			continue
-		}
-		if left[k][0] == RowFailed {
-			failed = append(failed, asked[i])
-		}
-		left[k] = left[k][1:]
-	}
-	return failed
-}
-
-var transfer = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpTransfer, Chinese: "转账", Section: "4.10", Method: "Transfer",
-		Endpoint: "Transfer", Transport: WebService,
-		Scenarios: []int{4, 5, 6, 8, 9}, Success: done, Pending: pending,
-	},
-	mark: "pTransferType", trade: TradeRelease, results: true,
-	request: reflect.TypeFor[TransferRequest](), response: reflect.TypeFor[TransferResponse](),
-}
+var transfer = newOperation[TransferRequest, TransferResponse](OperationInfo{
+	Operation: OpTransfer, Chinese: "转账", Section: "4.10", Method: "Transfer",
+	Endpoint: "Transfer", Transport: WebService, Scenarios: []int{4, 5, 6, 8, 9},
+}, operation{mark: "pTransferType", trade: TradeRelease, results: true})
 
 func (TransferRequest) describe() *operation { return transfer }
 
@@ -392,10 +353,10 @@ const (
 	GuarantorMargin MarginOwner = "2" // 解冻担保方
 )
 
+var marginOwners = map[MarginOwner]string{BorrowerMargin: "borrower", GuarantorMargin: "guarantor"}
+
 // String names the owner.
-func (o MarginOwner) String() string {
-	return name(o, map[MarginOwner]string{BorrowerMargin: "borrower", GuarantorMargin: "guarantor"})
-}
+func (o MarginOwner) String() string { return name(o, marginOwners) }
 
 // UnfreezeMarginRequest gives a margin back, or a part of it (4.12 解冻保证金).
 //
@@ -457,15 +418,10 @@ type UnfreezeMarginResponse struct {
 	Memos
 }
 
-var unfreezeMargin = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpUnfreezeMargin, Chinese: "解冻保证金", Section: "4.12", Method: "UnfreezeMargin",
-		Endpoint: "GuaranteeUnfreeze", Transport: WebService,
-		Scenarios: []int{14, 15}, Success: done, Pending: pending,
-	},
-	argNames: true, mark: "pUnfreezeAmt", trade: TradeUnfreezeMargin, tradeUncertain: true,
-	request: reflect.TypeFor[UnfreezeMarginRequest](), response: reflect.TypeFor[UnfreezeMarginResponse](),
-}
+var unfreezeMargin = newOperation[UnfreezeMarginRequest, UnfreezeMarginResponse](OperationInfo{
+	Operation: OpUnfreezeMargin, Chinese: "解冻保证金", Section: "4.12", Method: "UnfreezeMargin",
+	Endpoint: "GuaranteeUnfreeze", Transport: WebService, Scenarios: []int{14, 15},
+}, operation{argNames: true, mark: "pUnfreezeAmt", trade: TradeUnfreezeMargin, tradeUncertain: true})
 
 func (UnfreezeMarginRequest) describe() *operation { return unfreezeMargin }
 

@@ -9,13 +9,11 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/ips-p2p/ips/internal/codec"
 	"github.com/ips-p2p/ips/internal/htmlform"
 	"github.com/ips-p2p/ips/internal/soap"
 )
@@ -175,27 +173,6 @@ func (w *wire) soap(ctx context.Context, f *flight, service, op string, params [
 	}
 	return result, nil
 }
-
-func answerOf(elements []codec.Element) answer {
-	var a answer
-	for _, e := range elements {
-		if p := a.field(e.Name); p != nil {
-			*p = e.Text
-		}
-	}
-	return a
-}
-
-// field is where the answer keeps the named envelope field, nil for no such.
-func (a *answer) field(name string) *string {
-	fields := [...]*string{&a.merCode, &a.errCode, &a.errMsg, &a.body, &a.sign}
-	if i := slices.Index(answerFields, name); i >= 0 {
-		return fields[i]
-	}
-	return nil
-}
-
-var answerFields = []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"}
 
 // returnForm reads the five fields out of the page that answers a server-posted
 // form, out of the one form that has them, wherever it stands.

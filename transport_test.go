@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -609,78 +608,52 @@ func TestUnsignedWords(t *testing.T) {
 	}
 }
 
-// TestLimits: no limit is so large that it overflows, and no header makes the
-// client take memory for what is not there.
-func TestLimits(t *testing.T) {
+// TestNotSentBehindAnAnswer: who has answered was sent something, whatever a
+// transport's body or a context's cause says.
+func TestNotSentBehindAnAnswer(t *testing.T) {
 	t.Parallel()
-	for _, l := range []ips.Limits{{Answer: -1}, {Inbound: -1}, {Answer: ips.MaxLimit + 1}, {Inbound: math.MaxInt64}, {Answer: math.MaxInt64}, {Answer: math.MinInt64}} {
-		_, err := ips.NewClient(offlineConfig(), ips.WithLimits(l))
-		require.ErrorContains(t, err, "WithLimits", "%+v", l)
-	}
-	result := transferResult(t, ips.CodeProcessing)
-	for _, l := range []ips.Limits{{}, {Answer: ips.MaxLimit, Inbound: ips.MaxLimit}, {Answer: int64(len(result))}} {
-		for _, length := range []int64{int64(len(result)), -1, 0, 1 << 40, 1 << 62, math.MaxInt64} {
-			answer := httpAnswer(200, "text/xml", result)
-			answer.ContentLength = length
-			c := offlineClient(t, ips.WithLimits(l), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) { return answer, nil }))))
-			_, err := c.Transfer(t.Context(), exampleTransfer(t))
-			require.NoError(t, err, "%+v, length %d", l, length)
-		}
-		r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
-		r.ContentLength = -1
-		_, err := offlineClient(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
-		require.NoError(t, err)
-		r = sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
-		r.ContentLength = 1 << 62
-		_, err = offlineClient(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
-		require.ErrorIs(t, err, ips.ErrTooLarge)
-	}
-	_, err := offlineClient(t, ips.WithLimits(ips.Limits{Answer: int64(len(result)) - 1}), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
-		return httpAnswer(200, "text/xml", result), nil
-	})))).Transfer(t.Context(), exampleTransfer(t))
-	require.ErrorIs(t, err, ips.ErrTooLarge)
-	require.ErrorIs(t, err, ips.ErrFateUnknown, "it was sent")
-
-	// The length of a server is a word, too.
-	c := serverClient(t, func(w http.ResponseWriter, r *http.Request) {
-		conn, buf, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			panic(err)
-		}
-		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 1))
-		_, _ = buf.WriteString("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 4611686018427387904\r\n\r\n" + result)
-		_ = buf.Flush()
-		_ = conn.Close()
-	}, ips.WithLimits(ips.Limits{Answer: ips.MaxLimit}))
-	_, err = c.Transfer(t.Context(), exampleTransfer(t))
+	calls := 0
+	c := offlineClient(t, ips.WithRetry(ips.RetryPolicy{Attempts: 3, Wait: 1}), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
+		calls++
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/xml"}}, Body: failingBody{fmt.Errorf("breaker: %w", ips.ErrNotSent)}}, nil
+	}))))
+	e := exampleOf(t, ips.OpTransfer)
+	_, _, err := e.send(c, e.request)
 	require.ErrorIs(t, err, ips.ErrFateUnknown)
+	assert.NotErrorIs(t, err, ips.ErrNotSent)
+	assert.Equal(t, 1, calls, "nothing whose fate is unknown is repeated")
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	s := serverClient(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Length", "100")
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		cancel(ips.ErrNotSent)
+		<-r.Context().Done()
+	})
+	_, err = s.Call(ctx, e.request)
+	require.ErrorIs(t, err, ips.ErrFateUnknown)
+	assert.NotErrorIs(t, err, ips.ErrNotSent)
 }
 
-// TestSharedTransport: clients that were given one http.Client share its
-// connections, and none of them follows a redirect or changes it.
-func TestSharedTransport(t *testing.T) {
+func TestPasswordInURLStaysOut(t *testing.T) {
 	t.Parallel()
-	var connections atomic.Int32
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		answerSOAP(w, 200, transferResult(t, ips.CodeProcessing))
-	}))
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	s.Start()
-	t.Cleanup(s.Close)
-	hc := httpClient(http.DefaultTransport.(*http.Transport).Clone())
-	for range 50 {
-		cfg := offlineConfig()
-		cfg.Environment = ips.EnvironmentAt(s.URL)
-		c, err := ips.NewClient(cfg, ips.WithHTTPClient(hc))
-		require.NoError(t, err)
-		_, err = c.Transfer(t.Context(), exampleTransfer(t))
-		require.NoError(t, err)
-	}
-	assert.EqualValues(t, 1, connections.Load())
-	assert.Nil(t, hc.CheckRedirect)
+	cfg := offlineConfig()
+	cfg.NotifyURL = "https://user:hunter2@p2p.example.com/"
+	_, err := ips.NewClient(cfg)
+	require.ErrorContains(t, err, "NotifyURL")
+	assert.NotContains(t, err.Error(), "hunter2")
+
+	e := exampleOf(t, ips.OpRecharge)
+	set(t, e.request, "NotifyURL", cfg.NotifyURL)
+	_, _, err = e.send(offlineClient(t), e.request)
+	require.ErrorContains(t, err, "pS2SUrl")
+	assert.NotContains(t, err.Error(), "hunter2")
 }
+
+// failingBody answers and then fails in the middle of it.
+type failingBody struct{ err error }
+
+func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
+func (failingBody) Close() error               { return nil }

@@ -116,31 +116,21 @@ var sentences = map[string]sentence{
 	"must have exactly 1 row for Type %s":                          {"rows", "1", "Type 为 %s 时必须恰好有 1 行明细"},
 }
 
+var chineseUnits = strings.NewReplacer("days", "天", "months", "个月")
+
 // broken says what is wrong, by a key of sentences.
 func broken(english string, args ...any) *brokenRule {
 	s := sentences[english]
-	inChinese := make([]any, len(args))
-	for i, arg := range args {
-		inChinese[i] = arg
-		switch fmt.Sprint(arg) {
-		case "days":
-			inChinese[i] = "天"
-		case "months":
-			inChinese[i] = "个月"
-		}
+	if s.limit == "args" {
+		s.limit = strings.TrimSpace(fmt.Sprintln(args...))
 	}
-	limit := s.limit
-	if limit == "args" {
-		limit = strings.TrimSpace(fmt.Sprintln(args...))
-	}
-	return &brokenRule{s.code, limit, fmt.Sprintf(english, args...), fmt.Sprintf(s.chinese, inChinese...)}
+	return &brokenRule{s.code, s.limit, fmt.Sprintf(english, args...), chineseUnits.Replace(fmt.Sprintf(s.chinese, args...))}
 }
 
 // plan is what the tags of a request's or a row's struct say, worked out once.
 type plan struct {
 	fields []plannedField
-	// Where the fields are that every request is asked for; nil for none.
-	orderNo, bidNo, returnURL, notifyURL []int
+	at     map[string][]int // where the caller's fields are, by their wire names
 }
 
 // plannedField is a field that the caller fills in.
@@ -159,32 +149,23 @@ func planOf(t reflect.Type) *plan {
 	if p, ok := plans.Load(t); ok {
 		return p.(*plan)
 	}
-	p := new(plan)
+	p := &plan{at: make(map[string][]int)}
 	fields := codec.Fields(t)
 	for i := range fields {
 		f := &fields[i]
-		switch f.Name {
-		case "pMerBillNo":
-			p.orderNo = f.Index
-		case "pBidNo":
-			p.bidNo = f.Index
-		case "pWebUrl":
-			p.returnURL = f.Index
-		case "pS2SUrl":
-			p.notifyURL = f.Index
+		if f.IsConst || f.Variant || f.CopyOf != "" {
+			continue
 		}
+		p.at[f.Name] = f.Index
 		rules := parseRules(f.Tag.Get("check"))
-		switch f.Name {
-		case "pMerBillNo", "pOriMerBillNo", "pCreMerBillNo":
+		if f.Row != "" {
+			p.fields = append(p.fields, plannedField{Field: f, rows: planOf(f.Type.Elem()), most: rules.find("rows").number})
+			continue
+		}
+		if strings.HasSuffix(f.Name, "MerBillNo") {
 			rules = append(rules, rule{key: "order"})
 		}
-		switch {
-		case f.IsConst || f.Variant || f.CopyOf != "":
-		case f.Row != "":
-			p.fields = append(p.fields, plannedField{Field: f, rows: planOf(f.Type.Elem()), most: rules.number("rows")})
-		default:
-			p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown(), url: rules.has("url")})
-		}
+		p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown(), url: rules.find("url") != nil})
 	}
 	got, _ := plans.LoadOrStore(t, p)
 	return got.(*plan)
@@ -282,26 +263,22 @@ func parseRules(tag string) rules {
 	return all
 }
 
-func (r rules) has(key string) bool {
-	return slices.ContainsFunc(r, func(one rule) bool { return one.key == key })
-}
-
-// number is the value of a rule that has a number, 0 where it is missing.
-func (r rules) number(key string) int {
-	for _, one := range r {
-		if one.key == key {
-			return one.number
+// find is the rule of the key, nil for none.
+func (r rules) find(key string) *rule {
+	for i := range r {
+		if r[i].key == key {
+			return &r[i]
 		}
 	}
-	return 0
+	return nil
 }
 
 // shown says how an error may show the field's value.
 func (r rules) shown() func(string) string {
 	switch {
-	case r.has("secret"):
+	case r.find("secret") != nil:
 		return personal
-	case r.has("url"):
+	case r.find("url") != nil:
 		return shownURL
 	default:
 		return quote
@@ -405,7 +382,7 @@ func (r rules) compileText() func(text string) *brokenRule {
 			add(broken("must be one of %s", strings.Join(legal, ", ")), func(text string, _ int) bool { return slices.Contains(legal, text) })
 		}
 	}
-	optional, lines := r.has("optional"), !r.has("secret")
+	optional, lines := r.find("optional") != nil, r.find("secret") == nil
 	return func(text string) *brokenRule {
 		if text == "" && optional {
 			return nil
@@ -429,46 +406,24 @@ func (r rules) compileText() func(text string) *brokenRule {
 // countCharacters counts the characters of a text that the wire can carry, and
 // says what is wrong with another. Some texts may have tabs and line breaks,
 // some may be of nothing but blanks.
-func countCharacters(text string, lines, blanks bool) (int, *brokenRule) {
-	if n, ok := legalCharacters(text); ok {
-		return n, nil
-	}
-	if !utf8.ValidString(text) {
-		return 0, broken("must be UTF-8")
-	}
-	if r, bad := badCharacter(text, lines); bad {
-		return 0, broken("must not hold the control character %s", fmt.Sprintf("%U", r))
-	}
-	if !blanks && strings.TrimSpace(text) == "" {
-		return 0, broken("must not be blank")
-	}
-	return utf8.RuneCountInString(text), nil
-}
-
-// legalCharacters counts the characters of a text in one go; ok is false where
-// it needs a closer look.
-func legalCharacters(text string) (n int, ok bool) {
-	for _, r := range text {
+func countCharacters(text string, lines, blanks bool) (n int, wrong *brokenRule) {
+	for i, r := range text {
 		switch {
 		case r > ' ' && r <= '~':
-			ok = true
-		case r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF || unicode.IsControl(r):
-			return 0, false
-		case !ok:
-			ok = !unicode.IsSpace(r)
+			blanks = true
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
+			return 0, broken("must be UTF-8")
+		case unicode.IsControl(r) && !(lines && strings.ContainsRune("\t\n\r", r)), r == 0xFFFE, r == 0xFFFF: // XML has no place for the last two either
+			return 0, broken("must not hold the control character %s", fmt.Sprintf("%U", r))
+		default:
+			blanks = blanks || !unicode.IsSpace(r)
 		}
 		n++
 	}
-	return n, ok
-}
-
-func badCharacter(s string, lines bool) (rune, bool) {
-	for _, r := range s {
-		if unicode.IsControl(r) && !(lines && (r == '\t' || r == '\n' || r == '\r')) {
-			return r, true
-		}
+	if !blanks {
+		return 0, broken("must not be blank")
 	}
-	return codec.BadRune(s)
+	return n, nil
 }
 
 // quote shows a value that is not personal, cut to a readable length.
@@ -493,18 +448,12 @@ func shownURL(s string) string {
 	return quote(s)
 }
 
-func orderNumber(s string) bool {
-	return strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") == ""
-}
+func notAlnum(r rune) bool { return (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z') }
 
-func alnum(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return false
-		}
-	}
-	return true
+func alnum(s string) bool { return !strings.ContainsFunc(s, notAlnum) }
+
+func orderNumber(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return notAlnum(r) && r != '-' && r != '_' })
 }
 
 func absoluteURL(s string) bool {

@@ -1,8 +1,6 @@
 package ips
 
-import (
-	"reflect"
-)
+import ()
 
 // WithdrawRequest pays money out of a custody account to its owner's bank card
 // (4.14 提现).
@@ -65,15 +63,10 @@ type WithdrawResponse struct {
 	Memos
 }
 
-var withdraw = &operation{
-	OperationInfo: OperationInfo{
-		Operation: OpWithdraw, Chinese: "提现", Section: "4.14", Method: "Withdraw",
-		Endpoint: "doDwTrade.aspx", Transport: Redirect,
-		Scenarios: []int{13}, Success: done, Pending: pending,
-	},
-	mark: "pDwDate", trade: TradeWithdraw,
-	request: reflect.TypeFor[WithdrawRequest](), response: reflect.TypeFor[WithdrawResponse](),
-}
+var withdraw = newOperation[WithdrawRequest, WithdrawResponse](OperationInfo{
+	Operation: OpWithdraw, Chinese: "提现", Section: "4.14", Method: "Withdraw",
+	Endpoint: "doDwTrade.aspx", Transport: Redirect, Scenarios: []int{13},
+}, operation{mark: "pDwDate", trade: TradeWithdraw})
 
 func (WithdrawRequest) describe() *operation { return withdraw }
 
@@ -82,6 +75,4 @@ func (WithdrawRequest) describe() *operation { return withdraw }
 // platform's fee and, with [UserPaysFee], that of IPS come on top.
 //
 // When the bank takes time the first answer is [CodeProcessing], pending.
-func (c *Client) Withdraw(req WithdrawRequest) (*Form, error) {
-	return c.Form(req)
-}
+func (c *Client) Withdraw(req WithdrawRequest) (*Form, error) { return c.Form(req) }

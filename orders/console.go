@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"html/template"
+	"maps"
 	"net/http"
-	"net/url"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -90,19 +90,27 @@ func show(w http.ResponseWriter, name string, data any) {
 const consoleRows = 50
 
 func (b *Book) consoleHome(w http.ResponseWriter, r *http.Request) {
-	opened, _ := strconv.ParseInt(r.URL.Query().Get("opened"), 10, 64)
-	after := Matter{Key: r.URL.Query().Get("after"), Opened: time.UnixMicro(opened)}
+	query := r.URL.Query()
+	when := func(name string) time.Time {
+		us, _ := strconv.ParseInt(query.Get(name), 10, 64)
+		return time.UnixMicro(us)
+	}
+	next := func(rows int, names [2]string, key string, at time.Time) string {
+		if rows < consoleRows {
+			return ""
+		}
+		query := maps.Clone(query)
+		query.Set(names[0], key)
+		query.Set(names[1], strconv.FormatInt(at.UnixMicro(), 10))
+		return "?" + query.Encode()
+	}
+	after := Matter{Key: query.Get("after"), Opened: when("opened")}
 	matters, err := b.Matters(r.Context(), after, consoleRows)
 	if err != nil {
 		b.consoleError(w, err)
 		return
 	}
-	next := ""
-	if len(matters) == consoleRows {
-		last := matters[len(matters)-1]
-		next = "?" + url.Values{"after": {last.Key}, "opened": {strconv.FormatInt(last.Opened.UnixMicro(), 10)}}.Encode()
-	}
-	open, err := b.OpenOrders(r.Context(), consoleRows)
+	open, err := b.OpenOrders(r.Context(), Order{Key: query.Get("behind"), Recorded: when("recorded")}, consoleRows)
 	if err != nil {
 		b.consoleError(w, err)
 		return
@@ -112,7 +120,14 @@ func (b *Book) consoleHome(w http.ResponseWriter, r *http.Request) {
 		b.consoleError(w, err)
 		return
 	}
-	show(w, "home", map[string]any{"Matters": matters, "Next": next, "Open": open, "Strays": strays})
+	view := map[string]any{"Matters": matters, "Open": open, "Strays": strays}
+	if n := len(matters); n > 0 {
+		view["Next"] = next(n, [2]string{"after", "opened"}, matters[n-1].Key, matters[n-1].Opened)
+	}
+	if n := len(open); n > 0 {
+		view["NextOpen"] = next(n, [2]string{"behind", "recorded"}, open[n-1].Key, open[n-1].Recorded)
+	}
+	show(w, "home", view)
 }
 
 func (b *Book) consoleError(w http.ResponseWriter, err error) {
@@ -124,9 +139,15 @@ func (b *Book) consoleError(w http.ResponseWriter, err error) {
 	http.Error(w, "数据库暂时不可用", http.StatusInternalServerError)
 }
 
-// OpenOrders are the orders without an end, the oldest first.
-func (b *Book) OpenOrders(ctx context.Context, limit int) ([]Order, error) {
-	rows, err := b.db.QueryContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE ended_us = 0 ORDER BY made_us LIMIT ?"), limit)
+// OpenOrders are the orders without an end, the oldest first. For the next page
+// give the last order of this one; the zero Order begins.
+func (b *Book) OpenOrders(ctx context.Context, after Order, limit int) ([]Order, error) {
+	from := after.Recorded.UnixMicro()
+	if after.Key == "" {
+		from = 0
+	}
+	rows, err := b.db.QueryContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE ended_us = 0 AND made_us >= ? AND (made_us > ? OR order_key > ?) "+
+		"ORDER BY made_us, order_key LIMIT ?"), from, from, after.Key, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +303,7 @@ func part(s string) string {
 func (b *Book) consoleDecide(w http.ResponseWriter, r *http.Request, who func(*http.Request) (string, bool)) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	name, _ := who(r)
-	d := Decision{Verdict: Verdict(r.PostFormValue("verdict")), Who: name, Why: r.PostFormValue("why")}
+	d := Decision{Verdict: Verdict(r.PostFormValue("verdict")), Who: name, Why: r.PostFormValue("why"), Number: strings.TrimSpace(r.PostFormValue("number"))}
 	for _, text := range strings.FieldsFunc(r.PostFormValue("failed"), func(c rune) bool { return strings.ContainsRune(" ,，、", c) }) {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {

@@ -50,12 +50,13 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 // answer came; a batch's rows may each be done or failed. An answer whose way is
 // [ips.Queried] was built from the request and has no numbers of IPS.
 //
-// Write with tx and with nothing else, and do not end it; another connection would not see the order
-// locked, and a call of IPS could move money of which a rollback knows nothing.
-// What follows from the order is recorded in the same transaction with the same
-// ctx ([Book.Record]) and sent after the commit. Return every error of tx: the
-// transaction is then begun anew, and so is f. An error that comes again is a
-// matter, and f is tried again with the next copy and by [Book.Run].
+// Write with tx and with nothing else, and do not end it; another connection would
+// not see the order locked, and a call of IPS could move money of which a rollback
+// knows nothing. What follows from the order is recorded in the same transaction
+// with the same ctx ([Book.Record]) and sent after the commit. Return every error
+// of tx: the transaction is then begun anew, and so is f. An UPDATE that finds no
+// row is no error to a database: look at how many it has changed. An error that
+// comes again is a matter, and f is tried again with the next copy and by [Book.Run].
 //
 // Register all effects before the first answer is heard, the same in all
 // programs of one database. Done panics if Q has no such answer as R, or the

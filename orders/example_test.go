@@ -3,6 +3,7 @@ package orders_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"log"
 	"net/http"
 
@@ -69,4 +70,22 @@ func Example() {
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
 	}))
 	go book.Run(context.Background()) // asks for what is unknown, closes what nobody carried on
+}
+
+// A repayment to more investors than IPS takes at once.
+func ExampleSplit() {
+	q := ips.AutoRepayRequest{BidNo: "B1", Date: ips.NewDate(2014, 12, 1), AuthNo: "AUT1", Account: "4021000000000001"}
+	for n := range 650 {
+		q.Rows = append(q.Rows, ips.RepayRow{
+			CreditorOrderNo: fmt.Sprintf("C%d", n), Account: fmt.Sprintf("402100000001%04d", n), Amount: 10 * ips.Yuan, BorrowerFee: 5,
+		})
+	}
+	for _, part := range orders.Split(q) {
+		p := part.(ips.AutoRepayRequest)
+		fmt.Println(len(p.Rows), "rows,", p.Amount, "and", p.Fee)
+	}
+	// Output:
+	// 300 rows, 3000.00 and 15.00
+	// 300 rows, 3000.00 and 15.00
+	// 50 rows, 500.00 and 2.50
 }

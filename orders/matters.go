@@ -24,6 +24,7 @@ const (
 	matterUnknown       matterKind = "unknown"
 	matterRows          matterKind = "rows"
 	matterForm          matterKind = "form"
+	matterAgain         matterKind = "again"
 )
 
 var matterTexts = map[matterKind][2]string{
@@ -34,13 +35,14 @@ var matterTexts = map[matterKind][2]string{
 	matterDoubt:         {"环迅以未知代码拒绝，查询却未能证实", "refused by an unlisted code, and a query does not confirm it"},
 	matterUnknown:       {"订单结果长时间未知", "the order's fate is unknown for too long"},
 	matterRows:          {"批量已执行，但各明细结果未知", "the batch was carried out, and which of its rows is unknown"},
+	matterAgain:         {"同样的明细再次失败，尚未重发", "the same rows have failed again, and are not sent once more"},
 	matterForm:          {"表单已交给用户，环迅无任何答复，也无法查询", "a form was handed out, nothing was heard, and no query can tell"},
 }
 
 // Matter is something that a person must decide.
 type Matter struct {
 	Key              string
-	Kind             string // wrong, contradiction, late, effect, doubt, unknown, rows or form
+	Kind             string // wrong, contradiction, late, effect, doubt, unknown, rows, form or again
 	Chinese, English string
 	Order            Order // without Request if it has moved out
 	Differences      []ips.Difference
@@ -48,7 +50,7 @@ type Matter struct {
 }
 
 // open opens a matter of an order, once.
-func (b *Book) open(ctx context.Context, tx *sql.Tx, o *row, kind matterKind, detail string, differences []ips.Difference) error {
+func (b *Book) open(ctx context.Context, tx Tx, o *row, kind matterKind, detail string, differences []ips.Difference) error {
 	key := strings.TrimSuffix(o.key+"#"+string(kind)+"#"+detail, "#")
 	var closed int64
 	o.set(flagMatter, true)
@@ -81,7 +83,7 @@ func (b *Book) settleMatters(ctx context.Context, tx *sql.Tx, o *row) error {
 	if !o.is(flagMatter) {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, b.query("UPDATE ips_matter SET closed_us = ?, who = '', why = ? WHERE order_key = ? AND closed_us = 0 AND kind IN ('effect', 'doubt', 'unknown', 'rows', 'form')"),
+	_, err := tx.ExecContext(ctx, b.query("UPDATE ips_matter SET closed_us = ?, who = '', why = ? WHERE order_key = ? AND closed_us = 0 AND kind IN ('effect', 'doubt', 'unknown', 'rows', 'form', 'again')"),
 		o.now, "the order is "+string(o.state), o.key)
 	return err
 }
@@ -163,7 +165,7 @@ type Verdict string
 
 // The verdicts.
 const (
-	IsDone    Verdict = "done"    // it was carried out: the order becomes done and its effect runs
+	IsDone    Verdict = "done"    // it was carried out: the order becomes done and its effect runs, with the late success of IPS if that is the matter
 	IsRefused Verdict = "refused" // it was not: the order becomes refused and its effect runs
 	SendAgain Verdict = "again"   // the very same message is sent again; not of a form
 	Seen      Verdict = "seen"    // nothing is to be done, or it was done by hand
@@ -176,6 +178,10 @@ type Decision struct {
 	// Failed are the rows of a batch that were not carried out, counted from 0; of
 	// the others IsDone says that they were.
 	Failed []int
+	// Number is what IsDone of an account opening or a contract must say: the number
+	// of the account (托管账户 pIpsAcctNo), for which IPS is asked
+	// ([ips.Client.QueryAccount]), or of the contract (授权号 pIpsAuthNo).
+	Number string
 }
 
 // Decide closes a matter by a person's decision. The error is [ErrBusy] while
@@ -192,6 +198,17 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 	if d.Verdict == Seen && m.Order.Request == nil { // it has moved out
 		_, err := b.closeMatter(ctx, nil, matter, d, 0)
 		return err
+	}
+	if d.Verdict == IsDone {
+		prior, err := b.answers(ctx, b.db, m.Order.Key)
+		if err != nil {
+			return err
+		}
+		if told, err := b.told(m.Order.Key, m.Order.Operation, prior); err != nil || told == nil {
+			if err = errors.Join(err, b.checkNumber(ctx, m.Order, d.Number)); err != nil {
+				return err
+			}
+		}
 	}
 	o, err := b.change(ctx, m.Order.Key, "decided "+string(d.Verdict), d.Who, d.Why, func(ctx context.Context, tx *sql.Tx, o *row) error {
 		req, err := b.request(o)
@@ -223,21 +240,25 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 				o.state = StateUnknown
 			}
 			o.set(flagAgain, true)
+			o.set(flagHeld, false)
 			o.dueUS, o.tries = o.now, 0
 			return nil
 		case IsDone, IsRefused:
 		default:
 			return fmt.Errorf("orders: no verdict %.20q", string(d.Verdict))
 		}
-		answer, err := decided(o, req, d)
+		prior, err := b.answers(ctx, tx, o.key)
+		if err != nil {
+			return err
+		}
+		answer, err := b.told(o.key, o.operation(), prior)
+		if err == nil && (answer == nil || d.Verdict == IsRefused || d.Failed != nil) {
+			answer, err = decided(o, req, d)
+		}
 		if err != nil {
 			return err
 		}
 		h, err := hearing(answer)
-		if err != nil {
-			return err
-		}
-		prior, err := b.answers(ctx, tx, o.key)
 		if err != nil {
 			return err
 		}
@@ -255,6 +276,47 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 		b.nudge()
 	}
 	return err
+}
+
+// told is the success that IPS has told of an order too late, nil if it has not.
+func (b *Book) told(key string, op ips.Operation, prior []stored) (ips.Response, error) {
+	for _, p := range prior {
+		if p.verdict == tooLate && p.says == ips.Success.String() {
+			data, err := b.unpack(key, p.body)
+			if err != nil {
+				return nil, err
+			}
+			return ips.UnmarshalResponse(op, data)
+		}
+	}
+	return nil, nil
+}
+
+// checkNumber holds the number that a person gives of a new account or contract
+// against the request, and against what IPS knows of the account.
+func (b *Book) checkNumber(ctx context.Context, o Order, number string) error {
+	q, opening := o.Request.(ips.OpenAccountRequest)
+	contract := o.Operation == ips.OpSignAutoBid || o.Operation == ips.OpSignAutoRepay
+	switch {
+	case (opening || contract) != (number != ""):
+		return fmt.Errorf("orders: %s: a number is for account openings and contracts, and must be given there", o.Operation)
+	case !opening:
+		return nil
+	}
+	client, err := b.clients(ctx, o.Merchant)
+	if err != nil {
+		return err
+	}
+	callCtx, cancel := context.WithTimeout(ctx, b.pace.Call)
+	defer cancel()
+	account, err := client.QueryAccount(callCtx, number)
+	switch {
+	case err != nil:
+		return fmt.Errorf("orders: whether the account is there: %w", err)
+	case account.Status != ips.AccountActive, account.Email != "" && !strings.EqualFold(account.Email, q.Email):
+		return fmt.Errorf("orders: IPS knows no such account of this user: it is %s: %w", account.Status, ErrAnswer)
+	}
+	return nil
 }
 
 func (b *Book) closeMatter(ctx context.Context, tx *sql.Tx, matter string, d Decision, now int64) (int64, error) {
@@ -309,6 +371,14 @@ func decided(o *row, req ips.Request, d Decision) (ips.Response, error) {
 	answer, err := ips.UnmarshalResponse(ips.OperationOf(req), data)
 	if err != nil {
 		return nil, err
+	}
+	switch a := answer.(type) {
+	case *ips.OpenAccountResponse:
+		a.Account = d.Number
+	case *ips.SignAutoBidResponse:
+		a.AuthNo = d.Number
+	case *ips.SignAutoRepayResponse:
+		a.AuthNo = d.Number
 	}
 	base := answer.Base()
 	base.Operation, base.MerchantCode, base.OrderNo, base.Message = ips.OperationOf(req), o.merchant, o.no, "decided by a person"

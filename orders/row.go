@@ -31,6 +31,7 @@ const (
 	flagForm                       // the user's browser carries it
 	flagAgain                      // a person wants the very same message sent again
 	flagAnswered                   // an answer is kept
+	flagCarried                    // it has rows that another order has left failed
 )
 
 // row is an order as its table has it.

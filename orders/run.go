@@ -31,6 +31,8 @@ import (
 //     second time at least an hour after the form was last handed out and after
 //     [Pace] PageLife. What a server sent is never closed by rule.
 //   - It tries effects again that failed.
+//   - No query settles the opening of an account: the account query asks by the
+//     number that only the success tells. A person gives it ([Decision] Number).
 //   - What nobody can settle becomes a matter ([Book.Matters]) after [Pace]
 //     Patience.
 //

@@ -22,7 +22,8 @@ const (
 // row, the borrower's fee for an old bid's repayment, stays with the first. Any
 // other request comes back as it is.
 //
-// Each part is an order of its own and may end otherwise than the others.
+// Each part is an order of its own and may end otherwise than the others, and has a
+// click token of its own ([Click]) if it has one.
 func Split(req ips.Request) []ips.Request {
 	var parts []ips.Request
 	switch q := req.(type) {
@@ -81,7 +82,9 @@ func withRows(req ips.Request, rows any) ips.Request {
 //
 // Each row is carried once, whoever asks and how often: a second call returns the
 // first one's order, whose New is false. Without failed rows the order is zero.
-// What a carried order leaves failed is carried from that.
+// What a carried order leaves failed is carried from that, once more and not by
+// itself: rows that fail for good would be sent for ever. Whether that order is sent
+// or given up is a matter for a person ([SendAgain], [IsRefused]).
 func (b *Book) Carry(ctx context.Context, tx Tx, from Order, answer ips.Response, change func(ips.Request) ips.Request) (Order, error) {
 	if _, ok := tx.(*sql.DB); ok || tx == nil {
 		return Order{}, errors.New("orders: Carry wants a transaction")
@@ -117,9 +120,27 @@ func (b *Book) Carry(ctx context.Context, tx Tx, from Order, answer ips.Response
 	if rowsOf(req) != len(numbers) {
 		return Order{}, errors.New("orders: Carry: other rows than those that failed")
 	}
-	o, err := b.Record(ctx, tx, req, For(from.Merchant))
+	opts := []RecordOption{For(from.Merchant)}
+	again := locked.is(flagCarried) && !locked.is(flagForm) // nobody but its user carries a form
+	if again {
+		opts = append(opts, Hold())
+	}
+	o, err := b.Record(ctx, tx, req, opts...)
 	if err != nil {
 		return Order{}, err
+	}
+	fresh, err := b.one(ctx, tx, "order_key = ?{lock}", o.Key)
+	if err != nil || fresh == nil {
+		return Order{}, b.lost(errors.Join(err, ErrUnrecorded))
+	}
+	if again {
+		if err := b.open(ctx, tx, fresh, matterAgain, "", nil); err != nil {
+			return Order{}, b.lost(err)
+		}
+	}
+	fresh.set(flagCarried, true)
+	if _, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET flags = ? WHERE order_key = ?"), int64(fresh.flags), o.Key); err != nil {
+		return Order{}, b.lost(err)
 	}
 	for _, n := range numbers {
 		if _, err := tx.ExecContext(ctx, b.query("INSERT INTO ips_carried (order_key, row_no, carried_to) VALUES (?, ?, ?)"), from.Key, n, o.Key); err != nil {

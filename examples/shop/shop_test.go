@@ -172,7 +172,7 @@ func (w *world) form(answer *httptest.ResponseRecorder) *ips.Form {
 	require.Equal(w.t, http.StatusOK, answer.Code, answer.Body)
 	var key string
 	require.NoError(w.t, w.shop.db.QueryRow("SELECT order_key FROM bill ORDER BY order_key DESC LIMIT 1").Scan(&key))
-	open, err := w.shop.book.OpenOrders(w.t.Context(), 100)
+	open, err := w.shop.book.OpenOrders(w.t.Context(), orders.Order{}, 100)
 	require.NoError(w.t, err)
 	form, err := w.shop.client.Form(open[len(open)-1].Request)
 	require.NoError(w.t, err)

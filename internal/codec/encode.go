@@ -118,9 +118,6 @@ func value(v reflect.Value, fields []Field, f *Field, variant string) (text stri
 	}
 }
 
-// BadRune is [xmltext.BadRune].
-func BadRune(s string) (r rune, bad bool) { return xmltext.BadRune(s) }
-
 // clean reports whether the text is ASCII that stands for itself, as most is.
 func clean(s string) bool {
 	for i := range len(s) {

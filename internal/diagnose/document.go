@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"bytes"
+	_ "embed"
 	"errors"
 	"fmt"
 	"regexp"
@@ -14,25 +15,18 @@ import (
 
 type operation struct{ name, elements, row string }
 
+//go:embed elements.tsv
+var elementTable string
+
 // operations are the elements of each operation's request, in the manual's
 // order, and those of its rows (pDetails/pRow).
-var operations = []operation{
-	{"open-account", "pMerBillNo pIdentType pIdentNo pRealName pMobileNo pEmail pSmDate pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"register-bid, end-bid", "pMerBillNo pBidNo pRegDate pLendAmt pGuaranteesAmt pTrdLendRate pTrdCycleType pTrdCycleValue pLendPurpose pRepayMode pOperationType pLendFee pAcctType pIdentNo pRealName pIpsAcctNo pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"register-creditor, auto-bid", "pMerBillNo pMerDate pBidNo pContractNo pRegType pAuthNo pAuthAmt pTrdAmt pFee pAcctType pIdentNo pRealName pAccount pUse pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"register-guarantor", "pMerBillNo pMerDate pBidNo pAmount pMarginAmt pProFitAmt pAcctType pFromIdentNo pAccountName pAccount pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"register-debt-transfer", "pMerBillNo pMerDate pBidNo pContractNo pFromAccountType pFromName pFromAccount pFromIdentType pFromIdentNo pToAccountType pToAccountName pToAccount pToIdentType pToIdentNo pCreMerBillNo pCretAmt pPayAmt pFromFee pToFee pCretType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"sign-auto-bid", "pMerBillNo pSigningDate pIdentNo pRealName pIpsAcctNo pValidType pValidDate pTrdCycleType pSTrdCycleValue pETrdCycleValue pSAmtQuota pEAmtQuota pSIRQuota pEIRQuota pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"sign-auto-repay", "pMerBillNo pSigningDate pIdentType pIdentNo pRealName pIpsAcctNo pValidType pValidDate pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"recharge", "pMerBillNo pAcctType pIdentNo pRealName pIpsAcctNo pTrdDate pTrdAmt pChannelType pTrdBnkCode pMerFee pIpsFeeType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"withholding-recharge", "pMerBillNo pTrdDate pTrdAmt pMerFee pIpsFeeType pAcctType pIdentNo pRealName pIpsAcctNo pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"transfer", "pMerBillNo pBidNo pDate pTransferType pTransferMode pDetails pS2SUrl pMemo1 pMemo2 pMemo3", "pOriMerBillNo pTrdAmt pFAcctType pFIpsAcctNo pFTrdFee pTAcctType pTIpsAcctNo pTTrdFee"},
-	{"repay, auto-repay", "pBidNo pRepaymentDate pMerBillNo pRepayType pIpsAuthNo pOutAcctNo pOutAmt pOutFee pDetails pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", "pCreMerBillNo pInAcctNo pInFee pOutInfoFee pInAmt"},
-	{"unfreeze-margin", "pMerBillNo pBidNo pUnfreezeDate pUnfreezeAmt pUnfreezenType pAcctType pIdentNo pRealName pIpsAcctNo pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"withdraw", "pMerBillNo pAcctType pOutType pBidNo pContractNo pDwTo pIdentNo pRealName pIpsAcctNo pDwDate pTrdAmt pMerFee pIpsFeeType pWebUrl pS2SUrl pMemo1 pMemo2 pMemo3", ""},
-	{"repay-old-bid", "pBidNo pContractNo pRepaymentDate pMerBillNo pMerchantBillNo pFAcctType pFIdentNo pFRealName pFIpsAcctNo pFTrdFee pFTrdAmt pWebUrl pS2SUrl pDetails pMemo1 pMemo2 pMemo3", "pTAcctType pTIpsAcctNo pTTrdFee pTTrdAmt"},
-	{"query-trade", "pMerBillNo pTradeType", ""},
-}
+var operations = func() (all []operation) {
+	for line := range strings.Lines(elementTable) {
+		cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		all = append(all, operation{cells[0], cells[1], cells[2]})
+	}
+	return all
+}()
 
 var errTooLarge = errors.New("too many elements, or nested too deeply")
 

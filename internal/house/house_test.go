@@ -1,51 +1,76 @@
 package main
 
 import (
-	"bytes"
+	"flag"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-func TestCodeLines(t *testing.T) {
-	t.Parallel()
-	src := "// Package p is one.\npackage p\n\n/* two\nlines */\nvar s = `a\nb` // text\n\nfunc f() {\n}\n"
-	assert.Equal(t, 5, codeLines([]byte(src)))
+// The tests here hold the repository itself to what it says: what is generated is
+// not stale, documents link what there is, tables of dependencies are those of
+// go.mod, licences allow what they must. They run at the root of the repository.
+
+var update = flag.Bool("update", false, "write docs/reference.md")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := os.Chdir("../.."); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
 }
 
-func TestLargestRing(t *testing.T) {
-	t.Parallel()
-	arrows := map[string]map[string]string{
-		"a.go": {"b.go": "B"}, "b.go": {"c.go": "C"}, "c.go": {"a.go": "A", "d.go": "D"}, "d.go": {}, "e.go": {"a.go": "A"},
-	}
-	assert.Equal(t, []string{"a.go", "b.go", "c.go"}, largestRing(arrows))
-	up := upward(arrows, []string{"d.go", "a.go", "b.go", "c.go"})
-	require.Len(t, up, 2)
-	assert.Equal(t, arrow{"a.go", "b.go", "B"}, up[0])
-	assert.Equal(t, arrow{"b.go", "c.go", "C"}, up[1])
+// files lists the repository's files of a name or, with a dot in front, of an
+// extension.
+func files(t *testing.T, name string) []string {
+	t.Helper()
+	var all []string
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != "." && path != ".github" && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.Name() == name || strings.HasPrefix(name, ".") && filepath.Ext(path) == name:
+			all = append(all, filepath.ToSlash(path))
+		}
+		return nil
+	}))
+	require.NotEmpty(t, all)
+	return all
 }
 
-func TestFileArrows(t *testing.T) {
+// TestTestsHaveTheirPlace: a test of package ips stands beside the file that it is
+// of, and the other way round. What looks at it from outside is in internal/test.
+func TestTestsHaveTheirPlace(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"go.mod": "module example.com/p\n\ngo 1.26\n",
-		"a.go":   "package p\n\ntype A struct{ b B }\n\nfunc (A) M() {}\n",
-		"b.go":   "package p\n\ntype B struct{}\n\nfunc use(a A) { a.M() }\n",
-	} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	arrows, err := fileArrows(dir)
+	names, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	assert.Equal(t, map[string]map[string]string{"a.go": {"b.go": "B"}, "b.go": {"a.go": "A"}}, arrows)
-}
-
-func TestRingsBound(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	require.NoError(t, rings(&out, []string{".=1"}))
-	require.Error(t, rings(&out, []string{".=0"}))
+	there := map[string]bool{}
+	for _, name := range names {
+		there[name] = true
+	}
+	// What no file has a test of its own for: the package comment and the list of
+	// all operations.
+	untested := map[string]bool{"doc.go": true, "catalogue.go": true}
+	// What is of no single file.
+	shared := map[string]bool{"bench_test.go": true, "export_test.go": true, "fixtures_test.go": true, "fuzz_test.go": true}
+	for _, name := range names {
+		stem, isTest := strings.CutSuffix(name, "_test.go")
+		switch {
+		case !isTest:
+			assert.True(t, untested[name] || there[strings.TrimSuffix(name, ".go")+"_test.go"], "%s has no test file beside it", name)
+		case shared[name] || strings.HasPrefix(name, "example_"):
+		default:
+			assert.True(t, there[strings.TrimSuffix(stem, "_internal")+".go"], "%s has no file that it is the test of", name)
+		}
+	}
 }

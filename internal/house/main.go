@@ -1,11 +1,10 @@
-// Command house keeps the repository in order: it measures what the documents
-// promise of its structure, and lays it out as its users get it.
+// Command house keeps the repository in order and lays it out as its users get it.
 //
-//	go run ./internal/house rings . internal/sandbox=12 …
+//	go test ./internal/house
 //
-// prints for each package the largest ring of files by the names that they use
-// and the arrows that run against the order in docs/architecture.md; it fails
-// where a bound given as DIR=RING,UP is exceeded.
+// holds the documents to the code and the code to the documents: the reference,
+// links, tables and licences of dependencies, the places of tests, the rings of
+// files. With -update it writes the reference.
 //
 //	go run ./internal/house proxy DIR VERSION
 //
@@ -31,12 +30,10 @@ func main() {
 
 func run(args []string) error {
 	switch {
-	case len(args) > 1 && args[0] == "rings":
-		return rings(os.Stdout, args[1:])
 	case len(args) > 1 && args[0] == "lines":
 		return lines(os.Stdout, args[1:])
 	case len(args) == 3 && args[0] == "proxy":
 		return proxy(args[1], args[2])
 	}
-	return fmt.Errorf("usage: house rings DIR[=RING[,UP]]… | lines DIR… | proxy DIR VERSION")
+	return fmt.Errorf("usage: house lines DIR… | proxy DIR VERSION")
 }

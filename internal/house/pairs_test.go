@@ -38,7 +38,7 @@ func code(text string) string {
 // tables, lists and links, and what they show is compiled and tested elsewhere.
 func TestPairs(t *testing.T) {
 	read := func(file string) string {
-		text, err := os.ReadFile("../../" + file)
+		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		return string(text)
 	}

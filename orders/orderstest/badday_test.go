@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -112,7 +113,7 @@ func (m *market) week() {
 		p := m.start()
 		alive := p.act(func() { _ = p.book.Do(bg()) })
 		if n < 6 && alive {
-			open, err := m.book.OpenOrders(bg(), 100_000)
+			open, err := m.book.OpenOrders(bg(), orders.Order{}, 100_000)
 			require.NoError(m.t, err)
 			for _, o := range open {
 				if info, _ := o.Operation.Info(); info.Transport == ips.Redirect && m.chance(20) && alive {
@@ -238,6 +239,15 @@ func (m *market) judge() {
 			}
 		}
 	}
+	for key, answers := range m.told {
+		carried := make(map[string]bool) // the numbers that IPS gave what it has done
+		for _, a := range answers {
+			if no := reflect.Indirect(reflect.ValueOf(a)).FieldByName("IPSBillNo"); a.Base().Outcome == ips.Success && no.IsValid() && no.String() != "" {
+				carried[no.String()] = true
+			}
+		}
+		assert.LessOrEqual(t, len(carried), 1, "%s was carried out as %v", key, carried)
+	}
 	assert.Empty(t, m.twice, "under way twice at once")
 	for _, account := range m.accounts() {
 		assert.Equal(t, m.theirs(account), expect[account], "what IPS has told of %s is not what it has", account)
@@ -307,6 +317,14 @@ func (m *market) decide(one orders.Matter) orders.Decision {
 	case answer != nil && o.State != orders.StateDone:
 		d.Verdict = orders.IsDone
 		d.Failed = failedNumbers(o.Request, answer)
+		switch a := answer.(type) {
+		case *ips.OpenAccountResponse:
+			d.Number = a.Account
+		case *ips.SignAutoBidResponse:
+			d.Number = a.AuthNo
+		case *ips.SignAutoRepayResponse:
+			d.Number = a.AuthNo
+		}
 	case answer == nil && !o.State.Ended():
 		d.Verdict = orders.IsRefused
 	}

@@ -799,7 +799,7 @@ func (m *market) tellAll(all []orders.Order) {
 		for _, n := range list.Notifications {
 			m.admin(http.MethodPost, fmt.Sprintf("notifications/%d/resend", n.Seq), new(struct{ OK bool }))
 		}
-		if i%400 == 399 {
+		if i%100 == 99 { // WaitIdle waits for 20 s at most
 			m.server.WaitIdle()
 		}
 	}

@@ -84,6 +84,49 @@ func TestCarry(t *testing.T) {
 	})
 }
 
+// Rows that fail for good are sent twice by themselves, and then if a person says so.
+func TestCarriedRowsFailAgain(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.book
+		var carried []orders.Order
+		orders.Done(b, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.TransferRequest, a *ips.TransferResponse) error {
+			next, err := b.Carry(ctx, tx, o, a, nil)
+			if next.Key != "" {
+				carried = append(carried, next)
+				s.ips.mu.Lock()
+				s.ips.failRow[next.OrderNo] = 0
+				s.ips.mu.Unlock()
+			}
+			return err
+		})
+		first := release(2)
+		first.OrderNo = "REL1"
+		s.ips.failRow["REL1"] = 1
+		_, err := b.Send(bg(), s.record(b, first))
+		require.NoError(t, err)
+		for range 4 {
+			s.advance(time.Hour)
+			s.do(b)
+		}
+		require.Len(t, carried, 2)
+		s.is(carried[0], orders.StateDone)
+		s.is(carried[1], orders.StateRecorded)
+		require.Equal(t, []string{"again"}, s.kinds())
+		decide := func(v orders.Verdict) {
+			require.NoError(t, b.Decide(bg(), s.matters()[0].Key, orders.Decision{Verdict: v, Who: "王五", Why: "客户已换卡"}))
+			s.do(b)
+		}
+		decide(orders.SendAgain)
+		s.is(carried[1], orders.StateDone)
+		require.Len(t, carried, 3)
+		require.Equal(t, []string{"again"}, s.kinds())
+		decide(orders.IsRefused)
+		s.is(carried[2], orders.StateRefused)
+		assert.Empty(t, s.kinds())
+		assert.Nil(t, s.ips.deal(carried[2].OrderNo), "given up and never sent")
+	})
+}
+
 func TestRetire(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		b := s.effects(s.book)

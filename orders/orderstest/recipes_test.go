@@ -71,7 +71,7 @@ func recipeRelease(ctx context.Context, book *orders.Book, db *sql.DB, req ips.T
 }
 
 // recipeEffects are those of a batch and of a reservation.
-func recipeEffects(book *orders.Book, addTo, reserve func(context.Context, *sql.Tx, string, ips.Amount) error, tellStaff func(context.Context, *sql.Tx, orders.Order) error) {
+func recipeEffects(book *orders.Book, addTo, reserve func(context.Context, *sql.Tx, string, ips.Amount) error) {
 	orders.Done(book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.TransferRequest, a *ips.TransferResponse) error {
 		for _, row := range a.Rows {
 			if row.Status != ips.RowDone {
@@ -81,12 +81,9 @@ func recipeEffects(book *orders.Book, addTo, reserve func(context.Context, *sql.
 				return err
 			}
 		}
-		if q.Memo1 == "again" && len(a.Failed(q.Rows)) > 0 { // for the second time: without an end, if nobody looks
-			return tellStaff(ctx, tx, o)
-		}
 		_, err := book.Carry(ctx, tx, o, a, func(failed ips.Request) ips.Request { // in an order of their own, sent after the commit
 			again := failed.(ips.TransferRequest)
-			again.Date, again.Memo1 = ips.Today(), "again"
+			again.Date = ips.Today()
 			return again
 		})
 		return err
@@ -184,12 +181,9 @@ func TestRecipes(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		b, err := recipeOpen(bg(), s.db, s.kind.dialect, s.client, []byte("0123456789abcdef0123456789abcdef"), func(err error) { t.Log(err) })
 		require.NoError(t, err)
-		reserved, told := ips.Amount(0), 0
+		reserved := ips.Amount(0)
 		recipeEffects(b, s.credit, func(_ context.Context, _ *sql.Tx, account string, amount ips.Amount) error {
 			reserved += amount
-			return nil
-		}, func(context.Context, *sql.Tx, orders.Order) error {
-			told++
 			return nil
 		})
 
@@ -197,20 +191,14 @@ func TestRecipes(t *testing.T) {
 		s.ips.failRow = map[string]int{}
 		req := release(2)
 		req.OrderNo = "RELEASE1"
-		s.ips.failRow[req.OrderNo] = 2
+		s.ips.failRow[req.OrderNo] = 1
 		require.NoError(t, recipeRelease(bg(), b, s.db, req, "BID1"))
 		require.NoError(t, recipeRelease(bg(), b, s.db, req, "BID1"))
 		eventually(t, 5*time.Second, "the failed row is carried", func() bool {
 			s.do(b)
 			return s.balance(account) == 200*ips.Yuan
 		})
-		assert.Zero(t, told)
-		second := release(2)
-		second.OrderNo, second.Memo1 = "RELEASE2", "again"
-		s.ips.failRow[second.OrderNo] = 1
-		require.NoError(t, recipeRelease(bg(), b, s.db, second, "BID2"))
-		assert.Equal(t, 1, told)
-		all, err := b.OpenOrders(bg(), 10)
+		all, err := b.OpenOrders(bg(), orders.Order{}, 10)
 		require.NoError(t, err)
 		assert.Empty(t, all)
 

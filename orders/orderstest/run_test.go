@@ -445,14 +445,21 @@ type killed struct{ step string }
 // until runs a program that is killed at its n-th step, and reports at which; ""
 // means that it came through.
 func (s *shop) until(n int, f func(*orders.Book)) (step string) {
+	return s.untilWith(n, func(b *orders.Book, _ func(string)) { s.effects(b) }, func(b *orders.Book, _ func(string)) { f(b) })
+}
+
+// untilWith is until with effects of its own; both functions can name steps.
+func (s *shop) untilWith(n int, effects, f func(b *orders.Book, step func(string))) (step string) {
 	db := pool(s.t, s.driver, s.dsn)
 	defer db.Close()
 	steps := 0
-	b := s.effects(s.open(db, func(name string) {
+	count := func(name string) {
 		if steps++; steps == n {
 			panic(killed{name})
 		}
-	}))
+	}
+	b := s.open(db, count)
+	effects(b, count)
 	defer func() {
 		if p := recover(); p != nil {
 			k, ok := p.(killed)
@@ -462,7 +469,7 @@ func (s *shop) until(n int, f func(*orders.Book)) (step string) {
 			step = k.step
 		}
 	}()
-	f(b)
+	f(b, count)
 	return ""
 }
 

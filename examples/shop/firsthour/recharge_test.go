@@ -11,6 +11,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/ipstest"
+	"github.com/ips-p2p/ips/orders"
 )
 
 func TestRecharge(t *testing.T) {
@@ -39,7 +40,7 @@ func TestRecharge(t *testing.T) {
 
 	// The user's browser takes the form to IPS. The notification comes with another
 	// amount in it first, then as it should be, then once more.
-	open, err := s.Book.OpenOrders(t.Context(), 1)
+	open, err := s.Book.OpenOrders(t.Context(), orders.Order{}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
