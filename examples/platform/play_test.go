@@ -29,7 +29,7 @@ import (
 
 // TestPlay lets members, drawn by a seed, do whatever the pages let them, in any
 // order, while IPS loses, doubles, delays and fails; staff does what its pages
-// offer. After each round the books must be those of IPS, claims must add up,
+// offer. After each turn the books must be those of IPS, claims must add up,
 // and every debt must be payable; in the end every loan must come to its end and
 // nobody's money be frozen.
 //
@@ -125,7 +125,7 @@ func play(t *testing.T, seed uint64, sum *playSum) {
 	share := sharesOf(t, g.world, g.players[1].person)[0]
 	g.players[1].press("/claims", "/claims/"+share+"/sell", nil)
 	for range 4 {
-		g.round()
+		g.turn()
 		if g.check(); t.Failed() {
 			return
 		}
@@ -133,8 +133,8 @@ func play(t *testing.T, seed uint64, sum *playSum) {
 	g.finish()
 }
 
-// round is a dozen of doings, some of them at once.
-func (g *game) round() {
+// turn is a dozen of doings, some of them at once.
+func (g *game) turn() {
 	for range 12 {
 		g.fault()
 		var at sync.WaitGroup
