@@ -394,7 +394,7 @@ func (g *game) decide() {
 		case m.Kind == "wrong", m.Kind == "contradiction", m.Kind == "late":
 		case !known && info.Transport != ips.Redirect && m.Order.State == orders.StateUnknown:
 			verdict = orders.SendAgain
-		case known && at.State == "failed" && m.Order.State == orders.StateUnknown:
+		case known && at.State == "failed" && !m.Order.State.Ended():
 			verdict = orders.IsRefused
 		default:
 			continue // what it knows, it says again
