@@ -18,6 +18,7 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
 )
 
 func openTestFolder(t *testing.T, path string) *folder {
@@ -239,7 +240,10 @@ func TestExport(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-data", path, "-export", file}, noEnvironment, io.Discard, io.Discard))
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	var b books
+	var b struct {
+		Rules int
+		operator.Books
+	}
 	require.NoError(t, json.Unmarshal(text, &b))
 	assert.Equal(t, engine.Rules, b.Rules)
 	require.Len(t, b.Merchants, 1)

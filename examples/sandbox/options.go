@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -48,15 +49,15 @@ type options struct {
 	ipsFee        string
 	tlsCert       string
 	tlsKey        string
-	hosts         list
-	faults        list
+	hosts         []string
+	faults        []sandbox.Fault
 	repeat        string
 	tradeQuery    string
 	noticeAfter   time.Duration
 	noticeAgain   int
 	clockSkew     time.Duration
 	noticeSkew    time.Duration
-	oldBids       list
+	oldBids       []sandbox.OldBid
 	base          string
 	export        string
 	verbose       bool
@@ -64,20 +65,33 @@ type options struct {
 	merchants []sandbox.Merchant
 }
 
-// list is a flag that can be given several times. In the environment, its
-// values are separated by semicolons.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, ";") }
-
-// Set adds values.
-func (l *list) Set(text string) error {
-	for value := range strings.SplitSeq(text, ";") {
-		if value = strings.TrimSpace(value); value != "" {
-			*l = append(*l, value)
+// choice reads a flag with one of these values, by default the first.
+func choice(into *string, values ...string) func(text string) error {
+	*into = values[0]
+	return func(text string) error {
+		if *into = text; !slices.Contains(values, text) {
+			return fmt.Errorf("want %s", strings.Join(values, " or "))
 		}
+		return nil
 	}
-	return nil
+}
+
+// each reads a flag that can be given several times. In the environment, its
+// values are separated by semicolons.
+func each[T any](into *[]T, parse func(text string) (T, error)) func(text string) error {
+	return func(text string) error {
+		for one := range strings.SplitSeq(text, ";") {
+			if one = strings.TrimSpace(one); one == "" {
+				continue
+			}
+			v, err := parse(one)
+			if err != nil {
+				return err
+			}
+			*into = append(*into, v)
+		}
+		return nil
+	}
 }
 
 func readOptions(args []string, env func(string) (string, bool), stderr io.Writer) (*options, error) {
@@ -87,21 +101,21 @@ func readOptions(args []string, env func(string) (string, bool), stderr io.Write
 	fs.StringVar(&o.addr, "addr", defaultAddr, "`address` to listen on; port 0 is any free port")
 	fs.BoolVar(&o.allowRemote, "allow-remote", false, "listen on an address that other machines can reach")
 	fs.StringVar(&o.merchantsFile, "merchants", "", "JSON `file` of merchants; by default the vendor's published test merchant")
-	fs.StringVar(&o.mode, "mode", "auto", "auto: people confirm everything at once; manual: on pages, by hand")
+	fs.Func("mode", "auto, the default: people confirm everything at once; manual: on pages, by hand", choice(&o.mode, "auto", "manual"))
 	fs.StringVar(&o.data, "data", "", "`folder` that keeps everything; by default all is in memory and lost at the end")
 	fs.Uint64Var(&o.seed, "seed", 1, "decides which events meet a fault that has a probability")
 	fs.StringVar(&o.ipsFee, "ips-fee", "0.00", "what IPS takes for each recharge and withdrawal, in `yuan`")
 	fs.StringVar(&o.tlsCert, "tls-cert", "", "`file` with the TLS certificate, in PEM")
 	fs.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the TLS certificate, in PEM")
-	fs.Var(&o.hosts, "host", "host `name` under which console and admin API answer, besides localhost and addresses; repeatable")
-	fs.Var(&o.faults, "fault", "`fault` from the start, such as reset:op=Transfer,count=2,after; repeatable")
-	fs.StringVar(&o.repeat, "repeat", "first", "how a message is answered that was decided before: `first`, with its first answer, or refuse, as a duplicate")
-	fs.StringVar(&o.tradeQuery, "trade-query", "both", "`service` that has QueryTrade: query, service, both or none")
+	fs.Func("host", "host `name` under which console and admin API answer, besides localhost and addresses; repeatable", each(&o.hosts, func(name string) (string, error) { return name, nil }))
+	fs.Func("fault", "`fault` from the start, such as reset:op=Transfer,count=2,after; repeatable", each(&o.faults, operator.ParseFault))
+	fs.Func("repeat", "how a message is answered that was decided before: `first`, the default, with its first answer, or refuse, as a duplicate", choice(&o.repeat, "first", "refuse"))
+	fs.Func("trade-query", "`service` that has QueryTrade: query, service, both, the default, or none", choice(&o.tradeQuery, "both", "query", "service", "none"))
 	fs.DurationVar(&o.noticeAfter, "notice-after", 200*time.Millisecond, "`time` between an answer and the notification that it causes")
 	fs.IntVar(&o.noticeAgain, "notice-again", 0, "how `often` a result is told again although it was answered, 4 at most")
 	fs.DurationVar(&o.clockSkew, "clock-skew", 0, "by how much pIpsTime differs from the clock, as `duration`")
 	fs.DurationVar(&o.noticeSkew, "notice-skew", 0, "by how much it differs in notifications on top of that, as `duration`")
-	fs.Var(&o.oldBids, "old-bid", "`bid` of the old interface, such as merchant=808801,bid=O1,contract=C1,release=F1,borrower=ACCOUNT,owed=ACCOUNT:300.00; repeatable")
+	fs.Func("old-bid", "`bid` of the old interface, such as merchant=808801,bid=O1,contract=C1,release=F1,borrower=ACCOUNT,owed=ACCOUNT:300.00; repeatable", each(&o.oldBids, operator.ParseOldBid))
 	fs.StringVar(&o.base, "base", "", "`URL` under which others reach the sandbox, for its WSDL; by default what they called it by")
 	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a `file`, and end")
 	fs.BoolVar(&o.verbose, "verbose", false, "log every answer to standard error")
@@ -140,31 +154,18 @@ func fromEnvironment(fs *flag.FlagSet, env func(string) (string, bool)) error {
 
 func (o *options) check() error {
 	switch {
-	case o.mode != "auto" && o.mode != "manual":
-		return usage("-mode: want auto or manual, got %q", o.mode)
 	case (o.tlsCert == "") != (o.tlsKey == ""):
 		return usage("-tls-cert and -tls-key: want both or none")
 	case !o.loopback() && !o.allowRemote:
 		return usage("-addr: other machines can reach %s; if that is meant, say -allow-remote", o.addr)
-	}
-	switch {
-	case o.repeat != string(engine.RepeatFirst) && o.repeat != string(engine.RepeatRefuse):
-		return usage("-repeat: want first or refuse, got %q", o.repeat)
-	case !wire.TradeQuery(o.tradeQuery).Valid():
-		return usage("-trade-query: want query, service, both or none, got %q", o.tradeQuery)
 	case o.noticeAfter < 0:
 		return usage("-notice-after: want 0 or more, got %s", o.noticeAfter)
 	case o.noticeAgain < 0 || o.noticeAgain > 4:
 		return usage("-notice-again: want 0 to 4, got %d", o.noticeAgain)
 	case o.export != "" && o.data == "":
 		return usage("-export: want -data as well")
-	case o.base != "" && !wire.AbsoluteURL(o.base):
+	case o.base != "" && !engine.IsHTTPURL(o.base):
 		return usage("-base: want a URL, got %q", o.base)
-	}
-	for _, text := range o.faults {
-		if _, err := operator.ParseFault(text); err != nil {
-			return usage("-fault: %v", err)
-		}
 	}
 	return nil
 }
@@ -200,14 +201,7 @@ func (o *options) open(stderr io.Writer) (*sandbox.Sandbox, error) {
 	cfg := sandbox.Config{
 		Merchants: o.merchants, IPSFee: int64(fee), Seed: o.seed, Hosts: o.hosts, Base: o.base,
 		Repeat: engine.Repeat(o.repeat), TradeQuery: wire.TradeQuery(o.tradeQuery), ClockSkew: o.clockSkew, NoticeSkew: o.noticeSkew,
-		NoticeAfter: o.noticeAfter, NoticeAgain: o.noticeAgain,
-	}
-	for _, text := range o.oldBids {
-		merchant, bid, err := operator.ParseOldBid(text)
-		if err != nil {
-			return nil, usage("-old-bid: %v", err)
-		}
-		cfg.OldBids = append(cfg.OldBids, sandbox.OldBid{Merchant: merchant, OldBid: bid})
+		NoticeAfter: o.noticeAfter, NoticeAgain: o.noticeAgain, OldBids: o.oldBids,
 	}
 	if o.verbose {
 		cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
@@ -230,13 +224,9 @@ func (o *options) open(stderr io.Writer) (*sandbox.Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range o.faults {
-		f, err := operator.ParseFault(text)
-		if err == nil {
-			_, err = box.OrderFault(f)
-		}
-		if err != nil {
-			return nil, errors.Join(usage("-fault %s: %v", text, err), box.Close())
+	for _, f := range o.faults {
+		if _, err := box.OrderFault(f); err != nil {
+			return nil, errors.Join(usage("-fault: %v", err), box.Close())
 		}
 	}
 	return box, nil
@@ -254,6 +244,7 @@ func (o *options) introduce(w io.Writer, base string) {
 		{"console", "/console/"},
 		{"admin API", "/admin/"},
 		{"health", "/healthz"},
+		{"metrics", "/metrics"},
 	} {
 		fmt.Fprintf(t, "  %s\t%s\n", row[0], base+row[1])
 	}

@@ -237,8 +237,8 @@ func TestUsage(t *testing.T) {
 		env  []string
 		want string
 	}{
-		"repeat":          {[]string{"-repeat", "maybe"}, nil, `-repeat: want first or refuse, got "maybe"`},
-		"trade query":     {[]string{"-trade-query", "there"}, nil, `-trade-query: want query, service, both or none, got "there"`},
+		"repeat":          {[]string{"-repeat", "maybe"}, nil, "flag -repeat: want first or refuse"},
+		"trade query":     {[]string{"-trade-query", "there"}, nil, "flag -trade-query: want both or query or service or none"},
 		"notice after":    {[]string{"-notice-after", "-1s"}, nil, "-notice-after: want 0 or more"},
 		"notice again":    {[]string{"-notice-again", "5"}, nil, "-notice-again: want 0 to 4, got 5"},
 		"old bid":         {[]string{"-old-bid", "bid=1"}, nil, "-old-bid: sandbox: old bid: owed: nobody is owed anything"},
@@ -247,13 +247,13 @@ func TestUsage(t *testing.T) {
 		"export":          {[]string{"-export", "books.json"}, nil, "-export: want -data as well"},
 		"unknown flag":    {[]string{"-colour"}, nil, "-colour"},
 		"argument":        {[]string{"now"}, nil, `"now" is no flag`},
-		"mode":            {[]string{"-mode", "maybe"}, nil, "-mode: want auto or manual"},
-		"mode from env":   {nil, []string{"IPS_SANDBOX_MODE", "maybe"}, "-mode: want auto or manual"},
+		"mode":            {[]string{"-mode", "maybe"}, nil, "flag -mode: want auto or manual"},
+		"mode from env":   {nil, []string{"IPS_SANDBOX_MODE", "maybe"}, "IPS_SANDBOX_MODE: want auto or manual"},
 		"bad env":         {nil, []string{"IPS_SANDBOX_SEED", "x"}, "IPS_SANDBOX_SEED"},
 		"remote":          {[]string{"-addr", ":8480"}, nil, "say -allow-remote"},
 		"half of TLS":     {[]string{"-tls-cert", "x"}, nil, "want both or none"},
 		"fee":             {[]string{"-ips-fee", "1.005"}, nil, "-ips-fee"},
-		"fault":           {[]string{"-fault", "flood"}, nil, "-fault: sandbox: fault: Name: unknown fault"},
+		"fault":           {[]string{"-fault", "flood"}, nil, "flag -fault: sandbox: fault: Name: unknown fault"},
 		"fault, merchant": {[]string{"-fault", "reset:merchant=000000"}, nil, "unknown code"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -288,8 +288,8 @@ func TestFlagsWinOverTheEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 6, o.seed)
 	assert.Equal(t, "127.0.0.1:1", o.addr)
-	assert.Equal(t, list{"reset", "http-500:count=2"}, o.faults)
-	assert.Equal(t, list{"a.test", "b.test"}, o.hosts)
+	assert.Equal(t, []sandbox.Fault{{Name: "reset"}, {Name: "http-500", Count: 2}}, o.faults)
+	assert.Equal(t, []string{"a.test", "b.test"}, o.hosts)
 	assert.True(t, o.allowRemote)
 }
 

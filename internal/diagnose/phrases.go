@@ -69,6 +69,8 @@ var phrases = []Finding{
 		"签名双方对 pErrMsg 的编码不一致，一方是 UTF-8，另一方是 %s：接收、保存和计算都要用 UTF-8。"},
 	{"sign-cert-newline", "signature", Wrong, "The signature holds over the cert with a line break behind it (read from a file without trimming).", "Sign with the 128 characters of the cert, and nothing around them.",
 		"签名时证书末尾多了换行：只用证书的 128 个字符。"},
+	{"sign-merchant", "signature", Wrong, "The signature holds over another merchant code, %s, and not over that of the message.", "Send the code that is signed, and sign with the keys of that merchant.",
+		"签名用的商户号是 %s，不是报文里的商户号：请使用同一商户的商户号和密钥。"},
 	{"cert-other", "signature", Wrong, "The signature holds over another cert that is known, of merchant %s, and not over the configured one.", "Use the cert of the merchant and environment that the message is for. After a rotation answers may still come with the former cert; requests must be signed with the new one.",
 		"签名用的不是本商户配置的证书，而是商户 %s 的另一个证书：检查商户、环境，以及是否仍在用更换之前的证书。"},
 	{"cert-wrong", "signature", Wrong, "None of %d ways to sign gives this signature. The body decrypts, so it is whole and key and IV are right: the cert is most likely not the one it was signed with, or another field was changed after signing.", "Compare IPS_CERT with what IPS issued, character by character: test or production, before or after a new one was issued.",

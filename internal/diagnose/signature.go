@@ -198,6 +198,9 @@ func (d *diagnosis) offerCerts(s *search) {
 		if k.Cert != cert {
 			s.offer(partCert, plain(k.Cert), "cert-other", k.MerchantCode)
 		}
+		if code := d.m.fields[fieldMerchant]; k.MerchantCode != code {
+			s.offer(fieldMerchant, plain(k.MerchantCode), "sign-merchant", k.MerchantCode)
+		}
 	}
 }
 

@@ -1,12 +1,15 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
+	"github.com/ips-p2p/ips/internal/diagnose"
 	"github.com/ips-p2p/ips/internal/sandbox/console"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
@@ -98,7 +101,7 @@ func (s *Sandbox) Return(peer string, ask engine.AskInfo, a engine.Answer) (wire
 func (s *Sandbox) OrderFault(f Fault) (id int64, err error) {
 	defer s.feed.Touch(console.State)
 	if f.Merchant != "" && s.merchants[f.Merchant] == nil {
-		return 0, fmt.Errorf("sandbox: fault %s: Merchant: unknown code %q", f.Name, f.Merchant)
+		return 0, engine.Wrong("sandbox: fault %s: Merchant: unknown code %q", "故障 %s：商户号 %q 不存在", f.Name, f.Merchant)
 	}
 	return s.faults.Order(f)
 }
@@ -147,6 +150,19 @@ func (s *Sandbox) Release(merchant, op string) error {
 	return s.command(engine.Command{Kind: engine.KindRelease, Merchant: merchant, Op: op})
 }
 
+// Reset forgets everything but the merchants and the clock: users, orders,
+// money, faults, messages, and the notifications that are settled.
+func (s *Sandbox) Reset() error {
+	if err := errors.Join(s.LiftFaults(), s.command(engine.Command{Kind: engine.KindReset})); err != nil {
+		return err
+	}
+	s.messages.Forget()
+	s.notifier.Forget()
+	s.feed.Touch(console.Messages)
+	s.feed.Touch(console.Notices)
+	return nil
+}
+
 // Notifications returns the newest notifications, oldest first.
 func (s *Sandbox) Notifications() []Notification { return s.notifier.List() }
 
@@ -161,11 +177,7 @@ func (s *Sandbox) Posting(seq int64) (Notification, wire.Envelope, bool) { retur
 // Resend sends a notification once more, at once. It fails with [ErrNotFound]
 // if there is no notification of that number.
 func (s *Sandbox) Resend(seq int64) error {
-	err := s.notifier.Resend(seq)
-	if errors.Is(err, notifier.ErrUnknown) {
-		err = fmt.Errorf("notification %d: %w", seq, ErrNotFound)
-	}
-	return err
+	return s.notifier.Resend(seq)
 }
 
 // WaitDelivered returns when every notification is delivered or given up, or
@@ -185,6 +197,32 @@ func (s *Sandbox) Messages() []Message {
 // Unmasked returns what [Sandbox.Messages] does, with id numbers, bank cards and
 // mobiles as they went over the wire.
 func (s *Sandbox) Unmasked() []Message { return s.messages.List() }
+
+// Diagnose says in Chinese why the signature or the body of a request failed, ""
+// where there is nothing to say: of a list of banks, nothing but the merchant
+// code is signed.
+func (s *Sandbox) Diagnose(m Message) string {
+	if m.Refusal == "" || m.Op == "GetBankList" {
+		return ""
+	}
+	fields := make(url.Values)
+	for _, f := range m.Fields {
+		fields.Add(f.Name, f.Value)
+	}
+	own, others := s.merchants[cmp.Or(m.Merchant, s.codes[0])], []diagnose.Keys{}
+	if own == nil {
+		own = s.merchants[s.codes[0]]
+	}
+	for _, code := range s.codes {
+		if other := s.merchants[code]; other != own {
+			others = append(others, other.secrets)
+		}
+	}
+	if f := diagnose.Request(fields, own.secrets, others...); f.Severity != diagnose.OK {
+		return f.Chinese
+	}
+	return ""
+}
 
 // Unavailable says whether an error means that the sandbox can do nothing any
 // more.

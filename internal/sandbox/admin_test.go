@@ -130,7 +130,7 @@ func TestAdminPeople(t *testing.T) {
 	require.Equal(t, "MG00008F", withhold("W1"))
 	texts := entries(t, f.admin(200, "GET", "sms?state=open", ""), "sms")
 	require.Len(t, texts, 1)
-	assert.Equal(t, "138*****002", texts[0]["mobile"], "masked, unless the caller knows it")
+	assert.Equal(t, "138****0002", texts[0]["mobile"], "masked, unless the caller knows it")
 	assert.Contains(t, texts[0]["text"], "10.00元")
 	assert.Equal(t, "W1", texts[0]["order"])
 	assert.Equal(t, "13800000002", entries(t, f.admin(200, "GET", "sms?mobile=13800000002", ""), "sms")[0]["mobile"])

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
@@ -65,26 +66,24 @@ func refuseDocument(op wire.Operation, err error) *refusal {
 	if fault.Row > 0 {
 		where = fmt.Sprintf("第%d行%s", fault.Row, where)
 	}
-	switch {
-	case errors.Is(fault.Err, wire.ErrDoubled):
-		return refuse(op, codeDocument, "报文字段重复，字段(%s)", where)
-	case errors.Is(fault.Err, wire.ErrNesting):
-		return refuse(op, codeDocument, "报文字段嵌套不正确，字段(%s)", where)
-	case errors.Is(fault.Err, wire.ErrName):
-		return refuse(op, codeDocument, "报文标签不允许有属性或命名空间，字段(%s)", where)
-	case errors.Is(fault.Err, wire.ErrText):
-		return refuse(op, codeDocument, "报文标签之间有多余内容")
-	case errors.Is(fault.Err, wire.ErrTooMany):
-		return refuse(op, codeDocument, "报文字段过多")
-	case errors.Is(fault.Err, wire.ErrDTD):
-		return refuse(op, codeDocument, "报文不允许有DTD声明或处理指令")
-	case errors.Is(fault.Err, wire.ErrRoot):
-		return refuse(op, codeDocument, "报文根节点不是pReq")
-	case errors.Is(fault.Err, wire.ErrTrailing):
-		return refuse(op, codeDocument, "报文结束后有多余内容")
-	case errors.Is(fault.Err, wire.ErrCharset):
-		return refuse(op, codeDocument, "报文编码不正确，只支持UTF-8、GBK、GB18030")
-	default:
-		return refuse(op, codeDocument, "报文不是合法的XML，行(%d)", max(fault.Line, 1))
+	for err, text := range documentProblems {
+		if errors.Is(fault.Err, err) {
+			return refuse(op, codeDocument, "%s", strings.ReplaceAll(text, "*", where))
+		}
 	}
+	return refuse(op, codeDocument, "报文不是合法的XML，行(%d)", max(fault.Line, 1))
+}
+
+// documentProblems are the words for what is wrong with a document; the * is
+// where.
+var documentProblems = map[error]string{
+	wire.ErrDoubled:  "报文字段重复，字段(*)",
+	wire.ErrNesting:  "报文字段嵌套不正确，字段(*)",
+	wire.ErrName:     "报文标签不允许有属性或命名空间，字段(*)",
+	wire.ErrText:     "报文标签之间有多余内容",
+	wire.ErrTooMany:  "报文字段过多",
+	wire.ErrDTD:      "报文不允许有DTD声明或处理指令",
+	wire.ErrRoot:     "报文根节点不是pReq",
+	wire.ErrTrailing: "报文结束后有多余内容",
+	wire.ErrCharset:  "报文编码不正确，只支持UTF-8、GBK、GB18030",
 }

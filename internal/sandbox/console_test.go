@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,11 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
+	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
 // loan is a bid of 1000.00 by 张三 on which 李四 has bid 600.00.
@@ -193,7 +197,7 @@ func TestConsolePages(t *testing.T) {
 		"/console/": {"平衡", "808801", "测试平台", "2 个托管账户", "未拨快", "2014-11-24 12:00:00", "C1", "registerCreditor",
 			"-1,000.00", "已送达 delivered 4"},
 		"/console/accounts":                      {l.borrower, "张三", l.investor, "李四", "398.50", "601.50", "pIpsAcctNo"},
-		"/console/accounts/808801/" + l.investor: {"李四", "398.50", "601.50", "110***********0002", "138*****002", "冻结投标"},
+		"/console/accounts/808801/" + l.investor: {"李四", "398.50", "601.50", "110***********0002", "138****0002", "冻结投标"},
 		"/console/accounts/808801/" + l.borrower: {"张三", "作为借款人的标的", "BID1"},
 		"/console/accounts/808801/808801":        {"测试平台", "商户自有账户"},
 		"/console/bids":                          {"BID1", "募集中 2", "1,000.00", "600.00", "张三"},
@@ -254,27 +258,37 @@ func TestConsoleFilters(t *testing.T) {
 	forged.Set("argSign", "0")
 	l.post(page, forged)
 	for path, want := range map[string]int{
-		"/console/accounts":                                       2,
-		"/console/accounts?q=lisi":                                1,
-		"/console/accounts?q=13800000002":                         1,
-		"/console/accounts?q=" + url.QueryEscape("张"):             1,
-		"/console/accounts?merchant=808801":                       2,
-		"/console/bids?status=2":                                  1,
-		"/console/bids?q=ID1&borrower=" + l.borrower:              1,
-		"/console/orders":                                         4,
-		"/console/orders?op=CreateNewIpsAcct":                     2,
-		"/console/orders?state=done&q=C1":                         1,
-		"/console/messages?sign=bad":                              1,
-		"/console/messages?dir=in":                                5,
-		"/console/messages?via=notify&op=registerCreditor":        1,
-		"/console/messages?order=B1":                              3,
-		"/console/messages?code=MG00003F":                         1,
-		"/console/notifications?state=delivered":                  4,
-		"/console/notifications?order=C1":                         1,
-		"/console/notifications?op=registerSubject&code=MG02501F": 1,
-		"/console/journal?op=deposit":                             1,
-		"/console/journal?account=" + l.investor:                  2,
-		"/console/journal?order=C1&bid=BID1":                      1,
+		"/console/accounts":                                    2,
+		"/console/accounts?q=lisi":                             1,
+		"/console/accounts?q=13800000002":                      1,
+		"/console/accounts?q=" + url.QueryEscape("张"):          1,
+		"/console/accounts?merchant=808801":                    2,
+		"/console/bids?status=2":                               1,
+		"/console/bids?q=ID1&borrower=" + l.borrower:           1,
+		"/console/orders":                                      4,
+		"/console/orders?op=CreateNewIpsAcct":                  2,
+		"/console/orders?state=done&q=C1":                      1,
+		"/console/messages?sign=bad":                           1,
+		"/console/messages?dir=in":                             5,
+		"/console/messages?via=notify&op=registerCreditor":     1,
+		"/console/messages?q=B1":                               3,
+		"/console/messages?q=MG00003F":                         2,
+		"/console/notifications?state=delivered":               4,
+		"/console/notifications?q=C1":                          1,
+		"/console/notifications?op=registerSubject&q=MG02501F": 1,
+		"/console/journal?op=deposit":                          1,
+		"/console/orders?q=600":                                1, // an amount
+		"/console/orders?q=1%2C000.00":                         1,
+		"/console/orders?q=" + l.investor:                      2, // whose it is, or whom it opened
+		"/console/orders?q=BID1":                               2,
+		"/console/bids?q=1000.00":                              1,
+		"/console/journal?q=601.50":                            1,
+		"/console/orders?from=2014-11-24T12%3A00":              4,
+		"/console/messages?to=2014-11-24T12%3A00&dir=in":       5,
+		"/console/notifications?from=2014-11-24T11%3A59":       4,
+		"/console/journal?from=2014-11-24T12%3A00&to=x":        2,
+		"/console/journal?account=" + l.investor:               2,
+		"/console/journal?order=C1&bid=BID1":                   1,
 	} {
 		s := l.console(path)
 		assert.Len(t, s.rows(), want, path)
@@ -282,8 +296,9 @@ func TestConsoleFilters(t *testing.T) {
 		s.keepsFilters()
 	}
 	for _, path := range []string{
+		"/console/orders?from=2014-11-24T12%3A01", "/console/messages?to=2014-11-24T11%3A59", "/console/journal?to=2014-11-24T11%3A59",
 		"/console/accounts?q=nobody", "/console/bids?status=9", "/console/orders?state=failed", "/console/orders?merchant=999999",
-		"/console/messages?code=MG9", "/console/notifications?state=queued", "/console/journal?bid=BID2",
+		"/console/messages?q=MG9", "/console/notifications?state=queued", "/console/journal?bid=BID2",
 	} {
 		s := l.console(path)
 		assert.Contains(t, s.text, "共 0 条", path)
@@ -364,7 +379,7 @@ func TestConsoleMasksUntilAsked(t *testing.T) {
 	l := startLoan(t, sandbox.Config{})
 	for _, path := range []string{"/console/messages/1", "/console/notifications/1", "/console/orders/808801/A1"} {
 		masked := l.console(path)
-		assert.Contains(t, masked.text, "110************001", path)
+		assert.Contains(t, masked.text, "110***********0001", path)
 		assert.NotContains(t, masked.text, "110101199001010001", path)
 		shown := l.console(masked.link("显示"))
 		assert.Contains(t, shown.text, "110101199001010001", path)
@@ -374,7 +389,7 @@ func TestConsoleMasksUntilAsked(t *testing.T) {
 	for _, path := range []string{"/console/messages/1", "/console/notifications/1"} {
 		whole := l.do(http.MethodGet, l.console(path).link("原文"), "", "")
 		assert.Equal(t, "text/plain; charset=utf-8", whole.header.Get("Content-Type"), "never as XML, which a browser would run")
-		assert.Contains(t, whole.body, "<pIdentNo>110************001</pIdentNo>")
+		assert.Contains(t, whole.body, "<pIdentNo>110***********0001</pIdentNo>")
 		whole = l.do(http.MethodGet, l.console(path+"?unmask=1").link("原文"), "", "")
 		assert.Contains(t, whole.body, "<pIdentNo>110101199001010001</pIdentNo>")
 	}
@@ -415,7 +430,7 @@ func TestConsoleEscapes(t *testing.T) {
 		assert.Empty(t, s.elements("img"))
 	}
 	for _, q := range hostile {
-		for _, list := range []string{"orders?q=", "orders?op=", "messages?order=", "journal?account="} {
+		for _, list := range []string{"orders?q=", "orders?op=", "messages?q=", "journal?account="} {
 			s := f.console("/console/" + list + url.QueryEscape(q))
 			s.keepsFilters()
 			assert.Len(t, s.elements("script"), 1)
@@ -459,14 +474,6 @@ func TestConsoleActions(t *testing.T) {
 		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"true"}}))
 		assert.Contains(t, s.rows()[1], "应答延迟 latency 全部 全部 1ms 概率 0.5 生效后 0 不限")
 		assert.Contains(t, l.console("/console/").text, "2 项故障生效中")
-		for says, bad := range map[string]url.Values{
-			"unknown fault": {"name": {"nonsense"}}, "not understood": {"name": {"code"}, "count": {"x"}}, "Delay": {"name": {"latency"}},
-			"unknown code": {"name": {"http-500"}, "merchant": {"999999"}},
-		} {
-			r := order(bad)
-			assert.Equal(t, http.StatusUnprocessableEntity, r.status)
-			assert.Contains(t, l.readConsole("fault", r).text, says)
-		}
 		require.Len(t, l.Faults(), 2)
 		for _, fault := range l.Faults() {
 			l.operated(l.operate(l.console("/console/faults"), "/console/faults/lift", url.Values{"id": {fmt.Sprint(fault.ID)}}))
@@ -491,6 +498,55 @@ func TestConsoleActions(t *testing.T) {
 		assert.False(t, l.Engine().Merchants()[0].Auto)
 	})
 	require.NoError(t, l.CheckBooks())
+}
+
+// Whoever works on the console is told in Chinese what was wrong with what he
+// typed, whichever part of the sandbox found it.
+func TestConsoleSaysInChineseWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	own := "/console/accounts/808801/" + l.borrower
+	old := func(pairs ...string) url.Values {
+		v := url.Values{"merchant": {"808801"}, "bid": {"OLD1"}, "contract": {"HT1"}, "release": {"F1"}, "borrower": {l.borrower}, "owed": {l.investor + ":1.00"}}
+		for i := 0; i < len(pairs); i += 2 {
+			v.Set(pairs[i], pairs[i+1])
+		}
+		return v
+	}
+	for _, c := range []struct {
+		action string
+		values url.Values
+		says   string
+	}{
+		{"/console/clock", url.Values{"by": {"x"}}, `by 须为时长，如 30m 或 250ms，现为 "x"`},
+		{"/console/clock", url.Values{"by": {"-1m"}}, "时钟只能拨快，总共至多 876000h0m0s，现为 -1m0s"},
+		{"/console/notifications/999/resend", nil, "没有这条记录"},
+		{"/console/notifications/x/resend", nil, `seq 须为编号，现为 "x"`},
+		{own + "/deposit", url.Values{"yuan": {"1,000"}}, `金额须为至多九位整数、两位小数的元，现为 "1,000"`},
+		{own + "/deposit", url.Values{"yuan": {"0"}}, "金额须为 1 至 100000000000000 分，现为 0 分"},
+		{"/console/accounts/808801/4029/deposit", url.Values{"yuan": {"1"}}, `账号 "4029" 不存在`},
+		{"/console/accounts/999999/999999/deposit", url.Values{"yuan": {"1"}}, `商户号 "999999" 不存在`},
+		{own + "/mode", url.Values{"mode": {"maybe"}}, `确认方式须为 auto 或 manual，现为 "maybe"`},
+		{own + "/mandate", nil, "没有说明是签署还是撤销"},
+		{"/console/oldbids/order", old("bid", "!"), `标的号须为 1 至 30 位字母或数字，现为 "!"`},
+		{"/console/oldbids/order", old("bid", "BID1"), `标的号 "BID1" 已被使用`},
+		{"/console/oldbids/order", old("owed", "x"), `投资人须写成 账号:金额，以空格分隔，现为 "x"`},
+		{"/console/oldbids/order", old("owed", ""), "没有任何待收金额"},
+		{"/console/oldbids/order", old("owed", l.borrower+":1.00"), "不能是借款人"},
+		{"/console/faults/lift", url.Values{"id": {"9"}}, "没有这条记录"},
+		{"/console/faults/order", nil, "请选择故障"},
+		{"/console/faults/order", url.Values{"name": {"code"}, "count": {"x"}}, `count 无法识别："x"`},
+		{"/console/faults/order", url.Values{"name": {"code"}}, "请填写返回码（UTF-8）"},
+		{"/console/faults/order", url.Values{"name": {"code"}, "code": {"MG00000F"}}, "返回码 MG00000F 不是失败"},
+		{"/console/faults/order", url.Values{"name": {"row"}}, "请填写行号"},
+		{"/console/faults/order", url.Values{"name": {"latency"}}, "故障“应答延迟”：请填写延迟，如 2s"},
+		{"/console/faults/order", url.Values{"name": {"reset"}, "row": {"1"}}, "故障“连接被重置”：没有行号"},
+		{"/console/faults/order", url.Values{"name": {"http-500"}, "merchant": {"999999"}}, `商户号 "999999" 不存在`},
+	} {
+		r := l.do(http.MethodPost, c.action, "application/x-www-form-urlencoded", c.values.Encode())
+		assert.Equal(t, http.StatusUnprocessableEntity, r.status, c.action)
+		assert.Contains(t, l.readConsole(c.action, r).text, c.says, "%s %v", c.action, c.values)
+	}
 }
 
 // A page of another site must not act on them; a program may.
@@ -619,15 +675,188 @@ func TestConsoleTellsTheEndOfABidFromItsRegistration(t *testing.T) {
 	}
 }
 
-func TestConsoleShowsAForgedMessage(t *testing.T) {
+// A message that was refused says why, as it came, and never with a key.
+func TestConsoleSaysWhyAMessageFailed(t *testing.T) {
 	t.Parallel()
-	f := start(t, sandbox.Config{})
-	forged := seal(f.keys, "arg", f.opening("A1"))
-	forged.Set("argSign", "0")
-	f.post(page, forged)
-	s := f.console("/console/messages/1")
-	assert.Contains(t, s.text, "验签未通过")
-	assert.Contains(t, s.text, "没有报文体", "what does not verify is not decrypted")
+	mine, other := sandbox.TestMerchant(), sandbox.TestMerchant()
+	turned := func(s string) string {
+		b := []byte(s)
+		slices.Reverse(b)
+		return string(b)
+	}
+	other.Code, other.Cert, other.Key, other.IV = "808802", turned(mine.Cert), turned(mine.Key), turned(mine.IV)
+	f := start(t, sandbox.Config{Merchants: []sandbox.Merchant{mine, other}})
+	with := func(cert, key, iv string) *envelope.Keys {
+		k, err := envelope.NewKeys(mine.Code, cert, key, iv)
+		require.NoError(t, err)
+		return k
+	}
+	changed := func(change func(url.Values)) url.Values {
+		v := seal(f.keys, "arg", f.opening("A1"))
+		change(v)
+		return v
+	}
+	// resigned signs a body as it is now.
+	resigned := func(body string) url.Values {
+		return changed(func(v url.Values) {
+			v.Set("arg3DesXmlPara", body)
+			v.Set("argSign", f.keys.SignRequest(body))
+		})
+	}
+	body := seal(f.keys, "arg", f.opening("A1")).Get("arg3DesXmlPara")
+	gbk, err := simplifiedchinese.GBK.NewEncoder().String(f.opening("A1"))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		form url.Values
+		says []string
+	}{
+		"no signature":     {changed(func(v url.Values) { v.Set("argSign", "0") }), []string{"签名验证失败", "签名有 1 个字符"}},
+		"other cert":       {seal(with(other.Cert, mine.Key, mine.IV), "arg", f.opening("A1")), []string{"签名验证失败", "808802"}},
+		"other key":        {seal(with(mine.Cert, other.Key, mine.IV), "arg", f.opening("A1")), []string{"解密失败", "密钥不对"}},
+		"other IV":         {seal(with(mine.Cert, mine.Key, other.IV), "arg", f.opening("A1")), []string{"IV"}},
+		"other merchant":   {changed(func(v url.Values) { v.Set("argMerCode", "808802") }), []string{"签名验证失败", "808801"}},
+		"unknown merchant": {changed(func(v url.Values) { v.Set("argMerCode", "808809") }), []string{"商户不存在", "808801"}},
+		"encoded twice":    {changed(func(v url.Values) { v.Set("arg3DesXmlPara", url.QueryEscape(body)) }), []string{"转义"}},
+		"cut":              {resigned(body[:len(body)-30]), []string{"截"}},
+		"lines":            {changed(func(v url.Values) { v.Set("argSign", f.keys.SignRequest(body[:76]+"\n\n"+body[76:]+"\n")) }), []string{"签名验证失败"}},
+		"GBK unannounced":  {seal(f.keys, "arg", gbk), []string{"GBK"}},
+		"in the clear":     {resigned(f.opening("A1")), []string{"未加密"}},
+		"no body":          {changed(func(v url.Values) { v.Del("arg3DesXmlPara") }), []string{"缺少字段"}},
+		"sign of the document": {changed(func(v url.Values) {
+			v.Set("argSign", f.keys.SignRequest(f.opening("A1")))
+		}), []string{"签名验证失败"}},
+	} {
+		f.post(page, c.form)
+		all := f.Messages()
+		last := all[len(all)-2] // before its answer
+		s := f.console(fmt.Sprintf("/console/messages/%d", last.Seq))
+		assert.NotEmpty(t, last.Refusal, name)
+		assert.Contains(t, s.text, last.Refusal+" 原因 ：", name)
+		for _, want := range c.says {
+			assert.Contains(t, s.text, want, name)
+		}
+		for _, m := range []sandbox.Merchant{mine, other} {
+			for _, secret := range []string{m.Cert, m.Key, m.IV} {
+				assert.NotContains(t, s.text, secret, name)
+			}
+		}
+		r := f.do(http.MethodGet, s.link("信封原文"), "", "")
+		sent, err := url.ParseQuery(r.body)
+		require.NoError(t, err, name)
+		assert.Equal(t, c.form, sent, "%s: the envelope as it came", name)
+	}
+	f.post(page, seal(f.keys, "arg", f.opening("A2")))
+	assert.NotContains(t, f.console("/console/messages/"+fmt.Sprint(f.Messages()[len(f.Messages())-2].Seq)).text, "原因")
+}
+
+// The life of an order is one list: what came, what was asked, what was
+// answered, and every attempt to tell of it.
+func TestConsoleTellsTheLifeOfAnOrder(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{Backoff: []time.Duration{time.Hour, time.Hour}})
+	account := f.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan")
+	f.delivered()
+	f.shop.answer(http.StatusInternalServerError, http.StatusOK)
+	require.NoError(t, f.SetAuto("808801", "", false))
+	require.NoError(t, f.Fault("", sandbox.Fault{Name: "notice-amount", Op: "doDpTrade"}))
+	form := seal(f.keys, "p", document("pMerBillNo", "R1", "pAcctType", "1", "pIdentNo", "110101199001010001", "pRealName", "张三",
+		"pIpsAcctNo", account, "pTrdDate", "20141124", "pTrdAmt", "1234.50", "pChannelType", "1", "pTrdBnkCode", "00004",
+		"pMerFee", "0.00", "pIpsFeeType", "1", "pWebUrl", "http://shop.example.com/back", "pS2SUrl", f.shop.URL+"/notify",
+		"pMemo1", "", "pMemo2", "", "pMemo3", ""))
+	asked := f.post("doDpTrade.aspx", form)
+	require.Equal(t, http.StatusSeeOther, asked.status)
+	s := f.console("/console/orders/808801/R1")
+	assert.Contains(t, s.text, "待用户确认")
+	assert.Contains(t, s.text, "1,234.50")
+	assert.Equal(t, asked.header.Get("Location"), s.link("确认页"))
+	require.NoError(t, f.Confirm(askOf(asked.header.Get("Location")), map[string]string{"result": "paid"}))
+	require.Eventually(t, func() bool { n := f.Notifications()[1]; return len(n.Attempts) == 1 && !n.Next.IsZero() }, 10*time.Second, time.Millisecond)
+	assert.Contains(t, f.console("/console/orders/808801/R1").text, "下次通知")
+	assert.Contains(t, f.console("/console/notifications/2").text, "下次投递")
+	require.NoError(t, f.Advance(time.Hour))
+	f.delivered()
+	s = f.console("/console/orders/808801/R1")
+	last := -1
+	for _, want := range []string{
+		"请求 页面提交，验签通过", "确认页", "确认页结束", "通知第 1 次 ⚡ 通知金额被改 HTTP 500 said 500", "通知第 2 次", "HTTP 200 said 200",
+		"请求 证件号", "同步应答 MG00000F", "异步结果 MG00000F",
+	} {
+		at := strings.Index(s.text[max(last, 0):], want)
+		require.GreaterOrEqual(t, at, 0, "%s in its place in %s", want, s.text)
+		last = max(last, 0) + at
+	}
+	for _, part := range []string{"request", "answer", "final"} {
+		r := f.do(http.MethodGet, "/console/orders/808801/R1/"+part, "", "")
+		assert.Contains(t, r.body, "<pMerBillNo>R1</pMerBillNo>", part)
+		assert.NotContains(t, r.body, "110101199001010001", part)
+	}
+	for _, q := range []string{"R1", "1,234.50", account, "操作成功"} {
+		found := f.console("/console/search?q=" + url.QueryEscape(q))
+		assert.Equal(t, "/console/orders/808801/R1", found.link("R1"), q)
+	}
+	assert.Contains(t, f.console("/console/search?q="+url.QueryEscape(account)).text, "张三")
+	assert.Contains(t, f.console("/console/search?q=nowhere").text, "没有找到")
+	assert.Contains(t, f.console("/console/").text, "完成 2，部分失败 0，待用户确认 0，结果挂起 0，失败 0")
+}
+
+// What is not kept any more is said to be so.
+func TestConsoleSaysWhatWasDropped(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	for range 1000 {
+		l.call11(trade, "GetBankList", "argMerCode", "808801", "argSign", l.keys.SignText("808801"))
+	}
+	all := l.Messages()
+	assert.Contains(t, l.console("/console/messages").text, fmt.Sprintf("较早的 %d 条已清除", all[0].Seq-1))
+	s := l.console("/console/orders/808801/C1")
+	assert.Contains(t, s.text, "请求报文已清除或从未留存")
+	assert.Contains(t, s.text, "同步应答 MG00000F")
+}
+
+// What a fault did is marked, on its way in and inside.
+func TestConsoleMarksFaults(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "http-502", Op: "CreateNewIpsAcct"}))
+	l.post(page, seal(l.keys, "arg", l.opening("A7")))
+	assert.Contains(t, l.console("/console/messages").rows()[0], "收 页面提交 开户 CreateNewIpsAcct 验签未通过 ⚡ 应答 HTTP 502")
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "http-502", Op: "CreateNewIpsAcct", After: true}))
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "notice-drop", Op: "CreateNewIpsAcct"}))
+	l.post(page, seal(l.keys, "arg", l.opening("A8")))
+	assert.Contains(t, l.console("/console/messages").rows()[0], "⚡ 应答 HTTP 502")
+	assert.Contains(t, l.console("/console/orders/808801/A8").text, "通知 ⚡ 通知丢失 已丢弃")
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "code", Op: "CreateNewIpsAcct", Code: "MG01999F"}))
+	l.post(page, seal(l.keys, "arg", l.opening("A9")))
+	assert.Contains(t, l.console("/console/orders").rows()[0], "A9 失败 failed ⚡ 返回指定返回码")
+}
+
+// Everything can be taken away, and thrown away.
+func TestConsoleExportsAndResets(t *testing.T) {
+	t.Parallel()
+	store := &memory{}
+	l := startLoan(t, sandbox.Config{Store: store})
+	r := l.do(http.MethodGet, "/console/export.json", "", "")
+	var books operator.Books
+	require.NoError(t, json.Unmarshal([]byte(r.body), &books))
+	assert.Len(t, books.Accounts, 2)
+	assert.Len(t, books.Orders, 4)
+	assert.Equal(t, "A1", books.Orders[0].Order)
+	assert.NotContains(t, r.body, "110101199001010001")
+	assert.NotContains(t, r.body, "13800000001")
+
+	s := l.operated(l.operate(l.console("/console/"), "/console/reset", nil))
+	assert.Contains(t, s.text, "0 个托管账户")
+	assert.Contains(t, s.text, "测试平台")
+	for _, list := range []string{"accounts", "bids", "orders", "messages", "notifications", "journal"} {
+		assert.Contains(t, l.console("/console/"+list).text, "共 0 条", list)
+	}
+	require.NoError(t, l.CheckBooks())
+	assert.NotEqual(t, l.borrower, l.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan"), "numbers are not given twice")
+	l.delivered()
+	require.NoError(t, l.Close())
+	again := start(t, sandbox.Config{Store: store.copied()})
+	assert.Contains(t, again.console("/console/accounts").text, "共 1 条")
+	assert.Contains(t, again.console("/console/notifications").text, "共 1 条")
 }
 
 // The script that a colleague is sent posts what the sandbox posted.
@@ -717,4 +946,64 @@ func balanceOf(t *testing.T, s *sandbox.Sandbox, account string) engine.Balance 
 	b, ok := s.Balance("808801", account)
 	require.True(t, ok)
 	return b
+}
+
+// A loan with many claims, and a batch with many rows of which some fail, fit on
+// pages that a browser bears, and nothing of them is out of reach.
+func TestConsoleBearsManyRows(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	const n = 300
+	require.NoError(t, l.Deposit("808801", l.investor, 100_000_00))
+	fields := func(order string) engine.Message {
+		return engine.Message{
+			{Name: "pMerBillNo", Value: order}, {Name: "pBidNo", Value: "MANY"}, {Name: "pS2SUrl", Value: l.shop.URL + "/notify"},
+			{Name: "pWebUrl", Value: "http://shop.example.com/back"}, {Name: "pIdentNo", Value: "110101199001010001"},
+			{Name: "pRealName", Value: "张三"}, {Name: "pIpsAcctNo", Value: l.borrower}, {Name: "pAcctType", Value: "1"},
+		}
+	}
+	submit := func(op string, m engine.Message, pairs ...string) engine.Outcome {
+		for i := 0; i < len(pairs); i += 2 {
+			m = append(engine.Message{{Name: pairs[i], Value: pairs[i+1]}}, m...)
+		}
+		out, err := l.Do(t.Context(), engine.Command{Kind: engine.KindSubmit, Merchant: "808801", Op: op, Message: m})
+		require.NoError(t, err)
+		return out
+	}
+	out := submit("registerSubject", fields("M0"), "pRegDate", "20141124", "pLendAmt", "3000.00", "pGuaranteesAmt", "0.00",
+		"pTrdLendRate", "12.00", "pTrdCycleType", "3", "pTrdCycleValue", "12", "pLendPurpose", "买车", "pRepayMode", "1",
+		"pOperationType", "1", "pLendFee", "0.00")
+	require.Equal(t, "MG02500F", out.Answer.Code, out.Answer.Text)
+	var rows []engine.Message
+	for i := range n {
+		order := fmt.Sprintf("C%06d", i)
+		out = submit("registerCreditor", fields(order), "pMerDate", "20141124", "pContractNo", "CON", "pRegType", "1", "pAuthAmt", "10.00",
+			"pTrdAmt", "10.00", "pFee", "0.00", "pAccount", l.investor, "pUse", "买车", "pIdentNo", "110101199001010002", "pRealName", "李四")
+		require.Equal(t, "MG00000F", out.Answer.Code, out.Answer.Text)
+		rows = append(rows, engine.Message{
+			{Name: "pOriMerBillNo", Value: order}, {Name: "pTrdAmt", Value: "10.00"}, {Name: "pFAcctType", Value: "1"},
+			{Name: "pFIpsAcctNo", Value: l.investor}, {Name: "pFTrdFee", Value: "0.00"}, {Name: "pTAcctType", Value: "1"},
+			{Name: "pTIpsAcctNo", Value: l.borrower}, {Name: "pTTrdFee", Value: "0.00"},
+		})
+	}
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "row", Op: "Transfer", Row: 250}))
+	transfer := append(fields("T1"), engine.Field{Name: "pDetails", Rows: rows})
+	out = submit("Transfer", transfer, "pDate", "20141124", "pTransferType", "1", "pTransferMode", "1")
+	require.Equal(t, "MG00008F", out.Answer.Code, out.Answer.Text)
+	l.delivered()
+
+	for _, path := range []string{"/console/bids/808801/MANY", "/console/orders/808801/T1", "/console/orders", "/console/"} {
+		assert.Less(t, len(l.do(http.MethodGet, path, "", "").body), 200<<10, path)
+	}
+	bid := l.console("/console/bids/808801/MANY")
+	assert.Contains(t, bid.text, "共 300 条，第 1 / 6 页")
+	assert.Contains(t, bid.text, "C000299")
+	assert.Contains(t, l.console("/console/bids/808801/MANY?page=6").text, "C000000")
+	s := l.console("/console/orders/808801/T1")
+	assert.Contains(t, s.text, "部分失败 partial ⚡ 批量中一行失败")
+	assert.Contains(t, s.text, "250 转账失败，明细处理失败，行号(250)，错误码MG09099F")
+	assert.Contains(t, s.text, "失败的明细 1 / 300 行")
+	assert.Len(t, l.console("/console/orders?state=partial").rows(), 1)
+	whole := l.do(http.MethodGet, "/console/orders/808801/T1/final", "", "").body
+	assert.Equal(t, n, strings.Count(whole, "<pRow>"))
 }

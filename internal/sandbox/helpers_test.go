@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"crypto/rsa"
+	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -82,15 +83,15 @@ func newShop(t *testing.T, statuses ...int) *shop {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.bodies, s.forms = append(s.bodies, string(body)), append(s.forms, form)
-		if len(s.statuses) == 0 {
-			return
+		status := http.StatusOK
+		if len(s.statuses) > 0 {
+			status, s.statuses = s.statuses[0], s.statuses[1:]
 		}
-		status := s.statuses[0]
-		s.statuses = s.statuses[1:]
 		if status >= 300 && status < 400 {
 			w.Header().Set("Location", "/elsewhere")
 		}
 		w.WriteHeader(status)
+		_, _ = fmt.Fprint(w, "said ", status)
 	}))
 	t.Cleanup(s.Close)
 	return s

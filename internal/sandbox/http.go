@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ips-p2p/ips/internal/sandbox/console"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
@@ -17,7 +18,10 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
-const healthPath = "/healthz"
+const (
+	healthPath  = "/healthz"
+	metricsPath = "/metrics"
+)
 
 // holdKey is where a request's context has the [notifier.Hold] of what it
 // causes.
@@ -60,6 +64,8 @@ func (s *Sandbox) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/":
 		s.pages.Index(w, console.Prefix, s.services)
+	case path == metricsPath:
+		s.serveMetrics(w)
 	case path == healthPath:
 		operator.ServeHealth(s, s.log, w, r, s.journal.Kept(), s.journal.Err())
 	case strings.HasPrefix(path, operator.AdminPrefix):
@@ -105,7 +111,9 @@ func (s *Sandbox) servePage(w http.ResponseWriter, r *http.Request, page string)
 		s.pages.Failure(w, status, pages.Failure{Op: op, Text: pages.FormProblem(status)})
 		return
 	}
-	res, err := s.received(r.Context(), op, messages.ViaPage, r.RemoteAddr, params)
+	res, err := s.received(r.Context(), request{
+		op: op, via: messages.ViaPage, peer: r.RemoteAddr, fields: params, fault: fault.Words(r.Context()),
+	})
 	switch {
 	case err != nil:
 		s.pages.Failure(w, http.StatusServiceUnavailable, pages.Failure{Op: op, Code: codeSystem, Text: "系统异常"})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ips-p2p/ips/internal/diagnose"
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
@@ -63,6 +64,7 @@ type merchant struct {
 	settings engine.Settings
 	keys     *envelope.Keys
 	rsa      *rsa.PrivateKey
+	secrets  diagnose.Keys // to find out why a message fails
 	// impostor has the same keys and another code: what it signs verifies
 	// with this merchant's cert and is still not for it. Only faults use it.
 	impostor *merchant
@@ -83,6 +85,8 @@ func newMerchant(m Merchant) (*merchant, error) {
 		},
 		keys: keys,
 		rsa:  m.RSA,
+
+		secrets: diagnose.Keys{MerchantCode: m.Code, Cert: m.Cert, Key: m.Key, IV: m.IV},
 	}
 	impostor, err := envelope.NewKeys(otherCode(m.Code), m.Cert, m.Key, m.IV)
 	if err != nil {

@@ -29,7 +29,8 @@ func (s *Sandbox) post(notice engine.Notice, hold *notifier.Hold) (notifier.Post
 	p.Notice = notice
 	wrong, hasAmount := raiseAmount(notice.Answer)
 	for _, f := range s.faults.Notice(notice.Op, notice.Merchant, hasAmount) {
-		var err error
+		words := fault.Label(f.Name)
+		p.Faults.Words = strings.TrimPrefix(p.Faults.Words+"、"+words, "、")
 		switch f.Name {
 		case fault.NoticeDrop:
 			p.Faults.Drop = true
@@ -44,12 +45,12 @@ func (s *Sandbox) post(notice engine.Notice, hold *notifier.Hold) (notifier.Post
 		case fault.NoticeFirst:
 			p.Hold, p.Faults.First = nil, true
 		case fault.NoticeBadSign:
-			p.Faults.Forged = &notifier.Forgery{Envelope: p.Answer}
+			p.Faults.Forged = &notifier.Forgery{Envelope: p.Answer, Words: words}
 			p.Faults.Forged.Sign = spoil(p.Answer.Sign)
 		case fault.NoticeOtherMerchant:
-			p.Faults.Forged, err = forge(m.impostor, notice.Answer)
+			p.Faults.Forged, err = forge(m.impostor, notice.Answer, words)
 		case fault.NoticeAmount:
-			p.Faults.Forged, err = forge(m, wrong)
+			p.Faults.Forged, err = forge(m, wrong, words)
 		}
 		if err != nil {
 			return p, fmt.Errorf("sandbox: notice %d: %s: %w", notice.Seq, f.Name, err)
@@ -59,9 +60,9 @@ func (s *Sandbox) post(notice engine.Notice, hold *notifier.Hold) (notifier.Post
 }
 
 // forge seals an answer as somebody else, or another answer.
-func forge(as *merchant, a engine.Answer) (*notifier.Forgery, error) {
+func forge(as *merchant, a engine.Answer, words string) (*notifier.Forgery, error) {
 	answer, err := as.seal(a)
-	return &notifier.Forgery{Envelope: answer, Signed: true}, err
+	return &notifier.Forgery{Envelope: answer, Signed: true, Words: words}, err
 }
 
 // skewed is an answer whose pIpsTime comes from another clock.

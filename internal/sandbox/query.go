@@ -5,17 +5,16 @@ import (
 	"strings"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
-	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // query answers the operations that only read. Their messages are not
 // encrypted, and their codes are 0000 and 9999.
-func (s *Sandbox) query(op wire.Operation, peer string, params []wire.Pair) string {
-	q, bad := s.openQuery(op, params)
-	s.messages.Add(messages.Message{
-		At: s.Now(), Direction: messages.In, Via: messages.ViaSOAP, Peer: peer, Merchant: known(q.code), Op: op.Name, Verified: q.verified,
-	})
+func (s *Sandbox) query(req request) string {
+	op := req.op
+	q, bad := s.openQuery(op, req.fields)
+	req.merchant = q.code
+	s.record(req, opened{verified: q.verified, refusal: bad})
 	var fields []wire.Pair
 	if bad == nil {
 		fields, bad = s.find(op, q)
@@ -34,7 +33,7 @@ func (s *Sandbox) query(op wire.Operation, peer string, params []wire.Pair) stri
 			res.answer.Text = f.Value
 		}
 	}
-	s.recordAnswer(messages.ViaSOAP, peer, res, q.merchant != nil)
+	s.recordAnswer(req, res, q.merchant != nil)
 	return text
 }
 
@@ -134,22 +133,33 @@ func (s *Sandbox) findBalance(op wire.Operation, q query) ([]wire.Pair, *refusal
 	}, nil
 }
 
+// What the account information says of a check; that the numbers mean this is
+// our choice.
+const (
+	checkOpen   = "01"
+	checkPassed = "02"
+)
+
 func (s *Sandbox) findProfile(op wire.Operation, q query) ([]wire.Pair, *refusal) {
-	p, ok := s.engine.Profile(q.code, q.account)
+	a, ok := s.engine.Account(q.code, q.account)
 	if !ok {
 		return nil, noAccount(op, q)
+	}
+	mandate := checkOpen
+	if a.Mandate {
+		mandate = checkPassed
 	}
 	return []wire.Pair{
 		{Name: "pMerCode", Value: q.code},
 		{Name: "pErrCode", Value: codeQueryDone},
 		{Name: "pIpsAcctNo", Value: q.account},
-		{Name: "pEmail", Value: p.Email},
-		{Name: "pStatus", Value: p.Status},
-		{Name: "pUCardStatus", Value: p.IDStatus},
-		{Name: "pBankName", Value: p.BankName},
-		{Name: "pBankCard", Value: p.BankCard},
-		{Name: "pBCardStatus", Value: p.CardStatus},
-		{Name: "pSignStatus", Value: p.SignStatus},
+		{Name: "pEmail", Value: a.Email},
+		{Name: "pStatus", Value: "04"}, // active
+		{Name: "pUCardStatus", Value: checkPassed},
+		{Name: "pBankName", Value: a.Bank},
+		{Name: "pBankCard", Value: a.CardTail},
+		{Name: "pBCardStatus", Value: checkPassed},
+		{Name: "pSignStatus", Value: mandate},
 		{Name: "pMemo", Value: q.memo},
 	}, nil
 }

@@ -28,7 +28,7 @@ import (
 // The errors that callers ask for by name.
 var (
 	ErrClosed   = notifier.ErrClosed
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = notifier.ErrUnknown
 	ErrStore    = journal.ErrStore
 )
 
@@ -40,6 +40,7 @@ type (
 	Notification = notifier.Notification
 	Attempt      = notifier.Attempt
 	Message      = messages.Message
+	OldBid       = engine.OldBidInfo
 )
 
 // Config sets up a [Sandbox]. The zero Config is in order.
@@ -104,12 +105,6 @@ type Config struct {
 	Logger *slog.Logger // by default nothing is logged; secrets never are
 }
 
-// OldBid is a bid of a merchant's, of the interface before v2.0.
-type OldBid struct {
-	Merchant string // merchant code
-	engine.OldBid
-}
-
 const (
 	defaultNamespace = "http://tempuri.org/"
 	// otherNamespace is named in one merchant's production settings.
@@ -128,6 +123,7 @@ type Sandbox struct {
 	pages     *pages.Pages
 	notifier  *notifier.Notifier
 	messages  messages.Recorder
+	metrics   metrics
 	journal   *journal.Journal
 	faults    *fault.Machine
 	disturbed http.HandlerFunc // route, with faults
@@ -196,6 +192,13 @@ func New(cfg Config) (*Sandbox, error) {
 	s.stop, s.done = stop, ctx.Done()
 	s.services = wire.Services(cmp.Or(cfg.TradeQuery, wire.TradeQueryBoth))
 	s.faults = fault.New(cfg.Seed, s.engine.ExamineFault)
+	s.faults.Struck = func(op, merchant, words string, call bool) {
+		via := messages.ViaPage
+		if call {
+			via = messages.ViaSOAP
+		}
+		s.messages.Add(Message{At: s.Now(), Direction: messages.In, Via: via, Merchant: known(merchant), Op: op, Fault: words})
+	}
 	s.disturbed = s.faults.Handler(s.services, s.done, s.route)
 	s.admin = operator.API(s, s.log)
 	if err := s.begin(cfg); err != nil {
@@ -207,7 +210,7 @@ func New(cfg Config) (*Sandbox, error) {
 
 // begin goes on where the store says that the last sandbox ended.
 func (s *Sandbox) begin(cfg Config) error {
-	if !wire.AbsoluteURL(s.namespace) || !strings.HasSuffix(s.namespace, "/") {
+	if !engine.IsHTTPURL(s.namespace) || !strings.HasSuffix(s.namespace, "/") {
 		return fmt.Errorf("config: Namespace: want an absolute URL that ends with a slash, got %q", s.namespace)
 	}
 	if cfg.TradeQuery != "" && !cfg.TradeQuery.Valid() {
@@ -260,6 +263,7 @@ func (s *Sandbox) startNotifier(cfg Config) {
 		PerMerchant: cfg.NotifyWorkers, Waits: cfg.Backoff, After: cfg.NoticeAfter, Again: cfg.NoticeAgain,
 		Sent: s.recordNotice,
 		Changed: func(c notifier.Change) {
+			s.metrics.told(c)
 			s.journal.AddLazily(journal.Record{Delivery: &c})
 			s.feed.Touch(console.Notices)
 		},
@@ -323,7 +327,7 @@ func (s *Sandbox) Now() time.Time {
 // meantime happens: texts and pages time out, notifications are tried again.
 func (s *Sandbox) Advance(by time.Duration) error {
 	if by < 0 || by > maxAdvance-s.Offset() {
-		return fmt.Errorf("sandbox: Advance: want a duration from 0 up to %s in all, got %s", maxAdvance, by)
+		return engine.Wrong("sandbox: Advance: want a duration from 0 up to %s in all, got %s", "时钟只能拨快，总共至多 %s，现为 %s", maxAdvance, by)
 	}
 	kept, err := s.advance(by)
 	if err != nil {
@@ -474,7 +478,7 @@ func (s *Sandbox) recordNotice(n notifier.Sent) {
 	e := n.Envelope
 	s.messages.Add(Message{
 		At: s.Now(), Direction: messages.Out, Via: messages.ViaNotify, Peer: n.URL, Merchant: e.Merchant, Op: n.Op,
-		Order: n.Order, Code: e.Code, Text: e.Text, XML: e.XML, Verified: n.Signed,
+		Order: n.Order, Code: e.Code, Text: e.Text, XML: e.XML, Verified: n.Signed, Fault: n.Forgery,
 	})
 }
 

@@ -140,7 +140,7 @@ func TestMessagesShowTheWire(t *testing.T) {
 	assert.Equal(t, "A1", in.Order)
 	assert.True(t, in.Verified)
 	assert.True(t, in.At.Equal(noon))
-	assert.Contains(t, in.XML, "<pIdentNo>110************001</pIdentNo>")
+	assert.Contains(t, in.XML, "<pIdentNo>110***********0001</pIdentNo>")
 	assert.Equal(t, messages.Out, back.Direction)
 	assert.Equal(t, "MG00000F", back.Code)
 	assert.True(t, strings.HasPrefix(back.XML, "\ufeff<?xml"))

@@ -194,7 +194,7 @@ func TestServiceFaults(t *testing.T) {
 		code, says                      string
 	}{
 		"not XML":               {trade, "text/xml", "", "hello", false, "soap:Client", "text between"},
-		"not XML 1.2":           {trade, "application/soap+xml", "", "<a></b>", true, "soap:Sender", "not a SOAP Envelope"},
+		"not XML 1.2":           {trade, "application/soap+xml", "", "<a></b>", true, "soap:Sender", "not well-formed XML"},
 		"unknown operation":     {trade, "text/xml", "", soap(ns11, tempuri, "Withdraw"), false, "soap:Client", "no operation Withdraw"},
 		"unknown operation 1.2": {trade, "application/soap+xml", "", soap(ns12, tempuri, "Withdraw"), true, "soap:Sender", "no operation Withdraw"},
 		"of the other service":  {queries, "text/xml", "", soap(ns11, tempuri, "Transfer"), false, "soap:Client", "no operation Transfer"},

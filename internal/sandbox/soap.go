@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
@@ -108,11 +109,11 @@ func (s *Sandbox) call(ctx context.Context, c soapCall, svc wire.Service, peer s
 	for i := range c.Params {
 		c.Params[i].Value = unindent(c.Params[i].Value)
 	}
+	req := request{op: op, via: messages.ViaSOAP, peer: peer, fields: c.Params, fault: fault.Words(ctx)}
 	if !op.Sealed() {
-		text := s.query(op, peer, c.Params)
-		return text, s.journal.Settled()
+		return s.query(req), s.journal.Settled()
 	}
-	res, err := s.received(ctx, op, messages.ViaSOAP, peer, c.Params)
+	res, err := s.received(ctx, req)
 	if err == nil && op.Name == "QueryTrade" {
 		err = s.journal.Settled()
 	}
@@ -120,13 +121,13 @@ func (s *Sandbox) call(ctx context.Context, c soapCall, svc wire.Service, peer s
 }
 
 // received answers a message in an envelope.
-func (s *Sandbox) received(ctx context.Context, op wire.Operation, via messages.Via, peer string, params []wire.Pair) (result, error) {
-	req, bad := newRequest(op, via, peer, params)
+func (s *Sandbox) received(ctx context.Context, req request) (result, error) {
+	bad := req.read()
 	if bad == nil {
 		return s.submit(ctx, req)
 	}
-	s.messages.Add(messages.Message{At: s.Now(), Direction: messages.In, Via: via, Peer: peer, Op: op.Name})
-	return s.answer(nil, request{op: op, via: via, peer: peer}, result{op: op}, engine.Answer{Code: bad.code, Text: bad.text})
+	s.record(req, opened{refusal: bad})
+	return s.answer(nil, req, result{op: req.op}, engine.Answer{Code: bad.code, Text: bad.text})
 }
 
 // unindent takes away the white space that a pretty printer put around the

@@ -16,8 +16,23 @@ type request struct {
 	op                   wire.Operation
 	via                  messages.Via
 	peer                 string
+	fields               []wire.Pair // as they came
+	fault                string      // what faults do to it, for people
 	merchant, body, sign string
 	signed               []string // what the signature may be over: see [wire.SignedTexts]
+}
+
+// record keeps the request for people to see.
+func (s *Sandbox) record(req request, o opened) {
+	m := messages.Message{
+		At: s.Now(), Direction: messages.In, Via: req.via, Peer: req.peer, Merchant: known(req.merchant), Op: req.op.Name,
+		Order: o.msg.Get("pMerBillNo"), XML: o.xml, Verified: o.verified, Fields: req.fields,
+	}
+	if o.refusal != nil {
+		m.Refusal = o.refusal.text
+		s.metrics.count("ips_sandbox_refusals_total{op=%q,code=%q}", req.op.Name, o.refusal.code)
+	}
+	s.messages.Add(m)
 }
 
 // result is what became of a request.
@@ -30,20 +45,18 @@ type result struct {
 	ask       string // what a person must confirm first; there is no answer yet
 }
 
-// newRequest takes the three fields of an envelope out of params. The platform
+// read takes the three fields of an envelope out of what came. The platform
 // names them arg* for some operations and p* for others; either set is taken
 // for any operation (our choice), but not a mixture. .NET finds form fields in
 // any case, so we do.
-func newRequest(op wire.Operation, via messages.Via, peer string, params []wire.Pair) (request, *refusal) {
-	fields, bad := envelopeFields(op, params, "MerCode", "3DesXmlPara", "Sign")
+func (r *request) read() *refusal {
+	fields, bad := envelopeFields(r.op, r.fields, "MerCode", "3DesXmlPara", "Sign")
 	if bad != nil {
-		return request{}, bad
+		return bad
 	}
-	body := envelope.Repair(fields[1])
-	return request{
-		op: op, via: via, peer: peer,
-		merchant: fields[0], body: body, sign: fields[2], signed: wire.SignedTexts(fields[1], body),
-	}, nil
+	r.merchant, r.body, r.sign = fields[0], envelope.Repair(fields[1]), fields[2]
+	r.signed = wire.SignedTexts(fields[1], r.body)
+	return nil
 }
 
 // envelopeFields finds parameters by their names without the prefix arg or p.
@@ -83,13 +96,10 @@ func (s *Sandbox) submit(ctx context.Context, req request) (result, error) {
 	res := result{op: req.op, order: o.msg.Get("pMerBillNo")}
 	// The page of an automatic repayment begins with its return form.
 	res.formFirst = req.op.Name == "RepaymentNewTrade" && o.msg.Get("pRepayType") == "2"
-	if address := o.msg.Get("pWebUrl"); wire.AbsoluteURL(address) {
+	if address := o.msg.Get("pWebUrl"); engine.IsHTTPURL(address) {
 		res.returnURL = address
 	}
-	s.messages.Add(messages.Message{
-		At: s.Now(), Direction: messages.In, Via: req.via, Peer: req.peer, Merchant: known(req.merchant), Op: req.op.Name,
-		Order: res.order, XML: o.xml, Verified: o.verified,
-	})
+	s.record(req, o)
 	if o.refusal != nil {
 		return s.answer(o.merchant, req, res, engine.Answer{Code: o.refusal.code, Text: o.refusal.text})
 	}
@@ -109,7 +119,7 @@ func (s *Sandbox) submit(ctx context.Context, req request) (result, error) {
 		res.ask = out.Ask
 		return res, nil
 	}
-	if wire.AbsoluteURL(out.ReturnURL) {
+	if engine.IsHTTPURL(out.ReturnURL) {
 		res.returnURL = out.ReturnURL
 	}
 	return s.answer(o.merchant, req, res, out.Answer)
@@ -175,13 +185,15 @@ func (s *Sandbox) answer(m *merchant, req request, res result, a engine.Answer) 
 	if via == messages.ViaPage {
 		via = messages.ViaReturn
 	}
-	s.recordAnswer(via, req.peer, res, m != nil)
+	req.via = via
+	s.recordAnswer(req, res, m != nil)
 	return res, nil
 }
 
-func (s *Sandbox) recordAnswer(via messages.Via, peer string, res result, signed bool) {
+func (s *Sandbox) recordAnswer(req request, res result, signed bool) {
+	s.metrics.answered(res.op.Name, res.answer.Code)
 	s.messages.Add(messages.Message{
-		At: s.Now(), Direction: messages.Out, Via: via, Peer: peer, Merchant: res.answer.Merchant, Op: res.op.Name,
+		At: s.Now(), Direction: messages.Out, Via: req.via, Peer: req.peer, Fault: req.fault, Merchant: res.answer.Merchant, Op: res.op.Name,
 		Order: res.order, Code: res.answer.Code, Text: res.answer.Text, XML: res.answer.XML, Verified: signed,
 	})
 	s.log.Info("answer", "op", res.op.Name, "merchant", res.answer.Merchant, "order", res.order, "code", res.answer.Code)

@@ -4,6 +4,7 @@ package console
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
@@ -39,6 +41,9 @@ type Platform interface {
 	Unmasked() []messages.Message
 	// Posting is a notification and what is posted for it.
 	Posting(seq int64) (notifier.Notification, wire.Envelope, bool)
+	// Diagnose says in Chinese why the signature or the body of a refused
+	// request failed, "" where there is nothing to say.
+	Diagnose(messages.Message) string
 	// ConfirmPath is the page on which a person confirms something.
 	ConfirmPath(ask string) string
 }
@@ -70,33 +75,38 @@ func New(platform Platform, feed *Feed, log *slog.Logger) (*Console, error) {
 func (c *Console) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for path, handler := range map[string]http.HandlerFunc{
-		"":                              c.notFound,
-		"{$}":                           c.overview,
-		"accounts":                      c.accounts,
-		"accounts/{merchant}/{account}": c.account,
-		"bids":                          c.bids,
-		"bids/{merchant}/{bid}":         c.bid,
-		"oldbids":                       c.oldBids,
-		"orders":                        c.orders,
-		"orders/{merchant}/{order}":     c.order,
-		"messages":                      c.messages,
-		"messages/{seq}":                c.message,
-		"messages/{seq}/document":       c.messageDocument,
-		"notifications":                 c.notifications,
-		"notifications/{seq}":           c.notification,
-		"notifications/{seq}/document":  c.notificationDocument,
-		"notifications/{seq}/replay.sh": c.notificationReplay,
-		"journal":                       c.journal,
-		"faults":                        c.faults,
-		"events":                        c.events,
-		"style.css":                     c.asset("text/css"),
-		"live.js":                       c.asset("text/javascript"),
+		"":                                 c.notFound,
+		"{$}":                              c.overview,
+		"accounts":                         c.accounts,
+		"accounts/{merchant}/{account}":    c.account,
+		"bids":                             c.bids,
+		"bids/{merchant}/{bid}":            c.bid,
+		"oldbids":                          c.oldBids,
+		"orders":                           c.orders,
+		"orders/{merchant}/{order}":        c.order,
+		"orders/{merchant}/{order}/{part}": c.text(c.orderDocument),
+		"search":                           c.search,
+		"export.json":                      c.export,
+		"messages":                         c.messages,
+		"messages/{seq}":                   c.message,
+		"messages/{seq}/document":          c.text(c.messageDocument),
+		"messages/{seq}/envelope":          c.text(c.messageEnvelope),
+		"notifications":                    c.notifications,
+		"notifications/{seq}":              c.notification,
+		"notifications/{seq}/document":     c.text(c.notificationDocument),
+		"notifications/{seq}/replay.sh":    c.text(c.notificationReplay),
+		"journal":                          c.journal,
+		"faults":                           c.faults,
+		"events":                           c.events,
+		"style.css":                        c.asset("text/css"),
+		"live.js":                          c.asset("text/javascript"),
 	} {
 		mux.HandleFunc("GET "+Prefix+path, handler)
 	}
 	// The action that a form does. The page that shows it is one step up.
 	for path, action := range map[string]string{
 		"clock":                                 "clock/advance",
+		"reset":                                 "reset",
 		"notifications/{seq}/resend":            "notifications/{seq}/resend",
 		"faults/order":                          "faults",
 		"faults/lift":                           "faults/lift",
@@ -124,8 +134,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // form does an action that a form of ours has sent, and goes on to a page, so
-// that reloading it does not repeat the action. The operator, who caused an
-// error, is shown it.
+// that reloading it does not repeat the action.
 func (c *Console) form(action string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -139,7 +148,15 @@ func (c *Console) form(action string) http.HandlerFunc {
 		}
 		value := func(name string) string { return pathValue(r, name) }
 		if _, err := operator.Do(action, c.platform, operator.Form{Request: r, Path: value}); err != nil {
-			c.problem(w, http.StatusUnprocessableEntity, err.Error())
+			// The operator, who caused it, is told in Chinese.
+			text := "未能完成，原因见沙箱日志"
+			var known *engine.Problem
+			if errors.As(err, &known) {
+				text = known.Chinese()
+			} else {
+				c.log.Error("console", "action", action, "err", err)
+			}
+			c.problem(w, http.StatusUnprocessableEntity, text)
 			return
 		}
 		page := r.URL.EscapedPath()
@@ -181,7 +198,7 @@ func (c *Console) version() uint64 {
 }
 
 func (c *Console) problem(w http.ResponseWriter, status int, text string) {
-	c.show(w, status, "problem", page{Title: http.StatusText(status), Data: text})
+	c.show(w, status, "problem", page{Title: "未能完成", Data: text})
 }
 
 func (c *Console) notFound(w http.ResponseWriter, _ *http.Request) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // Topic is a part of the sandbox that pages show.
@@ -185,7 +187,7 @@ func changeEvent(version uint64, topics []Topic) string {
 }
 
 func (c *Console) clockEvent() string {
-	return "event: clock\ndata: " + chinaTime(c.platform.Now()) + "\n\n"
+	return "event: clock\ndata: " + wire.ClockText(c.platform.Now()) + "\n\n"
 }
 
 type eventWriter struct {

@@ -1,9 +1,12 @@
 package console
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"html/template"
-	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+	"github.com/ips-p2p/ips/internal/sandbox/operator"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
@@ -19,7 +23,7 @@ const (
 	recentRows = 10 // on the overview
 	ledgerRows = 20 // of the journal on the pages of things
 	// maxShownXML bounds a document on a page; the whole is a link away.
-	maxShownXML = 256 << 10
+	maxShownXML = 12 << 10
 	// maxShownCurl likewise.
 	maxShownCurl = 16 << 10
 )
@@ -34,6 +38,7 @@ type overviewData struct {
 	Faults    int
 	Notices   map[notifier.State]int
 	Orders    []engine.OrderInfo
+	Day       bar
 }
 
 func (c *Console) overview(w http.ResponseWriter, _ *http.Request) {
@@ -47,6 +52,7 @@ func (c *Console) overview(w http.ResponseWriter, _ *http.Request) {
 		Asks:      len(s.Engine().PendingAsks("")),
 		Faults:    c.liveFaults(),
 		Notices:   make(map[notifier.State]int),
+		Day:       chart(s.Engine().Outcomes()),
 	}
 	for _, text := range s.Engine().Inbox("") {
 		if text.State == engine.SMSOpen {
@@ -66,15 +72,27 @@ type listData[T any] struct {
 	Filters filterForm
 	Pager   pager
 	Rows    []T
+	Dropped int64 // older ones that are not kept any more
 }
 
+// list shows what the filters of a list select.
+func list[T any](c *Console, w http.ResponseWriter, r *http.Request, p page, fields []filterField, dropped int64, find func(filterForm, pager) ([]T, int)) {
+	p.Version = c.version()
+	f, at := filters(r, fields...), newPager(r)
+	rows, total := find(f, at)
+	p.Data = listData[T]{f, at.of(total), rows, dropped}
+	c.show(w, http.StatusOK, p.Section, p)
+}
+
+// typed is the field into which people type what they look for.
+func typed(label string) filterField { return filterField{Name: "q", Label: label} }
+
 func (c *Console) accounts(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "账户", Section: "accounts", Live: "state", Version: c.version()}
-	f := filters(r, c.merchantFilter(), filterField{Name: "q", Label: "账号、姓名、邮箱或手机"})
-	at := newPager(r)
-	rows, total := c.platform.Engine().NewestAccounts(engine.AccountFilter{Merchant: f.get("merchant"), Text: f.get("q")}, at.window())
-	p.Data = listData[engine.AccountInfo]{f, at.of(total), rows}
-	c.show(w, http.StatusOK, "accounts", p)
+	list(c, w, r, page{Title: "账户", Section: "accounts", Live: "state"},
+		[]filterField{c.merchantFilter(), typed("账号、姓名、邮箱或手机")},
+		0, func(f filterForm, at pager) ([]engine.AccountInfo, int) {
+			return c.platform.Engine().NewestAccounts(engine.AccountFilter{Merchant: f.get("merchant"), Text: f.get("q")}, at.window())
+		})
 }
 
 type accountData struct {
@@ -103,7 +121,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 	data := accountData{Merchant: merchant, Number: number, Name: c.party(merchant, number), Balance: balance, Unmask: unmasked(r)}
 	if info, ok := e.Account(merchant, number); ok {
 		if !data.Unmask {
-			info.Mobile = messages.MaskValue(info.Mobile)
+			info.Mobile = engine.MaskMiddle(info.Mobile)
 		}
 		data.Person, data.Auto = &info, info.Auto
 	} else {
@@ -131,22 +149,20 @@ func (c *Console) newestEntries(f engine.JournalFilter) (list []engine.JournalEn
 }
 
 func (c *Console) bids(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "标的", Section: "bids", Live: "state", Version: c.version()}
-	f := filters(r, c.merchantFilter(),
-		filterField{Name: "status", Label: "状态 pBidStatus", Choices: labelled("bid", "1", "2", "3", "8", "9", "10")},
-		filterField{Name: "borrower", Label: "借款人账号"},
-		filterField{Name: "q", Label: "标的号、订单号或 IPS 号"})
-	at := newPager(r)
-	rows, total := c.platform.Engine().NewestBids(engine.BidFilter{
-		Merchant: f.get("merchant"), Status: f.get("status"), Borrower: f.get("borrower"), Text: f.get("q"),
-	}, at.window())
-	p.Data = listData[engine.BidInfo]{f, at.of(total), rows}
-	c.show(w, http.StatusOK, "bids", p)
+	list(c, w, r, page{Title: "标的", Section: "bids", Live: "state"},
+		[]filterField{c.merchantFilter(), {Name: "status", Label: "状态 pBidStatus", Choices: labelled("bid", "1", "2", "3", "8", "9", "10")},
+			{Name: "borrower", Label: "借款人账号"}, typed("标的号、订单号、IPS 号或金额")},
+		0, func(f filterForm, at pager) ([]engine.BidInfo, int) {
+			return c.platform.Engine().NewestBids(engine.BidFilter{
+				Merchant: f.get("merchant"), Status: f.get("status"), Borrower: f.get("borrower"), Text: f.get("q"),
+			}, at.window())
+		})
 }
 
 type bidData struct {
 	engine.BidInfo
-	Ended   bool // an order to end it was taken
+	Pager   pager // of the claims
+	Ended   bool  // an order to end it was taken
 	Entries []engine.JournalEntry
 	More    int
 }
@@ -160,6 +176,7 @@ func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
 	}
 	p.Title = "标的 " + info.No
 	data := bidData{BidInfo: info}
+	data.Claims, data.Pager = pageOf(info.Claims, newPager(r), func(engine.ClaimInfo) bool { return true })
 	_, data.Ended = c.platform.Engine().Order(info.Merchant, "registerSubject", info.Order, true)
 	data.Entries, data.More = c.newestEntries(engine.JournalFilter{Merchant: info.Merchant, Bid: info.No})
 	p.Data = data
@@ -167,59 +184,188 @@ func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) orders(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "订单", Section: "orders", Live: "state", Version: c.version()}
-	f := filters(r, c.merchantFilter(), operationFilter(),
-		filterField{Name: "state", Label: "状态", Choices: labelled("order", "waiting", "held", "done", "failed")},
-		filterField{Name: "q", Label: "订单号或 IPS 号"})
-	at := newPager(r)
-	rows, total := c.platform.Engine().NewestOrders(engine.OrderFilter{
-		Merchant: f.get("merchant"), Op: f.get("op"), State: f.get("state"), Text: f.get("q"),
-	}, at.window())
-	p.Data = listData[engine.OrderInfo]{f, at.of(total), rows}
-	c.show(w, http.StatusOK, "orders", p)
+	list(c, w, r, page{Title: "订单", Section: "orders", Live: "state"},
+		append([]filterField{c.merchantFilter(), operationFilter(),
+			{Name: "state", Label: "状态", Choices: labelled("order", "waiting", "held", "done", "partial", "failed")},
+			typed("号码、账号、标的、金额或说明")}, period()...),
+		0, func(f filterForm, at pager) ([]engine.OrderInfo, int) {
+			return c.platform.Engine().NewestOrders(engine.OrderFilter{
+				Merchant: f.get("merchant"), Op: f.get("op"), State: f.get("state"), Text: f.get("q"), Period: f.period(),
+			}, at.window())
+		})
 }
 
 type orderData struct {
 	engine.OrderInfo
-	Bid      string
-	Asking   *engine.AskInfo
-	Texts    []engine.SMS
-	Told     document // the answer that the caller got
-	Last     document // what was posted to pS2SUrl
-	Messages []messages.Message
-	Notices  []notifier.Notification
-	Entries  []engine.JournalEntry
-	More     int
+	Asking  *engine.AskInfo
+	Moments []moment
+	Asked   document // what the merchant sent
+	Lost    bool     // that is not kept any more
+	Told    document // the answer that the caller got
+	Last    document // what was posted to pS2SUrl
+	Failed  []failedRow
+	Notices []notifier.Notification
+	Entries []engine.JournalEntry
+	More    int
+}
+
+// failedRow is a row of a batch that was not done.
+type failedRow struct {
+	Number  int
+	Message string
+}
+
+// moment is something that happened to an order.
+type moment struct {
+	At              time.Time
+	What, Text, URL string
+	Tone            string // good, wait, bad or plain
+	Fault           string // what a fault did to it
+}
+
+// orderOf finds the order that the address names.
+func (c *Console) orderOf(r *http.Request) (engine.OrderInfo, bool) {
+	return c.platform.Engine().Order(pathValue(r, "merchant"), "", pathValue(r, "order"), r.URL.Query().Get("end") == "1")
 }
 
 func (c *Console) order(w http.ResponseWriter, r *http.Request) {
-	e := c.platform.Engine()
 	p := page{Section: "orders", Live: "state messages notifications", Version: c.version()}
-	info, ok := e.Order(pathValue(r, "merchant"), "", pathValue(r, "order"), r.URL.Query().Get("end") == "1")
+	info, ok := c.orderOf(r)
 	if !ok {
 		c.notFound(w, r)
 		return
 	}
 	p.Title = "订单 " + info.Order
-	data := orderData{OrderInfo: info, Bid: info.Answer.Body.Get("pBidNo")}
-	if ask, ok := e.Ask(info.Ask); ok && ask.Open {
+	data := orderData{OrderInfo: info}
+	if ask, ok := c.platform.Engine().Ask(info.Ask); ok && ask.Open {
 		data.Asking = &ask
 	}
-	same := func(merchant, op, order string) bool {
-		return merchant == info.Merchant && op == info.Op && order == info.Order
+	request, kept := c.requestOf(info)
+	if data.Lost = !kept; kept {
+		data.Asked = newDocument(r, request.XML, "request")
 	}
-	for _, text := range e.Inbox("") {
-		if same(text.Merchant, text.Op, text.Order) {
-			data.Texts = append(data.Texts, text)
+	data.Told, data.Last = answerDocument(r, info.Answer, "answer"), answerDocument(r, info.Final, "final")
+	for i, row := range info.Final.Body.Rows() {
+		if message := row.Get("pMessage"); message != "" && len(data.Failed) < maxRows {
+			data.Failed = append(data.Failed, failedRow{i + 1, message})
 		}
 	}
-	data.Told, data.Last = answerDocument(r, info.Answer), answerDocument(r, info.Final)
-	everything := pager{Page: 1, limit: maxRows}
-	data.Messages, _ = pageOf(c.platform.Unmasked(), everything, func(m messages.Message) bool { return same(m.Merchant, m.Op, m.Order) })
-	data.Notices, _ = pageOf(c.platform.Notifications(), everything, func(n notifier.Notification) bool { return same(n.Merchant, n.Op, n.Order) })
+	data.Notices, _ = pageOf(c.platform.Notifications(), pager{Page: 1, limit: maxRows}, func(n notifier.Notification) bool {
+		return n.Merchant == info.Merchant && n.Op == info.Op && n.Order == info.Order
+	})
+	data.Moments = c.moments(info, data.Notices)
 	data.Entries, data.More = c.newestEntries(engine.JournalFilter{Merchant: info.Merchant, Operation: info.Op, Order: info.Order})
 	p.Data = data
 	c.show(w, http.StatusOK, "order", p)
+}
+
+// about says whether a message is about an order. The end of a bid repeats the
+// number of its registration.
+func about(info engine.OrderInfo, m messages.Message) bool {
+	return m.Merchant == info.Merchant && m.Op == info.Op && m.Order == info.Order && (m.XML == "" || ends(m.Op, m.XML) == info.End)
+}
+
+// ends says whether a document of an operation ends a bid.
+func ends(op, xml string) bool {
+	return op == "registerSubject" && strings.Contains(xml, "<pOperationType>2</pOperationType>")
+}
+
+// requestOf is the latest message in which an order was sent, if it is kept.
+func (c *Console) requestOf(info engine.OrderInfo) (messages.Message, bool) {
+	for _, m := range slices.Backward(c.platform.Unmasked()) {
+		if m.Direction == messages.In && m.XML != "" && about(info, m) {
+			return m, true
+		}
+	}
+	return messages.Message{}, false
+}
+
+// moments are the life of an order, in one list: its requests, pages, texts and
+// answers, and every attempt of its notifications.
+func (c *Console) moments(info engine.OrderInfo, notices []notifier.Notification) []moment {
+	var list []moment
+	add := func(m moment) {
+		if !m.At.IsZero() {
+			list = append(list, m)
+		}
+	}
+	for _, m := range c.platform.Unmasked() {
+		if m.Via == messages.ViaNotify || !about(info, m) {
+			continue
+		}
+		sign := signatureVerdict(m)
+		what := moment{m.At, "应答", m.Code + " " + m.Text, messageURL(m.Seq), "plain", m.Fault}
+		if m.Direction == messages.In {
+			what.What, what.Text, what.Tone = "请求", labelOf("via", m.Via).Text+"，"+sign.Text, sign.Tone
+		}
+		add(what)
+	}
+	e := c.platform.Engine()
+	if ask, ok := e.Ask(info.Asked); ok {
+		opened := moment{ask.At, "确认页", wire.ClockText(ask.Deadline) + " 前有效", "", "wait", ""}
+		if ask.Open {
+			opened.URL = c.platform.ConfirmPath(ask.ID)
+		}
+		add(opened)
+		add(moment{ask.ClosedAt, "确认页结束", "", "", "plain", ""})
+	}
+	for _, text := range e.Inbox("") {
+		if text.Merchant == info.Merchant && text.Op == info.Op && text.Order == info.Order {
+			state := labelOf("text", text.State)
+			add(moment{text.At, "短信", wire.ClockText(text.Deadline) + " 前有效", "/sms", "wait", ""})
+			add(moment{text.AnsweredAt, "短信回复", state.Text, "", state.Tone, ""})
+			if text.State == engine.SMSExpired {
+				add(moment{text.Deadline, "短信回复", state.Text, "", state.Tone, ""})
+			}
+		}
+	}
+	for _, n := range slices.Backward(notices) {
+		for i, a := range n.Attempts {
+			m := moment{a.At, fmt.Sprintf("通知第 %d 次", i+1), attemptText(a), noticeURL(n.Seq), "bad", cmp.Or(a.Fault, n.Fault)}
+			if a.Status == http.StatusOK {
+				m.Tone = "good"
+			}
+			add(m)
+		}
+		add(moment{n.Next, "下次通知", "", noticeURL(n.Seq), "wait", n.Fault})
+		if n.State == notifier.Dropped {
+			add(moment{n.Queued, "通知", "已丢弃", noticeURL(n.Seq), "bad", n.Fault})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b moment) int { return a.At.Compare(b.At) })
+	return list
+}
+
+// orderDocument is a document of an order.
+func (c *Console) orderDocument(r *http.Request) (string, bool) {
+	info, ok := c.orderOf(r)
+	if pathValue(r, "part") == "request" && ok {
+		m, kept := c.requestOf(info)
+		return masked(r, m.XML), kept
+	}
+	body := map[string]engine.Message{"answer": info.Answer.Body, "final": info.Final.Body}[pathValue(r, "part")]
+	return masked(r, string(wire.WriteDocument(body))), len(body) > 0
+}
+
+// text sends a text just as it is, XML too: as XML a browser would run what a
+// stranger put into it.
+func (c *Console) text(find func(*http.Request) (string, bool)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		text, ok := find(r)
+		if !ok {
+			c.notFound(w, r)
+			return
+		}
+		wire.Send(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
+	}
+}
+
+// masked is a document without people's data, unless they are asked for.
+func masked(r *http.Request, xml string) string {
+	if unmasked(r) {
+		return xml
+	}
+	return messages.Mask(xml)
 }
 
 // document is an XML document on a page.
@@ -232,9 +378,14 @@ type document struct {
 	Other  string // address of the page with masking the other way round
 }
 
-func newDocument(r *http.Request, xml string) document {
+// newDocument shows a document; part is where the whole of it is, below the page.
+func newDocument(r *http.Request, xml, part string) document {
 	d := document{Unmask: unmasked(r), BOM: strings.HasPrefix(xml, "\ufeff")}
 	query := r.URL.Query()
+	d.Whole = r.URL.EscapedPath() + "/" + part
+	if len(query) > 0 {
+		d.Whole += "?" + query.Encode()
+	}
 	if d.Unmask {
 		query.Del("unmask")
 	} else {
@@ -249,28 +400,43 @@ func newDocument(r *http.Request, xml string) document {
 	return d
 }
 
-func answerDocument(r *http.Request, a engine.Answer) document {
+func answerDocument(r *http.Request, a engine.Answer, part string) document {
 	if len(a.Body) == 0 {
 		return document{}
 	}
-	return newDocument(r, string(wire.WriteDocument(a.Body)))
+	return newDocument(r, string(wire.WriteDocument(a.Body)), part)
 }
 
 func (c *Console) messages(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "报文", Section: "messages", Live: "messages", Version: c.version()}
-	f := filters(r, c.merchantFilter(), operationFilter(),
-		filterField{Name: "dir", Label: "方向", Choices: []choice{{string(messages.In), "收 in"}, {string(messages.Out), "发 out"}}},
-		filterField{Name: "via", Label: "途径", Choices: labelled("via", "page", "return", "soap", "notify")},
-		filterField{Name: "sign", Label: "签名", Choices: []choice{{"ok", "有效"}, {"bad", "无效"}}},
-		filterField{Name: "order", Label: "订单号 pMerBillNo"},
-		filterField{Name: "code", Label: "返回码 pErrCode"})
-	rows, at := pageOf(c.platform.Unmasked(), newPager(r), func(m messages.Message) bool {
-		return selects(f.get("merchant"), m.Merchant) && selects(f.get("op"), m.Op) && selects(f.get("dir"), string(m.Direction)) &&
-			selects(f.get("via"), string(m.Via)) && selects(f.get("order"), m.Order) && selects(f.get("code"), m.Code) &&
-			(f.get("sign") == "" || m.Verified == (f.get("sign") == "ok"))
-	})
-	p.Data = listData[messages.Message]{f, at, rows}
-	c.show(w, http.StatusOK, "messages", p)
+	all, dropped := c.platform.Unmasked(), int64(0)
+	if len(all) > 0 {
+		dropped = all[0].Seq - 1
+	}
+	list(c, w, r, page{Title: "报文", Section: "messages", Live: "messages"},
+		append([]filterField{c.merchantFilter(), operationFilter(),
+			{Name: "dir", Label: "方向", Choices: []choice{{string(messages.In), "收 in"}, {string(messages.Out), "发 out"}}},
+			{Name: "via", Label: "途径", Choices: labelled("via", "page", "return", "soap", "notify")},
+			{Name: "sign", Label: "签名", Choices: []choice{{"ok", "有效"}, {"bad", "无效"}}},
+			typed("订单号、返回码、说明或报文内容")}, period()...),
+		dropped, func(f filterForm, at pager) ([]messages.Message, int) {
+			during, q := f.period(), f.get("q")
+			rows, at := pageOf(all, at, func(m messages.Message) bool {
+				return selects(f.get("merchant"), m.Merchant) && selects(f.get("op"), m.Op) && selects(f.get("dir"), string(m.Direction)) &&
+					selects(f.get("via"), string(m.Via)) && during.Has(m.At) && mentions(m, q) &&
+					(f.get("sign") == "" || m.Verified == (f.get("sign") == "ok"))
+			})
+			return rows, at.Total
+		})
+}
+
+// mentions says whether a message has a text somewhere.
+func mentions(m messages.Message, text string) bool {
+	return strings.Contains(m.Order+"\n"+m.Code+"\n"+m.Text+"\n"+m.Refusal, text) || strings.Contains(m.XML, text)
+}
+
+// tells says whether a notification has a text somewhere.
+func tells(n notifier.Notification, text string) bool {
+	return strings.Contains(n.Order+"\n"+n.Code+"\n"+n.Text+"\n"+n.URL, text)
 }
 
 func selects(want, value string) bool { return want == "" || want == value }
@@ -279,6 +445,7 @@ type messageData struct {
 	messages.Message
 	Document document
 	OrderURL string // of the order, "" if there is none
+	Why      string // its signature or body failed
 }
 
 // findMessage reads the number out of the address.
@@ -301,68 +468,53 @@ func (c *Console) message(w http.ResponseWriter, r *http.Request) {
 		c.problem(w, http.StatusNotFound, "没有这条报文，或因保留数量有限已被清除")
 		return
 	}
-	data := messageData{Message: m, OrderURL: c.orderPage(m.Merchant, m.Order, m.Op, m.XML)}
+	data := messageData{Message: m, OrderURL: c.orderPage(m.Merchant, m.Order, m.Op, m.XML), Why: c.platform.Diagnose(m)}
 	if m.XML != "" {
-		data.Document = newDocument(r, m.XML)
-		data.Document.Whole = whole(r)
+		data.Document = newDocument(r, m.XML, "document")
 	}
 	c.show(w, http.StatusOK, "message", page{
 		Title: "报文 " + strconv.FormatInt(m.Seq, 10), Section: "messages", Version: c.version(), Data: data,
 	})
 }
 
-// whole is where the whole document of a page is to be had, masked as the page
-// is.
-func whole(r *http.Request) string {
-	address := r.URL.EscapedPath() + "/document"
-	if unmasked(r) {
-		address += "?unmask=1"
-	}
-	return address
-}
-
 // orderPage is the address of the order that a message or notice is about, ""
 // if the platform never took one.
 func (c *Console) orderPage(merchant, order, op, xml string) string {
-	// The end of a bid repeats the number of its registration.
-	end := op == "registerSubject" && strings.Contains(xml, "<pOperationType>2</pOperationType>")
+	end := ends(op, xml)
 	if info, ok := c.platform.Engine().Order(merchant, op, order, end); ok && info.Op == op {
 		return orderURL(merchant, order, end)
 	}
 	return ""
 }
 
-func (c *Console) messageDocument(w http.ResponseWriter, r *http.Request) {
+func (c *Console) messageDocument(r *http.Request) (string, bool) {
 	m, ok := c.findMessage(r)
-	if !ok {
-		c.notFound(w, r)
-		return
-	}
-	sendDocument(w, r, m.XML)
+	return masked(r, m.XML), ok
 }
 
-// sendDocument sends a document just as it is, but as plain text: as XML a
-// browser would run what a stranger put into it.
-func sendDocument(w http.ResponseWriter, r *http.Request, xml string) {
-	if !unmasked(r) {
-		xml = messages.Mask(xml)
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, xml)
+// messageEnvelope is the envelope of a request as it came, as a form.
+func (c *Console) messageEnvelope(r *http.Request) (string, bool) {
+	m, _ := c.findMessage(r)
+	return wire.EncodeForm(m.Fields...), len(m.Fields) > 0
 }
 
 func (c *Console) notifications(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "通知", Section: "notifications", Live: "notifications", Version: c.version()}
-	f := filters(r, c.merchantFilter(), operationFilter(),
-		filterField{Name: "state", Label: "状态", Choices: labelled("notice", "queued", "delivered", "abandoned", "dropped")},
-		filterField{Name: "order", Label: "订单号 pMerBillNo"},
-		filterField{Name: "code", Label: "返回码 pErrCode"})
-	rows, at := pageOf(c.platform.Notifications(), newPager(r), func(n notifier.Notification) bool {
-		return selects(f.get("merchant"), n.Merchant) && selects(f.get("op"), n.Op) && selects(f.get("state"), string(n.State)) &&
-			selects(f.get("order"), n.Order) && selects(f.get("code"), n.Code)
-	})
-	p.Data = listData[notifier.Notification]{f, at, rows}
-	c.show(w, http.StatusOK, "notifications", p)
+	all, dropped := c.platform.Notifications(), int64(0)
+	if len(all) > 0 {
+		dropped = max(0, all[len(all)-1].Seq-int64(len(all)))
+	}
+	list(c, w, r, page{Title: "通知", Section: "notifications", Live: "notifications"},
+		append([]filterField{c.merchantFilter(), operationFilter(),
+			{Name: "state", Label: "状态", Choices: labelled("notice", "queued", "delivered", "abandoned", "dropped")},
+			typed("订单号、返回码、说明或地址")}, period()...),
+		dropped, func(f filterForm, at pager) ([]notifier.Notification, int) {
+			during, q := f.period(), f.get("q")
+			rows, at := pageOf(all, at, func(n notifier.Notification) bool {
+				return selects(f.get("merchant"), n.Merchant) && selects(f.get("op"), n.Op) && selects(f.get("state"), string(n.State)) &&
+					during.Has(n.Queued) && tells(n, q)
+			})
+			return rows, at.Total
+		})
 }
 
 type notificationData struct {
@@ -400,8 +552,7 @@ func (c *Console) notification(w http.ResponseWriter, r *http.Request) {
 		Notification: n.Notification, Target: n.URL, URL: r.URL.EscapedPath(), OrderURL: c.orderPage(n.Merchant, n.Order, n.Op, n.xml),
 	}
 	if n.xml != "" {
-		data.Document = newDocument(r, n.xml)
-		data.Document.Whole = whole(r)
+		data.Document = newDocument(r, n.xml, "document")
 	}
 	if curl := curlCommand(n.URL, n.form); len(curl) <= maxShownCurl {
 		data.Curl = curl
@@ -411,42 +562,71 @@ func (c *Console) notification(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (c *Console) notificationDocument(w http.ResponseWriter, r *http.Request) {
+func (c *Console) notificationDocument(r *http.Request) (string, bool) {
 	n, ok := c.findPosting(r)
-	if !ok {
-		c.notFound(w, r)
-		return
-	}
-	sendDocument(w, r, n.xml)
+	return masked(r, n.xml), ok
 }
 
 // notificationReplay is a script that posts a notification once more from
 // wherever it is run.
-func (c *Console) notificationReplay(w http.ResponseWriter, r *http.Request) {
+func (c *Console) notificationReplay(r *http.Request) (string, bool) {
 	n, ok := c.findPosting(r)
-	if !ok {
-		c.notFound(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, curlCommand(n.URL, n.form)+"\n")
+	return curlCommand(n.URL, n.form) + "\n", ok
 }
 
 func (c *Console) journal(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "分录", Section: "journal", Live: "state", Version: c.version()}
 	operations := operationFilter()
 	operations.Choices = append(operations.Choices, choice{engine.KindDeposit, title(engine.KindDeposit) + " " + engine.KindDeposit})
-	f := filters(r, c.merchantFilter(), operations,
-		filterField{Name: "account", Label: "账号"},
-		filterField{Name: "bid", Label: "标的号 pBidNo"},
-		filterField{Name: "order", Label: "订单号 pMerBillNo"})
-	at := newPager(r)
-	rows, total := c.platform.Engine().NewestEntries(engine.JournalFilter{
-		Merchant: f.get("merchant"), Operation: f.get("op"), Account: f.get("account"), Bid: f.get("bid"), Order: f.get("order"),
-		Offset: at.skip(), Limit: at.limit,
-	})
-	p.Data = listData[engine.JournalEntry]{f, at.of(total), rows}
-	c.show(w, http.StatusOK, "journal", p)
+	list(c, w, r, page{Title: "分录", Section: "journal", Live: "state"},
+		append([]filterField{c.merchantFilter(), operations, {Name: "account", Label: "账号"}, {Name: "bid", Label: "标的号 pBidNo"},
+			{Name: "order", Label: "订单号 pMerBillNo"}, typed("号码、摘要或金额")}, period()...),
+		0, func(f filterForm, at pager) ([]engine.JournalEntry, int) {
+			return c.platform.Engine().NewestEntries(engine.JournalFilter{
+				Merchant: f.get("merchant"), Operation: f.get("op"), Account: f.get("account"), Bid: f.get("bid"), Order: f.get("order"),
+				Text: f.get("q"), Period: f.period(), Offset: at.skip(), Limit: at.limit,
+			})
+		})
+}
+
+// searchData is what a text was found in, the newest of each.
+type searchData struct {
+	Text     string
+	Orders   []engine.OrderInfo
+	Bids     []engine.BidInfo
+	Accounts []engine.AccountInfo
+	Messages []messages.Message
+	Notices  []notifier.Notification
+	Entries  []engine.JournalEntry
+}
+
+// search looks for a text everywhere.
+func (c *Console) search(w http.ResponseWriter, r *http.Request) {
+	p := page{Title: "搜索", Section: "search", Version: c.version()}
+	e, q, newest := c.platform.Engine(), strings.TrimSpace(r.URL.Query().Get("q")), engine.Page{Limit: recentRows}
+	data := searchData{Text: q}
+	if q != "" {
+		data.Orders, _ = e.NewestOrders(engine.OrderFilter{Text: q}, newest)
+		data.Bids, _ = e.NewestBids(engine.BidFilter{Text: q}, newest)
+		data.Accounts, _ = e.NewestAccounts(engine.AccountFilter{Text: q}, newest)
+		data.Entries, _ = e.NewestEntries(engine.JournalFilter{Text: q, Limit: recentRows})
+		first := pager{Page: 1, limit: recentRows}
+		data.Messages, _ = pageOf(c.platform.Unmasked(), first, func(m messages.Message) bool { return mentions(m, q) })
+		data.Notices, _ = pageOf(c.platform.Notifications(), first, func(n notifier.Notification) bool { return tells(n, q) })
+	}
+	p.Data = data
+	c.show(w, http.StatusOK, "search", p)
+}
+
+// export sends the books as JSON.
+func (c *Console) export(w http.ResponseWriter, _ *http.Request) {
+	text, err := json.MarshalIndent(operator.Export(c.platform.Engine()), "", "  ")
+	if err != nil {
+		c.log.Error("console", "page", "export", "err", err)
+		http.Error(w, "the books cannot be written", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Disposition", `attachment; filename="sandbox-books.json"`)
+	wire.Send(w, http.StatusOK, "application/json; charset=utf-8", text)
 }
 
 // faultsData are the faults that were ordered and what can be ordered.

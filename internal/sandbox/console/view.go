@@ -20,12 +20,21 @@ import (
 // functions are what the templates call.
 func (c *Console) functions() template.FuncMap {
 	return template.FuncMap{
-		"money":      groupedYuan,
-		"time":       chinaTime,
-		"op":         title,
-		"state":      labelOf,
-		"signature":  signatureVerdict,
-		"faultName":  fault.Label,
+		"money":     groupedYuan,
+		"time":      wire.ClockText,
+		"op":        title,
+		"state":     labelOf,
+		"signature": signatureVerdict,
+		"faultName": fault.Label,
+		"faultNames": func(names []string) string {
+			labels := make([]string, len(names))
+			for i, name := range names {
+				labels[i] = fault.Label(name)
+			}
+			return strings.Join(labels, "、")
+		},
+		"attempt":    attemptText,
+		"head":       func(s string) string { return s[:min(len(s), 300)] },
 		"place":      c.place,
 		"party":      c.party,
 		"bar":        newBar,
@@ -34,8 +43,8 @@ func (c *Console) functions() template.FuncMap {
 		"accountURL": func(merchant, account string) string { return consoleURL("accounts", merchant, account) },
 		"bidURL":     func(merchant, bid string) string { return consoleURL("bids", merchant, bid) },
 		"orderURL":   orderURL,
-		"messageURL": func(seq int64) string { return consoleURL("messages", strconv.FormatInt(seq, 10)) },
-		"noticeURL":  func(seq int64) string { return consoleURL("notifications", strconv.FormatInt(seq, 10)) },
+		"messageURL": messageURL,
+		"noticeURL":  noticeURL,
 		"query":      consoleQuery,
 		"askURL":     c.platform.ConfirmPath,
 		"holder":     func(merchant, account string) partyView { return partyView{merchant, account} },
@@ -52,20 +61,16 @@ func (c *Console) functions() template.FuncMap {
 	}
 }
 
+func messageURL(seq int64) string { return consoleURL("messages", strconv.FormatInt(seq, 10)) }
+
+func noticeURL(seq int64) string { return consoleURL("notifications", strconv.FormatInt(seq, 10)) }
+
 func orderURL(merchant, order string, end bool) string {
 	address := consoleURL("orders", merchant, order)
 	if end {
 		address += "?end=1"
 	}
 	return address
-}
-
-// chinaTime is a time as people in China read it.
-func chinaTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(time.FixedZone("CST", 8*60*60)).Format("2006-01-02 15:04:05")
 }
 
 // groupedYuan is an amount with its thousands set apart.
@@ -82,7 +87,7 @@ type label struct {
 var labels = map[string]map[string]label{
 	"order": {
 		"waiting": {"待用户确认", "waiting", "wait"}, "held": {"结果挂起", "held", "wait"},
-		"done": {"完成", "done", "good"}, "failed": {"失败", "failed", "bad"},
+		"done": {"完成", "done", "good"}, "partial": {"部分失败", "partial", "wait"}, "failed": {"失败", "failed", "bad"},
 	},
 	"bid": {
 		"1": {"新增", "1", "wait"}, "2": {"募集中", "2", "good"}, "3": {"进行中", "3", "good"},
@@ -123,6 +128,28 @@ func signatureVerdict(m messages.Message) label {
 		return label{"验签未通过", "", "bad"}
 	}
 	return label{"未签名", "", "wait"}
+}
+
+// attemptText says in Chinese what came of posting a notification.
+func attemptText(a notifier.Attempt) string {
+	if a.Status != 0 {
+		return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", a.Status, a.Reply))
+	}
+	for _, p := range [][2]string{
+		{"connection refused", "连接被拒绝：该地址没有程序在监听"},
+		{"no such host", "域名无法解析"},
+		{"deadline exceeded", "超时未应答"},
+		{"Timeout", "超时未应答"},
+		{"connection reset", "连接被对方重置"},
+		{"EOF", "对方未应答就断开连接"},
+		{"certificate", "证书不被信任"},
+		{"unsupported protocol", "地址的协议不是 http 或 https"},
+	} {
+		if strings.Contains(a.Err, p[0]) {
+			return p[1]
+		}
+	}
+	return "未能连接（" + a.Err + "）"
 }
 
 // title is what people call an operation, or what the books call a posting that
@@ -233,6 +260,42 @@ func newBar(b engine.BidInfo) bar {
 	}
 }
 
+// chart draws the orders of a day by the hour, stacked by their outcome.
+func chart(hours [24]map[string]int) bar {
+	most := 1
+	for _, states := range hours {
+		all := 0
+		for _, n := range states {
+			all += n
+		}
+		most = max(most, all)
+	}
+	var b bar
+	sums := make(map[string]int)
+	for hour, states := range hours {
+		y := int64(chartHeight)
+		for _, state := range []string{"done", "partial", "waiting", "held", "failed"} {
+			n := states[state]
+			if n == 0 {
+				continue
+			}
+			height := max(int64(n*chartHeight/most), 1)
+			y -= height
+			sums[state] += n
+			b.Parts = append(b.Parts, barPart{labels["order"][state].Tone, int64(hour) * 10, y, 8, height})
+		}
+	}
+	var words []string
+	for _, state := range []string{"done", "partial", "waiting", "held", "failed"} {
+		words = append(words, fmt.Sprintf("%s %d", labels["order"][state].Text, sums[state]))
+	}
+	b.Text = strings.Join(words, "，")
+	return b
+}
+
+// chartHeight is in units of the drawing, of which an hour is 10 wide.
+const chartHeight = 60
+
 // filterForm are the filters of a list, which are its query parameters too.
 type filterForm struct {
 	Action string
@@ -252,6 +315,7 @@ func (f filterForm) Active() bool {
 
 type filterField struct {
 	Name, Label, Value string
+	Type               string // of the input, by default search
 
 	Choices []choice // of a list; none means that text is typed
 }
@@ -285,6 +349,22 @@ func (f filterForm) get(name string) string {
 		}
 	}
 	return ""
+}
+
+// period are the filters of a time, to the minute.
+func period() []filterField {
+	const at = "datetime-local"
+	return []filterField{{Name: "from", Label: "从", Type: at}, {Name: "to", Label: "到", Type: at}}
+}
+
+// period is what the filters of a time say; what is no time is as if it were
+// not there.
+func (f filterForm) period() engine.Period {
+	at := func(name string) time.Time {
+		t, _ := time.ParseInLocation("2006-01-02T15:04", f.get(name), engine.China)
+		return t
+	}
+	return engine.Period{From: at("from"), To: at("to")}
 }
 
 func operationFilter() filterField {

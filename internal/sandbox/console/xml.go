@@ -3,6 +3,7 @@ package console
 import (
 	"html"
 	"html/template"
+	"regexp"
 	"strings"
 )
 
@@ -22,70 +23,26 @@ const (
 	markup // comments, declarations, processing instructions
 )
 
-// splitXML cuts a document into fragments; joined they are the document again.
-// It is lax on purpose: documents that the reader refused are shown too.
-func splitXML(document string) []fragment {
-	var list []fragment
-	for document != "" {
-		kind, n := nextFragment(document)
-		list = append(list, fragment{kind, document[:n]})
-		document = document[n:]
-	}
-	return list
-}
+// fragments cuts a document: joined they are the document again. It is lax on
+// purpose, for documents that the reader refused are shown too. An attribute's
+// value may hold a >, and what never ends is text.
+var fragments = regexp.MustCompile(`(?s)<!\[CDATA\[.*?(?:\]\]>|\z)|<!--.*?(?:-->|\z)|<\?.*?(?:\?>|\z)|<!.*?(?:>|\z)|` +
+	`<(?:[^"'>]|"[^"]*"|'[^']*')*(?:>|\z)|<.*|[^<]+`)
 
-func nextFragment(s string) (fragmentKind, int) {
-	if s[0] != '<' {
-		if i := strings.IndexByte(s, '<'); i >= 0 {
-			return characters, i
-		}
-		return characters, len(s)
-	}
-	for _, m := range []struct {
-		kind     fragmentKind
-		from, to string
-	}{
-		{characters, "<![CDATA[", "]]>"},
-		{markup, "<!--", "-->"},
-		{markup, "<?", "?>"},
-		{markup, "<!", ">"},
-		{endTag, "</", ">"},
-	} {
-		if !strings.HasPrefix(s, m.from) {
-			continue
-		}
-		if i := strings.Index(s[len(m.from):], m.to); i >= 0 {
-			return m.kind, len(m.from) + i + len(m.to)
-		}
-		return characters, len(s)
-	}
-	n := tagEnd(s)
+// kindOf says what a fragment is.
+func kindOf(text string) fragmentKind {
+	begins := func(s string) bool { return strings.HasPrefix(text, s) }
 	switch {
-	case n < 0:
-		return characters, len(s)
-	case s[n-2] == '/':
-		return emptyTag, n
+	case !begins("<"), begins("<![CDATA["), !strings.HasSuffix(text, ">"), begins("<!--") && !strings.HasSuffix(text, "-->"):
+		return characters
+	case begins("<!"), begins("<?"):
+		return markup
+	case begins("</"):
+		return endTag
+	case strings.HasSuffix(text, "/>"):
+		return emptyTag
 	}
-	return startTag, n
-}
-
-// tagEnd is the length of the tag that s begins with, or negative. An
-// attribute's value may hold a >.
-func tagEnd(s string) int {
-	var quote byte
-	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '>':
-			return i + 1
-		}
-	}
-	return -1
+	return startTag
 }
 
 // layOut sets a document on lines of its own by breaking it between two tags,
@@ -94,7 +51,8 @@ func tagEnd(s string) int {
 func layOut(document string, emit func(gap string, f fragment)) {
 	depth := 0
 	last := characters
-	for i, f := range splitXML(document) {
+	for i, text := range fragments.FindAllString(document, -1) {
+		f := fragment{kindOf(text), text}
 		if f.kind == endTag && depth > 0 {
 			depth--
 		}

@@ -33,10 +33,10 @@ func openAccountOperation() *operation {
 		merBillNo(),
 		field{name: "pIdentType", label: "证件类型", rule: oneOf("1")},
 		// What a person is must check out as a whole: see openTask.
-		field{name: "pIdentNo", label: "证件号码", rule: text(20), mask: maskMiddle},
+		field{name: "pIdentNo", label: "证件号码", rule: text(20), mask: MaskMiddle},
 		field{name: "pRealName", label: "真实姓名", rule: text(30), mask: maskName},
-		field{name: "pMobileNo", label: "手机号", rule: text(11), mask: maskMiddle},
-		field{name: "pEmail", label: "邮箱", rule: text(50), mask: maskMiddle},
+		field{name: "pMobileNo", label: "手机号", rule: text(11), mask: MaskMiddle},
+		field{name: "pEmail", label: "邮箱", rule: text(50), mask: MaskMiddle},
 		date("pSmDate", "提交日期"),
 	)
 	return &operation{
@@ -91,7 +91,7 @@ func identNoProblem(s string, now time.Time) string {
 	if len(s) == 18 {
 		birth = s[6:14]
 	}
-	born, err := time.ParseInLocation(dateLayout, birth, china)
+	born, err := time.ParseInLocation(dateLayout, birth, China)
 	if err != nil || born.Year() < 1900 || born.After(now) {
 		return "身份证输入出身年月日部分查验异常！"
 	}
@@ -124,8 +124,8 @@ type openTask struct {
 func (t *openTask) consent() consent {
 	return consent{page: PageAccount, time: openingTime, lines: []Line{
 		{Label: "真实姓名", Value: t.get("pRealName")},
-		{Label: "证件号码", Value: maskMiddle(t.get("pIdentNo"))},
-		{Label: "手机号", Value: maskMiddle(t.get("pMobileNo"))},
+		{Label: "证件号码", Value: MaskMiddle(t.get("pIdentNo"))},
+		{Label: "手机号", Value: MaskMiddle(t.get("pMobileNo"))},
 		{Label: "登录邮箱", Value: t.get("pEmail")},
 	}}
 }

@@ -30,6 +30,9 @@ func (m Message) Get(name string) string {
 	return ""
 }
 
+// Rows are the pRow of a document.
+func (m Message) Rows() []Message { return m.rows("pDetails") }
+
 // Answer is what IPS says of an order: code, text and document.
 type Answer struct {
 	Code string
@@ -92,6 +95,7 @@ const (
 	KindDeposit  = "deposit"  // money from outside into a merchant's own account
 	KindMandate  = "mandate"  // a withholding mandate is signed or withdrawn
 	KindOldBid   = "oldbid"   // seed a bid of the interface before v2.0
+	KindReset    = "reset"    // everything is forgotten but the merchants
 	KindRelease  = "release"  // the orders that a fault holds get their final answers: of Merchant and Op, "" for all
 )
 

@@ -70,7 +70,7 @@ func planBid(e *Engine, s *submission) (task, *refusal) {
 		amount: s.fen("pLendAmt"), margin: s.fen("pGuaranteesAmt"), fee: s.fen("pLendFee"),
 		termUnit: s.get("pTrdCycleType"), term: s.number("pTrdCycleValue"), guarantors: make(map[string]*guarantee),
 	}
-	b.rate, _ = parseDecimal(s.get("pTrdLendRate"), 3)
+	b.rate, _ = ParseDecimal(s.get("pTrdLendRate"), 3)
 	switch {
 	case b.termUnit == termMonths && b.term > maxMonths:
 		return nil, s.refuse("MG02052F", s.get("pTrdCycleValue"))
@@ -93,7 +93,7 @@ func planBid(e *Engine, s *submission) (task, *refusal) {
 const oldestDays = 3
 
 func tooOld(date string, now time.Time) bool {
-	day, _ := time.ParseInLocation(dateLayout, date, china)
+	day, _ := time.ParseInLocation(dateLayout, date, China)
 	return day.Before(monthsLater(now, 0).AddDate(0, 0, -oldestDays))
 }
 

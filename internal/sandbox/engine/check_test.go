@@ -59,7 +59,7 @@ func TestViews(t *testing.T) {
 	assert.False(t, ok)
 	_, ok = w.e.Bid(other, "B1")
 	assert.False(t, ok)
-	_, ok = w.e.Profile("000000", zhang.account)
+	_, ok = w.e.Account("000000", zhang.account)
 	assert.False(t, ok)
 	_, ok = w.e.Balance("000000", zhang.account)
 	assert.False(t, ok)

@@ -250,26 +250,6 @@ func (op *operation) commonCode(n int) string {
 	return fmt.Sprintf("MG%s%03dF", op.number, n)
 }
 
-// commonCodes are the codes that the operation has by the general scheme.
-func (op *operation) commonCodes() []Code {
-	var codes []Code
-	has := map[int]bool{
-		numberTaken: op.name != "doDpTrade", cancelled: op.redirect, wrongPasswords: op.redirect, unconfirmed: op.redirect,
-		rowFault: op.rows != nil, malformed: op.fieldCode == "",
-	}
-	for i := range op.fields {
-		has[notOpen] = has[notOpen] || op.fields[i].closed != ""
-	}
-	for _, n := range []int{notOpen, numberTaken, cancelled, wrongPasswords, unconfirmed, rowFault, malformed} {
-		if has[n] {
-			c := commonTable[n]
-			c.Code = op.commonCode(n)
-			codes = append(codes, c)
-		}
-	}
-	return codes
-}
-
 var codesByName = func() map[string]string {
 	texts := make(map[string]string, len(codeTable))
 	for i := range codeTable {

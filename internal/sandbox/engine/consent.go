@@ -1,10 +1,12 @@
 package engine
 
 import (
-	"container/heap"
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -65,30 +67,31 @@ type consent struct {
 
 // ask is a confirmation that a person must give on a page.
 type ask struct {
-	id       string
-	order    *order
-	page     string
-	from     *account
-	lines    []Line
-	payees   []Payee
-	at       time.Time
-	deadline time.Time
-	open     bool
-	tries    int
+	AskInfo
+	order *order
+	from  *account
 }
 
 // sms is a text message that wants an answer.
 type sms struct {
-	id         string
-	order      *order
-	mobile     string
-	text       string
-	at         time.Time
-	deadline   time.Time
-	state      SMSState
-	answeredAt time.Time
+	SMS
+	order *order
 	consent
 	told bool // it failed for want of an answer, and the merchant knows
+}
+
+// SMS describes a text message that wants an answer.
+type SMS struct {
+	ID         string    `json:"id"`
+	Mobile     string    `json:"mobile"`
+	Text       string    `json:"text"`
+	Merchant   string    `json:"merchant"`
+	Op         string    `json:"op"`
+	Order      string    `json:"order"`
+	At         time.Time `json:"at"`
+	Deadline   time.Time `json:"deadline"`
+	State      SMSState  `json:"state"`
+	AnsweredAt time.Time `json:"-"` // zero unless answered
 }
 
 // SMSState says what became of a text message.
@@ -131,12 +134,12 @@ func (e *Engine) seekConsent(o *order) (askID string) {
 		if atOnce {
 			e.reply(m, true)
 		} else {
-			heap.Push(&e.deadlines, deadline{at: m.deadline, sms: m})
+			e.await(deadline{at: m.Deadline, sms: m})
 		}
 	case c.page == "" || atOnce:
 		e.execute(o)
 	default:
-		return e.open(o, c).id
+		return e.open(o, c).ID
 	}
 	return ""
 }
@@ -144,28 +147,32 @@ func (e *Engine) seekConsent(o *order) (askID string) {
 // open puts a page before a person.
 func (e *Engine) open(o *order, c consent) *ask {
 	e.numbers.Ask++
-	a := &ask{
-		id: fmt.Sprintf("ASK%010d", e.numbers.Ask), order: o, page: c.page, from: c.from, lines: c.lines, payees: c.payees,
-		at: e.now, deadline: e.now.Add(pageTime), open: true,
+	a := &ask{order: o, from: c.from, AskInfo: AskInfo{
+		ID: fmt.Sprintf("ASK%010d", e.numbers.Ask), Op: o.op.name, Title: o.op.title, Merchant: o.merchant.code(), MerchantName: o.merchant.Name,
+		Order: o.key.bill, Page: c.page, Lines: c.lines, Payees: c.payees,
+		At: e.now.In(China), Deadline: e.now.Add(cmp.Or(c.time, pageTime)).In(China), Open: true,
+	}}
+	if a.from != nil {
+		a.Account = a.from.number
 	}
-	if c.time != 0 {
-		a.deadline = e.now.Add(c.time)
+	if a.Page == PagePassword {
+		a.TriesLeft = maxPasswordTries
 	}
-	o.ask = a
-	e.asks[a.id] = a
+	o.ask, o.asked = a, a
+	e.asks[a.ID] = a
 	e.askList = append(e.askList, a)
-	heap.Push(&e.deadlines, deadline{at: a.deadline, ask: a})
+	e.await(deadline{at: a.Deadline, ask: a})
 	return a
 }
 
 // send texts a person.
 func (e *Engine) send(o *order, c consent) *sms {
 	e.numbers.SMS++
-	m := &sms{
-		id: fmt.Sprintf("SMS%010d", e.numbers.SMS), order: o, mobile: c.from.mobile, text: c.text,
-		at: e.now, deadline: e.now.Add(smsTime), state: SMSOpen, consent: c,
-	}
-	e.texts[m.id] = m
+	m := &sms{order: o, consent: c, SMS: SMS{
+		ID: fmt.Sprintf("SMS%010d", e.numbers.SMS), Mobile: c.from.mobile, Text: c.text, Merchant: o.merchant.code(), Op: o.op.name,
+		Order: o.key.bill, At: e.now.In(China), Deadline: e.now.Add(smsTime).In(China), State: SMSOpen,
+	}}
+	e.texts[m.ID] = m
 	e.textList = append(e.textList, m)
 	return m
 }
@@ -174,13 +181,13 @@ func (e *Engine) send(o *order, c consent) *sms {
 // first outcome again, without its notices.
 func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
 	o := a.order
-	if !a.open {
+	if !a.Open {
 		return o.outcome()
 	}
 	again := func(problem string) Outcome {
-		return Outcome{Ask: a.id, ReturnURL: o.back, Problem: problem}
+		return Outcome{Ask: a.ID, ReturnURL: o.back, Problem: problem}
 	}
-	switch a.page {
+	switch a.Page {
 	case PagePassword:
 		want := o.merchant.password
 		if a.from != nil {
@@ -189,9 +196,8 @@ func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
 		if want.matches(input["password"]) {
 			break
 		}
-		a.tries++
-		if left := maxPasswordTries - a.tries; left > 0 {
-			return again(fmt.Sprintf("交易密码错误，还可以再试%d次", left))
+		if a.TriesLeft--; a.TriesLeft > 0 {
+			return again(fmt.Sprintf("交易密码错误，还可以再试%d次", a.TriesLeft))
 		}
 		return e.refuseAsk(a, wrongPasswords)
 	case PageAccount:
@@ -209,14 +215,14 @@ func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
 			return again("请选择支付结果")
 		}
 	}
-	a.close()
+	e.close(a)
 	e.execute(o)
 	return o.outcome()
 }
 
 // cancel is a person saying no on a page.
 func (e *Engine) cancel(a *ask) Outcome {
-	if !a.open {
+	if !a.Open {
 		return a.order.outcome()
 	}
 	return e.refuseAsk(a, cancelled)
@@ -231,27 +237,29 @@ func (e *Engine) refuseAsk(a *ask, n int) Outcome {
 
 // closeAsk closes a page without success and fails its order.
 func (e *Engine) closeAsk(a *ask, r *refusal) Outcome {
-	a.close()
+	e.close(a)
 	e.fail(a.order, r)
 	return a.order.outcome()
 }
 
-func (a *ask) close() { a.open, a.lines, a.payees = false, nil, nil }
+func (e *Engine) close(a *ask) {
+	a.Open, a.Lines, a.Payees, a.ClosedAt = false, nil, nil, e.now.In(China)
+}
 
 func (o *order) outcome() Outcome { return Outcome{Answer: o.answer, ReturnURL: o.back} }
 
 // reply is the answer to a text message. Only the first one counts.
 func (e *Engine) reply(m *sms, yes bool) {
-	if m.state != SMSOpen {
+	if m.State != SMSOpen {
 		return
 	}
-	m.answeredAt = e.now
+	m.AnsweredAt = e.now.In(China)
 	if yes {
-		m.state = SMSYes
+		m.State = SMSYes
 		e.execute(m.order)
 		return
 	}
-	m.state = SMSNo
+	m.State = SMSNo
 	e.fail(m.order, m.declined)
 }
 
@@ -263,7 +271,7 @@ func (e *Engine) passTo(now time.Time) {
 		if d.live() && d.at.After(now) {
 			break
 		}
-		heap.Pop(&e.deadlines)
+		e.deadlines = e.deadlines[1:]
 		if !d.live() {
 			continue
 		}
@@ -285,18 +293,18 @@ const jobInterval = 10 * time.Minute
 
 // expire lets a text message time out, and tells of it when that is told.
 func (e *Engine) expire(m *sms) {
-	if m.state == SMSOpen && m.job {
-		m.state = SMSExpired
-		heap.Push(&e.deadlines, deadline{at: e.now.Truncate(jobInterval).Add(jobInterval), sms: m})
+	if m.State == SMSOpen && m.job {
+		m.State = SMSExpired
+		e.await(deadline{at: e.now.Truncate(jobInterval).Add(jobInterval), sms: m})
 		return
 	}
-	m.state, m.told = SMSExpired, true
+	m.State, m.told = SMSExpired, true
 	e.fail(m.order, m.late)
 }
 
 func (e *Engine) timeOut(a *ask) {
 	o := a.order
-	if a.page == PageAccount {
+	if a.Page == PageAccount {
 		o.known = o.task.(opener).late()
 	}
 	e.refuseAsk(a, unconfirmed)
@@ -313,41 +321,26 @@ type deadline struct {
 // searching the queue.
 func (d deadline) live() bool {
 	if d.sms != nil {
-		return d.sms.state == SMSOpen || d.sms.state == SMSExpired && !d.sms.told
+		return d.sms.State == SMSOpen || d.sms.State == SMSExpired && !d.sms.told
 	}
-	return d.ask.open
+	return d.ask.Open
 }
 
 func (d deadline) id() string {
 	if d.sms != nil {
-		return d.sms.id
+		return d.sms.ID
 	}
-	return d.ask.id
+	return d.ask.ID
 }
 
-// deadlines is a heap, earliest first; equal times go by number so that the
-// order never depends on the heap's history.
-type deadlines []deadline
-
-func (d deadlines) Len() int { return len(d) }
-func (d deadlines) Less(i, j int) bool {
-	if !d[i].at.Equal(d[j].at) {
-		return d[i].at.Before(d[j].at)
-	}
-	return d[i].id() < d[j].id()
-}
-func (d deadlines) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
-
-// Push is for package heap.
-func (d *deadlines) Push(x any) { *d = append(*d, x.(deadline)) }
-
-// Pop is for package heap.
-func (d *deadlines) Pop() any {
-	old := *d
-	last := old[len(old)-1]
-	old[len(old)-1] = deadline{}
-	*d = old[:len(old)-1]
-	return last
+// await puts a deadline where it belongs, earliest first; equal times go by
+// number.
+func (e *Engine) await(d deadline) {
+	d.at = d.at.UTC()
+	i, _ := slices.BinarySearchFunc(e.deadlines, d, func(a, b deadline) int {
+		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.id(), b.id()))
+	})
+	e.deadlines = slices.Insert(e.deadlines, i, d)
 }
 
 // NextDeadline is when the next page or text message times out, so that a
@@ -359,7 +352,7 @@ func (e *Engine) NextDeadline() (at time.Time, ok bool) {
 		if d := e.deadlines[0]; d.live() {
 			return d.at, true
 		}
-		heap.Pop(&e.deadlines)
+		e.deadlines = e.deadlines[1:]
 	}
 	return time.Time{}, false
 }

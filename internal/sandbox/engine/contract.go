@@ -61,8 +61,8 @@ func planAutoBid(e *Engine, s *submission) (task, *refusal) {
 		termFrom: s.number("pSTrdCycleValue"), termTo: s.number("pETrdCycleValue"),
 		amountFrom: s.fen("pSAmtQuota"), amountTo: s.fen("pEAmtQuota"),
 	}
-	c.rateFrom, _ = parseDecimal(s.get("pSIRQuota"), 3)
-	c.rateTo, _ = parseDecimal(s.get("pEIRQuota"), 3)
+	c.rateFrom, _ = ParseDecimal(s.get("pSIRQuota"), 3)
+	c.rateTo, _ = ParseDecimal(s.get("pEIRQuota"), 3)
 	switch {
 	case !validityOK(s.get("pValidType"), s.number("pValidDate")):
 		return nil, s.refuse("MG06022F", s.get("pValidDate"))

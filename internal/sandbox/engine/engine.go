@@ -26,12 +26,17 @@ const (
 // It is safe for concurrent use. Commands are taken one at a time.
 type Engine struct {
 	mu         sync.Mutex
-	now        time.Time
 	kinds      map[string]commandKind
 	operations map[string]*operation
 
 	operationList []*operation // in the order of the manual
-	books         *ledger.Books
+	state
+}
+
+// state is all that commands change.
+type state struct {
+	now   time.Time
+	books *ledger.Books
 
 	merchants    map[string]*merchant
 	merchantList []*merchant
@@ -58,7 +63,7 @@ type Engine struct {
 	askList   []*ask
 	texts     map[string]*sms
 	textList  []*sms
-	deadlines deadlines
+	deadlines []deadline // earliest first
 
 	numbers counters
 	notices []Notice // gathered while a command runs
@@ -124,7 +129,7 @@ func (e *Engine) examine(cmd *Command) error {
 
 func (e *Engine) examineMerchant(code string) error {
 	if e.merchants[code] == nil {
-		return fmt.Errorf("engine: Merchant: unknown code %q", code)
+		return Wrong("engine: Merchant: unknown code %q", "商户号 %q 不存在", code)
 	}
 	return nil
 }
@@ -134,7 +139,7 @@ func (e *Engine) examineMerchant(code string) error {
 func (e *Engine) examineAccount(merchant, number string) error {
 	a := e.accounts[number]
 	if a == nil || (merchant != "" && a.merchant.code() != merchant) {
-		return fmt.Errorf("engine: Account: unknown account %q", number)
+		return Wrong("engine: Account: unknown account %q", "账号 %q 不存在", number)
 	}
 	return nil
 }
@@ -199,7 +204,7 @@ func (e *Engine) decision(out *Outcome, entries int) string {
 	for _, n := range out.Notices {
 		fmt.Fprintf(w, "notice %d %q\n", n.Seq, fmt.Sprint(n.Merchant, n.Op, n.Order, n.URL, stamp(n.At), n.Answer))
 	}
-	for i := entries + 1; i <= e.books.Len(); i++ {
+	for i := entries + 1; i <= e.books.Len(); i++ { // none after a reset
 		entry := e.books.Entry(i)
 		fmt.Fprintf(w, "entry %s %q\n", stamp(entry.At), fmt.Sprint(entry.Seq, entry.Merchant, entry.Operation, entry.Order,
 			entry.Bid, entry.Text, entry.From, entry.To, entry.Amount, entry.Freeze))

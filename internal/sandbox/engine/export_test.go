@@ -29,3 +29,32 @@ var Corruptions = map[string]func(*Engine){
 }
 
 func (e *Engine) first() *bid { return e.bidList[0] }
+
+// Codes lists every code that the engine gives, in the order of the manual.
+func Codes() []Code {
+	codes := append([]Code(nil), codeTable[:]...)
+	for _, op := range operations() {
+		codes = append(codes, op.commonCodes()...)
+	}
+	return codes
+}
+
+// commonCodes are the codes that the operation has by the general scheme.
+func (op *operation) commonCodes() []Code {
+	var codes []Code
+	has := map[int]bool{
+		numberTaken: op.name != "doDpTrade", cancelled: op.redirect, wrongPasswords: op.redirect, unconfirmed: op.redirect,
+		rowFault: op.rows != nil, malformed: op.fieldCode == "",
+	}
+	for i := range op.fields {
+		has[notOpen] = has[notOpen] || op.fields[i].closed != ""
+	}
+	for _, n := range []int{notOpen, numberTaken, cancelled, wrongPasswords, unconfirmed, rowFault, malformed} {
+		if has[n] {
+			c := commonTable[n]
+			c.Code = op.commonCode(n)
+			codes = append(codes, c)
+		}
+	}
+	return codes
+}

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,7 +17,7 @@ const (
 func (e *Engine) ExamineFault(operation string, f Fault) error {
 	op := e.operations[operation]
 	if op == nil {
-		return fmt.Errorf("engine: Fault: unknown operation %q", operation)
+		return Wrong("engine: Fault: unknown operation %q", "接口 %q 不存在", operation)
 	}
 	switch f.Name {
 	case faultStayPending:
@@ -27,21 +25,21 @@ func (e *Engine) ExamineFault(operation string, f Fault) error {
 	case faultCode:
 		switch {
 		case strings.TrimSpace(f.Code) == "" || !utf8.ValidString(f.Code) || !utf8.ValidString(f.Text):
-			return errors.New("engine: Fault.Code: a refusal needs its code, in UTF-8")
+			return Wrong("engine: Fault.Code: a refusal needs its code, in UTF-8", "请填写返回码（UTF-8）")
 		case slices.Contains([]string{codeDone, codeAccepted, codeBidNew, codeBidRaising, codeBidEnding, codeBidEnded}, f.Code):
-			return fmt.Errorf("engine: Fault.Code: %s is no refusal", f.Code)
+			return Wrong("engine: Fault.Code: %s is no refusal", "返回码 %s 不是失败", f.Code)
 		}
 		return nil
 	case faultRow:
 		switch {
 		case op.rows == nil:
-			return fmt.Errorf("engine: Fault: %s has no rows", operation)
+			return Wrong("engine: Fault: %s has no rows", "接口 %s 没有明细行", operation)
 		case f.Row < 1:
-			return fmt.Errorf("engine: Fault.Row: rows count from 1, is %d", f.Row)
+			return Wrong("engine: Fault.Row: rows count from 1, is %d", "请填写行号，行号从 1 起，现为 %d", f.Row)
 		}
 		return nil
 	}
-	return fmt.Errorf("engine: Fault.Name: unknown fault %q", f.Name)
+	return Wrong("engine: Fault.Name: unknown fault %q", "没有故障 %q", f.Name)
 }
 
 // fault is the submission's first fault of the name.

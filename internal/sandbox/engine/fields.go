@@ -51,7 +51,7 @@ func date(name, label string) field { return field{name: name, label: label, rul
 // person are the fields that name a person and his custody account.
 func person(account string) []field {
 	return []field{
-		{name: "pIdentNo", label: "证件号码", rule: text(20), mask: maskMiddle},
+		{name: "pIdentNo", label: "证件号码", rule: text(20), mask: MaskMiddle},
 		{name: "pRealName", label: "真实姓名", rule: text(30), mask: maskName},
 		{name: account, label: "托管账户号", rule: text(30)},
 	}
@@ -71,7 +71,7 @@ func notNegative() rule {
 
 func amount(lowest, highest int64, says string) rule {
 	return rule{says, func(s string) bool {
-		fen, ok := parseDecimal(s, 9)
+		fen, ok := ParseDecimal(s, 9)
 		return ok && fen >= lowest && fen <= highest
 	}}
 }
@@ -79,7 +79,7 @@ func amount(lowest, highest int64, says string) rule {
 // rate takes percents with two decimals, from lowest up to and without below.
 func rate(lowest, below int64, says string) rule {
 	return rule{says, func(s string) bool {
-		r, ok := parseDecimal(s, 3)
+		r, ok := ParseDecimal(s, 3)
 		return ok && r >= lowest && r < below
 	}}
 }
@@ -130,10 +130,12 @@ func text(longest int) rule {
 }
 
 func httpURL() rule {
-	return rule{"必须为完整的http或https地址", isHTTPURL}
+	return rule{"必须为完整的http或https地址", IsHTTPURL}
 }
 
-func isHTTPURL(s string) bool {
+// IsHTTPURL says whether s is an address that a browser or the sandbox can be
+// sent to.
+func IsHTTPURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
@@ -225,7 +227,7 @@ func (m Message) rows(name string) []Message {
 
 // fen is the amount in a field whose form has been checked.
 func (m Message) fen(name string) int64 {
-	v, _ := parseDecimal(m.Get(name), 9)
+	v, _ := ParseDecimal(m.Get(name), 9)
 	return v
 }
 
@@ -235,9 +237,9 @@ func (m Message) number(name string) int64 {
 	return n
 }
 
-// parseDecimal reads a decimal of at most two places, without a sign, as
+// ParseDecimal reads a decimal of at most two places, without a sign, as
 // hundredths.
-func parseDecimal(s string, integerDigits int) (int64, bool) {
+func ParseDecimal(s string, integerDigits int) (int64, bool) {
 	whole, cents, dot := strings.Cut(s, ".")
 	if whole == "" || len(whole) > integerDigits || (dot && (cents == "" || len(cents) > 2)) {
 		return 0, false
@@ -266,9 +268,9 @@ func formatFen(fen int64) string {
 	return fmt.Sprintf("%d.%02d", fen/100, fen%100)
 }
 
-// maskMiddle keeps the first three and the last four characters of a number
+// MaskMiddle keeps the first three and the last four characters of a number
 // that is long enough to hide something between them.
-func maskMiddle(s string) string {
+func MaskMiddle(s string) string {
 	runes := []rune(s)
 	for i := range runes {
 		if len(runes) < 11 || (i >= 3 && i < len(runes)-4) {
@@ -293,12 +295,12 @@ const (
 	timeLayout = "20060102150405"
 )
 
-// china is China Standard Time, which has no summer time; a fixed zone makes
+// China is China Standard Time, which has no summer time; a fixed zone makes
 // the engine independent of the machine's time zone data.
-var china = time.FixedZone("CST", 8*60*60)
+var China = time.FixedZone("CST", 8*60*60)
 
-func wireDate(t time.Time) string { return t.In(china).Format(dateLayout) }
-func wireTime(t time.Time) string { return t.In(china).Format(timeLayout) }
+func wireDate(t time.Time) string { return t.In(China).Format(dateLayout) }
+func wireTime(t time.Time) string { return t.In(China).Format(timeLayout) }
 
 // is says whether a value is the wanted one; "" wants all.
 func is(want, value string) bool { return want == "" || want == value }
@@ -306,8 +308,8 @@ func is(want, value string) bool { return want == "" || want == value }
 // monthsLater is the same day some months on in China, or the last day of a
 // month that has no such day.
 func monthsLater(now time.Time, n int) time.Time {
-	local := now.In(china)
-	first := time.Date(local.Year(), local.Month()+time.Month(n), 1, 0, 0, 0, 0, china)
+	local := now.In(China)
+	first := time.Date(local.Year(), local.Month()+time.Month(n), 1, 0, 0, 0, 0, China)
 	last := first.AddDate(0, 1, -1).Day()
 	return first.AddDate(0, 0, min(local.Day(), last)-1)
 }

@@ -538,7 +538,7 @@ func TestMerchantsAreStrangers(t *testing.T) {
 	assert.False(t, ok)
 	_, ok = w.e.Balance(other, merchant)
 	assert.False(t, ok)
-	_, ok = w.e.Profile(other, li.account)
+	_, ok = w.e.Account(other, li.account)
 	assert.False(t, ok)
 
 	// The same numbers are free for the other merchant, and its contracts its own.

@@ -12,7 +12,7 @@ func guarantorOperation() *operation {
 			field{name: "pMarginAmt", label: "担保保证金", rule: notNegative()},
 			field{name: "pProFitAmt", label: "担保收益", rule: notNegative()},
 			field{name: "pAcctType", label: "账户类型", rule: oneOf(organisation, aPerson)},
-			field{name: "pFromIdentNo", label: "担保方证件号码", rule: text(20), mask: maskMiddle},
+			field{name: "pFromIdentNo", label: "担保方证件号码", rule: text(20), mask: MaskMiddle},
 			field{name: "pAccountName", label: "担保方姓名", rule: text(30), mask: maskName},
 			field{name: "pAccount", label: "担保方账号", rule: text(30)},
 		),
@@ -120,7 +120,7 @@ func unfreezeOperation() *operation {
 		field{name: "pUnfreezenType", label: "解冻类型", rule: oneOf(borrowersMargin, guarantorsMargin)},
 		field{name: "pAcctType", label: "账户类型", rule: oneOf(organisation, aPerson)},
 		// Required of a person: see planUnfreeze.
-		field{name: "pIdentNo", label: "证件号码", rule: text(20), optional: true, mask: maskMiddle},
+		field{name: "pIdentNo", label: "证件号码", rule: text(20), optional: true, mask: MaskMiddle},
 		field{name: "pRealName", label: "真实姓名", rule: text(30), mask: maskName},
 		field{name: "pIpsAcctNo", label: "托管账户号", rule: text(30)},
 	)

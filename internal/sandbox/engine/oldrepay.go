@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
@@ -14,15 +14,15 @@ func (e *Engine) examineOldBid(merchant string, b *OldBid) error {
 	}
 	switch {
 	case b == nil:
-		return errors.New("engine: OldBid: missing")
+		return Wrong("engine: OldBid: missing", "没有老标的的内容")
 	case !alnum(30).ok(b.BidNo) || b.BidNo == "":
-		return fmt.Errorf("engine: OldBid.BidNo: must be 1 to 30 letters and digits, is %q", b.BidNo)
+		return Wrong("engine: OldBid.BidNo: must be 1 to 30 letters and digits, is %q", "标的号须为 1 至 30 位字母或数字，现为 %q", b.BidNo)
 	case !utf8.ValidString(b.ContractNo) || !utf8.ValidString(b.Release):
-		return errors.New("engine: OldBid: not UTF-8")
+		return Wrong("engine: OldBid: not UTF-8", "内容不是 UTF-8")
 	case e.oldBids[bidKey{merchant, b.BidNo}] != nil || e.bid(e.merchants[merchant], b.BidNo) != nil:
-		return fmt.Errorf("engine: OldBid.BidNo: %q is taken", b.BidNo)
+		return Wrong("engine: OldBid.BidNo: %q is taken", "标的号 %q 已被使用", b.BidNo)
 	case len(b.Owed) == 0:
-		return errors.New("engine: OldBid.Owed: nobody is owed anything")
+		return Wrong("engine: OldBid.Owed: nobody is owed anything", "没有任何待收金额")
 	}
 	if err := e.examineAccount(merchant, b.Borrower); err != nil {
 		return err
@@ -33,7 +33,8 @@ func (e *Engine) examineOldBid(merchant string, b *OldBid) error {
 			return err
 		}
 		if seen[c.Account] || c.Amount <= 0 || c.Amount > maxAmount {
-			return fmt.Errorf("engine: OldBid.Owed: %q must stand there once, not be the borrower, and be owed 1 to %d fen", c.Account, int64(maxAmount))
+			return Wrong("engine: OldBid.Owed: %q must stand there once, not be the borrower, and be owed 1 to %d fen",
+				"投资人 %q 只能出现一次，不能是借款人，金额须为 1 至 %d 分", c.Account, int64(maxAmount))
 		}
 		seen[c.Account] = true
 	}
@@ -83,7 +84,7 @@ func oldRepaymentOperation() *operation {
 			date("pRepaymentDate", "还款日期"), merBillNo(),
 			field{name: "pMerchantBillNo", label: "放款商户订单号", rule: orderNo()},
 			field{name: "pFAcctType", label: "转出方账户类型", rule: oneOf("1"), closed: "0"},
-			field{name: "pFIdentNo", label: "转出方证件号码", rule: text(20), mask: maskMiddle},
+			field{name: "pFIdentNo", label: "转出方证件号码", rule: text(20), mask: MaskMiddle},
 			field{name: "pFRealName", label: "转出方真实姓名", rule: text(30), mask: maskName},
 			field{name: "pFIpsAcctNo", label: "转出方账号", rule: text(30)},
 			field{name: "pFTrdFee", label: "转出方手续费", rule: notNegative()},
@@ -130,15 +131,7 @@ type oldRepaymentTask struct {
 }
 
 func (t *oldRepaymentTask) consent() consent {
-	return consent{page: PagePassword, from: t.bid.borrower, lines: []Line{
-		{Label: "标的号", Value: t.bid.no},
-		{Label: "借款人", Value: maskName(t.bid.borrower.realName)},
-		{Label: "借款人账号", Value: t.bid.borrower.number},
-		{Label: "收款笔数", Value: fmt.Sprint(len(t.msg.rows("pDetails")))},
-		{Label: "还款金额", Value: formatFen(t.amount), Money: true},
-		{Label: "手续费", Value: formatFen(t.fen("pFTrdFee")), Money: true},
-		{Label: "合计", Value: formatFen(t.amount + t.fen("pFTrdFee")), Money: true},
-	}}
+	return repays(t.bid.no, t.bid.borrower, len(t.msg.rows("pDetails")), t.amount, t.fen("pFTrdFee"))
 }
 
 func (t *oldRepaymentTask) check(e *Engine) *refusal {
@@ -150,36 +143,29 @@ func (t *oldRepaymentTask) check(e *Engine) *refusal {
 
 func (t *oldRepaymentTask) do(e *Engine, o *order) (result, *refusal) {
 	o.billNo = e.bill("OLD", 8)
-	var rows []Message
-	done := 0
-	for i, row := range t.msg.rows("pDetails") {
-		r := t.doRow(e, o, i, row, done == 0)
-		answer := append(Message(nil), row...)
-		if r == nil {
-			done++
-			answer = append(answer, Field{Name: "pStatus", Value: rowDone}, Field{Name: "pMessage"})
-		} else {
-			answer = append(answer, Field{Name: "pStatus", Value: rowFailed}, Field{Name: "pMessage", Value: r.text})
-		}
-		rows = append(rows, answer)
+	rows, paid := t.msg.rows("pDetails"), false
+	refusals, failed := t.rows(o, len(rows), func(i int) *refusal {
+		r := t.doRow(e, o, rows[i], !paid)
+		paid = paid || r == nil
+		return r
+	})
+	answers := make([]Message, len(rows))
+	for i, row := range rows {
+		answers[i] = append(slices.Clone(row), rowFate(refusals[i])...)
 	}
-	g := given{"pIpsBillNo": o.billNo}
-	answer := o.says(codeOldDone, g, rows)
-	if done == 0 {
-		answer.Code, answer.Text = "MG20044F", t.refuse("MG20044F", o.key.bill).text
+	answer := o.says(codeOldDone, given{"pIpsBillNo": o.billNo}, answers)
+	if failed {
+		answer = t.allFailed(answer, "MG20044F", o.key.bill)
 	}
-	return result{now: answer, final: answer, refused: done == 0}, nil
+	return result{now: answer, final: answer, refused: failed}, nil
 }
 
 // doRow pays one investor. The borrower's fee goes with the first row that
 // succeeds, so that it is taken once and only if anything was repaid.
-func (t *oldRepaymentTask) doRow(e *Engine, o *order, i int, row Message, first bool) *refusal {
+func (t *oldRepaymentTask) doRow(e *Engine, o *order, row Message, first bool) *refusal {
 	to, amount := row.Get("pTIpsAcctNo"), row.fen("pTTrdAmt")
 	owed, known := t.bid.owed[to]
-	switch {
-	case o.rowFails(i + 1):
-		return t.op.refuse(rowFault, fmt.Sprint(i+1))
-	case !known:
+	if !known {
 		return t.refuse("MG20030F", to)
 	}
 	borrower, mine := available(t.bid.borrower.number), available(t.merchant.code())

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"hash"
 	"slices"
 	"time"
@@ -136,6 +138,13 @@ type order struct {
 	hold     bool  // the final answer is held back
 	failRows []int // rows of a batch that faults make fail, from 1
 
+	// For people to see.
+	asked        *ask     // the latest page, closed or not
+	faults       []string // that came with it
+	bid, account string
+	amount       int64
+	failed       int // rows that were not done, of a batch that was
+
 	// Dropped as soon as the order is finished.
 	msg   Message
 	task  task
@@ -222,7 +231,7 @@ func (e *Engine) submit(s *submission) Outcome {
 		case o.print != s.print():
 			return e.refuse(s, s.op.refuse(numberTaken))
 		case o.ask != nil:
-			return Outcome{ReturnURL: o.back, Ask: o.ask.id}
+			return Outcome{ReturnURL: o.back, Ask: o.ask.ID}
 		case o.state == orderFailed: // decided anew
 		case s.merchant.Repeat == RepeatRefuse:
 			return e.refuse(s, s.op.refuse(numberTaken))
@@ -256,10 +265,10 @@ func (e *Engine) refuse(s *submission, r *refusal) Outcome {
 	if !s.op.redirect {
 		return out
 	}
-	if back := s.get("pWebUrl"); isHTTPURL(back) {
+	if back := s.get("pWebUrl"); IsHTTPURL(back) {
 		out.ReturnURL = back
 	}
-	if url := s.get("pS2SUrl"); isHTTPURL(url) {
+	if url := s.get("pS2SUrl"); IsHTTPURL(url) {
 		e.notify(s.merchant, s.op, s.get("pMerBillNo"), url, out.Answer)
 	}
 	return out
@@ -268,11 +277,10 @@ func (e *Engine) refuse(s *submission, r *refusal) Outcome {
 // refuseOrder refuses a message and remembers its number.
 func (e *Engine) refuseOrder(s *submission, r *refusal) Outcome {
 	out := e.refuse(s, r)
-	if key := s.key(); !key.end {
-		e.keep(&order{
-			op: s.op, merchant: s.merchant, key: key, print: s.print(), trade: s.trade(), at: e.now, state: orderFailed,
-			notify: s.get("pS2SUrl"), back: out.ReturnURL, answer: out.Answer, final: out.Answer,
-		})
+	if !s.key().end {
+		o := s.order(orderFailed, e.now)
+		o.back, o.answer, o.final = out.ReturnURL, out.Answer, out.Answer
+		e.keep(o)
 	}
 	return out
 }
@@ -294,12 +302,42 @@ func (e *Engine) keep(o *order) {
 	e.decided = append(e.decided, o)
 }
 
+// Where the operations say whose account and which amount they are about.
+var (
+	accountFields = [...]string{"pIpsAcctNo", "pAccount", "pOutAcctNo", "pToAccount", "pFIpsAcctNo"}
+	amountFields  = [...]string{"pTrdAmt", "pLendAmt", "pOutAmt", "pPayAmt", "pAmount", "pUnfreezeAmt", "pFTrdAmt"}
+)
+
+// order is what is kept of a submission.
+func (s *submission) order(state orderState, now time.Time) *order {
+	o := &order{
+		op: s.op, merchant: s.merchant, key: s.key(), print: s.print(), trade: s.trade(), at: now, state: state,
+		notify: s.get("pS2SUrl"),
+	}
+	if s.op.name != "doDwTrade" { // a withdrawal's is anything
+		o.bid = s.get("pBidNo")
+	}
+	for _, f := range s.faults {
+		o.faults = append(o.faults, f.Name)
+	}
+	for _, name := range accountFields {
+		o.account = cmp.Or(o.account, s.get(name))
+	}
+	for _, name := range amountFields {
+		o.amount = cmp.Or(o.amount, s.fen(name))
+	}
+	if s.op.name == "Transfer" {
+		for _, row := range s.msg.rows("pDetails") {
+			o.amount += row.fen("pTrdAmt")
+		}
+	}
+	return o
+}
+
 // take makes an order of a submission.
 func (e *Engine) take(s *submission, t task) *order {
-	o := &order{
-		op: s.op, merchant: s.merchant, key: s.key(), print: s.print(), trade: s.trade(), at: e.now, state: orderWaiting,
-		notify: s.get("pS2SUrl"), msg: s.msg, task: t,
-	}
+	o := s.order(orderWaiting, e.now)
+	o.msg, o.task = s.msg, t
 	if s.op.redirect {
 		o.back = s.get("pWebUrl")
 	}
@@ -347,9 +385,6 @@ func (e *Engine) execute(o *order) {
 	e.finish(o, res.state())
 }
 
-// rowFails says whether a fault makes row n, counted from 1, fail.
-func (o *order) rowFails(n int) bool { return slices.Contains(o.failRows, n) }
-
 // heldTask keeps the final answer of an order until a fault is lifted.
 type heldTask struct {
 	task
@@ -380,6 +415,11 @@ func (e *Engine) fail(o *order, r *refusal) {
 
 func (e *Engine) finish(o *order, state orderState) {
 	o.state = state
+	for _, row := range o.final.Body.rows("pDetails") {
+		if row.Get("pStatus") == rowFailed {
+			o.failed++
+		}
+	}
 	o.msg, o.task, o.known, o.ask, o.hold = nil, nil, nil, nil, false
 	e.decided = append(e.decided, o)
 	e.notify(o.merchant, o.op, o.key.bill, o.notify, o.final)
@@ -389,7 +429,7 @@ func (e *Engine) finish(o *order, state orderState) {
 func (e *Engine) notify(m *merchant, op *operation, bill, url string, a Answer) {
 	e.numbers.Notice++
 	e.notices = append(e.notices, Notice{
-		Seq: e.numbers.Notice, Merchant: m.code(), Op: op.name, Order: bill, URL: url, At: e.now.In(china), Answer: a,
+		Seq: e.numbers.Notice, Merchant: m.code(), Op: op.name, Order: bill, URL: url, At: e.now.In(China), Answer: a,
 	})
 }
 
@@ -448,4 +488,39 @@ func (o *order) says(code string, g given, rows []Message) Answer {
 func (o *order) done(g given) result {
 	a := o.says(codeDone, g, nil)
 	return result{now: a, final: a}
+}
+
+// rows runs the rows of a batch, each by itself, but for those that a fault
+// makes fail. If all of them fail the answer is a refusal of that code, for
+// nothing was done.
+func (s *submission) rows(o *order, n int, run func(i int) *refusal) (refusals []*refusal, failed bool) {
+	refusals, failed = make([]*refusal, n), true
+	for i := range refusals {
+		if refusals[i] = o.rowFault(i); refusals[i] == nil {
+			refusals[i] = run(i)
+		}
+		failed = failed && refusals[i] != nil
+	}
+	return refusals, failed
+}
+
+// rowFault is what a fault has row i, from 0, refused with.
+func (o *order) rowFault(i int) *refusal {
+	if !slices.Contains(o.failRows, i+1) {
+		return nil
+	}
+	return o.op.refuse(rowFault, fmt.Sprint(i+1))
+}
+
+// allFailed turns an answer into that to a batch in which nothing was done.
+func (s *submission) allFailed(a Answer, code, bill string) Answer {
+	return Answer{code, s.refuse(code, bill).text, a.Body}
+}
+
+// rowFate is what an answer says at the end of a row.
+func rowFate(r *refusal) Message {
+	if r == nil {
+		return Message{{Name: "pStatus", Value: rowDone}, {Name: "pMessage"}}
+	}
+	return Message{{Name: "pStatus", Value: rowFailed}, {Name: "pMessage", Value: r.text}}
 }

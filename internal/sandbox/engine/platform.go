@@ -11,9 +11,15 @@ import (
 
 // New returns an engine that knows nobody yet.
 func New() *Engine {
-	e := &Engine{
-		kinds:         commandKinds(),
-		operations:    make(map[string]*operation),
+	e := &Engine{kinds: commandKinds(), operations: make(map[string]*operation), operationList: operations(), state: newState()}
+	for _, op := range e.operationList {
+		e.operations[op.name] = op
+	}
+	return e
+}
+
+func newState() state {
+	s := state{
 		books:         ledger.New(),
 		merchants:     make(map[string]*merchant),
 		accounts:      make(map[string]*account),
@@ -30,15 +36,21 @@ func New() *Engine {
 		asks:          make(map[string]*ask),
 		texts:         make(map[string]*sms),
 	}
-	e.operationList = operations()
-	for _, op := range e.operationList {
-		e.operations[op.name] = op
-	}
 	// New books refuse no names, so these cannot fail.
-	_ = e.books.OpenOutside(bankAccount)
-	_ = e.books.Open(feeAccount)
-	_ = e.books.Open(transitAccount)
-	return e
+	_ = s.books.OpenOutside(bankAccount)
+	_ = s.books.Open(feeAccount)
+	_ = s.books.Open(transitAccount)
+	return s
+}
+
+// reset forgets everything but the merchants, the time and the numbers given.
+func (e *Engine) reset() {
+	old := e.state
+	e.state = newState()
+	e.now, e.numbers = old.now, old.numbers
+	for _, m := range old.merchantList {
+		e.setMerchant(m.Settings)
+	}
 }
 
 // operations are the thirteen of the platform, in the order of the manual, and
@@ -62,15 +74,6 @@ func operations() []*operation {
 	}
 }
 
-// Codes lists every code that the engine gives, in the order of the manual.
-func Codes() []Code {
-	codes := append([]Code(nil), codeTable[:]...)
-	for _, op := range operations() {
-		codes = append(codes, op.commonCodes()...)
-	}
-	return codes
-}
-
 // commandKinds lists them by name.
 func commandKinds() map[string]commandKind {
 	// quiet is a command that is not answered.
@@ -78,7 +81,8 @@ func commandKinds() map[string]commandKind {
 		return func(e *Engine, cmd *Command) Outcome { do(e, cmd); return Outcome{} }
 	}
 	return map[string]commandKind{
-		KindTick: {func(*Engine, *Command) error { return nil }, quiet(func(*Engine, *Command) {})},
+		KindTick:  {func(*Engine, *Command) error { return nil }, quiet(func(*Engine, *Command) {})},
+		KindReset: {func(*Engine, *Command) error { return nil }, quiet(func(e *Engine, _ *Command) { e.reset() })},
 		KindMerchant: {func(_ *Engine, cmd *Command) error { return examineSettings(cmd.Settings) },
 			quiet(func(e *Engine, cmd *Command) { e.setMerchant(*cmd.Settings) })},
 		KindSubmit: {(*Engine).examineSubmit, func(e *Engine, cmd *Command) Outcome {
@@ -88,7 +92,7 @@ func commandKinds() map[string]commandKind {
 		KindCancel:  {(*Engine).examineAsk, func(e *Engine, cmd *Command) Outcome { return e.cancel(e.asks[cmd.ID]) }},
 		KindSMS: {func(e *Engine, cmd *Command) error {
 			if e.texts[cmd.ID] == nil {
-				return fmt.Errorf("engine: ID: unknown text message %q", cmd.ID)
+				return Wrong("engine: ID: unknown text message %q", "短信 %q 不存在", cmd.ID)
 			}
 			return nil
 		}, quiet(func(e *Engine, cmd *Command) { e.reply(e.texts[cmd.ID], cmd.Yes) })},
@@ -105,7 +109,7 @@ func commandKinds() map[string]commandKind {
 			quiet(func(e *Engine, cmd *Command) { e.seedOldBid(cmd.Merchant, cmd.OldBid) })},
 		KindRelease: {func(e *Engine, cmd *Command) error {
 			if cmd.Op != "" && e.operations[cmd.Op] == nil {
-				return fmt.Errorf("engine: Op: unknown operation %q", cmd.Op)
+				return Wrong("engine: Op: unknown operation %q", "接口 %q 不存在", cmd.Op)
 			}
 			if cmd.Merchant == "" {
 				return nil
@@ -144,10 +148,10 @@ func (e *Engine) examineAsk(cmd *Command) error {
 
 func (e *Engine) examineDeposit(cmd *Command) error {
 	if cmd.Amount <= 0 || cmd.Amount > maxDeposit {
-		return fmt.Errorf("engine: Amount: must be 1 to %d fen, is %d", int64(maxDeposit), cmd.Amount)
+		return Wrong("engine: Amount: must be 1 to %d fen, is %d", "金额须为 1 至 %d 分，现为 %d 分", int64(maxDeposit), cmd.Amount)
 	}
 	if bank, _ := e.books.Balances(bankAccount); cmd.Amount-bank.Available > maxOutside {
-		return errors.New("engine: Amount: the sandbox holds all the money that there is")
+		return Wrong("engine: Amount: the sandbox holds all the money that there is", "沙箱内的资金已达上限")
 	}
 	if err := e.examineMerchant(cmd.Merchant); err != nil || cmd.Account == "" || cmd.Account == cmd.Merchant {
 		return err

@@ -46,13 +46,14 @@ func Banks() []Bank {
 	}
 }
 
-func bankName(code string) (name string, ok bool) {
+// bank finds a bank by its name or code; who types another, has that one.
+func bank(known string) Bank {
 	for _, b := range Banks() {
-		if b.Code == code {
-			return b.Name, true
+		if b.Code == known || b.Name == known {
+			return b
 		}
 	}
-	return "", false
+	return Bank{Name: known}
 }
 
 func feeTypeField() field {
@@ -100,10 +101,7 @@ func withholdingOperation() *operation {
 // planRecharge serves both operations: whoever asks for it, money comes in
 // from a bank. Codes of the two have the same last digits.
 func planRecharge(e *Engine, s *submission) (task, *refusal) {
-	t := &rechargeTask{
-		submission: s, account: e.account(s.merchant, s.get("pIpsAcctNo")),
-		amount: s.fen("pTrdAmt"), fee: s.fen("pMerFee"), ipsFee: s.merchant.IPSFee,
-	}
+	t := &rechargeTask{cash: e.cash(s)}
 	switch {
 	case !t.account.is(s.get("pIdentNo"), s.get("pRealName")):
 		return nil, t.refuseAs("020F", s.get("pIpsAcctNo"))
@@ -115,13 +113,55 @@ func planRecharge(e *Engine, s *submission) (task, *refusal) {
 	return t, nil
 }
 
-type rechargeTask struct {
+// cash is money that comes in from a bank or goes out to one.
+type cash struct {
 	*submission
 	account *account
 	amount  int64
 	fee     int64 // to the merchant
 	ipsFee  int64 // to the platform
-	net     int64 // what waits unsettled while the answer is held
+}
+
+func (e *Engine) cash(s *submission) cash {
+	return cash{s, e.account(s.merchant, s.get("pIpsAcctNo")), s.fen("pTrdAmt"), s.fen("pMerFee"), s.merchant.IPSFee}
+}
+
+// userFee is the part of the platform's fee that the user pays.
+func (c *cash) userFee() int64 {
+	if c.get("pIpsFeeType") == userPays {
+		return c.ipsFee
+	}
+	return 0
+}
+
+// merchantShort says whether the merchant cannot pay the platform's fee.
+func (c *cash) merchantShort(e *Engine) bool {
+	return c.userFee() == 0 && e.holds(c.merchant.code())+c.fee < c.ipsFee
+}
+
+// moveFees takes both fees: the merchant's out of where the user's money is,
+// and the platform's from whoever pays it.
+func (c *cash) moveFees(batch *ledger.Batch, user ledger.Place, text string) {
+	mine := available(c.merchant.code())
+	payer := mine
+	if c.userFee() > 0 {
+		payer = user
+	}
+	batch.Move(user, mine, c.fee, text+"平台手续费")
+	batch.Move(payer, available(feeAccount), c.ipsFee, text+"IPS手续费")
+}
+
+// settleTo moves money that a held order left unsettled. It was put aside for
+// this and nothing else takes it from there, so this cannot fail.
+func (c *cash) settleTo(e *Engine, o *order, to ledger.Place, amount int64, text string) {
+	var batch ledger.Batch
+	batch.Move(unsettled(c.account.number), to, amount, text)
+	_ = e.post(o, "", &batch)
+}
+
+type rechargeTask struct {
+	cash
+	net int64 // what waits unsettled while the answer is held
 }
 
 func (t *rechargeTask) eBank() bool      { return t.get("pChannelType") == eBank }
@@ -129,13 +169,6 @@ func (t *rechargeTask) byMerchant() bool { return t.op.name == "CoDpTrade" }
 
 func (t *rechargeTask) refuseAs(suffix string, values ...string) *refusal {
 	return t.refuse("MG"+t.op.number+suffix, values...)
-}
-
-func (t *rechargeTask) userFee() int64 {
-	if t.get("pIpsFeeType") == userPays {
-		return t.ipsFee
-	}
-	return 0
 }
 
 func (t *rechargeTask) consent() consent {
@@ -150,11 +183,8 @@ func (t *rechargeTask) consent() consent {
 		{Label: "实际到账", Value: formatFen(t.amount - t.fee - t.userFee()), Money: true},
 	}
 	if t.eBank() {
-		name, ok := bankName(t.get("pTrdBnkCode"))
-		if !ok {
-			name = t.get("pTrdBnkCode")
-		}
-		return consent{page: PageBank, from: t.account, lines: append(lines, Line{Label: "充值银行", Value: name})}
+		lines = append(lines, Line{Label: "充值银行", Value: bank(t.get("pTrdBnkCode")).Name})
+		return consent{page: PageBank, from: t.account, lines: lines}
 	}
 	return consent{page: PagePassword, from: t.account, lines: append(lines,
 		Line{Label: "代扣银行", Value: t.account.bank}, Line{Label: "银行卡尾号", Value: t.account.cardTail})}
@@ -183,26 +213,21 @@ func (t *rechargeTask) check(e *Engine) *refusal {
 	switch {
 	case !t.eBank() && !t.account.mandate:
 		return t.refuseAs("023F", t.account.number)
-	case t.userFee() == 0 && e.holds(t.merchant.code())+t.fee < t.ipsFee:
+	case t.merchantShort(e):
 		return t.refuseAs("025F", t.merchant.code())
 	}
 	return nil
 }
 
 func (t *rechargeTask) do(e *Engine, o *order) (result, *refusal) {
-	user, mine := available(t.account.number), available(t.merchant.code())
+	user := available(t.account.number)
 	if o.hold {
 		user = unsettled(t.account.number)
 		t.net = t.amount - t.fee - t.userFee()
 	}
 	var batch ledger.Batch
 	batch.Move(available(bankAccount), user, t.amount, "充值")
-	batch.Move(user, mine, t.fee, "充值平台手续费")
-	payer := mine
-	if t.userFee() > 0 {
-		payer = user
-	}
-	batch.Move(payer, available(feeAccount), t.ipsFee, "充值IPS手续费")
+	t.moveFees(&batch, user, "充值")
 	if r := e.post(o, "", &batch); r != nil {
 		return result{}, r
 	}
@@ -210,28 +235,14 @@ func (t *rechargeTask) do(e *Engine, o *order) (result, *refusal) {
 	if t.byMerchant() {
 		g["pTrdRealAmt"] = formatFen(t.amount - t.fee - t.userFee())
 		g["pIpsFee"] = formatFen(t.ipsFee)
-		g["pTrdBnkCode"] = bankCode(t.account.bank)
+		g["pTrdBnkCode"] = bank(t.account.bank).Code
 	}
 	return o.done(g), nil
 }
 
 // settle makes the money available that a held order left unsettled.
 func (t *rechargeTask) settle(e *Engine, o *order) {
-	var batch ledger.Batch
-	batch.Move(unsettled(t.account.number), available(t.account.number), t.net, "充值到账")
-	// The money was put aside for this and nothing else takes it from there.
-	_ = e.post(o, "", &batch)
-}
-
-// bankCode is the code of a bank by its name, "" for one that is not on the
-// list: users type the name themselves.
-func bankCode(name string) string {
-	for _, b := range Banks() {
-		if b.Name == name {
-			return b.Code
-		}
-	}
-	return ""
+	t.settleTo(e, o, available(t.account.number), t.net, "充值到账")
 }
 
 // What pOutType says.
@@ -266,30 +277,15 @@ func withdrawalOperation() *operation {
 }
 
 func planWithdrawal(e *Engine, s *submission) (task, *refusal) {
-	t := &withdrawalTask{
-		submission: s, account: e.account(s.merchant, s.get("pIpsAcctNo")),
-		amount: s.fen("pTrdAmt"), fee: s.fen("pMerFee"), ipsFee: s.merchant.IPSFee,
-	}
+	t := &withdrawalTask{e.cash(s)}
 	if !t.account.is(s.get("pIdentNo"), s.get("pRealName")) {
 		return nil, s.refuse("MG19010F")
 	}
 	return t, nil
 }
 
-type withdrawalTask struct {
-	*submission
-	account *account
-	amount  int64
-	fee     int64 // to the merchant, on top of the amount
-	ipsFee  int64 // to the platform, likewise
-}
-
-func (t *withdrawalTask) userFee() int64 {
-	if t.get("pIpsFeeType") == userPays {
-		return t.ipsFee
-	}
-	return 0
-}
+// withdrawalTask pays an amount out; fees come on top.
+type withdrawalTask struct{ cash }
 
 func (t *withdrawalTask) consent() consent {
 	return consent{page: PagePassword, from: t.account, lines: []Line{
@@ -307,26 +303,20 @@ func (t *withdrawalTask) check(e *Engine) *refusal {
 	switch {
 	case e.holds(t.account.number) < t.amount+t.fee+t.userFee():
 		return t.refuse("MG19054F")
-	case t.userFee() == 0 && e.holds(t.merchant.code())+t.fee < t.ipsFee:
+	case t.merchantShort(e):
 		return t.refuse("MG19025F", t.merchant.code())
 	}
 	return nil
 }
 
 func (t *withdrawalTask) do(e *Engine, o *order) (result, *refusal) {
-	user, mine := available(t.account.number), available(t.merchant.code())
-	to := available(bankAccount)
+	user, to := available(t.account.number), available(bankAccount)
 	if o.hold {
 		to = unsettled(t.account.number)
 	}
-	payer := mine
-	if t.userFee() > 0 {
-		payer = user
-	}
 	var batch ledger.Batch
 	batch.Move(user, to, t.amount, "提现")
-	batch.Move(user, mine, t.fee, "提现平台手续费")
-	batch.Move(payer, available(feeAccount), t.ipsFee, "提现IPS手续费")
+	t.moveFees(&batch, user, "提现")
 	if r := e.post(o, "", &batch); r != nil {
 		return result{}, r
 	}
@@ -336,8 +326,5 @@ func (t *withdrawalTask) do(e *Engine, o *order) (result, *refusal) {
 
 // settle sends the money to the bank that a held order left unsettled.
 func (t *withdrawalTask) settle(e *Engine, o *order) {
-	var batch ledger.Batch
-	batch.Move(unsettled(t.account.number), available(bankAccount), t.amount, "提现到账")
-	// The money was put aside for this and nothing else takes it from there.
-	_ = e.post(o, "", &batch)
+	t.settleTo(e, o, available(bankAccount), t.amount, "提现到账")
 }

@@ -58,8 +58,8 @@ func planRepayment(e *Engine, s *submission) (task, *refusal) {
 	case t.bid.borrower.number != s.get("pOutAcctNo"):
 		return nil, s.refuse("MG12022F", s.get("pOutAcctNo"))
 	}
-	for i := range t.rows {
-		row := &t.rows[i]
+	for i := range t.details {
+		row := &t.details[i]
 		if a := e.account(s.merchant, row.to); a != nil {
 			row.name = maskName(a.realName)
 		}
@@ -81,7 +81,7 @@ type repaymentTask struct {
 	*submission
 	bid      *bid
 	contract *contract // of an automatic repayment
-	rows     []repayRow
+	details  []repayRow
 	amount   int64
 	fee      int64
 }
@@ -98,7 +98,7 @@ func (t *repaymentTask) readRows() *refusal {
 		}
 		t.amount += row.amount
 		t.fee += row.outFee
-		t.rows = append(t.rows, row)
+		t.details = append(t.details, row)
 	}
 	if t.amount != t.fen("pOutAmt") {
 		return t.refuse("MG12023F", t.get("pOutAmt"), formatFen(t.amount))
@@ -113,24 +113,25 @@ func (t *repaymentTask) consent() consent {
 	if t.contract != nil {
 		return consent{}
 	}
-	return consent{page: PagePassword, from: t.bid.borrower, payees: t.payees(), lines: []Line{
-		{Label: "标的号", Value: t.bid.no},
-		{Label: "借款人", Value: maskName(t.bid.borrower.realName)},
-		{Label: "借款人账号", Value: t.bid.borrower.number},
-		{Label: "收款笔数", Value: fmt.Sprint(len(t.rows))},
-		{Label: "还款金额", Value: formatFen(t.amount), Money: true},
-		{Label: "手续费", Value: formatFen(t.fee), Money: true},
-		{Label: "合计", Value: formatFen(t.amount + t.fee), Money: true},
-	}}
+	c := repays(t.bid.no, t.bid.borrower, len(t.details), t.amount, t.fee)
+	for i := range t.details {
+		row := &t.details[i]
+		c.payees = append(c.payees, Payee{row.claim, row.name, row.to, formatFen(row.amount), formatFen(row.outFee)})
+	}
+	return c
 }
 
-func (t *repaymentTask) payees() []Payee {
-	list := make([]Payee, len(t.rows))
-	for i := range t.rows {
-		row := &t.rows[i]
-		list[i] = Payee{row.claim, row.name, row.to, formatFen(row.amount), formatFen(row.outFee)}
-	}
-	return list
+// repays is the consent of a borrower to a repayment.
+func repays(bidNo string, borrower *account, payees int, amount, fee int64) consent {
+	return consent{page: PagePassword, from: borrower, lines: []Line{
+		{Label: "标的号", Value: bidNo},
+		{Label: "借款人", Value: maskName(borrower.realName)},
+		{Label: "借款人账号", Value: borrower.number},
+		{Label: "收款笔数", Value: fmt.Sprint(payees)},
+		{Label: "还款金额", Value: formatFen(amount), Money: true},
+		{Label: "手续费", Value: formatFen(fee), Money: true},
+		{Label: "合计", Value: formatFen(amount + fee), Money: true},
+	}}
 }
 
 func (t *repaymentTask) check(e *Engine) *refusal {
@@ -147,30 +148,26 @@ func (t *repaymentTask) check(e *Engine) *refusal {
 
 func (t *repaymentTask) do(e *Engine, o *order) (result, *refusal) {
 	o.billNo = e.bill("CRY", 8)
-	rows := make([]Message, len(t.rows))
-	failed := 0
-	for i := range t.rows {
-		r := t.doRow(e, o, i)
-		if r != nil {
-			failed++
+	refusals, failed := t.rows(o, len(t.details), func(i int) *refusal { return t.doRow(e, o, &t.details[i]) })
+	rows := make([]Message, len(refusals))
+	for i, r := range refusals {
+		for _, name := range []string{"pCreMerBillNo", "pInAcctNo", "pInFee"} {
+			rows[i] = append(rows[i], Field{Name: name, Value: t.details[i].msg.Get(name)})
 		}
-		rows[i] = t.rowAnswer(i, r)
+		rows[i] = append(rows[i], rowFate(r)...)
 	}
 	g := given{"pIpsBillNo": o.billNo, "pIpsDate": wireDate(e.now), "pOutIpsFee": "0.00"}
 	final := o.says(codeDone, g, rows)
-	if failed == len(rows) {
-		final.Code, final.Text = "MG12044F", t.refuse("MG12044F", o.key.bill).text
+	if failed {
+		final = t.allFailed(final, "MG12044F", o.key.bill)
 	}
-	return result{now: o.says(codeAccepted, g, nil), final: final, refused: failed == len(rows)}, nil
+	return result{now: o.says(codeAccepted, g, nil), final: final, refused: failed}, nil
 }
 
 // doRow pays one creditor. A row that fails leaves the others alone.
-func (t *repaymentTask) doRow(e *Engine, o *order, i int) *refusal {
-	row := &t.rows[i]
+func (t *repaymentTask) doRow(e *Engine, o *order, row *repayRow) *refusal {
 	c, h := e.findClaim(t.bid, row.claim, row.to)
 	switch {
-	case o.rowFails(i + 1):
-		return t.op.refuse(rowFault, fmt.Sprint(i+1))
 	case c == nil:
 		return t.refuse("MG12030F", row.claim)
 	case c.state != claimReleased:
@@ -188,19 +185,4 @@ func (t *repaymentTask) doRow(e *Engine, o *order, i int) *refusal {
 	}
 	e.paid(o, c, h, row.amount)
 	return nil
-}
-
-func (t *repaymentTask) rowAnswer(i int, r *refusal) Message {
-	row := t.rows[i].msg
-	status, message := rowDone, ""
-	if r != nil {
-		status, message = rowFailed, r.text
-	}
-	return Message{
-		{Name: "pCreMerBillNo", Value: row.Get("pCreMerBillNo")},
-		{Name: "pInAcctNo", Value: row.Get("pInAcctNo")},
-		{Name: "pInFee", Value: row.Get("pInFee")},
-		{Name: "pStatus", Value: status},
-		{Name: "pMessage", Value: message},
-	}
 }

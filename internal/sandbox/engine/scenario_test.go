@@ -40,10 +40,9 @@ func TestOpenAccount(t *testing.T) {
 	assert.Equal(t, "http://shop.example.com/notify", n.URL)
 	assert.Equal(t, int64(1), n.Seq)
 
-	p, ok := w.e.Profile(merchant, zhang.account)
+	p, ok := w.e.Account(merchant, zhang.account)
 	require.True(t, ok)
-	assert.Equal(t, "04", p.Status)
-	assert.Equal(t, "02", p.SignStatus)
+	assert.True(t, p.Mandate)
 	assert.Equal(t, zhang.email, p.Email)
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
@@ -94,16 +95,13 @@ func transferKinds() map[string]transferKind {
 
 func nobodySpecial(*transferTask, *transferRow) *refusal { return nil }
 
-func payeeBorrows(t *transferTask, row *transferRow) *refusal {
-	if row.to != t.bid.borrower.number {
-		return t.refuse("MG09025F", row.to)
-	}
-	return nil
-}
+func payeeBorrows(t *transferTask, row *transferRow) *refusal { return t.borrows(row.to) }
 
-func payerBorrows(t *transferTask, row *transferRow) *refusal {
-	if row.from != t.bid.borrower.number {
-		return t.refuse("MG09025F", row.from)
+func payerBorrows(t *transferTask, row *transferRow) *refusal { return t.borrows(row.from) }
+
+func (t *transferTask) borrows(account string) *refusal {
+	if account != t.bid.borrower.number {
+		return t.refuse("MG09025F", account)
 	}
 	return nil
 }
@@ -122,7 +120,8 @@ type transferTask struct {
 	bid    *bid
 	kind   transferKind
 	netted bool // pTransferMode 2: the borrower gets one principal and pays one fee
-	rows   []transferRow
+	// details are its rows.
+	details []transferRow
 }
 
 func planTransfer(e *Engine, s *submission) (task, *refusal) {
@@ -135,8 +134,8 @@ func planTransfer(e *Engine, s *submission) (task, *refusal) {
 			origin: msg.Get("pOriMerBillNo"), amount: msg.fen("pTrdAmt"), from: msg.Get("pFIpsAcctNo"), to: msg.Get("pTIpsAcctNo"),
 			fromFee: msg.fen("pFTrdFee"), toFee: msg.fen("pTTrdFee"), msg: msg,
 		}
-		t.rows = append(t.rows, row)
-		first := t.rows[0]
+		t.details = append(t.details, row)
+		first := t.details[0]
 		if t.kind.atOnce && i > 0 || t.kind.onePayee && row.to != first.to || t.kind.onePayer && row.from != first.from {
 			return nil, t.refuse("MG09023F", fmt.Sprint(i+1))
 		}
@@ -144,7 +143,7 @@ func planTransfer(e *Engine, s *submission) (task, *refusal) {
 	if t.bid = e.bid(s.merchant, s.get("pBidNo")); t.bid == nil {
 		return nil, s.refuse("MG09020F", s.get("pBidNo"))
 	}
-	return t, t.kind.checkParties(t, &t.rows[0])
+	return t, t.kind.checkParties(t, &t.details[0])
 }
 
 func (t *transferTask) consent() consent { return consent{} }
@@ -154,7 +153,7 @@ func (t *transferTask) check(e *Engine) *refusal {
 		return t.refuse("MG09021F", t.bid.no)
 	}
 	if t.kind.atOnce {
-		_, r := t.kind.plan(t, e, &t.rows[0])
+		_, r := t.kind.plan(t, e, &t.details[0])
 		return r
 	}
 	return nil
@@ -167,38 +166,34 @@ type movement struct {
 }
 
 func (t *transferTask) do(e *Engine, o *order) (result, *refusal) {
-	refusals, failed := make([]*refusal, len(t.rows)), 0
+	var refusals []*refusal
+	var failed bool
 	if t.netted {
-		t.doNetted(e, o, refusals)
+		refusals, failed = t.doNetted(e, o)
 	} else {
-		for i := range t.rows {
-			refusals[i] = t.doRow(e, o, i)
-		}
+		refusals, failed = t.rows(o, len(t.details), func(i int) *refusal { return t.doRow(e, o, &t.details[i]) })
 	}
-	if t.kind.atOnce && refusals[0] != nil {
+	if t.kind.atOnce && failed {
 		return result{}, refusals[0]
 	}
 	o.billNo = e.bill("", 3)
-	rows, now := make([]Message, len(t.rows)), t.merchant.stamp(e.now)
+	rows, now := make([]Message, len(refusals)), t.merchant.stamp(e.now)
 	for i, r := range refusals {
 		rows[i] = t.rowAnswer(i, r, o.billNo, now)
-		if r != nil {
-			failed++
-		}
 	}
 	g := given{"pIpsBillNo": o.billNo, "pIpsTime": now}
 	final := o.says(codeDone, g, rows)
 	switch {
 	case t.kind.atOnce:
 		return result{now: final, final: final}, nil
-	case failed == len(rows):
-		final.Code, final.Text = "MG09044F", t.refuse("MG09044F", o.key.bill).text
+	case failed:
+		final = t.allFailed(final, "MG09044F", o.key.bill)
 	}
-	return result{now: o.says(codeAccepted, g, nil), final: final, refused: failed == len(rows)}, nil
+	return result{now: o.says(codeAccepted, g, nil), final: final, refused: failed}, nil
 }
 
-func (t *transferTask) doRow(e *Engine, o *order, i int) *refusal {
-	m, r := t.planRow(e, o, i)
+func (t *transferTask) doRow(e *Engine, o *order, row *transferRow) *refusal {
+	m, r := t.kind.plan(t, e, row)
 	if r == nil {
 		r = e.post(o, t.bid.no, &m.batch)
 	}
@@ -208,40 +203,32 @@ func (t *transferTask) doRow(e *Engine, o *order, i int) *refusal {
 	return r
 }
 
-func (t *transferTask) planRow(e *Engine, o *order, i int) (*movement, *refusal) {
-	if o.rowFails(i + 1) {
-		return nil, t.op.refuse(rowFault, fmt.Sprint(i+1))
-	}
-	return t.kind.plan(t, e, &t.rows[i])
-}
-
 // doNetted releases the money of all good rows, gives the borrower one principal
 // and takes one fee from him, for which any row's principal is good. If all of
 // it together does not cover the fee, nothing moves.
-func (t *transferTask) doNetted(e *Engine, o *order, refusals []*refusal) {
+func (t *transferTask) doNetted(e *Engine, o *order) (refusals []*refusal, failed bool) {
 	var all ledger.Batch
 	var good []*movement
 	var principal, fee int64
 	released := make(map[string]bool)
-	for i := range t.rows {
-		row := &t.rows[i]
-		m, r := t.planRow(e, o, i)
+	refusals, failed = t.rows(o, len(t.details), func(i int) *refusal {
+		row := &t.details[i]
+		m, r := t.kind.plan(t, e, row)
 		switch {
 		case r != nil:
+			return r
 		case released[row.origin]:
-			r = t.refuse("MG09031F", row.origin)
+			return t.refuse("MG09031F", row.origin)
 		case t.bid.feeTaken+fee+row.toFee > t.bid.fee:
-			r = t.refuse("MG09035F", t.bid.no, formatFen(row.toFee))
-		}
-		if refusals[i] = r; r != nil {
-			continue
+			return t.refuse("MG09035F", t.bid.no, formatFen(row.toFee))
 		}
 		released[row.origin] = true
 		principal += row.amount
 		fee += row.toFee
 		all.Append(&m.batch)
 		good = append(good, m)
-	}
+		return nil
+	})
 	borrower := t.bid.borrower.number
 	var r *refusal
 	if fee > e.holds(borrower)+principal {
@@ -251,16 +238,16 @@ func (t *transferTask) doNetted(e *Engine, o *order, refusals []*refusal) {
 		all.Move(available(borrower), available(t.merchant.code()), fee, "批量放款借款人手续费")
 		r = e.post(o, t.bid.no, &all)
 	}
-	for i := range refusals {
-		if refusals[i] == nil {
-			refusals[i] = r
-		}
-	}
 	if r == nil {
 		for _, m := range good {
 			m.after(o)
 		}
+		return refusals, failed
 	}
+	for i := range refusals {
+		refusals[i] = cmp.Or(refusals[i], r)
+	}
+	return refusals, true
 }
 
 func (t *transferTask) origin(row *transferRow) numberKey {
@@ -451,15 +438,10 @@ func (t *transferTask) rowAnswer(i int, r *refusal, billNo, now string) Message 
 		if name == "pFAcctType" {
 			name = "pFAccType"
 		}
-		answer = append(answer, Field{Name: name, Value: t.rows[i].msg.Get(f.name)})
+		answer = append(answer, Field{Name: name, Value: t.details[i].msg.Get(f.name)})
 	}
-	status, message := rowDone, ""
-	detail := fmt.Sprintf("%s%04d", billNo, i+1)
-	if r != nil {
-		status, message = rowFailed, r.text
-	}
-	return append(answer,
-		Field{Name: "pIpsDetailBillNo", Value: detail}, Field{Name: "pIpsDetailTime", Value: now},
-		Field{Name: "pIpsFee", Value: "0.00"},
-		Field{Name: "pStatus", Value: status}, Field{Name: "pMessage", Value: message})
+	answer = append(answer,
+		Field{Name: "pIpsDetailBillNo", Value: fmt.Sprintf("%s%04d", billNo, i+1)}, Field{Name: "pIpsDetailTime", Value: now},
+		Field{Name: "pIpsFee", Value: "0.00"})
+	return append(answer, rowFate(r)...)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -13,11 +14,7 @@ import (
 // operator's eyes. Id numbers come masked.
 
 // Balance are the pockets of an account in fen.
-type Balance struct {
-	Available int64 // pBalance 可用
-	Frozen    int64 // pLock 冻结
-	Unsettled int64 // pNeedstl 未结算
-}
+type Balance = ledger.Balances
 
 // Balance is that of one of the merchant's accounts, or of the merchant's own
 // under its code. Another merchant's accounts do not exist for it: ok is false.
@@ -33,42 +30,7 @@ func (e *Engine) Balance(merchant, account string) (balance Balance, ok bool) {
 
 func (e *Engine) balance(name string) Balance {
 	b, _ := e.books.Balances(name)
-	return Balance(b)
-}
-
-// Profile is what QueryMerUserInfo tells of an account. What the numbers of
-// the checks mean is our choice: 01 not done, 02 passed, 03 failed.
-type Profile struct {
-	Account    string
-	Email      string
-	Status     string // pStatus: 04 active
-	IDStatus   string // pUCardStatus
-	BankName   string
-	BankCard   string // last four digits, as the platform shows it
-	CardStatus string // pBCardStatus
-	SignStatus string // pSignStatus: 02 when a withholding mandate is signed
-}
-
-// Profile describes one of the merchant's accounts.
-func (e *Engine) Profile(merchant, account string) (profile Profile, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	m := e.merchants[merchant]
-	if m == nil {
-		return Profile{}, false
-	}
-	a := e.account(m, account)
-	if a == nil {
-		return Profile{}, false
-	}
-	signed := "01"
-	if a.mandate {
-		signed = "02"
-	}
-	return Profile{
-		Account: a.number, Email: a.email, Status: "04", IDStatus: "02",
-		BankName: a.bank, BankCard: a.cardTail, CardStatus: "02", SignStatus: signed,
-	}, true
+	return b
 }
 
 // MerchantInfo describes a merchant.
@@ -106,9 +68,9 @@ type AccountInfo struct {
 
 func (e *Engine) accountInfo(a *account) AccountInfo {
 	return AccountInfo{
-		Number: a.number, Merchant: a.merchant.code(), RealName: a.realName, IdentNo: maskMiddle(a.identNo),
+		Number: a.number, Merchant: a.merchant.code(), RealName: a.realName, IdentNo: MaskMiddle(a.identNo),
 		Mobile: a.mobile, Email: a.email, Bank: a.bank, CardTail: a.cardTail, Mandate: a.mandate,
-		Auto: agreesAtOnce(a.merchant, a), OpenedAt: a.openedAt.In(china), Balance: e.balance(a.number),
+		Auto: agreesAtOnce(a.merchant, a), OpenedAt: a.openedAt.In(China), Balance: e.balance(a.number),
 	}
 }
 
@@ -252,11 +214,17 @@ type OrderInfo struct {
 	Order     string // pMerBillNo
 	End       bool   // the end of a bid, which repeats a number
 	IPSBillNo string
-	State     string // waiting, held, done or failed
+	State     string // waiting, held, done, partial (done but for rows that failed) or failed
 	At        time.Time
 	Ask       string // the page that it waits for
+	Asked     string // the latest page, answered or not
 	Answer    Answer // what the caller was told
 	Final     Answer // what was posted to pS2SUrl, if it was
+
+	Bid, Account string
+	Amount       int64    // in fen, 0 for what moves no money
+	FailedRows   int      // of a batch
+	Faults       []string // that hit it
 }
 
 // Order describes one of a merchant's orders of an operation, or with "" of the
@@ -276,12 +244,43 @@ func (e *Engine) Order(merchant, op, bill string, end bool) (info OrderInfo, ok 
 func (o *order) info() OrderInfo {
 	info := OrderInfo{
 		Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill, End: o.key.end, IPSBillNo: o.billNo,
-		State: string(o.state), At: o.at.In(china), Answer: o.answer.clone(), Final: o.final.clone(),
+		State: o.shown(), At: o.at.In(China), Answer: o.answer.clone(), Final: o.final.clone(),
+		Bid: o.bid, Account: cmp.Or(o.account, o.final.Body.Get("pIpsAcctNo")), Amount: o.amount, FailedRows: o.failed, Faults: o.faults,
 	}
 	if o.ask != nil {
-		info.Ask = o.ask.id
+		info.Ask = o.ask.ID
+	}
+	if o.asked != nil {
+		info.Asked = o.asked.ID
 	}
 	return info
+}
+
+// shown is the state of an order as people see it.
+func (o *order) shown() string {
+	if o.state == orderDone && o.failed > 0 {
+		return "partial"
+	}
+	return string(o.state)
+}
+
+// Outcomes counts the orders of the day that ends with the last command, by the
+// hour in China and by their states.
+func (e *Engine) Outcomes() (hours [24]map[string]int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	day := monthsLater(e.now, 0)
+	for _, o := range slices.Backward(e.orderList) {
+		if o.at.Before(day) {
+			break
+		}
+		hour := &hours[o.at.In(China).Hour()]
+		if *hour == nil {
+			*hour = make(map[string]int)
+		}
+		(*hour)[o.shown()]++
+	}
+	return hours
 }
 
 // AskInfo describes a confirmation for the page that asks for it.
@@ -299,6 +298,7 @@ type AskInfo struct {
 	At           time.Time
 	Deadline     time.Time
 	Open         bool
+	ClosedAt     time.Time
 	TriesLeft    int // on a PagePassword
 }
 
@@ -319,7 +319,7 @@ func (e *Engine) PendingAsks(merchant string) []AskInfo {
 	defer e.mu.Unlock()
 	var list []AskInfo
 	for _, a := range e.askList {
-		if a.open && (merchant == "" || merchant == a.order.merchant.code()) {
+		if a.Open && is(merchant, a.Merchant) {
 			list = append(list, a.info())
 		}
 	}
@@ -327,33 +327,9 @@ func (e *Engine) PendingAsks(merchant string) []AskInfo {
 }
 
 func (a *ask) info() AskInfo {
-	o := a.order
-	info := AskInfo{
-		ID: a.id, Op: o.op.name, Title: o.op.title, Merchant: o.merchant.code(), MerchantName: o.merchant.Name,
-		Order: o.key.bill, Page: a.page, Lines: append([]Line(nil), a.lines...),
-		Payees: append([]Payee(nil), a.payees...), At: a.at.In(china), Deadline: a.deadline.In(china), Open: a.open,
-	}
-	if a.from != nil {
-		info.Account = a.from.number
-	}
-	if a.page == PagePassword {
-		info.TriesLeft = maxPasswordTries - a.tries
-	}
+	info := a.AskInfo
+	info.Lines, info.Payees = slices.Clone(a.Lines), slices.Clone(a.Payees)
 	return info
-}
-
-// SMS describes a text message that wants an answer.
-type SMS struct {
-	ID         string
-	Mobile     string
-	Text       string
-	Merchant   string
-	Op         string
-	Order      string
-	At         time.Time
-	Deadline   time.Time
-	State      SMSState
-	AnsweredAt time.Time // zero unless answered
 }
 
 // Inbox lists the text messages to a mobile, or with "" to all of them, in the
@@ -363,17 +339,9 @@ func (e *Engine) Inbox(mobile string) []SMS {
 	defer e.mu.Unlock()
 	var list []SMS
 	for _, m := range e.textList {
-		if mobile != "" && mobile != m.mobile {
-			continue
+		if is(mobile, m.Mobile) {
+			list = append(list, m.SMS)
 		}
-		info := SMS{
-			ID: m.id, Mobile: m.mobile, Text: m.text, Merchant: m.order.merchant.code(), Op: m.order.op.name,
-			Order: m.order.key.bill, At: m.at.In(china), Deadline: m.deadline.In(china), State: m.state,
-		}
-		if !m.answeredAt.IsZero() {
-			info.AnsweredAt = m.answeredAt.In(china)
-		}
-		list = append(list, info)
 	}
 	return list
 }
@@ -401,18 +369,14 @@ func (e *Engine) Totals() Totals {
 	defer e.mu.Unlock()
 	t := Totals{Accounts: len(e.accountList), Entries: e.books.Len()}
 	for _, a := range e.accountList {
-		t.Users = t.Users.plus(e.balance(a.number))
+		t.Users = t.Users.Plus(e.balance(a.number))
 	}
 	for _, m := range e.merchantList {
-		t.Merchants = t.Merchants.plus(e.balance(m.code()))
+		t.Merchants = t.Merchants.Plus(e.balance(m.code()))
 	}
 	t.Fees = e.holds(feeAccount)
 	t.Outside = e.holds(bankAccount)
 	return t
-}
-
-func (b Balance) plus(c Balance) Balance {
-	return Balance{b.Available + c.Available, b.Frozen + c.Frozen, b.Unsettled + c.Unsettled}
 }
 
 // Now is the time of the last command, in China Standard Time; the zero time
@@ -423,7 +387,7 @@ func (e *Engine) Now() time.Time {
 	if e.now.IsZero() {
 		return e.now
 	}
-	return e.now.In(china)
+	return e.now.In(China)
 }
 
 // Lists can grow long. What follows shows a part of one, newest first, and
@@ -440,15 +404,19 @@ type OrderFilter struct {
 	Merchant string
 	Op       string
 	State    string
-	Text     string // part of pMerBillNo or of the platform's number
+	Text     string // part of a number, an account, an answer's text, or an amount in yuan
+	Period
 }
+
+// Period is a span of time; a zero end is open.
+type Period = ledger.Period
 
 // BidFilter selects bids; an empty field selects all.
 type BidFilter struct {
 	Merchant string
 	Status   string // pBidStatus
 	Borrower string // account
-	Text     string // part of pBidNo, of pMerBillNo or of the platform's number
+	Text     string // part of pBidNo, of pMerBillNo, of the platform's number or of the borrower's, or an amount in yuan
 }
 
 // AccountFilter selects accounts; an empty field selects all.
@@ -463,8 +431,8 @@ func (e *Engine) NewestOrders(f OrderFilter, p Page) (list []OrderInfo, total in
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return newest(e.orderList, p, (*order).info, func(o *order) bool {
-		return is(f.Merchant, o.merchant.code()) && is(f.Op, o.op.name) && is(f.State, string(o.state)) &&
-			within(f.Text, o.key.bill, o.billNo)
+		return is(f.Merchant, o.merchant.code()) && is(f.Op, o.op.name) && is(f.State, o.shown()) && f.Has(o.at) &&
+			(within(f.Text, o.key.bill, o.billNo, o.account, o.final.Body.Get("pIpsAcctNo"), o.bid, o.answer.Text, o.final.Text) || ledger.IsAmount(f.Text, o.amount))
 	})
 }
 
@@ -475,7 +443,7 @@ func (e *Engine) NewestBids(f BidFilter, p Page) (list []BidInfo, total int) {
 	defer e.mu.Unlock()
 	return newest(e.bidList, p, (*bid).info, func(b *bid) bool {
 		return is(f.Merchant, b.merchant.code()) && is(f.Status, b.status) && is(f.Borrower, b.borrower.number) &&
-			within(f.Text, b.no, b.order, b.billNo)
+			(within(f.Text, b.no, b.order, b.billNo, b.borrower.number) || ledger.IsAmount(f.Text, b.amount))
 	})
 }
 
@@ -496,7 +464,7 @@ func (e *Engine) NewestEntries(f JournalFilter) (list []JournalEntry, total int)
 	defer e.mu.Unlock()
 	list, total = e.books.Newest(f)
 	for i := range list {
-		list[i].At = list[i].At.In(china)
+		list[i].At = list[i].At.In(China)
 	}
 	return list, total
 }

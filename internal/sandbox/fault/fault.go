@@ -171,36 +171,32 @@ func (k eventKind) operations() []string {
 // prepare checks a fault and fills in what it leaves open.
 func (f *Fault) prepare() error {
 	kind, ok := kindOf(f.Name)
-	bad := func(field, want string, got any) error {
-		return fmt.Errorf("sandbox: fault %s: %s: want %s, got %v", f.Name, field, want, got)
+	if !ok {
+		return engine.Wrong("sandbox: fault: Name: unknown fault %q", "请选择故障：没有故障 %q", f.Name)
 	}
-	switch {
-	case !ok:
-		return fmt.Errorf("sandbox: fault: Name: unknown fault %q", f.Name)
-	case f.Op != "" && !slices.Contains(kind.at.operations(), f.Op):
-		return bad("Op", "one of "+strings.Join(kind.at.operations(), ", "), f.Op)
-	case f.Count < 0:
-		return bad("Count", "0 or more", f.Count)
-	case !(f.Probability >= 0 && f.Probability <= 1): // NaN is neither
-		return bad("Probability", "0 to 1", f.Probability)
-	case f.After && !kind.after:
-		return bad("After", "none, for it has no choice", f.After)
-	case f.Delay != 0 && !kind.delay:
-		return bad("Delay", "none", f.Delay)
-	case f.Delay < 0 || f.Delay > maxDelay:
-		return bad("Delay", fmt.Sprintf("up to %s", maxDelay), f.Delay)
-	case f.Size != 0 && !kind.size:
-		return bad("Size", "none", f.Size)
-	case f.Size < 0 || f.Size > maxOversize:
-		return bad("Size", fmt.Sprintf("up to %d", maxOversize), f.Size)
-	case (f.Code != "" || f.Text != "") && !kind.codeAndText:
-		return bad("Code and Text", "none", f.Code+f.Text)
-	case !utf8.ValidString(f.Code) || !utf8.ValidString(f.Text):
-		return bad("Code and Text", "UTF-8", "something else")
-	case f.Row != 0 && !kind.rowNumber:
-		return bad("Row", "none", f.Row)
-	case f.Delay == 0 && kind.delay && f.Name != NoticeReorder:
-		return bad("Delay", "a duration", f.Delay)
+	operations := strings.Join(kind.at.operations(), ", ")
+	for _, c := range []struct {
+		bad                  bool
+		field, want, chinese string
+		got                  any
+	}{
+		{f.Op != "" && !slices.Contains(kind.at.operations(), f.Op), "Op", "one of " + operations, "接口须为 " + operations + " 之一", f.Op},
+		{f.Count < 0, "Count", "0 or more", "次数不能为负", f.Count},
+		{!(f.Probability >= 0 && f.Probability <= 1), "Probability", "0 to 1", "概率须在 0 与 1 之间", f.Probability}, // NaN is neither
+		{f.After && !kind.after, "After", "none, for it has no choice", "不能选择在业务生效之后", f.After},
+		{f.Delay != 0 && !kind.delay, "Delay", "none", "没有延迟", f.Delay},
+		{f.Delay < 0 || f.Delay > maxDelay, "Delay", fmt.Sprint("up to ", maxDelay), fmt.Sprint("延迟不能超过 ", maxDelay), f.Delay},
+		{f.Size != 0 && !kind.size, "Size", "none", "没有字节数", f.Size},
+		{f.Size < 0 || f.Size > maxOversize, "Size", fmt.Sprint("up to ", maxOversize), fmt.Sprint("字节数不能超过 ", maxOversize), f.Size},
+		{(f.Code != "" || f.Text != "") && !kind.codeAndText, "Code and Text", "none", "没有返回码与说明", f.Code + f.Text},
+		{!utf8.ValidString(f.Code) || !utf8.ValidString(f.Text), "Code and Text", "UTF-8", "返回码与说明须为 UTF-8", "something else"},
+		{f.Row != 0 && !kind.rowNumber, "Row", "none", "没有行号", f.Row},
+		{f.Delay == 0 && kind.delay && f.Name != NoticeReorder, "Delay", "a duration", "请填写延迟，如 2s", f.Delay},
+	} {
+		if c.bad {
+			return engine.Wrong("sandbox: fault %[1]s: %[3]s: want %[4]s, got %[6]v", "故障“%[2]s”：%[5]s，现为 %[6]v",
+				f.Name, kind.Label, c.field, c.want, c.chinese, c.got)
+		}
 	}
 	if f.Delay == 0 && kind.delay {
 		f.Delay = reorderDelay
@@ -221,6 +217,9 @@ func (f *Fault) forEngine() engine.Fault {
 
 // Machine has the faults that were ordered. They end with the process.
 type Machine struct {
+	// Struck hears of a request that a fault ended before it was read.
+	Struck func(op, merchant, words string, call bool)
+
 	seed    uint64
 	examine func(op string, f engine.Fault) error
 	armed   atomic.Bool // there are any: without, nothing is slowed down
@@ -281,7 +280,7 @@ func (m *Machine) Order(f Fault) (int64, error) {
 	if len(m.list) >= maxFaults {
 		spent := slices.IndexFunc(m.list, func(o *Ordered) bool { return o.left() == 0 && o.Name != StayPending })
 		if spent < 0 {
-			return 0, fmt.Errorf("sandbox: fault %s: there are %d already", f.Name, maxFaults)
+			return 0, engine.Wrong("sandbox: fault %s: there are %d already", "故障 %s 未安排：已有 %d 项", f.Name, maxFaults)
 		}
 		m.list = slices.Delete(m.list, spent, spent+1)
 	}

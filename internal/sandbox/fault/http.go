@@ -2,6 +2,7 @@ package fault
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -28,13 +29,17 @@ func (m *Machine) Handler(services []wire.Service, done <-chan struct{}, next ht
 			return
 		}
 		var plan requestPlan
+		words := ""
 		for _, f := range m.hit(e) {
 			plan.add(f)
+			words = strings.TrimPrefix(words+"、"+Label(f.Name), "、")
 		}
+		r = r.WithContext(context.WithValue(r.Context(), wordsKey{}, words))
 		if !pause(r, done, plan.before) {
 			return
 		}
 		if plan.end.Name != "" && !plan.end.late() {
+			m.Struck(e.op, e.merchant, words, e.call)
 			plan.end.strike(w, r, nil)
 			return
 		}
@@ -54,6 +59,15 @@ func (m *Machine) Handler(services []wire.Service, done <-chan struct{}, next ht
 		}
 		plan.end.strike(w, r, kept)
 	}
+}
+
+// wordsKey is where the context of a request has what faults do to it.
+type wordsKey struct{}
+
+// Words say, for people, what faults do to the request of a context.
+func Words(ctx context.Context) string {
+	words, _ := ctx.Value(wordsKey{}).(string)
+	return words
 }
 
 // requestPlan is what faults have in store for a request.

@@ -14,7 +14,7 @@ import (
 
 // ErrStore says that the store could not keep something. The sandbox answers
 // nothing any more: what it knows and what a restart would know have parted.
-var ErrStore = errors.New("the store failed")
+var ErrStore = engine.Wrong("the store failed", "数据无法保存，沙箱不再受理")
 
 // Store keeps what happens, so that a sandbox can be built again from it. It
 // need not understand the records; it returns them as they came and in the

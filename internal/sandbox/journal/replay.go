@@ -68,6 +68,9 @@ func (r *Replay) happen(e *engine.Engine, record Record) error {
 		if set := record.Command.Settings; set != nil {
 			r.Settings[set.Merchant] = *set
 		}
+		if record.Command.Kind == engine.KindReset {
+			maps.DeleteFunc(r.notices, func(_ int64, n *Notice) bool { return n.State != notifier.Queued })
+		}
 		for _, notice := range out.Notices {
 			r.notices[notice.Seq] = &Notice{Notice: notice, State: notifier.Queued}
 		}

@@ -80,9 +80,14 @@ func (f *Freeze) Account() string { return f.account }
 
 // Balances are the three pockets of an account, in fen.
 type Balances struct {
-	Available int64
-	Frozen    int64
-	Unsettled int64
+	Available int64 // pBalance 可用
+	Frozen    int64 // pLock 冻结
+	Unsettled int64 // pNeedstl 未结算
+}
+
+// Plus adds pocket to pocket.
+func (b Balances) Plus(c Balances) Balances {
+	return Balances{b.Available + c.Available, b.Frozen + c.Frozen, b.Unsettled + c.Unsettled}
 }
 
 // ErrInsufficient says that a place holds less than a batch wants to take.

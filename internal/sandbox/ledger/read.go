@@ -1,6 +1,10 @@
 package ledger
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Filter selects entries of the journal; an empty field selects everything.
 type Filter struct {
@@ -9,8 +13,26 @@ type Filter struct {
 	Operation string
 	Order     string
 	Bid       string
-	Offset    int // entries to skip among those selected
-	Limit     int // 0 means all
+	Text      string // part of a number or of the text, or an amount in yuan
+	Period
+	Offset int // entries to skip among those selected
+	Limit  int // 0 means all
+}
+
+// Period is a span of time; a zero end is open.
+type Period struct{ From, To time.Time }
+
+// Has says whether a moment is in the period. Its last minute is.
+func (p Period) Has(t time.Time) bool {
+	return !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To.Add(time.Minute)))
+}
+
+// IsAmount says whether what a person searches for is an amount, in yuan: 300,
+// 300.00 and 1,000.00 are.
+func IsAmount(text string, fen int64) bool {
+	text = strings.ReplaceAll(text, ",", "")
+	whole := fmt.Sprint(fen / 100)
+	return fen > 0 && (text == fmt.Sprintf("%s.%02d", whole, fen%100) || fen%100 == 0 && text == whole)
 }
 
 func (f *Filter) takes(e *Entry) bool {
@@ -18,7 +40,8 @@ func (f *Filter) takes(e *Entry) bool {
 		(f.Account == "" || f.Account == e.From.Account || f.Account == e.To.Account) &&
 		(f.Operation == "" || f.Operation == e.Operation) &&
 		(f.Order == "" || f.Order == e.Order) &&
-		(f.Bid == "" || f.Bid == e.Bid)
+		(f.Bid == "" || f.Bid == e.Bid) && f.Has(e.At) &&
+		(strings.Contains(e.Order+"\n"+e.Bid+"\n"+e.Text, f.Text) || IsAmount(f.Text, e.Amount))
 }
 
 // Newest copies entries that the filter takes, newest first, and counts all of

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // Direction says which way a message went.
@@ -32,23 +35,38 @@ const (
 // Message is a message that came in or went out, kept for a person who wants
 // to see the wire.
 type Message struct {
-	Seq       int64
-	At        time.Time // by the sandbox's clock
-	Direction Direction
-	Via       Via
-	Peer      string // remote address, or the URL a notice goes to
-	Merchant  string
-	Op        string
-	Order     string // pMerBillNo, if it could be read
-	Code      string // pErrCode of an answer
-	Text      string // pErrMsg of an answer
-	// XML is the decrypted document, "" when there was none or it was never
-	// decrypted.
-	XML string
+	Seq       int64     `json:"seq"`
+	At        time.Time `json:"at"` // by the sandbox's clock
+	Direction Direction `json:"direction"`
+	Via       Via       `json:"via"`
+	Peer      string    `json:"-"` // remote address, or the URL a notice goes to
+	Merchant  string    `json:"merchant,omitempty"`
+	Op        string    `json:"op,omitempty"`
+	Order     string    `json:"order,omitempty"` // pMerBillNo, if it could be read
+	Code      string    `json:"code,omitempty"`  // pErrCode of an answer
+	Text      string    `json:"text,omitempty"`  // pErrMsg of an answer
 	// Verified says whether the message's signature held. What the sandbox
 	// signed itself is always verified; an answer that it could not sign, for
 	// want of a known merchant, is not.
-	Verified bool
+	Verified bool `json:"verified"`
+	// XML is the decrypted document, "" when there was none or it was never
+	// decrypted.
+	XML string `json:"xml,omitempty"`
+	// Fields is the envelope as it came, of a request.
+	Fields []wire.Pair `json:"-"`
+	// Refusal is why a request was refused before the platform looked at what
+	// it wants, "" if it was not.
+	Refusal string `json:"refusal,omitempty"`
+	// Fault is what a fault did to it.
+	Fault string `json:"fault,omitempty"`
+}
+
+func (m *Message) size() int {
+	n := len(m.XML)
+	for _, f := range m.Fields {
+		n += len(f.Name) + len(f.Value)
+	}
+	return n
 }
 
 // Bounds of the record of messages. A batch of 3000 rows is about a megabyte.
@@ -75,10 +93,10 @@ func (r *Recorder) Add(m Message) {
 	r.seq++
 	m.Seq = r.seq
 	r.kept = append(r.kept, m)
-	r.bytes += len(m.XML)
+	r.bytes += m.size()
 	drop := 0
 	for len(r.kept)-drop > keptMessages || r.bytes > keptBytes && len(r.kept)-drop > 1 {
-		r.bytes -= len(r.kept[drop].XML)
+		r.bytes -= r.kept[drop].size()
 		r.kept[drop] = Message{}
 		drop++
 	}
@@ -88,6 +106,13 @@ func (r *Recorder) Add(m Message) {
 	}
 }
 
+// Forget drops all messages.
+func (r *Recorder) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept, r.bytes = nil, 0
+}
+
 // List copies the newest messages, oldest first.
 func (r *Recorder) List() []Message {
 	r.mu.Lock()
@@ -95,12 +120,23 @@ func (r *Recorder) List() []Message {
 	return slices.Clone(r.kept)
 }
 
-// secretElement finds an element whose text names a person too closely. It is
-// lax on purpose: documents that the reader refused are shown too.
-var secretElement = func() *regexp.Regexp {
-	const names = `(?:pIdentNo|pFromIdentNo|pToIdentNo|pFIdentNo|pTIdentNo|pMobileNo|pBankCard|pBkAccNo)`
-	return regexp.MustCompile(`(?is)(<` + names + `\b[^>]*>)(.*?)(</` + names + `|$)`)
-}()
+// secretNames are the elements whose text names a person too closely.
+const secretNames = `(?:pIdentNo|pFromIdentNo|pToIdentNo|pFIdentNo|pTIdentNo|pMobileNo|pBankCard|pBkAccNo)`
+
+// secretElement finds one. It is lax on purpose: documents that the reader
+// refused are shown too.
+var secretElement = regexp.MustCompile(`(?is)(<` + secretNames + `\b[^>]*>)(.*?)(</` + secretNames + `|$)`)
+
+var secretName = regexp.MustCompile(`^` + secretNames + `$`)
+
+// MaskFields does to the fields of a document what [Mask] does to its text.
+func MaskFields(m engine.Message) {
+	for i := range m {
+		if secretName.MatchString(m[i].Name) && len(m[i].Value) > 4 {
+			m[i].Value = engine.MaskMiddle(m[i].Value)
+		}
+	}
+}
 
 // Mask hides all but the ends of the id numbers, bank cards and mobiles in a
 // document.
@@ -111,19 +147,9 @@ func Mask(document string) string {
 		if inner, ok := strings.CutPrefix(value, "<![CDATA["); ok {
 			value = strings.TrimSuffix(inner, "]]>")
 		}
-		return m[1] + MaskValue(value) + m[3]
+		if len(value) > 4 { // the last four digits of a card are not the card
+			value = engine.MaskMiddle(value)
+		}
+		return m[1] + value + m[3]
 	})
-}
-
-// MaskValue keeps the first and last three characters of a long value and
-// nothing of a short one. The last four digits of a card are not the card.
-func MaskValue(v string) string {
-	r := []rune(v)
-	switch {
-	case len(r) <= 4:
-		return v
-	case len(r) < 10:
-		return strings.Repeat("*", len(r))
-	}
-	return string(r[:3]) + strings.Repeat("*", len(r)-6) + string(r[len(r)-3:])
 }

@@ -11,18 +11,18 @@ import (
 func TestMask(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ in, want string }{
-		"id number":    {"<pIdentNo>110101199001010001</pIdentNo>", "<pIdentNo>110************001</pIdentNo>"},
-		"mobile":       {"<pMobileNo>13800000000</pMobileNo>", "<pMobileNo>138*****000</pMobileNo>"},
-		"card":         {"<pBankCard>6222000000000000001</pBankCard>", "<pBankCard>622*************001</pBankCard>"},
+		"id number":    {"<pIdentNo>110101199001010001</pIdentNo>", "<pIdentNo>110***********0001</pIdentNo>"},
+		"mobile":       {"<pMobileNo>13800000000</pMobileNo>", "<pMobileNo>138****0000</pMobileNo>"},
+		"card":         {"<pBankCard>6222000000000000001</pBankCard>", "<pBankCard>622************0001</pBankCard>"},
 		"end of card":  {"<pBkAccNo>0001</pBkAccNo>", "<pBkAccNo>0001</pBkAccNo>"},
 		"short":        {"<pIdentNo>11010</pIdentNo>", "<pIdentNo>*****</pIdentNo>"},
-		"CDATA":        {"<pIdentNo><![CDATA[110101199001010001]]></pIdentNo>", "<pIdentNo>110************001</pIdentNo>"},
-		"tag at fault": {"<pIdentNo >110101199001010001</pIdentNo >", "<pIdentNo >110************001</pIdentNo >"},
-		"another case": {"<PIDENTNO a='b'>110101199001010001</PIDENTNO>", "<PIDENTNO a='b'>110************001</PIDENTNO>"},
-		"cut off":      {"<pIdentNo>1101011990010100", "<pIdentNo>110**********100"},
-		"nested":       {"<pIdentNo><b>110101199001010001</b></pIdentNo>", "<pIdentNo><b>*******************/b></pIdentNo>"},
+		"CDATA":        {"<pIdentNo><![CDATA[110101199001010001]]></pIdentNo>", "<pIdentNo>110***********0001</pIdentNo>"},
+		"tag at fault": {"<pIdentNo >110101199001010001</pIdentNo >", "<pIdentNo >110***********0001</pIdentNo >"},
+		"another case": {"<PIDENTNO a='b'>110101199001010001</PIDENTNO>", "<PIDENTNO a='b'>110***********0001</PIDENTNO>"},
+		"cut off":      {"<pIdentNo>1101011990010100", "<pIdentNo>110*********0100"},
+		"nested":       {"<pIdentNo><b>110101199001010001</b></pIdentNo>", "<pIdentNo><b>******************</b></pIdentNo>"},
 		"all of them": {"<pFromIdentNo>110101199001010001</pFromIdentNo><pToIdentNo>110101199001010002</pToIdentNo>",
-			"<pFromIdentNo>110************001</pFromIdentNo><pToIdentNo>110************002</pToIdentNo>"},
+			"<pFromIdentNo>110***********0001</pFromIdentNo><pToIdentNo>110***********0002</pToIdentNo>"},
 		"nothing to hide": {"<pIpsAcctNo>4021000000000001</pIpsAcctNo><pIdentType>1</pIdentType>",
 			"<pIpsAcctNo>4021000000000001</pIpsAcctNo><pIdentType>1</pIdentType>"},
 	} {

@@ -20,8 +20,8 @@ import (
 
 // The errors that callers ask for by name.
 var (
-	ErrClosed  = errors.New("the sandbox is closed")
-	ErrUnknown = errors.New("no such notification")
+	ErrClosed  = engine.Wrong("the sandbox is closed", "沙箱已停止")
+	ErrUnknown = engine.Wrong("not found", "没有这条记录")
 )
 
 // State says how far a notification has come.
@@ -37,16 +37,18 @@ const (
 
 // Notification is a notice to a merchant and what became of it.
 type Notification struct {
-	Seq      int64 // the engine's number of the notice
-	Merchant string
-	Op       string
-	Order    string // pMerBillNo
-	URL      string // pS2SUrl
-	Code     string // pErrCode
-	Text     string // pErrMsg
-	Queued   time.Time
-	State    State
-	Attempts []Attempt // oldest first
+	Seq      int64     `json:"seq"` // the engine's number of the notice
+	Merchant string    `json:"merchant"`
+	Op       string    `json:"op"`
+	Order    string    `json:"order"` // pMerBillNo
+	URL      string    `json:"url"`   // pS2SUrl
+	Code     string    `json:"code"`  // pErrCode
+	Text     string    `json:"text"`  // pErrMsg
+	Queued   time.Time `json:"queued"`
+	State    State     `json:"state"`
+	Fault    string    `json:"fault,omitempty"` // what faults do to it
+	Next     time.Time `json:"next,omitzero"`   // when it is tried again, by the sandbox's clock
+	Attempts []Attempt `json:"-"`               // oldest first
 }
 
 // Attempt is one post of a notification.
@@ -55,6 +57,8 @@ type Attempt struct {
 	Took   time.Duration
 	Status int    // HTTP status, 0 when no answer came
 	Err    string // why no answer came
+	Reply  string `json:",omitempty"` // how the merchant's answer begins
+	Fault  string `json:",omitempty"` // what a fault made of this post
 }
 
 // Post is a notice that is ready to go.
@@ -73,12 +77,14 @@ type Faults struct {
 	Behind bool          // it is posted after the merchant's next one, or after Delay
 	Twice  bool          // it is posted once more after it was answered
 	Forged *Forgery      // it is preceded by this, once
+	Words  string        // all of this, for people
 }
 
 // Forgery is what a notification should not look like.
 type Forgery struct {
 	wire.Envelope
 	Signed bool // its signature holds
+	Words  string
 }
 
 // Change is what became of a notice, for a store.
@@ -92,7 +98,8 @@ type Change struct {
 type Sent struct {
 	Notification
 	Envelope wire.Envelope
-	Signed   bool // the signature holds
+	Signed   bool   // the signature holds
+	Forgery  string // what a fault made of it
 }
 
 // Config sets a [Notifier] up. Client, Now, Sent and Changed are required.
@@ -121,8 +128,9 @@ type Config struct {
 const (
 	timeout     = 15 * time.Second
 	perMerchant = 4
-	// What the merchant's page says is of no interest beyond its status.
-	maxReply = 64 << 10
+	// What the merchant's page says is of no interest beyond its status, but
+	// to the people who wrote it.
+	maxReply, keptReply = 64 << 10, 500
 
 	maxKept  = 10000
 	maxBytes = 64 << 20
@@ -178,17 +186,18 @@ type delivery struct {
 	notice   Notification
 	answer   wire.Envelope
 	faults   Faults
-	failures int         // since it was last queued
-	again    int         // how often it is still to be told when it was answered
-	held     bool        // the answer that caused it is not written
-	due      time.Time   // while it waits for its next attempt
-	timer    *time.Timer // likewise
+	failures int           // since it was last queued
+	again    int           // how often it is still to be told when it was answered
+	held     bool          // the answer that caused it is not written
+	ahead    time.Duration // by which the clock was advanced meanwhile
+	due      time.Time     // while it waits for its next attempt
+	timer    *time.Timer   // likewise
 }
 
 func (n *Notifier) delivery(p Post, state State) *delivery {
 	return &delivery{answer: p.Answer, faults: p.Faults, again: n.Again, notice: Notification{
 		Seq: p.Notice.Seq, Merchant: p.Notice.Merchant, Op: p.Notice.Op, Order: p.Notice.Order, URL: p.Notice.URL,
-		Code: p.Answer.Code, Text: p.Answer.Text, Queued: p.Notice.At, State: state,
+		Code: p.Answer.Code, Text: p.Answer.Text, Queued: p.Notice.At, State: state, Fault: p.Faults.Words,
 	}}
 }
 
@@ -271,7 +280,7 @@ func (n *Notifier) Queue(p Post) {
 		if d.faults.First {
 			after = 0
 		}
-		n.wait(d, after+d.faults.Delay)
+		n.wait(d, max(after+d.faults.Delay-d.ahead, 0))
 	})
 }
 
@@ -302,6 +311,20 @@ func (n *Notifier) take(d *delivery) {
 		n.history[0] = nil
 		n.history = n.history[1:]
 	}
+}
+
+// Forget drops the notices that are delivered or given up.
+func (n *Notifier) Forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.history = slices.DeleteFunc(n.history, func(d *delivery) bool {
+		if d.notice.State == Queued {
+			return false
+		}
+		delete(n.bySeq, d.notice.Seq)
+		n.bytes -= len(d.answer.Body) + len(d.answer.XML)
+		return true
+	})
 }
 
 // Resend sends a notice once more, at once, whatever became of it.
@@ -375,9 +398,12 @@ func (n *Notifier) Hurry(by time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, d := range n.history { // in order, so that tests see the same order
-		if n.waiting[d] {
+		switch {
+		case n.waiting[d]:
 			d.timer.Stop()
 			n.wait(d, max(time.Until(d.due)-by, 0))
+		case d.held:
+			d.ahead += by
 		}
 	}
 }
@@ -403,13 +429,13 @@ func (n *Notifier) attempt(d *delivery) {
 	sent := Sent{Notification: d.notice, Envelope: d.answer, Signed: true}
 	if forged := d.faults.Forged; forged != nil {
 		// Once: who refuses it is told the truth the next time.
-		sent.Envelope, sent.Signed = forged.Envelope, forged.Signed
+		sent.Envelope, sent.Signed, sent.Forgery = forged.Envelope, forged.Signed, forged.Words
 		d.faults.Forged = nil
 	}
 	n.Sent(sent)
 	started, at := time.Now(), n.Now()
-	status, err := n.post(d.notice.URL, wire.EncodeForm(sent.Envelope.Fields()...))
-	a := Attempt{At: at, Took: time.Since(started), Status: status}
+	status, reply, err := n.post(d.notice.URL, wire.EncodeForm(sent.Envelope.Fields()...))
+	a := Attempt{At: at, Took: time.Since(started), Status: status, Reply: reply, Fault: sent.Forgery}
 	if err != nil {
 		if n.ctx.Err() != nil {
 			return // cut off by our own end: it stays queued for the next life
@@ -442,23 +468,24 @@ func (n *Notifier) attempt(d *delivery) {
 	n.Changed(Change{Seq: d.notice.Seq, State: d.notice.State, Attempt: &a})
 }
 
-func (n *Notifier) post(address, form string) (status int, err error) {
+func (n *Notifier) post(address, form string) (status int, reply string, err error) {
 	ctx, cancel := context.WithTimeout(n.ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := n.client.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxReply)); err != nil {
-		return 0, fmt.Errorf("reading the reply: %w", err)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return 0, "", fmt.Errorf("reading the reply: %w", err)
 	}
-	return resp.StatusCode, nil
+	return resp.StatusCode, strings.ToValidUTF8(string(body[:min(len(body), keptReply)]), ""), nil
 }
 
 // releaseReordered sends the notices that a fault holds until a later one of
@@ -532,8 +559,7 @@ func (n *Notifier) List() []Notification {
 	defer n.mu.Unlock()
 	list := make([]Notification, len(n.history))
 	for i, d := range n.history {
-		list[i] = d.notice
-		list[i].Attempts = slices.Clone(d.notice.Attempts)
+		list[i] = n.seen(d)
 	}
 	return list
 }
@@ -546,7 +572,21 @@ func (n *Notifier) Find(seq int64) (Notification, wire.Envelope, bool) {
 	if d == nil {
 		return Notification{}, wire.Envelope{}, false
 	}
+	return n.seen(d), d.answer, true
+}
+
+func (n *Notifier) seen(d *delivery) Notification {
 	notice := d.notice
 	notice.Attempts = slices.Clone(notice.Attempts)
-	return notice, d.answer, true
+	if n.waiting[d] {
+		notice.Next = n.Now().Add(time.Until(d.due))
+	}
+	return notice
+}
+
+// Pending is how many notices are neither delivered nor given up.
+func (n *Notifier) Pending() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.open
 }

@@ -162,3 +162,19 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		assert.ErrorIs(t, w.Wait(t.Context()), notifier.ErrClosed)
 	})
 }
+
+// A clock that is advanced while the answer is being written hurries what the
+// answer has caused, too.
+func TestHurryWhileHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := start(notifier.Config{After: time.Hour}, ok)
+		defer w.Close()
+		hold := &notifier.Hold{}
+		w.queue(1, "808801", hold)
+		w.Hurry(time.Hour)
+		hold.Release()
+		synctest.Wait()
+		assert.Equal(t, []time.Duration{0}, w.at)
+	})
+}

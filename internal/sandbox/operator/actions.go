@@ -26,6 +26,7 @@ type Platform interface {
 	LiftFaults() error
 	Faults() []fault.State
 	Release(merchant, op string) error
+	Reset() error
 	Now() time.Time
 	Offset() time.Duration
 	Advance(time.Duration) error
@@ -67,6 +68,17 @@ type Input interface {
 	Value(name string) string
 }
 
+// told is an action that is told something; nothing else may be said.
+func told[T any](do func(p Platform, in Input, what T) (any, error)) Action {
+	return func(p Platform, in Input) (any, error) {
+		var what T
+		if err := in.Read(&what); err != nil {
+			return nil, err
+		}
+		return do(p, in, what)
+	}
+}
+
 // Action does something and says what there is to say about it.
 type Action func(p Platform, in Input) (any, error)
 
@@ -87,106 +99,78 @@ var actions = map[string]Action{
 		}
 		return nil, p.LiftFault(id)
 	},
-	"release": func(p Platform, in Input) (any, error) {
-		var r struct {
-			Merchant string `json:"merchant"`
-			Op       string `json:"op"`
-		}
-		if err := in.Read(&r); err != nil {
-			return nil, err
-		}
+	"release": told(func(p Platform, _ Input, r struct {
+		Merchant string `json:"merchant"`
+		Op       string `json:"op"`
+	}) (any, error) {
 		return nil, p.Release(r.Merchant, r.Op)
-	},
-	"clock/advance": func(p Platform, in Input) (any, error) {
-		var c struct {
-			By string `json:"by"`
-		}
-		if err := in.Read(&c); err != nil {
-			return nil, err
-		}
+	}),
+	"reset": told(func(p Platform, _ Input, _ struct{}) (any, error) { return nil, p.Reset() }),
+	"clock/advance": told(func(p Platform, _ Input, c struct {
+		By string `json:"by"`
+	}) (any, error) {
 		by, err := duration("by", c.By)
 		if err == nil {
 			err = p.Advance(by)
 		}
 		return clock(p), err
-	},
-	"deposit": func(p Platform, in Input) (any, error) {
-		var d struct {
-			Merchant string `json:"merchant"`
-			Account  string `json:"account"`
-			Fen      int64  `json:"fen"`
-			Yuan     string `json:"yuan"` // in place of fen
-		}
-		err := in.Read(&d)
-		if err == nil && d.Yuan != "" {
-			d.Fen, err = parseYuan(d.Yuan)
-		}
-		if err != nil {
-			return nil, err
+	}),
+	"deposit": told(func(p Platform, _ Input, d struct {
+		Merchant string `json:"merchant"`
+		Account  string `json:"account"`
+		Fen      int64  `json:"fen"`
+		Yuan     string `json:"yuan"` // in place of fen
+	}) (any, error) {
+		if d.Yuan != "" {
+			var err error
+			if d.Fen, err = parseYuan(d.Yuan); err != nil {
+				return nil, err
+			}
 		}
 		return nil, p.Deposit(d.Merchant, d.Account, d.Fen)
-	},
-	"mode": func(p Platform, in Input) (any, error) {
-		var m struct {
-			Merchant string `json:"merchant"`
-			Account  string `json:"account"`
-			Mode     string `json:"mode"`
-		}
-		if err := in.Read(&m); err != nil {
-			return nil, err
-		}
+	}),
+	"mode": told(func(p Platform, _ Input, m struct {
+		Merchant string `json:"merchant"`
+		Account  string `json:"account"`
+		Mode     string `json:"mode"`
+	}) (any, error) {
 		if m.Mode != "auto" && m.Mode != "manual" {
-			return nil, bad("mode: want auto or manual, got %q", m.Mode)
+			return nil, engine.Wrong("mode: want auto or manual, got %q", "确认方式须为 auto 或 manual，现为 %q", m.Mode)
 		}
 		return nil, p.SetAuto(m.Merchant, m.Account, m.Mode == "auto")
-	},
-	"mandate": func(p Platform, in Input) (any, error) {
-		var m struct {
-			Merchant string `json:"merchant"`
-			Account  string `json:"account"`
-			Signed   *bool  `json:"signed"`
-		}
-		if err := in.Read(&m); err != nil {
-			return nil, err
-		}
+	}),
+	"mandate": told(func(p Platform, _ Input, m struct {
+		Merchant string `json:"merchant"`
+		Account  string `json:"account"`
+		Signed   *bool  `json:"signed"`
+	}) (any, error) {
 		if m.Signed == nil {
-			return nil, bad("signed: want true or false, got nothing")
+			return nil, engine.Wrong("signed: want true or false, got nothing", "没有说明是签署还是撤销")
 		}
 		return nil, p.Mandate(m.Merchant, m.Account, *m.Signed)
-	},
-	"oldbids": func(p Platform, in Input) (any, error) {
-		var b OldBid
-		if err := in.Read(&b); err != nil {
-			return nil, err
-		}
+	}),
+	"oldbids": told(func(p Platform, _ Input, b OldBid) (any, error) {
 		bid, err := b.Read()
 		if err != nil {
 			return nil, err
 		}
 		return nil, p.SeedOldBid(b.Merchant, bid)
-	},
-	"notifications/{seq}/resend": func(p Platform, in Input) (any, error) {
+	}),
+	"notifications/{seq}/resend": told(func(p Platform, in Input, _ struct{}) (any, error) {
 		seq, err := number(in, "seq")
-		if err == nil {
-			err = in.Read(&struct{}{})
-		}
 		if err != nil {
 			return nil, err
 		}
 		return nil, p.Resend(seq)
-	},
-	"sms/{id}": func(p Platform, in Input) (any, error) {
-		var r struct {
-			Yes *bool `json:"yes"`
-		}
-		if err := in.Read(&r); err != nil {
-			return nil, err
-		}
+	}),
+	"sms/{id}": told(func(p Platform, in Input, r struct {
+		Yes *bool `json:"yes"`
+	}) (any, error) {
 		if r.Yes == nil {
-			return nil, bad("yes: want true or false, got nothing")
+			return nil, engine.Wrong("yes: want true or false, got nothing", "没有说明是同意还是拒绝")
 		}
 		return nil, p.ReplySMS(in.Value("id"), *r.Yes)
-	},
+	}),
 }
 
 // readFault reads a fault whose delay is written as Go writes it.
@@ -262,7 +246,7 @@ func (b OldBid) Read() (engine.OldBid, error) {
 	for _, claim := range strings.Fields(b.Owed) {
 		account, amount, ok := strings.Cut(claim, ":")
 		if !ok {
-			return bid, bad("owed: want ACCOUNT:YUAN, separated by blanks, got %q", claim)
+			return bid, engine.Wrong("owed: want ACCOUNT:YUAN, separated by blanks, got %q", "投资人须写成 账号:金额，以空格分隔，现为 %q", claim)
 		}
 		fen, err := parseYuan(amount)
 		if err != nil {
@@ -277,15 +261,16 @@ func (b OldBid) Read() (engine.OldBid, error) {
 // [OldBid] by their names, separated by commas.
 //
 //	merchant=808801,bid=OLD1,contract=HT1,release=F1,borrower=4021…,owed=4021…:300.00 4021…:200.00
-func ParseOldBid(text string) (merchant string, bid engine.OldBid, err error) {
+func ParseOldBid(text string) (engine.OldBidInfo, error) {
 	var b OldBid
 	if err := fillFrom(&b, text, ""); err != nil {
-		return "", bid, fmt.Errorf("sandbox: old bid: %w", err)
+		return engine.OldBidInfo{}, fmt.Errorf("sandbox: old bid: %w", err)
 	}
-	if bid, err = b.Read(); err == nil && len(bid.Owed) == 0 {
+	bid, err := b.Read()
+	if err == nil && len(bid.Owed) == 0 {
 		err = errors.New("sandbox: old bid: owed: nobody is owed anything")
 	}
-	return b.Merchant, bid, err
+	return engine.OldBidInfo{Merchant: b.Merchant, OldBid: bid}, err
 }
 
 // Form is the input of a form in a browser, in which what does not matter is
@@ -328,7 +313,7 @@ func fill(into any, value func(name string) string) error {
 			v.Field(i).SetString(text)
 		default:
 			if json.Unmarshal([]byte(text), v.Field(i).Addr().Interface()) != nil {
-				return bad("%s: not understood: %q", name, text)
+				return engine.Wrong("%s: not understood: %q", "%s 无法识别：%q", name, text)
 			}
 		}
 	}
@@ -348,7 +333,7 @@ func Do(name string, p Platform, in Input) (any, error) {
 func number(in Input, name string) (int64, error) {
 	n, err := strconv.ParseInt(in.Value(name), 10, 64)
 	if err != nil {
-		return 0, bad("%s: want a number, got %q", name, in.Value(name))
+		return 0, engine.Wrong("%s: want a number, got %q", "%s 须为编号，现为 %q", name, in.Value(name))
 	}
 	return n, nil
 }
@@ -360,17 +345,16 @@ func duration(field, text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, bad("%s: want a duration such as 30m or 250ms, got %q", field, text)
+		return 0, engine.Wrong("%s: want a duration such as 30m or 250ms, got %q", "%s 须为时长，如 30m 或 250ms，现为 %q", field, text)
 	}
 	return d, nil
 }
 
 // parseYuan reads an amount of up to nine digits and two decimals exactly.
-func parseYuan(text string) (fen int64, err error) {
-	whole, cents, dot := strings.Cut(text, ".")
-	digits := whole + (cents + "00")[:2]
-	if whole == "" || len(whole) > 9 || len(cents) > 2 || dot && cents == "" || strings.Trim(digits, "0123456789") != "" {
-		return 0, bad("yuan: want at most nine digits and two decimals, got %q", text)
+func parseYuan(text string) (int64, error) {
+	fen, ok := engine.ParseDecimal(text, 9)
+	if !ok {
+		return 0, engine.Wrong("yuan: want at most nine digits and two decimals, got %q", "金额须为至多九位整数、两位小数的元，现为 %q", text)
 	}
-	return strconv.ParseInt(digits, 10, 64)
+	return fen, nil
 }

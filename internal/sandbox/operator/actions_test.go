@@ -23,15 +23,15 @@ func TestParseYuan(t *testing.T) {
 
 func TestParseOldBid(t *testing.T) {
 	t.Parallel()
-	merchant, got, err := ParseOldBid("merchant=808801, bid=OLD1,contract=HT1,release=F1,borrower=4021000000000001,owed=4021000000000002:300.00 4021000000000003:0.01")
+	got, err := ParseOldBid("merchant=808801, bid=OLD1,contract=HT1,release=F1,borrower=4021000000000001,owed=4021000000000002:300.00 4021000000000003:0.01")
 	require.NoError(t, err)
-	assert.Equal(t, "808801", merchant)
+	assert.Equal(t, "808801", got.Merchant)
 	assert.Equal(t, engine.OldBid{
 		BidNo: "OLD1", ContractNo: "HT1", Release: "F1", Borrower: "4021000000000001",
 		Owed: []engine.OldClaim{{Account: "4021000000000002", Amount: 30000}, {Account: "4021000000000003", Amount: 1}},
-	}, got)
+	}, got.OldBid)
 	for _, text := range []string{"", "merchant", "bid=1,bid=2", "bid=1,colour=red"} {
-		_, _, err := ParseOldBid(text)
+		_, err := ParseOldBid(text)
 		assert.ErrorContains(t, err, "old bid", text)
 	}
 }

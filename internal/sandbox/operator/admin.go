@@ -205,12 +205,11 @@ var views = map[string]view{
 	"clock":         {nil, func(p Platform, _ url.Values) (any, error) { return clock(p), nil }},
 	"balances":      {[]string{"merchant"}, getBalances},
 	"books":         {nil, getBooks},
+	"export":        {nil, func(p Platform, _ url.Values) (any, error) { return Export(p.Engine()), nil }},
 	"notifications": {[]string{"merchant", "order", "state", "limit"}, getNotifications},
 	"messages":      {[]string{"merchant", "order", "op", "limit"}, getMessages},
 	"sms":           {[]string{"mobile", "merchant", "order", "state", "limit"}, getSMS},
 }
-
-func chinaZone() *time.Location { return time.FixedZone("CST", 8*60*60) }
 
 func getFaults(p Platform, _ url.Values) (any, error) {
 	type faultJSON struct {
@@ -232,7 +231,7 @@ func clock(p Platform) any {
 	return struct {
 		Now    time.Time `json:"now"`
 		Offset string    `json:"offset"` // how far it was moved forward in all
-	}{p.Now().In(chinaZone()), p.Offset().String()}
+	}{p.Now().In(engine.China), p.Offset().String()}
 }
 
 // getBalances tells the pockets of every account, in fen.
@@ -300,16 +299,8 @@ func getNotifications(p Platform, query url.Values) (any, error) {
 		Error  string    `json:"error,omitempty"`
 	}
 	type notificationJSON struct {
-		Seq      int64          `json:"seq"`
-		Merchant string         `json:"merchant"`
-		Op       string         `json:"op"`
-		Order    string         `json:"order"`
-		URL      string         `json:"url"`
-		Code     string         `json:"code"`
-		Text     string         `json:"text"`
-		Queued   time.Time      `json:"queued"`
-		State    notifier.State `json:"state"`
-		Attempts []attemptJSON  `json:"attempts"`
+		notifier.Notification
+		Attempts []attemptJSON `json:"attempts"`
 	}
 	found, err := list(p.Notifications(), query,
 		func(n notifier.Notification) map[string]string {
@@ -318,33 +309,22 @@ func getNotifications(p Platform, query url.Values) (any, error) {
 		func(n notifier.Notification) notificationJSON {
 			attempts := []attemptJSON{}
 			for _, a := range n.Attempts {
-				attempts = append(attempts, attemptJSON{a.At.In(chinaZone()), a.Took.String(), a.Status, a.Err})
+				attempts = append(attempts, attemptJSON{a.At.In(engine.China), a.Took.String(), a.Status, a.Err})
 			}
-			return notificationJSON{n.Seq, n.Merchant, n.Op, n.Order, n.URL, n.Code, n.Text, n.Queued.In(chinaZone()), n.State, attempts}
+			n.Queued = n.Queued.In(engine.China)
+			return notificationJSON{n, attempts}
 		})
 	return map[string]any{"notifications": found}, err
 }
 
 func getMessages(p Platform, query url.Values) (any, error) {
-	type messageJSON struct {
-		Seq       int64              `json:"seq"`
-		At        time.Time          `json:"at"`
-		Direction messages.Direction `json:"direction"`
-		Via       messages.Via       `json:"via"`
-		Merchant  string             `json:"merchant,omitempty"`
-		Op        string             `json:"op,omitempty"`
-		Order     string             `json:"order,omitempty"`
-		Code      string             `json:"code,omitempty"`
-		Text      string             `json:"text,omitempty"`
-		Verified  bool               `json:"verified"`
-		XML       string             `json:"xml,omitempty"` // ids, cards and mobiles masked
-	}
 	found, err := list(p.Messages(), query,
 		func(m messages.Message) map[string]string {
 			return map[string]string{"merchant": m.Merchant, "order": m.Order, "op": m.Op}
 		},
-		func(m messages.Message) messageJSON {
-			return messageJSON{m.Seq, m.At.In(chinaZone()), m.Direction, m.Via, m.Merchant, m.Op, m.Order, m.Code, m.Text, m.Verified, m.XML}
+		func(m messages.Message) messages.Message {
+			m.At = m.At.In(engine.China)
+			return m
 		})
 	return map[string]any{"messages": found}, err
 }
@@ -352,26 +332,15 @@ func getMessages(p Platform, query url.Values) (any, error) {
 // getSMS lists text messages. Whoever names a mobile sees it; without, all of
 // them are masked.
 func getSMS(p Platform, query url.Values) (any, error) {
-	type smsJSON struct {
-		ID       string          `json:"id"`
-		Mobile   string          `json:"mobile"`
-		Text     string          `json:"text"`
-		Merchant string          `json:"merchant"`
-		Op       string          `json:"op"`
-		Order    string          `json:"order"`
-		At       time.Time       `json:"at"`
-		Deadline time.Time       `json:"deadline"`
-		State    engine.SMSState `json:"state"`
-	}
 	found, err := list(p.Engine().Inbox(query.Get("mobile")), query,
 		func(m engine.SMS) map[string]string {
 			return map[string]string{"merchant": m.Merchant, "order": m.Order, "state": string(m.State)}
 		},
-		func(m engine.SMS) smsJSON {
+		func(m engine.SMS) engine.SMS {
 			if query.Get("mobile") == "" {
-				m.Mobile = messages.MaskValue(m.Mobile)
+				m.Mobile = engine.MaskMiddle(m.Mobile)
 			}
-			return smsJSON{m.ID, m.Mobile, m.Text, m.Merchant, m.Op, m.Order, m.At, m.Deadline, m.State}
+			return m
 		})
 	return map[string]any{"sms": found}, err
 }

@@ -153,7 +153,7 @@ func (p *Pages) carryOut(r *http.Request, ask engine.AskInfo, cmd engine.Command
 		return func(w http.ResponseWriter) { http.Redirect(w, r, p.ConfirmPath(ask.ID), http.StatusSeeOther) }
 	}
 	back := Return{Op: op, Order: ask.Order, Answered: true}
-	if wire.AbsoluteURL(out.ReturnURL) {
+	if engine.IsHTTPURL(out.ReturnURL) {
 		back.URL = out.ReturnURL
 	}
 	if back.Answer, err = p.platform.Return(r.RemoteAddr, ask, out.Answer); err != nil {
@@ -327,30 +327,26 @@ type pageWords struct {
 	sum   string // label of the amount that matters most
 }
 
+// operationWords are those of the operations that have a page.
+var operationWords = map[string]pageWords{
+	"CreateNewIpsAcct":   {"开户", "确认开户", "请核对身份信息，设置密码和银行账户，开通资金托管账户。", ""},
+	"registerCreditor":   {"投标", "确认投标", "确认后，下列资金将在您的托管账户内冻结，待放款时划转给借款人。", "冻结金额"},
+	"registerGuarantor":  {"担保", "确认担保", "确认后，您为该标的提供担保，保证金在您的账户内冻结。", "冻结保证金"},
+	"registerCretansfer": {"债权转让", "确认受让", "请受让方核对转让的金额及份额。确认后，下列资金将在受让方的托管账户内冻结，待转账时支付给出让方。", "冻结金额"},
+	"AutoNewSigning":     {"自动投标签约", "同意授权", "授权后，商户可在下列规则范围内代您投标，投标时不再逐笔确认。", ""},
+	"RepaymentSigning":   {"自动还款签约", "同意授权", "授权后，商户可代您发起标的的还款，还款时不再逐笔确认。", ""},
+	"doDpTrade":          {"充值", "确认充值", "确认后，从您签约的银行卡代扣下列金额，充入您的托管账户。", "充值金额"},
+	"RepaymentNewTrade":  {"还款", "确认还款", "确认后，下列资金从您的托管账户支付给各收款人。", "合计"},
+	"repaymentTrade":     {"老版还款", "确认还款", "确认后，下列资金从您的托管账户支付给老标的的各投资人。", "合计"},
+	"doDwTrade":          {"提现", "确认提现", "确认后，下列资金从您的托管账户转入您的银行卡，手续费另计。", "扣款合计"},
+}
+
 func wordsOf(op wire.Operation) pageWords {
-	switch op.Name {
-	case "CreateNewIpsAcct":
-		return pageWords{"开户", "确认开户", "请核对身份信息，设置密码和银行账户，开通资金托管账户。", ""}
-	case "registerCreditor":
-		return pageWords{"投标", "确认投标", "确认后，下列资金将在您的托管账户内冻结，待放款时划转给借款人。", "冻结金额"}
-	case "registerGuarantor":
-		return pageWords{"担保", "确认担保", "确认后，您为该标的提供担保，保证金在您的账户内冻结。", "冻结保证金"}
-	case "registerCretansfer":
-		return pageWords{"债权转让", "确认受让", "请受让方核对转让的金额及份额。确认后，下列资金将在受让方的托管账户内冻结，待转账时支付给出让方。", "冻结金额"}
-	case "AutoNewSigning":
-		return pageWords{"自动投标签约", "同意授权", "授权后，商户可在下列规则范围内代您投标，投标时不再逐笔确认。", ""}
-	case "RepaymentSigning":
-		return pageWords{"自动还款签约", "同意授权", "授权后，商户可代您发起标的的还款，还款时不再逐笔确认。", ""}
-	case "doDpTrade":
-		return pageWords{"充值", "确认充值", "确认后，从您签约的银行卡代扣下列金额，充入您的托管账户。", "充值金额"}
-	case "RepaymentNewTrade":
-		return pageWords{"还款", "确认还款", "确认后，下列资金从您的托管账户支付给各收款人。", "合计"}
-	case "repaymentTrade":
-		return pageWords{"老版还款", "确认还款", "确认后，下列资金从您的托管账户支付给老标的的各投资人。", "合计"}
-	case "doDwTrade":
-		return pageWords{"提现", "确认提现", "确认后，下列资金从您的托管账户转入您的银行卡，手续费另计。", "扣款合计"}
+	words, ok := operationWords[op.Name]
+	if !ok {
+		return pageWords{noun: op.Title, yes: "确认"}
 	}
-	return pageWords{noun: op.Title, yes: "确认"}
+	return words
 }
 
 // FormProblem says what is wrong with a form by the status of reading it.

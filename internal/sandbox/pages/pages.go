@@ -85,7 +85,7 @@ const codeSystem = "MG00001F"
 // New makes the pages of a platform.
 func New(platform Platform, log *slog.Logger) (*Pages, error) {
 	templates, err := template.New("").Funcs(template.FuncMap{
-		"yuan": wire.GroupThousands, "clock": clockText, "left": leftText, "iso": isoTime,
+		"yuan": wire.GroupThousands, "clock": wire.ClockText, "left": leftText, "iso": isoTime,
 	}).ParseFS(files, "files/*.html")
 	if err != nil {
 		return nil, err
@@ -271,11 +271,7 @@ func (p *Pages) follow(link string) (id string, ok bool) {
 	return id, hmac.Equal([]byte(p.link(id)), []byte(link))
 }
 
-func chinaZone() *time.Location { return time.FixedZone("CST", 8*60*60) }
-
-func clockText(t time.Time) string { return t.In(chinaZone()).Format("2006-01-02 15:04:05") }
-
-func isoTime(t time.Time) string { return t.In(chinaZone()).Format(time.RFC3339) }
+func isoTime(t time.Time) string { return t.In(engine.China).Format(time.RFC3339) }
 
 // leftText says how long something may still take, to the second.
 func leftText(d time.Duration) string {

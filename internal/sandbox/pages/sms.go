@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
@@ -61,7 +60,7 @@ func phones(inbox []engine.SMS, now time.Time) []phone {
 		if !ok {
 			i = len(list)
 			index[m.Mobile] = i
-			list = append(list, phone{Number: m.Mobile, Masked: maskMobile(m.Mobile)})
+			list = append(list, phone{Number: m.Mobile, Masked: engine.MaskMiddle(m.Mobile)})
 		}
 		list[i].All++
 		list[i].last = m.At
@@ -81,19 +80,11 @@ func waits(m engine.SMS, now time.Time) bool {
 	return m.State == engine.SMSOpen && m.Deadline.After(now)
 }
 
-// maskMobile leaves enough of a mobile to know it again.
-func maskMobile(s string) string {
-	if len(s) != 11 {
-		return strings.Repeat("*", len(s))
-	}
-	return s[:3] + "****" + s[7:]
-}
-
 func (p *Pages) showInbox(w http.ResponseWriter, mobile string) {
 	page := struct {
 		Mobile, Path  string
 		Open, Settled []shownText
-	}{Mobile: maskMobile(mobile), Path: SMSPath + "/" + mobile}
+	}{Mobile: engine.MaskMiddle(mobile), Path: SMSPath + "/" + mobile}
 	now, inbox := p.platform.Now(), p.platform.Inbox(mobile)
 	slices.Reverse(inbox) // the latest first
 	for _, m := range inbox {

@@ -3,6 +3,9 @@ package wire
 import (
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
 // Yuan formats an amount exactly.
@@ -29,4 +32,12 @@ func GroupThousands(amount string) string {
 		fraction = "." + fraction
 	}
 	return sign + whole + fraction
+}
+
+// ClockText is a time as people in China read it, "" for none.
+func ClockText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(engine.China).Format(time.DateTime)
 }

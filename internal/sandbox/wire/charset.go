@@ -65,12 +65,66 @@ func validUTF8(data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// newDecoder reads text that toUTF8 has already converted, whatever encoding
-// the text still declares.
-func newDecoder(text []byte) *xml.Decoder {
+// element is an element of a document that was read as a whole.
+type element struct {
+	Name     xml.Name
+	Attr     []xml.Attr
+	text     strings.Builder // outside of its children
+	children []*element
+}
+
+// stray says whether there is more than white space outside of the children.
+func (e *element) stray() bool { return strings.Trim(e.text.String(), " \t\r\n") != "" }
+
+// plain says whether there is no namespace and no attribute.
+func (e *element) plain() bool { return e.Name.Space == "" && len(e.Attr) == 0 }
+
+// readElements reads XML that toUTF8 has already converted, whatever encoding it
+// still declares, within bounds. The element that it returns holds what stands
+// at the top of the document.
+func readElements(text []byte, depth, most int) (*element, *DocumentError) {
 	dec := xml.NewDecoder(bytes.NewReader(text))
 	dec.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
-	return dec
+	open := []*element{{}}
+	for {
+		tok, err := dec.Token()
+		at := open[len(open)-1]
+		if errors.Is(err, io.EOF) {
+			return at, nil
+		}
+		if err != nil {
+			fault := &DocumentError{Err: ErrSyntax} // the decoder's words may quote the message
+			var s *xml.SyntaxError
+			if errors.As(err, &s) {
+				fault.Line = s.Line
+			}
+			return nil, fault
+		}
+		switch t := tok.(type) {
+		case xml.ProcInst:
+			if t.Target != "xml" {
+				return nil, &DocumentError{Err: ErrDTD}
+			}
+		case xml.Directive:
+			return nil, &DocumentError{Err: ErrDTD}
+		case xml.CharData:
+			at.text.Write(t)
+		case xml.StartElement:
+			switch most--; {
+			case most < 0:
+				return nil, &DocumentError{Err: ErrTooMany}
+			case len(open) > depth:
+				return nil, &DocumentError{Err: ErrDeep}
+			case len(open) == 1 && len(at.children) == 0 && at.stray():
+				return nil, &DocumentError{Err: ErrRoot}
+			}
+			e := &element{Name: t.Name, Attr: t.Attr}
+			at.children = append(at.children, e)
+			open = append(open, e)
+		case xml.EndElement:
+			open = open[:len(open)-1]
+		}
+	}
 }
 
 // escaper leaves quotes alone, as the platform's own XML writer does in text.

@@ -1,10 +1,8 @@
 package wire
 
 import (
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
@@ -15,6 +13,9 @@ import (
 const (
 	maxRows   = 5000
 	maxFields = 200 // elements of a document or of one row
+
+	maxDepth    = 16
+	maxElements = 200_000
 )
 
 // What can be wrong with a <pReq> document.
@@ -28,6 +29,7 @@ var (
 	ErrTooMany  = errors.New("too many elements")
 	ErrTrailing = errors.New("something follows the document")
 	ErrDoubled  = errors.New("element appears twice")
+	ErrDeep     = errors.New("elements nest too deep")
 )
 
 // A DocumentError says what is wrong with a document, and where. It never
@@ -58,212 +60,114 @@ func (e *DocumentError) Error() string {
 func (e *DocumentError) Unwrap() error { return e.Err }
 
 // ReadDocument reads a decrypted <pReq> document, strictly. Its error is a
-// [*DocumentError]. With [ErrDoubled] and [ErrTag] the rest of the document
-// was still read and is returned, so that the answer can find its way; of
-// doubled elements the first is kept.
+// [*DocumentError]. With [ErrDoubled] the rest of the document was still read
+// and is returned, so that the answer can find its way; of doubled elements the
+// first is kept.
 func ReadDocument(data []byte) (engine.Message, error) {
 	text, err := toUTF8(data, "")
 	if err != nil {
 		return nil, &DocumentError{Err: err}
 	}
-	r := &documentReader{dec: newDecoder(text)}
-	msg, err := r.document()
-	if err != nil {
-		return nil, err
+	top, fault := readElements(text, maxDepth, maxElements)
+	switch {
+	case fault != nil && errors.Is(fault, ErrDeep):
+		return nil, &DocumentError{Err: ErrNesting}
+	case fault != nil:
+		return nil, fault
+	case len(top.children) == 0 && !top.stray():
+		return nil, &DocumentError{Err: ErrSyntax}
+	case len(top.children) == 0:
+		return nil, &DocumentError{Err: ErrRoot}
 	}
-	if r.fault != nil {
+	r := &documentReader{}
+	root := top.children[0]
+	switch {
+	case !root.plain():
+		return nil, r.fail(ErrName, root.Name.Local)
+	case root.Name.Local != "pReq":
+		return nil, r.fail(ErrRoot, "")
+	}
+	msg, fault := r.fields(root)
+	switch {
+	case fault != nil:
+		return nil, fault
+	case len(top.children) > 1 || top.stray():
+		return nil, r.fail(ErrTrailing, "")
+	case r.fault != nil:
 		return msg, r.fault
 	}
 	return msg, nil
 }
 
 type documentReader struct {
-	dec   *xml.Decoder
 	row   int
-	fault *DocumentError // the first fault that did not stop the reading
+	fault *DocumentError // the first doubled element, which does not stop the reading
 }
 
 func (r *documentReader) fail(err error, element string) *DocumentError {
 	return &DocumentError{Err: err, Element: element, Row: r.row}
 }
 
-func (r *documentReader) note(err error, element string) {
-	if r.fault == nil {
-		r.fault = r.fail(err, element)
-	}
-}
-
-func (r *documentReader) document() (engine.Message, error) {
-	root, err := r.token()
-	if err != nil {
-		return nil, unfinished(err)
-	}
-	start, ok := root.(xml.StartElement)
-	if !ok || start.Name.Local != "pReq" {
-		return nil, r.fail(ErrRoot, "")
-	}
-	msg, err := r.fields()
-	if err != nil {
-		return nil, err
-	}
-	switch _, err := r.token(); {
-	case errors.Is(err, io.EOF):
-		return msg, nil
-	case err != nil:
-		return nil, err
-	default:
-		return nil, r.fail(ErrTrailing, "")
-	}
-}
-
-// token returns the next start tag, end tag or piece of text that is not blank.
-// At the end of the input its error is io.EOF.
-func (r *documentReader) token() (xml.Token, error) {
-	for {
-		tok, err := r.rawToken()
-		if err != nil {
-			return nil, err
-		}
-		if text, ok := tok.(xml.CharData); ok && blank(text) {
-			continue
-		}
-		return tok, nil
-	}
-}
-
-// rawToken is token with the blank text, which is content inside a field.
-func (r *documentReader) rawToken() (xml.Token, error) {
-	for {
-		tok, err := r.dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil, io.EOF
-		}
-		if err != nil {
-			return nil, syntaxError(err)
-		}
-		switch t := tok.(type) {
-		case xml.Comment:
-			continue
-		case xml.ProcInst:
-			if t.Target != "xml" {
-				return nil, r.fail(ErrDTD, "")
-			}
-			continue
-		case xml.Directive:
-			return nil, r.fail(ErrDTD, "")
-		case xml.StartElement:
-			if t.Name.Space != "" || len(t.Attr) > 0 {
-				return nil, r.fail(ErrName, t.Name.Local)
-			}
-		}
-		return tok, nil
-	}
-}
-
-func syntaxError(err error) *DocumentError {
-	e := &DocumentError{Err: ErrSyntax}
-	var s *xml.SyntaxError
-	if errors.As(err, &s) {
-		e.Line = s.Line
-	}
-	return e
-}
-
-func blank(text []byte) bool {
-	return strings.Trim(string(text), " \t\r\n") == ""
-}
-
-// fields reads the children of pReq or pRow up to its end tag.
-func (r *documentReader) fields() (engine.Message, error) {
+// fields reads the children of pReq or pRow.
+func (r *documentReader) fields(parent *element) (engine.Message, *DocumentError) {
 	msg := engine.Message{}
 	seen := make(map[string]bool)
-	for {
-		tok, err := r.token()
-		if err != nil {
-			return nil, unfinished(err)
+	for _, e := range parent.children {
+		name := e.Name.Local
+		if len(seen) >= maxFields {
+			return nil, r.fail(ErrTooMany, "")
 		}
-		switch t := tok.(type) {
-		case xml.EndElement:
-			return msg, nil
-		case xml.CharData:
-			return nil, r.fail(ErrText, "")
-		case xml.StartElement:
-			name := t.Name.Local
-			if len(seen) >= maxFields {
-				return nil, r.fail(ErrTooMany, "")
-			}
-			field, err := r.field(name)
-			if err != nil {
-				return nil, err
-			}
-			if seen[name] {
-				r.note(ErrDoubled, name)
-				continue
-			}
-			seen[name] = true
-			msg = append(msg, field)
+		field, fault := r.field(e)
+		if fault != nil {
+			return nil, fault
 		}
+		if seen[name] {
+			if r.fault == nil {
+				r.fault = r.fail(ErrDoubled, name)
+			}
+			continue
+		}
+		seen[name] = true
+		msg = append(msg, field)
 	}
+	if parent.stray() {
+		return nil, r.fail(ErrText, "")
+	}
+	return msg, nil
 }
 
-func (r *documentReader) field(name string) (engine.Field, error) {
-	if name == "pDetails" && r.row == 0 {
-		rows, err := r.rows()
-		return engine.Field{Name: name, Rows: rows}, err
-	}
-	var value strings.Builder
-	for {
-		tok, err := r.rawToken()
-		if err != nil {
-			return engine.Field{}, unfinished(err)
+func (r *documentReader) field(e *element) (engine.Field, *DocumentError) {
+	field := engine.Field{Name: e.Name.Local}
+	switch {
+	case !e.plain():
+		return field, r.fail(ErrName, field.Name)
+	case field.Name != "pDetails" || r.row > 0:
+		if len(e.children) > 0 {
+			return field, r.fail(ErrNesting, e.children[0].Name.Local)
 		}
-		switch t := tok.(type) {
-		case xml.CharData:
-			value.Write(t)
-		case xml.StartElement:
-			return engine.Field{}, r.fail(ErrNesting, t.Name.Local)
-		case xml.EndElement:
-			return engine.Field{Name: name, Value: value.String()}, nil
-		}
+		field.Value = e.text.String()
+		return field, nil
+	case e.stray():
+		return field, r.fail(ErrText, field.Name)
 	}
-}
-
-func (r *documentReader) rows() ([]engine.Message, error) {
 	defer func() { r.row = 0 }()
-	var rows []engine.Message
-	for {
-		tok, err := r.token()
-		if err != nil {
-			return nil, unfinished(err)
+	for i, row := range e.children {
+		if row.Name.Local != "pRow" {
+			return field, r.fail(ErrNesting, row.Name.Local)
 		}
-		switch t := tok.(type) {
-		case xml.EndElement:
-			return rows, nil
-		case xml.CharData:
-			return nil, r.fail(ErrText, "pDetails")
-		case xml.StartElement:
-			if t.Name.Local != "pRow" {
-				return nil, r.fail(ErrNesting, t.Name.Local)
-			}
-			r.row = len(rows) + 1
-			if r.row > maxRows {
-				return nil, r.fail(ErrTooMany, "pRow")
-			}
-			row, err := r.fields()
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, row)
+		if r.row = i + 1; r.row > maxRows {
+			return field, r.fail(ErrTooMany, "pRow")
 		}
+		if !row.plain() {
+			return field, r.fail(ErrName, "pRow")
+		}
+		msg, fault := r.fields(row)
+		if fault != nil {
+			return field, fault
+		}
+		field.Rows = append(field.Rows, msg)
 	}
-}
-
-// unfinished turns an end of input where there should be more into a fault.
-func unfinished(err error) error {
-	if errors.Is(err, io.EOF) {
-		return &DocumentError{Err: ErrSyntax}
-	}
-	return err
+	return field, nil
 }
 
 // WriteDocument writes the document of an answer as the real platform does:

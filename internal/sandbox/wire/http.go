@@ -14,13 +14,6 @@ import (
 
 const maxFormParts = 100
 
-// AbsoluteURL says whether address is one that a browser or the sandbox can be
-// sent to.
-func AbsoluteURL(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
-}
-
 // ReadForm reads the body's fields, never the query's, sorted by name. Its
 // status is 200 or says what is wrong.
 func ReadForm(r *http.Request) ([]Pair, int) {

@@ -2,8 +2,7 @@ package wire
 
 import (
 	"encoding/xml"
-	"errors"
-	"io"
+	"slices"
 	"strings"
 )
 
@@ -26,9 +25,9 @@ const (
 
 // Bounds of an envelope; a call has four parameters at most.
 const (
-	maxSOAPTokens = 1000
-	maxSOAPDepth  = 16
-	maxParams     = 16
+	maxSOAPElements = 500
+	maxSOAPDepth    = 16
+	maxParams       = 16
 )
 
 // ContentType is the media type of an envelope in this version.
@@ -100,218 +99,98 @@ func ReadCall(body []byte, charset string) (Call, error) {
 	if err != nil {
 		return Call{}, clientFault(err.Error())
 	}
-	r := &soapReader{dec: newDecoder(text)}
-	err = r.envelope()
-	if errors.Is(err, io.EOF) {
-		err = clientFault("the envelope is not complete")
+	top, fault := readElements(text, maxSOAPDepth, maxSOAPElements)
+	if fault != nil {
+		return Call{}, clientFault("the envelope: " + fault.Err.Error())
 	}
-	return r.call, err
+	var c Call
+	err = c.read(top)
+	return c, err
 }
 
-type soapReader struct {
-	dec    *xml.Decoder
-	tokens int
-	depth  int
-	call   Call
-}
-
-// token returns the next start tag, end tag or text.
-func (r *soapReader) token() (xml.Token, error) {
-	for {
-		if r.tokens++; r.tokens > maxSOAPTokens {
-			return nil, clientFault("the envelope has too many elements")
-		}
-		tok, err := r.dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil, io.EOF
-		}
-		if err != nil {
-			// The decoder's words may quote the message.
-			return nil, clientFault("the envelope is not well-formed XML")
-		}
-		switch t := tok.(type) {
-		case xml.Comment:
-			continue
-		case xml.ProcInst:
-			if t.Target == "xml" {
-				continue
-			}
-			return nil, clientFault("processing instructions are not allowed")
-		case xml.Directive:
-			return nil, clientFault("a document type declaration is not allowed")
-		case xml.StartElement:
-			if r.depth++; r.depth > maxSOAPDepth {
-				return nil, clientFault("the envelope nests too deep")
-			}
-		case xml.EndElement:
-			r.depth--
-		}
-		return tok, nil
+// read reads a call out of what stands at the top of a document.
+func (c *Call) read(top *element) error {
+	if len(top.children) == 0 && !top.stray() {
+		return clientFault("the envelope is not complete")
 	}
-}
-
-// next is token without text, for places where only white space may stand. It
-// returns nil at an end tag.
-func (r *soapReader) next() (*xml.StartElement, error) {
-	for {
-		tok, err := r.token()
-		if err != nil {
-			return nil, err
-		}
-		switch t := tok.(type) {
-		case xml.StartElement:
-			return &t, nil
-		case xml.EndElement:
-			return nil, nil
-		case xml.CharData:
-			if !blank(t) {
-				return nil, clientFault("text between the elements of the envelope")
-			}
-		}
+	if top.stray() {
+		return errBetween
 	}
-}
-
-func (r *soapReader) envelope() error {
-	root, err := r.next()
-	if err != nil {
-		return err
-	}
-	if root == nil || root.Name.Local != "Envelope" {
+	root := top.children[0]
+	switch {
+	case root.Name.Local != "Envelope":
 		return clientFault("the root element is not a SOAP Envelope")
-	}
-	switch root.Name.Space {
-	case soap11:
-		r.call.Version = SOAP11
-	case soap12:
-		r.call.Version = SOAP12
+	case root.Name.Space == soap11:
+		c.Version = SOAP11
+	case root.Name.Space == soap12:
+		c.Version = SOAP12
 	default:
 		return &Fault{FaultVersionMismatch, "the envelope is neither SOAP 1.1 nor SOAP 1.2"}
 	}
-	part, err := r.next()
-	if err != nil {
-		return err
-	}
-	if r.isPart(part, "Header") {
-		if err := r.header(); err != nil {
+	parts := root.children
+	if c.begins(parts, "Header") {
+		if err := c.header(parts[0]); err != nil {
 			return err
 		}
-		if part, err = r.next(); err != nil {
-			return err
-		}
+		parts = parts[1:]
 	}
-	if !r.isPart(part, "Body") {
+	if !c.begins(parts, "Body") {
 		return clientFault("the envelope has no Body")
 	}
-	return r.body()
+	body := parts[0]
+	switch {
+	case root.stray(), body.stray():
+		return errBetween
+	case len(parts) > 1:
+		return clientFault("an element follows the Body")
+	case len(top.children) > 1:
+		return clientFault("an element follows the Envelope")
+	case len(body.children) == 0:
+		return clientFault("the Body is empty")
+	case len(body.children) > 1:
+		return clientFault("the Body has more than one element")
+	}
+	return c.operation(body.children[0])
 }
 
-func (r *soapReader) isPart(e *xml.StartElement, name string) bool {
-	return e != nil && e.Name.Local == name && e.Name.Space == r.call.Version.namespace()
+var errBetween = clientFault("text between the elements of the envelope")
+
+// begins says whether the first of the elements is this part of an envelope.
+func (c *Call) begins(parts []*element, name string) bool {
+	return len(parts) > 0 && parts[0].Name == xml.Name{Space: c.Version.namespace(), Local: name}
 }
 
 // header passes over the header's blocks; there is none we understand.
-func (r *soapReader) header() error {
-	for {
-		block, err := r.next()
-		if err != nil || block == nil {
-			return err
-		}
+func (c *Call) header(header *element) error {
+	must := xml.Name{Space: c.Version.namespace(), Local: "mustUnderstand"}
+	for _, block := range header.children {
 		for _, a := range block.Attr {
-			if a.Name.Space == r.call.Version.namespace() && a.Name.Local == "mustUnderstand" &&
-				(a.Value == "1" || a.Value == "true") {
+			if a.Name == must && (a.Value == "1" || a.Value == "true") {
 				return &Fault{FaultMustUnderstand, "a header that must be understood is not"}
 			}
-		}
-		if err := r.skip(); err != nil {
-			return err
-		}
-	}
-}
-
-func (r *soapReader) skip() error {
-	for depth := r.depth; r.depth >= depth; {
-		if _, err := r.token(); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-func (r *soapReader) body() error {
-	op, err := r.next()
-	if err != nil {
-		return err
+func (c *Call) operation(op *element) error {
+	c.Namespace, c.Operation = op.Name.Space, op.Name.Local
+	if op.stray() {
+		return errBetween
 	}
-	if op == nil {
-		return clientFault("the Body is empty")
-	}
-	r.call.Namespace, r.call.Operation = op.Name.Space, op.Name.Local
-	for {
-		param, err := r.next()
-		if err != nil {
-			return err
-		}
-		if param == nil {
-			break
-		}
-		if err := r.param(param.Name.Local); err != nil {
-			return err
-		}
-	}
-	if extra, err := r.next(); err != nil || extra != nil {
-		if err == nil {
-			err = clientFault("the Body has more than one element")
-		}
-		return err
-	}
-	return r.close()
-}
-
-func (r *soapReader) param(name string) error {
-	if len(r.call.Params) == maxParams {
-		return clientFault("the call has too many parameters")
-	}
-	for _, p := range r.call.Params {
-		if p.Name == name {
+	for _, param := range op.children {
+		name := param.Name.Local
+		switch {
+		case len(c.Params) == maxParams:
+			return clientFault("the call has too many parameters")
+		case slices.ContainsFunc(c.Params, func(p Pair) bool { return p.Name == name }):
 			return clientFault("parameter " + name + " appears twice")
-		}
-	}
-	var value strings.Builder
-	for {
-		tok, err := r.token()
-		if err != nil {
-			return err
-		}
-		switch t := tok.(type) {
-		case xml.CharData:
-			value.Write(t)
-		case xml.StartElement:
+		case len(param.children) > 0:
 			return clientFault("parameter " + name + " holds elements")
-		case xml.EndElement:
-			r.call.Params = append(r.call.Params, Pair{name, value.String()})
-			return nil
 		}
+		c.Params = append(c.Params, Pair{name, param.text.String()})
 	}
-}
-
-// close reads what is left behind the Body: the envelope's end and nothing else.
-func (r *soapReader) close() error {
-	if extra, err := r.next(); err != nil || extra != nil {
-		if err == nil {
-			err = clientFault("an element follows the Body")
-		}
-		return err
-	}
-	switch extra, err := r.next(); {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		return err
-	case extra != nil:
-		return clientFault("an element follows the Envelope")
-	default:
-		return clientFault("the envelope is not well-formed XML")
-	}
+	return nil
 }
 
 // WriteResult writes the envelope that answers a call: result becomes text.

@@ -58,7 +58,7 @@ func (e *Engine) Digest() string {
 		put("ask", fmt.Sprintf("%+v", a.info()))
 	}
 	for _, m := range e.textList {
-		put("sms", m.id, m.mobile, m.text, stamp(m.at), stamp(m.deadline), m.state, stamp(m.answeredAt), m.told)
+		put("sms", m.SMS, m.told)
 	}
 	for _, no := range slices.Sorted(maps.Keys(e.contracts)) {
 		c := e.contracts[no]
