@@ -112,26 +112,26 @@ func rowKey(row reflect.Value, names []string) string {
 	return key
 }
 
-// failedRows returns the asked rows whose row of the answer failed. A row is known
-// by the named elements; each row of the answer stands for one asked row that has
-// them, in their order.
-func failedRows[Q, R any](asked []Q, said []R, names ...string) []Q {
+// rowsThat returns the asked rows whose row of the answer has the status. A row is
+// known by the named elements; each row of the answer stands for one asked row that
+// has them, in their order.
+func rowsThat[Q, R any](status RowStatus, asked []Q, said []R, names ...string) []Q {
 	left := make(map[string][]RowStatus)
 	for i := range said {
 		row := reflect.ValueOf(&said[i]).Elem()
 		k := rowKey(row, names)
 		left[k] = append(left[k], row.FieldByName("Status").Interface().(RowStatus))
 	}
-	var failed []Q
+	var found []Q
 	for i := range asked {
 		k := rowKey(reflect.ValueOf(&asked[i]).Elem(), names)
 		if len(left[k]) == 0 {
 			continue
 		}
-		if left[k][0] == RowFailed {
-			failed = append(failed, asked[i])
+		if left[k][0] == status {
+			found = append(found, asked[i])
 		}
 		left[k] = left[k][1:]
 	}
-	return failed
+	return found
 }

@@ -133,7 +133,7 @@ type RepayOldBidResponse struct {
 // Failed returns those of the asked rows that were not carried out, each at most
 // once: a row is known by its account, its fee and its amount.
 func (r *RepayOldBidResponse) Failed(asked []RepayOldBidRow) []RepayOldBidRow {
-	return failedRows(asked, r.Rows, "pTIpsAcctNo", "pTTrdFee", "pTTrdAmt")
+	return rowsThat(RowFailed, asked, r.Rows, "pTIpsAcctNo", "pTTrdFee", "pTTrdAmt")
 }
 
 // RepayOldBidRowResult is what became of one row.

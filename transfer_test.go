@@ -9,7 +9,7 @@ import (
 )
 
 // TestFailedRows: each asked row comes back at most once, and only by a row of the
-// answer that failed.
+// answer that failed, or was done.
 func TestFailedRows(t *testing.T) {
 	t.Parallel()
 	row := func(no, from, to string, amount ips.Amount) ips.TransferRow {
@@ -25,24 +25,28 @@ func TestFailedRows(t *testing.T) {
 		asked []ips.TransferRow
 		said  []ips.TransferRowResult
 		want  []ips.TransferRow
+		done  []ips.TransferRow
 	}{
-		"all done":          {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ips.RowDone), result(b, ips.RowDone)}, nil},
-		"the second failed": {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ips.RowDone), result(b, ips.RowFailed)}, []ips.TransferRow{b}},
-		"both failed":       {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(b, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a, b}},
-		"two alike, one":    {[]ips.TransferRow{a, a}, []ips.TransferRowResult{result(a, ips.RowDone), result(a, ips.RowFailed)}, []ips.TransferRow{a}},
-		"two alike, both":   {[]ips.TransferRow{a, a}, []ips.TransferRowResult{result(a, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a, a}},
-		"said thrice":       {[]ips.TransferRow{a}, []ips.TransferRowResult{result(a, ips.RowFailed), result(a, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a}},
-		"another amount":    {[]ips.TransferRow{a}, []ips.TransferRowResult{result(less, ips.RowFailed)}, nil},
-		"neither":           {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ""), result(b, "P")}, nil},
-		"no rows":           {[]ips.TransferRow{a, b}, nil, nil},
+		"all done":          {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ips.RowDone), result(b, ips.RowDone)}, nil, []ips.TransferRow{a, b}},
+		"the second failed": {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ips.RowDone), result(b, ips.RowFailed)}, []ips.TransferRow{b}, []ips.TransferRow{a}},
+		"both failed":       {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(b, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a, b}, nil},
+		"two alike, one":    {[]ips.TransferRow{a, a}, []ips.TransferRowResult{result(a, ips.RowDone), result(a, ips.RowFailed)}, []ips.TransferRow{a}, []ips.TransferRow{a}},
+		"two alike, both":   {[]ips.TransferRow{a, a}, []ips.TransferRowResult{result(a, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a, a}, nil},
+		"said thrice":       {[]ips.TransferRow{a}, []ips.TransferRowResult{result(a, ips.RowFailed), result(a, ips.RowFailed), result(a, ips.RowFailed)}, []ips.TransferRow{a}, nil},
+		"done thrice":       {[]ips.TransferRow{a}, []ips.TransferRowResult{result(a, ips.RowDone), result(a, ips.RowDone), result(a, ips.RowDone)}, nil, []ips.TransferRow{a}},
+		"another amount":    {[]ips.TransferRow{a}, []ips.TransferRowResult{result(less, ips.RowFailed)}, nil, nil},
+		"neither":           {[]ips.TransferRow{a, b}, []ips.TransferRowResult{result(a, ""), result(b, "P")}, nil, nil},
+		"no rows":           {[]ips.TransferRow{a, b}, nil, nil, nil},
 	} {
-		got := (&ips.TransferResponse{Rows: tt.said}).Failed(tt.asked)
-		assert.Equal(t, tt.want, got, name)
+		answer := &ips.TransferResponse{Rows: tt.said}
+		assert.Equal(t, tt.want, answer.Failed(tt.asked), name)
+		assert.Equal(t, tt.done, answer.Done(tt.asked), name)
 	}
 
 	x, y := ips.RepayRow{CreditorOrderNo: "C1", Account: "A", Amount: 1_00}, ips.RepayRow{CreditorOrderNo: "C1", Account: "B", Amount: 2_00}
 	repaid := &ips.RepayResponse{Rows: []ips.RepayRowResult{{CreditorOrderNo: "C1", Account: "A", Status: ips.RowDone}, {CreditorOrderNo: "C1", Account: "B", Status: ips.RowFailed}}}
 	assert.Equal(t, []ips.RepayRow{y}, repaid.Failed([]ips.RepayRow{x, y}))
+	assert.Equal(t, []ips.RepayRow{x}, repaid.Done([]ips.RepayRow{x, y}))
 	// The answer has no amount: principal and interest of one claim go by their order.
 	principal, interest := ips.RepayRow{CreditorOrderNo: "C1", Account: "A", Amount: 900_00}, ips.RepayRow{CreditorOrderNo: "C1", Account: "A", Amount: 9_00}
 	for i, want := range []ips.RepayRow{principal, interest} {

@@ -458,3 +458,45 @@ func TestVariants(t *testing.T) {
 		assert.Equal(t, -5*time.Minute, told.IPSTime.Sub(back.IPSTime.Time))
 	})
 }
+
+// A page that a handler served is carried as the browser would: by its one form for
+// IPS, under either set of names, with whatever stands in it.
+func TestCarryPage(t *testing.T) {
+	t.Parallel()
+	s := ipstest.NewServer(t)
+	p := s.Person(0)
+	form := func(req ips.Request) *ips.Form {
+		form, err := s.Client().Form(req)
+		require.NoError(t, err)
+		return form
+	}
+	page := func(f *ips.Form) []byte {
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, nil)
+		return w.Body.Bytes()
+	}
+	opened := page(opening(t, s.Client(), s.NewPerson(), "A1"))
+	answer := s.CarryPage(append([]byte("<form method=post action=/search><input name=q></form>"), opened...))
+	assert.IsType(t, &ips.OpenAccountResponse{}, answer)
+	assert.Equal(t, "A1", answer.Base().OrderNo)
+	paid := form(ips.RechargeRequest{OrderNo: "R1", Channel: ips.RechargeEBank, BankCode: "00004", IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
+		Date: s.Today(), Amount: 5 * ips.Yuan, FeePayer: ips.PlatformPaysFee})
+	answer = s.CarryPage(page(paid), "654321")
+	assert.Equal(t, ips.Success, answer.Base().Outcome)
+	assert.Equal(t, "R1", answer.Base().OrderNo)
+	s.WaitIdle()
+	s.AssertBalance(p.Account, 5*ips.Yuan, 0)
+
+	for name, page := range map[string][]byte{
+		"no form":     []byte("<p>sorry"),
+		"two":         append(slices.Clone(opened), opened...),
+		"not sealed":  bytes.Replace(opened, []byte(form(paidRequest(s, p)).Fields()[1].Value), nil, 1),
+		"not for IPS": bytes.Replace(opened, []byte(".aspx"), []byte(".php"), 1),
+	} {
+		if name == "not sealed" {
+			page = regexp.MustCompile(`(3DesXmlPara" value=")[^"]+`).ReplaceAll(opened, []byte("${1}none"))
+		}
+		failed := failing(func(tb testing.TB) { ipstest.NewServer(tb).CarryPage(page) })
+		assert.Contains(t, failed, "no form for IPS", name)
+	}
+}

@@ -1,12 +1,18 @@
 package ipstest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
+	"path"
+	"slices"
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/browser"
+	"github.com/ips-p2p/ips/internal/codec"
+	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/htmlform"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
@@ -28,6 +34,87 @@ const (
 // types the given passwords first, if any, which are wrong unless they are
 // 123456; IPS gives him three tries.
 func (s *Server) Carry(form *ips.Form, passwords ...string) ips.Response {
+	s.tb.Helper()
+	return s.carry(form, passwords)
+}
+
+// CarryPage is [Server.Carry] of the one form for IPS in an HTML page, such as what
+// a handler of yours has served: the order number stands in the answer's Base. It
+// fails the test if the page has no such form of this merchant.
+func (s *Server) CarryPage(page []byte, passwords ...string) ips.Response {
+	s.tb.Helper()
+	form, err := s.formOf(page)
+	if err != nil {
+		s.tb.Fatalf("ipstest: the page has no form for IPS: %v: %.300q", err, page)
+	}
+	return s.carry(form, passwords)
+}
+
+// userForm is what a user can carry to IPS.
+type userForm interface {
+	browser.Form
+	Operation() ips.Operation
+	OrderNo() string
+}
+
+// pageForm is a form out of a page.
+type pageForm struct {
+	action, no string
+	op         ips.Operation
+	values     url.Values
+}
+
+func (f pageForm) Action() string           { return f.action }
+func (f pageForm) OrderNo() string          { return f.no }
+func (f pageForm) Operation() ips.Operation { return f.op }
+func (f pageForm) Values() url.Values       { return f.values }
+
+func (s *Server) formOf(page []byte) (userForm, error) {
+	forms, err := htmlform.Parse(page, "text/html; charset=utf-8")
+	if err != nil {
+		return nil, err
+	}
+	names := []string{"pMerCode", "p3DesXmlPara", "pSign"}
+	found, err := htmlform.Only(forms, names...)
+	if errors.Is(err, htmlform.ErrNone) {
+		names = []string{"argMerCode", "arg3DesXmlPara", "argSign"}
+		found, err = htmlform.Only(forms, names...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := pageForm{action: found.Action, values: make(url.Values)}
+	for _, name := range names {
+		value, _ := found.Get(name)
+		f.values.Set(name, value)
+	}
+	keys, err := envelope.NewKeys(s.cfg.MerchantCode, s.cfg.Cert.Reveal(), s.cfg.Key.Reveal(), s.cfg.IV.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	document, err := keys.Decrypt(f.values.Get(names[1]))
+	if err != nil {
+		return nil, err
+	}
+	elements, err := codec.Elements(document)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range elements {
+		if e.Name == "pMerBillNo" {
+			f.no = e.Text
+		}
+	}
+	all := ips.Operations()
+	i := slices.IndexFunc(all, func(o ips.OperationInfo) bool { return o.Transport == ips.Redirect && o.Endpoint == path.Base(f.action) })
+	if i < 0 {
+		return nil, fmt.Errorf("%.100q is no page of IPS", f.action)
+	}
+	f.op = all[i].Operation
+	return f, nil
+}
+
+func (s *Server) carry(form userForm, passwords []string) ips.Response {
 	s.tb.Helper()
 	return s.visit(form, func(ask engine.AskInfo) error {
 		for _, password := range passwords {
@@ -125,7 +212,7 @@ func (s *Server) stuck(format string, args ...any) {
 }
 
 // decide is a visit that must come to a page.
-func (s *Server) decide(form *ips.Form, act func(engine.AskInfo) error) ips.Response {
+func (s *Server) decide(form userForm, act func(engine.AskInfo) error) ips.Response {
 	s.tb.Helper()
 	asked := false
 	resp := s.visit(form, func(ask engine.AskInfo) error {
@@ -138,7 +225,7 @@ func (s *Server) decide(form *ips.Form, act func(engine.AskInfo) error) ips.Resp
 	return resp
 }
 
-func (s *Server) noPage(form *ips.Form) {
+func (s *Server) noPage(form userForm) {
 	s.tb.Helper()
 	s.stuck("ipstest: %s %s: IPS does not ask the user: use the option WithManual, or SetManual", form.Operation(), form.OrderNo())
 }
@@ -147,7 +234,7 @@ func (s *Server) noPage(form *ips.Form) {
 // carries the answer back. The answer is what stands on the page that this form
 // led to, so visits at the same time do not mix their answers up. It is nil if the
 // user got stuck.
-func (s *Server) visit(form *ips.Form, act func(engine.AskInfo) error) ips.Response {
+func (s *Server) visit(form userForm, act func(engine.AskInfo) error) ips.Response {
 	s.tb.Helper()
 	ctx, cancel := within()
 	defer cancel()
@@ -206,7 +293,7 @@ func (s *Server) visit(form *ips.Form, act func(engine.AskInfo) error) ips.Respo
 }
 
 // open posts a form to IPS; the page is nil if that did not answer.
-func (s *Server) open(form *ips.Form) *browser.Page {
+func (s *Server) open(form userForm) *browser.Page {
 	s.tb.Helper()
 	ctx, cancel := within()
 	defer cancel()
@@ -219,7 +306,7 @@ func (s *Server) open(form *ips.Form) *browser.Page {
 }
 
 // asked is what the page asks the user, nil if it sends him back.
-func (s *Server) asked(form *ips.Form, page *browser.Page) *engine.AskInfo {
+func (s *Server) asked(form userForm, page *browser.Page) *engine.AskInfo {
 	if _, err := page.ReturnForm(); err == nil {
 		return nil
 	}

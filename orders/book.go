@@ -242,6 +242,8 @@ var (
 	// ErrRecorded: the number is another order's. Of an end of a bid: there is one
 	// that is open or done.
 	ErrRecorded = errors.New("order number is recorded already")
+	// ErrOpen: there is an open order about the same subject ([Only]).
+	ErrOpen = errors.New("an order about the same is open")
 	// ErrOtherContent: the click was recorded before, with other content.
 	ErrOtherContent = errors.New("the same click with other content")
 	// ErrAnswer: the answer says otherwise than was asked, or than an earlier one.

@@ -53,7 +53,8 @@ func effectsOf[Q ips.Request](b *Book) *effects {
 // Write with tx and with nothing else, and do not end it; another connection would
 // not see the order locked, and a call of IPS could move money of which a rollback
 // knows nothing. What follows from the order is recorded in the same transaction
-// with the same ctx ([Book.Record]) and sent after the commit. Return every error
+// with the same ctx ([Book.Record]) and sent after the commit; with that ctx
+// [Book.Order] and [Book.Find] read in the transaction, too. Return every error
 // of tx: the transaction is then begun anew, and so is f. An UPDATE that finds no
 // row is no error to a database: look at how many it has changed. An error that
 // comes again is a matter, and f is tried again with the next copy and by [Book.Run].
@@ -159,7 +160,7 @@ func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Reques
 	if err := o.save(); err != nil {
 		return err
 	}
-	after, err := b.guarded(context.WithValue(ctx, inEffectKey{}, &inEffect{o}), run)
+	after, err := b.guarded(context.WithValue(ctx, inEffectKey{}, &inEffect{b, tx, o}), run)
 	if err != nil {
 		return &effectError{err}
 	}

@@ -24,8 +24,8 @@ type Tx interface {
 type RecordOption func(*recording)
 
 type recording struct {
-	merchant, click string
-	hold, noClick   bool
+	merchant, click, subject string
+	hold, noClick            bool
 }
 
 // For says for which merchant the order is, where a book serves several.
@@ -39,13 +39,32 @@ func Click(token string) RecordOption {
 	return func(r *recording) { r.click, r.noClick = token, token == "" }
 }
 
+// Only keeps a second order about a subject from being recorded while the first is
+// open, whoever asks for it: "repay BID1" is the repayment of a bid that is under
+// way. [Book.Record] returns that one, with [ErrOpen]. At its end, of which kind
+// ever, the subject is free again, in its effect already; a success that comes after
+// the end does not take it back. What [Book.Carry] makes has no subject.
+func Only(subject string) RecordOption { return func(r *recording) { r.subject = subject } }
+
 // Hold keeps [Book.Run] from sending the order: only [Book.Send] does.
 func Hold() RecordOption { return func(r *recording) { r.hold = true } }
 
 // inEffect is what an effect's context knows of it.
-type inEffect struct{ order *row }
+type inEffect struct {
+	book  *Book
+	tx    *sql.Tx
+	order *row
+}
 
 type inEffectKey struct{}
+
+// effect is this book's effect that ctx comes from, nil if from none.
+func (b *Book) effect(ctx context.Context) *inEffect {
+	if e, ok := ctx.Value(inEffectKey{}).(*inEffect); ok && e.book == b {
+		return e
+	}
+	return nil
+}
 
 // Record keeps an order before anything of it is sent, in your transaction,
 // beside your own rows: either both are there or neither. An empty order number
@@ -59,7 +78,7 @@ type inEffectKey struct{}
 //
 // The error is an [*ips.ValidationError] if the request breaks the contract, such
 // as more than 300 rows of a repayment or 3000 of a transfer ([Split] makes
-// parts); [ErrRecorded] or [ErrOtherContent], each with the order that was there;
+// parts); [ErrRecorded], [ErrOpen] or [ErrOtherContent], each with the order that was there;
 // or an error of the database, after which your transaction is over whatever it
 // says of itself: roll back and begin anew.
 func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...RecordOption) (Order, error) {
@@ -94,14 +113,10 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 	o := &row{merchant: client.MerchantCode(), op: string(ips.OperationOf(req)), no: ips.OrderNo(req), state: StateRecorded, fen: int64(amountOf(req))}
 	begin := keyOf(o.merchant, ips.OperationOf(req), o.no)
 	o.key = ordinal(begin, 1)
-	var click any
-	if r.click != "" {
-		sum := sha256.Sum256([]byte(o.merchant + "\x00" + r.click))
-		click = hex.EncodeToString(sum[:])
-	}
+	click, subject := digest(o.merchant, r.click), digest(o.merchant, r.subject)
 	o.set(flagForm, info.Transport == ips.Redirect)
 	o.set(flagHeld, r.hold)
-	effect, _ := ctx.Value(inEffectKey{}).(*inEffect)
+	effect := b.effect(ctx)
 	if effect != nil && !r.hold && !o.is(flagForm) {
 		// Released at the end of the effect's transaction, if that is still alive.
 		o.set(flagHeld, true)
@@ -113,47 +128,65 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		}
 		o.key = ordinal(begin, gone+1)
 	}
-	fresh, err := b.insert(ctx, tx, o, req, click)
-	if err != nil {
-		return Order{}, b.lost(err)
-	}
-	if fresh {
-		b.step("recorded")
-		if effect != nil && !r.hold && !o.is(flagForm) {
-			effect.order.further = append(effect.order.further, o.key)
-		}
-		order := b.order(o, req)
-		order.New = true
-		return order, nil
-	}
-	if click != nil {
-		first, err := b.one(ctx, tx, "click = ?{share}", click)
+	for n := 1; ; n++ {
+		fresh, err := b.insert(ctx, tx, o, req, click, subject)
 		if err != nil {
 			return Order{}, b.lost(err)
 		}
-		if first != nil {
-			return b.clicked(client, first, req, numbered)
-		}
-	}
-	for {
-		last, err := b.one(ctx, tx, "order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1{lock}", begin, behind(begin))
-		if err != nil || last == nil {
-			return Order{}, b.lost(errors.Join(err, fmt.Errorf("orders: %.100q is recorded and cannot be read", o.key)))
-		}
-		if ips.OperationOf(req) != ips.OpEndBid || last.state != StateRefused || ordinalOf(last.key) >= 99 {
-			recorded, err := b.request(last)
-			return b.order(last, recorded), errors.Join(fmt.Errorf("orders: %.100q: %w", last.key, ErrRecorded), err)
-		}
-		o.key = ordinal(begin, ordinalOf(last.key)+1)
-		if fresh, err = b.insert(ctx, tx, o, req, click); err != nil {
-			return Order{}, b.lost(err)
-		}
 		if fresh {
+			b.step("recorded")
+			if effect != nil && !r.hold && !o.is(flagForm) {
+				effect.order.further = append(effect.order.further, o.key)
+			}
 			order := b.order(o, req)
 			order.New = true
 			return order, nil
 		}
+		if click != nil {
+			first, err := b.one(ctx, tx, "click = ?{share}", click)
+			if err != nil {
+				return Order{}, b.lost(err)
+			}
+			if first != nil {
+				return b.clicked(client, first, req, numbered)
+			}
+		}
+		if subject != nil {
+			open, err := b.one(ctx, tx, "subject = ?{share}", subject)
+			if err != nil {
+				return Order{}, b.lost(err)
+			}
+			if open != nil {
+				return b.taken(open, ErrOpen)
+			}
+		}
+		last, err := b.one(ctx, tx, "order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1{lock}", begin, behind(begin))
+		if err == nil && last == nil && subject != nil && n < tries {
+			continue // the open one has ended meanwhile
+		}
+		if err != nil || last == nil {
+			return Order{}, b.lost(errors.Join(err, fmt.Errorf("orders: %.100q is recorded and cannot be read", o.key)))
+		}
+		if ips.OperationOf(req) != ips.OpEndBid || last.state != StateRefused || ordinalOf(last.key) >= 99 {
+			return b.taken(last, ErrRecorded)
+		}
+		o.key = ordinal(begin, ordinalOf(last.key)+1)
 	}
+}
+
+// taken is an order in whose stead nothing was recorded.
+func (b *Book) taken(o *row, why error) (Order, error) {
+	recorded, err := b.request(o)
+	return b.order(o, recorded), errors.Join(fmt.Errorf("orders: %.100q: %w", o.key, why), err)
+}
+
+// digest is how a text of the merchant's is kept, nil if there is none.
+func digest(merchant, text string) any {
+	if text == "" {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(merchant + "\x00" + text))
+	return hex.EncodeToString(sum[:])
 }
 
 // clicked is the order of an earlier click, if the request is the same.
@@ -191,10 +224,10 @@ func (b *Book) lost(err error) error {
 	return fmt.Errorf("orders: record: %w", b.dialect.explain(err))
 }
 
-// insert records an order; fresh is false if its key or its click is taken. It is
+// insert records an order; fresh is false if its key, click or subject is taken. It is
 // the first statement, because in MySQL a reading one could fix what the
 // transaction sees.
-func (b *Book) insert(ctx context.Context, tx Tx, o *row, req ips.Request, click any) (fresh bool, err error) {
+func (b *Book) insert(ctx context.Context, tx Tx, o *row, req ips.Request, click, subject any) (fresh bool, err error) {
 	data, err := ips.MarshalRequest(req)
 	if err != nil {
 		return false, err
@@ -207,10 +240,10 @@ func (b *Book) insert(ctx context.Context, tx Tx, o *row, req ips.Request, click
 	if !o.is(flagForm) && !o.is(flagHeld) {
 		due = fmt.Sprintf("{now} + %d", us(b.pace.Grace))
 	}
-	text := "INSERT INTO ips_order (order_key, merchant, op, order_no, click, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, " +
+	text := "INSERT INTO ips_order (order_key, merchant, op, order_no, click, subject, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, " +
 		"sent_us, handed_us, notfound_us, fen, sent, handed, tries, heard, notfound, flags, body) " +
-		"VALUES (?, ?, ?, ?, ?, ?, 1, '', '', 0, " + due + ", {now}, {now}, 0, 0, 0, 0, ?, 0, 0, 0, 0, 0, ?, ?)"
-	args := []any{o.key, o.merchant, o.op, o.no, click, string(o.state), o.fen, int64(o.flags), body}
+		"VALUES (?, ?, ?, ?, ?, ?, ?, 1, '', '', 0, " + due + ", {now}, {now}, 0, 0, 0, 0, ?, 0, 0, 0, 0, 0, ?, ?)"
+	args := []any{o.key, o.merchant, o.op, o.no, click, subject, string(o.state), o.fen, int64(o.flags), body}
 	if b.dialect == MySQL {
 		_, err := tx.ExecContext(ctx, b.query(text), args...)
 		if b.classify(err) == Duplicate {

@@ -148,9 +148,9 @@ func (b *Book) change(ctx context.Context, key, what, who, why string, f func(co
 }
 
 func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, why string) error {
-	result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET state = ?, ver = ver + 1, mark = ?, lease = ?, lease_us = ?, due_us = ?, touched_us = ?, ended_us = ?, "+
+	result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET state = ?, ver = ver + 1, mark = ?, lease = ?, lease_us = ?, due_us = ?, touched_us = ?, ended_us = ?, subject = CASE WHEN ? = 0 THEN subject END, "+
 		"sent_us = ?, handed_us = ?, notfound_us = ?, sent = ?, handed = ?, tries = ?, heard = ?, notfound = ?, flags = ? WHERE order_key = ? AND ver = ?"),
-		string(o.state), mark, o.lease, o.leaseUS, o.dueUS, o.now, o.endedUS, o.sentUS, o.handedUS, o.notfoundUS,
+		string(o.state), mark, o.lease, o.leaseUS, o.dueUS, o.now, o.endedUS, o.endedUS, o.sentUS, o.handedUS, o.notfoundUS,
 		o.sent, o.handed, o.tries, o.heard, o.notfound, int64(o.flags), o.key, o.ver)
 	if err != nil {
 		return err
@@ -196,26 +196,32 @@ func (b *Book) order(o *row, req ips.Request) Order {
 	}
 }
 
-// Order is the order with a key.
+// Order is the order with a key. With the ctx of an effect it is read in the
+// effect's transaction ([Done]). The error is [ErrUnrecorded] if there is none, or
+// none any more ([Book.Retire]).
 func (b *Book) Order(ctx context.Context, key string) (Order, error) {
-	o, err := b.read(ctx, key)
-	if err != nil {
-		return Order{}, err
-	}
-	req, err := b.request(o)
-	return b.order(o, req), err
+	return b.found(ctx, key, func() (*row, error) { return b.read(ctx, key) }, "order_key = ?", key)
 }
 
-// Find is the order with a number: of the ends of a bid the open one, else the
+// Find is [Book.Order] by the number: of the ends of a bid the open one, else the
 // last.
 func (b *Book) Find(ctx context.Context, merchant string, op ips.Operation, orderNo string) (Order, error) {
 	key := keyOf(merchant, op, orderNo)
-	o, _, err := b.lookUp(ctx, key, "")
+	return b.found(ctx, key, func() (*row, error) { o, _, err := b.lookUp(ctx, key, ""); return o, err },
+		"order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1", key, behind(key))
+}
+
+// found is what read finds, or in an effect the rows of its transaction.
+func (b *Book) found(ctx context.Context, key string, read func() (*row, error), where string, args ...any) (Order, error) {
+	if e := b.effect(ctx); e != nil {
+		read = func() (*row, error) { return b.one(ctx, e.tx, where, args...) }
+	}
+	o, err := read()
+	if err == nil && o == nil {
+		err = fmt.Errorf("orders: %.100q: %w", key, ErrUnrecorded)
+	}
 	if err != nil {
 		return Order{}, err
-	}
-	if o == nil {
-		return Order{}, fmt.Errorf("orders: %.100q: %w", key, ErrUnrecorded)
 	}
 	req, err := b.request(o)
 	return b.order(o, req), err

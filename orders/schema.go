@@ -23,6 +23,7 @@ var versions = [][]table{{
   op KEY32 NOT NULL,
   order_no KEY120 NOT NULL,
   click KEY64,
+  subject KEY64,
   state KEY16 NOT NULL,
   ver INT8 NOT NULL,
   mark KEY32 NOT NULL,
@@ -43,7 +44,7 @@ var versions = [][]table{{
   notfound INT8 NOT NULL,
   flags INT8 NOT NULL,
   body BYTES NOT NULL`,
-		[]index{{"ips_order_click", "UNIQUE click", ""}, {"ips_order_due", "due_us", "due_us > 0"}, {"ips_order_ended", "ended_us, made_us", ""}}},
+		[]index{{"ips_order_click", "UNIQUE click", ""}, {"ips_order_subject", "UNIQUE subject", ""}, {"ips_order_due", "due_us", "due_us > 0"}, {"ips_order_ended", "ended_us, made_us", ""}}},
 	{"ips_answer", `
   order_key KEY96 NOT NULL,
   digest KEY64 NOT NULL,

@@ -154,6 +154,10 @@ func (s *shop) order(request func(*gin.Context, member, ips.Amount) ips.Request)
 		if err != nil {
 			return err // nothing is recorded: the same click may come again
 		}
+		if o.State != orders.StateRecorded { // a click that has come to IPS already
+			c.Redirect(http.StatusSeeOther, "/")
+			return nil
+		}
 		form, err := s.book.Form(c.Request.Context(), o)
 		if err != nil {
 			return err

@@ -18,11 +18,9 @@ import (
 // carries is the effect of a release that carries what failed into a new order.
 func (s *shop) carries(b *orders.Book, step func(string)) {
 	orders.Done(b, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.TransferRequest, a *ips.TransferResponse) error {
-		for i := range a.Rows {
-			if a.Rows[i].Status == ips.RowDone {
-				if err := s.credit(ctx, tx, a.Rows[i].ToAccount, a.Rows[i].Amount); err != nil {
-					return err
-				}
+		for _, row := range a.Done(q.Rows) {
+			if err := s.credit(ctx, tx, row.ToAccount, row.Amount); err != nil {
+				return err
 			}
 		}
 		step("before carrying")

@@ -73,10 +73,7 @@ func recipeRelease(ctx context.Context, book *orders.Book, db *sql.DB, req ips.T
 // recipeEffects are those of a batch and of a reservation.
 func recipeEffects(book *orders.Book, addTo, reserve func(context.Context, *sql.Tx, string, ips.Amount) error) {
 	orders.Done(book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.TransferRequest, a *ips.TransferResponse) error {
-		for _, row := range a.Rows {
-			if row.Status != ips.RowDone {
-				continue
-			}
+		for _, row := range a.Done(q.Rows) {
 			if err := addTo(ctx, tx, row.ToAccount, row.Amount); err != nil {
 				return err
 			}

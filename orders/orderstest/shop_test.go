@@ -78,11 +78,9 @@ func (s *shop) effects(b *orders.Book) *orders.Book {
 		return s.credit(ctx, tx, q.Account, -q.Amount)
 	})
 	orders.Done(b, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.TransferRequest, a *ips.TransferResponse) error {
-		for i := range a.Rows {
-			if a.Rows[i].Status == ips.RowDone {
-				if err := s.credit(ctx, tx, a.Rows[i].ToAccount, a.Rows[i].Amount); err != nil {
-					return err
-				}
+		for _, row := range a.Done(q.Rows) {
+			if err := s.credit(ctx, tx, row.ToAccount, row.Amount); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -11,7 +11,6 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/ipstest"
-	"github.com/ips-p2p/ips/orders"
 )
 
 func TestRecharge(t *testing.T) {
@@ -40,18 +39,10 @@ func TestRecharge(t *testing.T) {
 
 	// The user's browser takes the form to IPS. The notification comes with another
 	// amount in it first, then as it should be, then once more.
-	open, err := s.Book.OpenOrders(t.Context(), orders.Order{}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	form, err := s.Client.Form(open[0].Request) // the same that the browser got
-	if err != nil {
-		t.Fatal(err)
-	}
 	server.Fault(ips.OpRecharge, ipstest.NoticeAmountChanged)
-	server.Carry(form)
+	answer := server.CarryPage(w.Body.Bytes())
 	server.WaitIdle()
-	server.Resend(ips.OpRecharge, form.OrderNo())
+	server.Resend(ips.OpRecharge, answer.Base().OrderNo)
 	server.WaitIdle()
 
 	var money ips.Amount
