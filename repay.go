@@ -161,7 +161,9 @@ func (r *RepayResponse) Failed(asked []RepayRow) []RepayRow {
 
 // Done returns those of the asked rows that were carried out, as [RepayResponse.Failed]
 // knows them. Rows of which the answer says neither are in neither.
-func (r *RepayResponse) Done(asked []RepayRow) []RepayRow { return rowsThat(RowDone, asked, r.Rows, "pCreMerBillNo", "pInAcctNo", "pInFee") }
+func (r *RepayResponse) Done(asked []RepayRow) []RepayRow {
+	return rowsThat(RowDone, asked, r.Rows, "pCreMerBillNo", "pInAcctNo", "pInFee")
+}
 
 // RepayRowResult is what became of one row. A repayment can succeed in part:
 // look at every Status. The answer has neither account nor amount of the whole

@@ -327,7 +327,9 @@ func (r *TransferResponse) Failed(asked []TransferRow) []TransferRow {
 
 // Done returns those of the asked rows that were carried out, as [TransferResponse.Failed]
 // knows them. Rows of which the answer says neither are in neither.
-func (r *TransferResponse) Done(asked []TransferRow) []TransferRow { return rowsThat(RowDone, asked, r.Rows, "pOriMerBillNo", "pFIpsAcctNo", "pTIpsAcctNo", "pTrdAmt") }
+func (r *TransferResponse) Done(asked []TransferRow) []TransferRow {
+	return rowsThat(RowDone, asked, r.Rows, "pOriMerBillNo", "pFIpsAcctNo", "pTIpsAcctNo", "pTrdAmt")
+}
 
 var transfer = newOperation[TransferRequest, TransferResponse](OperationInfo{
 	Operation: OpTransfer, Chinese: "转账", Section: "4.10", Method: "Transfer",

@@ -106,7 +106,9 @@ func (s *Server) formOf(page []byte) (userForm, error) {
 		}
 	}
 	all := ips.Operations()
-	i := slices.IndexFunc(all, func(o ips.OperationInfo) bool { return o.Transport == ips.Redirect && o.Endpoint == path.Base(f.action) })
+	i := slices.IndexFunc(all, func(o ips.OperationInfo) bool {
+		return o.Transport == ips.Redirect && o.Endpoint == path.Base(f.action)
+	})
 	if i < 0 {
 		return nil, fmt.Errorf("%.100q is no page of IPS", f.action)
 	}

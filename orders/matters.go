@@ -78,7 +78,9 @@ func (b *Book) open(ctx context.Context, tx Tx, o *row, kind matterKind, detail 
 	return err
 }
 
-// settleMatters closes what the end of an order answers.
+// settleMatters closes what the end of an order answers. An answer that does not
+// fit stays for a person to see, though the order has ended as was asked: nobody
+// but IPS and the merchant can sign one.
 func (b *Book) settleMatters(ctx context.Context, tx *sql.Tx, o *row) error {
 	if !o.is(flagMatter) {
 		return nil

@@ -33,8 +33,10 @@ func For(merchantCode string) RecordOption { return func(r *recording) { r.merch
 
 // Click makes the second of two clicks the first order: give the page that shows
 // the button a random token, and Record the token that comes with the click. The
-// same token with other content, such as another amount, is [ErrOtherContent]. An
-// empty token is an error: it would make the second click a second order.
+// same token with other content is [ErrOtherContent]. Content is the whole request
+// but for an order number that the book makes: a random bid or contract number for
+// each click is other content, so derive it from the token. An empty token is an
+// error: it would make the second click a second order.
 func Click(token string) RecordOption {
 	return func(r *recording) { r.click, r.noClick = token, token == "" }
 }

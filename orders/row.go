@@ -148,9 +148,13 @@ func (b *Book) change(ctx context.Context, key, what, who, why string, f func(co
 }
 
 func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, why string) error {
-	result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET state = ?, ver = ver + 1, mark = ?, lease = ?, lease_us = ?, due_us = ?, touched_us = ?, ended_us = ?, subject = CASE WHEN ? = 0 THEN subject END, "+
+	free := ""
+	if o.endedUS > 0 { // a subject is taken as long as the order is open
+		free = "subject = NULL, "
+	}
+	result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET state = ?, ver = ver + 1, mark = ?, lease = ?, lease_us = ?, due_us = ?, touched_us = ?, ended_us = ?, "+free+
 		"sent_us = ?, handed_us = ?, notfound_us = ?, sent = ?, handed = ?, tries = ?, heard = ?, notfound = ?, flags = ? WHERE order_key = ? AND ver = ?"),
-		string(o.state), mark, o.lease, o.leaseUS, o.dueUS, o.now, o.endedUS, o.endedUS, o.sentUS, o.handedUS, o.notfoundUS,
+		string(o.state), mark, o.lease, o.leaseUS, o.dueUS, o.now, o.endedUS, o.sentUS, o.handedUS, o.notfoundUS,
 		o.sent, o.handed, o.tries, o.heard, o.notfound, int64(o.flags), o.key, o.ver)
 	if err != nil {
 		return err

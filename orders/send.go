@@ -11,7 +11,9 @@ import (
 	"github.com/ips-p2p/ips"
 )
 
-// Form is the form that the user's browser carries to IPS, the same every time.
+// Form is the form that the user's browser carries to IPS, with the same fields
+// every time. A click that is repeated later may come with an order that IPS knows
+// already: show a form of those in StateRecorded only.
 // That it was handed out is committed before it is given away. A page that was
 // shown cannot be taken back: a form may be carried to IPS as long as it lies in
 // a browser, and a refusal of one that was handed out twice proves less (see

@@ -71,7 +71,7 @@ func recipeRelease(ctx context.Context, book *orders.Book, db *sql.DB, req ips.T
 }
 
 // recipeEffects are those of a batch and of a reservation.
-func recipeEffects(book *orders.Book, addTo, reserve func(context.Context, *sql.Tx, string, ips.Amount) error) {
+func recipeEffects(book *orders.Book, addTo, reserve func(context.Context, *sql.Tx, string, ips.Amount) error, held func(context.Context, *sql.Tx, string, string) error) {
 	orders.Done(book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.TransferRequest, a *ips.TransferResponse) error {
 		for _, row := range a.Done(q.Rows) {
 			if err := addTo(ctx, tx, row.ToAccount, row.Amount); err != nil {
@@ -84,6 +84,12 @@ func recipeEffects(book *orders.Book, addTo, reserve func(context.Context, *sql.
 			return again
 		})
 		return err
+	})
+	orders.Refused(book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.TransferRequest, refusal *ips.Error) (orders.After, error) {
+		return orders.Released, held(ctx, tx, q.BidNo, refusal.Error())
+	})
+	orders.Refused(book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.EndBidRequest, refusal *ips.Error) (orders.After, error) {
+		return orders.Released, held(ctx, tx, q.BidNo, refusal.Error())
 	})
 	orders.Refused(book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.WithdrawRequest, refusal *ips.Error) (orders.After, error) {
 		return orders.Released, reserve(ctx, tx, q.Account, -q.Amount)
@@ -179,8 +185,12 @@ func TestRecipes(t *testing.T) {
 		b, err := recipeOpen(bg(), s.db, s.kind.dialect, s.client, []byte("0123456789abcdef0123456789abcdef"), func(err error) { t.Log(err) })
 		require.NoError(t, err)
 		reserved := ips.Amount(0)
+		var stopped []string
 		recipeEffects(b, s.credit, func(_ context.Context, _ *sql.Tx, account string, amount ips.Amount) error {
 			reserved += amount
+			return nil
+		}, func(_ context.Context, _ *sql.Tx, bidNo, _ string) error {
+			stopped = append(stopped, bidNo)
 			return nil
 		})
 
@@ -198,6 +208,15 @@ func TestRecipes(t *testing.T) {
 		all, err := b.OpenOrders(bg(), orders.Order{}, 10)
 		require.NoError(t, err)
 		assert.Empty(t, all)
+
+		// A release that is refused as a whole, once, says so in the bid.
+		s.ips.fates = func(string, string, int) fate { return refused }
+		again := release(2)
+		again.OrderNo = "RELEASE2"
+		require.NoError(t, recipeRelease(bg(), b, s.db, again, "BID2"))
+		require.NoError(t, recipeRelease(bg(), b, s.db, again, "BID2"))
+		assert.Equal(t, []string{"BID1"}, stopped, "the bid of the request")
+		assert.Empty(t, s.matters())
 
 		// Its reservation is given back when it is refused.
 		reserved = 5 * ips.Yuan
