@@ -15,6 +15,7 @@ var codeOf = map[string][]string{
 	"orders": {"examples/shop/main.go", "examples/shop/shop.go", "examples/shop/shop_test.go", "orders/orderstest/recipes_test.go"},
 	"first-hour": {"examples/shop/firsthour/recharge.go",
 		"examples/shop/firsthour/recharge_test.go"},
+	"lending":    {"orders/orderstest/lending_test.go"},
 	"own-orders": nil,
 	"php-java":   nil,
 }
