@@ -573,6 +573,25 @@ func TestConsoleRefusesForeignForms(t *testing.T) {
 	assert.True(t, l.Now().Equal(noon.Add(2*time.Hour)))
 }
 
+// A merchant may name the console as his own address. What he is told there,
+// by the sandbox itself or by a page of it that posts, is no form of the
+// console's.
+func TestConsoleTakesNothingMeantForMerchants(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	for i, path := range []string{"/console/reset", "/console/notifications/2/resend"} {
+		form := strings.ReplaceAll(f.openingOf(fmt.Sprint("A", i), fmt.Sprint("user", i)), f.shop.URL+"/notify", f.url+path)
+		_, a := f.post("CreateNewIpsAcct.aspx", seal(f.keys, "arg", form)).returned(t)
+		f.delivered()
+		assert.Len(t, f.accounts(""), i+1)
+		answer := url.Values{"pMerCode": {a.merchant}, "pErrCode": {a.code}, "pErrMsg": {a.text}, "p3DesXmlPara": {a.body}, "pSign": {a.sign}}
+		r := f.do(http.MethodPost, path, formType, answer.Encode(), "Sec-Fetch-Site", "same-origin")
+		assert.Equal(t, http.StatusForbidden, r.status, path)
+		assert.Len(t, f.accounts(""), i+1)
+	}
+	assert.Len(t, f.GivenUp(), 2)
+}
+
 func TestConsoleRefusesForeignHosts(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{Hosts: []string{"sandbox.example.com"}})
