@@ -359,3 +359,14 @@ func TestAdvanceIsBounded(t *testing.T) {
 	require.Error(t, f.Advance(1))
 	assert.Equal(t, 100*year, f.Offset(), fmt.Sprint(f.Now()))
 }
+
+func TestAdvanceIsBoundedForManyAtOnce(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() { _ = f.Advance(30 * 365 * 24 * time.Hour) })
+	}
+	all.Wait()
+	assert.Equal(t, 90*365*24*time.Hour, f.Offset())
+}
