@@ -153,7 +153,10 @@ func fromEnvironment(fs *flag.FlagSet, env func(string) (string, bool)) error {
 }
 
 func (o *options) check() error {
+	_, _, noPort := net.SplitHostPort(o.addr)
 	switch {
+	case noPort != nil:
+		return usage("-addr: want HOST:PORT, got %q", o.addr)
 	case (o.tlsCert == "") != (o.tlsKey == ""):
 		return usage("-tls-cert and -tls-key: want both or none")
 	case !o.loopback() && !o.allowRemote:
@@ -177,7 +180,7 @@ func (o *options) loopback() bool {
 	if err != nil {
 		return false
 	}
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
