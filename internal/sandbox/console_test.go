@@ -816,6 +816,12 @@ func TestConsoleTellsTheLifeOfAnOrder(t *testing.T) {
 	assert.Contains(t, f.console("/console/search?q="+url.QueryEscape(account)).text, "张三")
 	assert.Contains(t, f.console("/console/search?q=nowhere").text, "没有找到")
 	assert.Contains(t, f.console("/console/").text, "完成 2，部分失败 0，待用户确认 0，结果挂起 0，失败 0")
+	for i := range 12 {
+		f.post("CreateNewIpsAcct.aspx", seal(f.keys, "arg", f.openingOf(fmt.Sprint("MANY", i), fmt.Sprint("many", i))))
+	}
+	many := f.console("/console/search?q=MANY").text
+	assert.Contains(t, many, "MANY11")
+	assert.NotContains(t, many, "MANY0", "the newest of each")
 }
 
 // What is not kept any more is said to be so.
