@@ -117,7 +117,7 @@ func readOptions(args []string, env func(string) (string, bool), stderr io.Write
 	fs.DurationVar(&o.noticeSkew, "notice-skew", 0, "by how much it differs in notifications on top of that, as `duration`")
 	fs.Func("old-bid", "`bid` of the old interface, such as merchant=808801,bid=O1,contract=C1,release=F1,borrower=ACCOUNT,owed=ACCOUNT:300.00; repeatable", each(&o.oldBids, operator.ParseOldBid))
 	fs.StringVar(&o.base, "base", "", "`URL` under which others reach the sandbox, for its WSDL; by default what they called it by")
-	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a `file`, and end")
+	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a new `file`, and end")
 	fs.BoolVar(&o.verbose, "verbose", false, "log every answer to standard error")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

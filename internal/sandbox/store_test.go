@@ -173,6 +173,21 @@ func TestStoreKeepsNotifications(t *testing.T) {
 }
 
 // A notification tells of something, so it must not be faster than the store.
+// What a fault dropped stays dropped.
+func TestStoreKeepsDroppedNotifications(t *testing.T) {
+	t.Parallel()
+	store := &memory{}
+	f := start(t, sandbox.Config{Store: store})
+	require.NoError(t, f.Fault("808801", sandbox.Fault{Name: fault.NoticeDrop}))
+	f.investor()
+	require.NoError(t, f.Close())
+	again := start(t, sandbox.Config{Store: store.copied()})
+	again.delivered()
+	require.Len(t, again.Notifications(), 1)
+	assert.Equal(t, notifier.Dropped, again.Notifications()[0].State)
+	assert.Empty(t, f.shop.received())
+}
+
 func TestNothingIsToldBeforeItIsKept(t *testing.T) {
 	t.Parallel()
 	kept := &memory{slow: make(chan struct{}, 100)}
