@@ -299,7 +299,7 @@ func (c *Client) openResult(o own, result string) (Response, error) {
 // open verifies, decrypts, decodes and classifies an answer.
 func (c *Client) open(op *operation, a answer, via Via) (Response, error) {
 	resp := op.newResponse()
-	document, err := c.seal.open(a)
+	document, former, err := c.seal.open(a)
 	if err == nil {
 		err = read(op, c.known, a, via, document, resp)
 	}
@@ -307,6 +307,7 @@ func (c *Client) open(op *operation, a answer, via Via) (Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	resp.Base().former = former
 	return resp, nil
 }
 
@@ -381,7 +382,8 @@ func (c *Client) tell(ctx context.Context, o own, f flight, attempt int, resp Re
 		e.Operation, e.Transport, e.OrderNo = o.op.Operation, o.op.Transport, o.orderNo()
 	}
 	if resp != nil && !reflect.ValueOf(resp).IsNil() {
-		e.Code, e.Outcome = resp.Base().Code, resp.Base().Outcome
+		base := resp.Base()
+		e.Code, e.Outcome, e.Former = base.Code, base.Outcome, base.former
 	}
 	c.watch.event(ctx, e)
 }

@@ -1,15 +1,18 @@
 package ips_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -269,6 +272,86 @@ func Example_cookbookFaults() {
 	// R2 done
 	// R3 recorded
 	// R3 done 2000.00
+}
+
+// Answers without a server.
+func Example_cookbookWithoutServer() {
+	cfg := ipstest.OfflineConfig()
+	client, err := ips.NewClient(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	req := ips.RechargeRequest{OrderNo: "R1", Account: "4021000000000001", Amount: 500 * ips.Yuan}
+	h := client.NotifyHandler(ips.Inbound{Hear: func(_ context.Context, answer ips.Response) error {
+		if len(ips.Compare(req, answer)) > 0 {
+			return errors.New("not what was ordered")
+		}
+		return nil
+	}})
+
+	answer := ipstest.AnswerTo(req).(*ips.RechargeResponse) // a success, as it was asked for
+	fmt.Println(ipstest.Post(h, "/ips/notify/recharge", cfg, answer).StatusCode)
+	answer.Amount += ips.Yuan
+	fmt.Println(ipstest.Post(h, "/ips/notify/recharge", cfg, answer).StatusCode)
+	// Output:
+	// 200
+	// 500
+}
+
+// tape records what IPS answered, and plays it.
+type tape struct {
+	record  http.RoundTripper // nil to play
+	answers map[string][]byte // by address and body
+}
+
+func (t tape) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(sent))
+	key := r.URL.Path + " " + string(sent)
+	if t.record != nil {
+		resp, err := t.record.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		if t.answers[key], err = httputil.DumpResponse(resp, true); err != nil {
+			return nil, err
+		}
+	}
+	if t.answers[key] == nil {
+		return nil, errors.New("not on the tape")
+	}
+	return http.ReadResponse(bufio.NewReader(bytes.NewReader(t.answers[key])), r)
+}
+
+func Example_cookbookTape() {
+	s, ctx := ipstest.Start(), context.Background()
+	p := s.Person(500 * ips.Yuan)
+	answers := map[string][]byte{} // keep them in testdata/, as JSON
+
+	recorded, err := ips.NewClient(s.Config(), ips.WithHTTPClient(&http.Client{Transport: tape{http.DefaultTransport, answers}}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := recorded.QueryBalance(ctx, p.Account); err != nil {
+		log.Fatal(err)
+	}
+	s.Close()
+
+	played, err := ips.NewClient(s.Config(), ips.WithHTTPClient(&http.Client{Transport: tape{nil, answers}}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	balance, err := played.QueryBalance(ctx, p.Account)
+	fmt.Println(balance.Available, err)
+	_, err = played.QueryBanks(ctx)
+	fmt.Println(err != nil)
+	// Output:
+	// 500.00 <nil>
+	// true
 }
 
 // Users who do not do what they should.
@@ -684,33 +767,35 @@ func Example_cookbookPart() {
 
 // Two merchants in one program: a client each, and a path each.
 func Example_cookbookTwoMerchants() {
-	s := ipstest.Start(ipstest.WithSecondMerchant())
-	defer s.Close()
 	mux := http.NewServeMux()
-	site := httptest.NewServer(mux)
-	defer site.Close()
-	in := func(code string) ips.Inbound {
-		return ips.Inbound{Hear: func(_ context.Context, resp ips.Response) error {
-			fmt.Println(code, resp.Base().MerchantCode, resp.Base().Operation)
-			return nil
-		}}
-	}
-
-	shared := &http.Client{Transport: http.DefaultTransport} // their connections; the transport of your own
-	clients := map[string]*ips.Client{}
-	for _, cfg := range []ips.Config{s.Config(), s.Second().Config()} {
-		path := "/ips/" + cfg.MerchantCode + "/notify"
-		cfg.NotifyURL = site.URL + path
-		client, err := ips.NewClient(cfg, ips.WithHTTPClient(shared))
-		if err != nil {
-			log.Fatal(err)
+	s := ipstest.Start(ipstest.WithSecondMerchant(), ipstest.WithHandler(mux))
+	defer s.Close()
+	ctx := context.Background()
+	configs := map[string]ips.Config{"808801": s.Config(), "808802": s.Second().Config()}
+	in := ips.Inbound{Hear: func(_ context.Context, answer ips.Response) error {
+		if answer.Base().Via == ips.ServerToServer {
+			fmt.Println(answer.Base().MerchantCode, answer.Base().Operation)
 		}
-		mux.Handle(path+"/", client.NotifyHandler(in(cfg.MerchantCode)))
-		clients[cfg.MerchantCode] = client
-	}
+		return nil
+	}}
 
+	merchants, err := ips.NewMerchants(func(_ context.Context, code string) (ips.Config, error) {
+		cfg, ok := configs[code] // your database, or your key server
+		if !ok {
+			return cfg, ips.ErrMerchant
+		}
+		return cfg, nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/ips/notify/", merchants.NotifyHandler(in)) // of all of them
+	client, err := merchants.Client(ctx, "808802")          // each time anew
+	if err != nil {
+		log.Fatal(err)
+	}
 	p := s.Second().Person(0)
-	form, err := clients["808802"].SignAutoRepay(ips.SignAutoRepayRequest{
+	form, err := client.SignAutoRepay(ips.SignAutoRepayRequest{
 		OrderNo: "S1", Date: s.Today(), IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account,
 		ValidUnit: ips.PeriodUnlimited,
 	})
@@ -719,7 +804,7 @@ func Example_cookbookTwoMerchants() {
 	}
 	s.Second().Carry(form)
 	s.WaitIdle()
-	// Output: 808802 808802 sign-auto-repay
+	// Output: 808802 sign-auto-repay
 }
 
 // What a transport of one's own holds back was certainly not sent.
@@ -931,4 +1016,43 @@ func TestCookbook(t *testing.T) {
 	require.NotEmpty(t, code[0])
 	assert.Equal(t, code[0], code[1])
 	assert.Equal(t, anchors[0], anchors[1])
+}
+
+// docs/frameworks.md and its Chinese show the code of examples/frameworks, every
+// way to mount, and the versions that it is tried with.
+func TestFrameworksPage(t *testing.T) {
+	t.Parallel()
+	const dir = "examples/frameworks"
+	files, err := filepath.Glob(dir + "/*.go")
+	require.NoError(t, err)
+	var source []byte
+	shown := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		source = append(source, text...)
+		if !strings.HasSuffix(file, "_test.go") {
+			shown++
+		}
+	}
+	mod, err := os.ReadFile(dir + "/go.mod")
+	require.NoError(t, err)
+	var code [2][]string
+	for i, file := range []string{"docs/frameworks.md", "docs/frameworks.zh-CN.md"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, block := range goBlock.FindAllSubmatch(text, -1) {
+			bare := bareCode(block[1])
+			assert.Contains(t, bareCode(source), bare, file)
+			code[i] = append(code[i], bare)
+		}
+		for row := range strings.Lines(string(text)) {
+			if cells := strings.Split(row, " | "); len(cells) == 4 && strings.HasPrefix(cells[1], "v") && cells[1] != "version tried" {
+				name := strings.TrimPrefix(cells[0], "| ")
+				assert.Regexp(t, `/`+name+`(/v\d+)? `+cells[1]+`\n`, string(mod), file)
+			}
+		}
+	}
+	assert.Len(t, code[0], shown+1, "each mount, the site and the middleware")
+	assert.Equal(t, code[0], code[1])
 }

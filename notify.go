@@ -41,7 +41,7 @@ func (c *Client) parseInbound(r *http.Request, name Operation, via Via) (resp Re
 	resp, err = c.readInbound(r, name, via, &e)
 	if e.Duration, e.Err = time.Since(e.Start), err; resp != nil {
 		base := resp.Base()
-		e.OrderNo, e.Code, e.Outcome, e.Err = base.OrderNo, base.Code, base.Outcome, resp.Err()
+		e.OrderNo, e.Code, e.Outcome, e.Former, e.Err = base.OrderNo, base.Code, base.Outcome, base.former, resp.Err()
 	}
 	c.watch.event(r.Context(), e)
 	return resp, err
@@ -65,44 +65,53 @@ func (c *Client) readInbound(r *http.Request, name Operation, via Via, e *Event)
 	return resp, nil
 }
 
-// inboundAnswer reads the five fields of a form post, each exactly once, and
-// never from the URL's query.
-func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
+// postForm reads the form post of an inbound request, never the URL's query. label
+// is the charset that it declares.
+func postForm(r *http.Request, most int64) (form url.Values, label string, err error) {
 	if r.Method != http.MethodPost {
-		return answer{}, fmt.Errorf("%w: method is not POST", ErrMalformed)
+		return nil, "", fmt.Errorf("%w: method is not POST", ErrMalformed)
 	}
 	if n := len(r.Header.Values("Content-Type")); n > 1 {
-		return answer{}, fmt.Errorf("%w: content type stands there %d times", ErrMalformed, n)
+		return nil, "", fmt.Errorf("%w: content type stands there %d times", ErrMalformed, n)
 	}
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
-		return answer{}, fmt.Errorf("%w: content type is not application/x-www-form-urlencoded", ErrMalformed)
+		return nil, "", fmt.Errorf("%w: content type is not application/x-www-form-urlencoded", ErrMalformed)
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return answer{}, fmt.Errorf("%w: the body is declared as compressed", ErrMalformed)
+		return nil, "", fmt.Errorf("%w: the body is declared as compressed", ErrMalformed)
 	}
-	if r.ContentLength > c.maxInbound { // none of it needs reading
-		return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxInbound)
+	if r.ContentLength > most { // none of it needs reading
+		return nil, "", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 	}
-	form := r.PostForm // set if somebody in front has read the body
+	form = r.PostForm // set if somebody in front has read the body
 	if form == nil && r.Body != nil {
 		// A stranger's word on the length is good for no more than a little memory.
-		body, err := readAll(http.MaxBytesReader(nil, r.Body, c.maxInbound), min(r.ContentLength, 64<<10))
+		body, err := readAll(http.MaxBytesReader(nil, r.Body, most), min(r.ContentLength, 64<<10))
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxInbound)
+			return nil, "", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 		}
 		if err != nil && len(body) > 0 {
-			return answer{}, fmt.Errorf("%w: body ends too early", ErrMalformed)
+			return nil, "", fmt.Errorf("%w: body ends too early", ErrMalformed)
 		}
 		if len(body) == 0 && (r.ContentLength > 0 || err != nil) {
-			return answer{}, fmt.Errorf("%w: the body is empty although Content-Length is %d: something in front has read it", ErrMalformed, r.ContentLength)
+			return nil, "", fmt.Errorf("%w: the body is empty although Content-Length is %d: something in front has read it", ErrMalformed, r.ContentLength)
 		}
 		if form, err = url.ParseQuery(string(body)); err != nil {
-			return answer{}, fmt.Errorf("%w: body is not form data", ErrMalformed)
+			return nil, "", fmt.Errorf("%w: body is not form data", ErrMalformed)
 		}
 	}
+	return form, params["charset"], nil
+}
+
+// inboundAnswer reads the five fields of a form post, each exactly once.
+func (c *Client) inboundAnswer(r *http.Request) (answer, error) {
+	form, label, err := postForm(r, c.maxInbound)
+	if err != nil {
+		return answer{}, err
+	}
 	decode := func(s string) (string, error) { return s, nil }
-	if label := params["charset"]; label != "" {
+	if label != "" {
 		enc, _ := charset.Lookup(label)
 		if enc == nil {
 			return answer{}, fmt.Errorf("%w: unknown charset", ErrMalformed)

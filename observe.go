@@ -25,6 +25,7 @@ type Event struct {
 	Received  int           // bytes of the answer's body; of an inbound answer those of its values
 	Code      Code          // of an answer
 	Outcome   Outcome       // of an answer; Undecided where there is none
+	Former    bool          // of an answer: it was made with the keys of Config.Former
 	Err       error         // an [*Error], a [*FateUnknownError], …; nil for success and pending
 }
 
@@ -61,6 +62,9 @@ func LogEvents(l *slog.Logger) func(context.Context, Event) {
 		}
 		if e.Via != 0 {
 			attrs = append(attrs, slog.String("via", e.Via.String()))
+		}
+		if e.Former {
+			attrs = append(attrs, slog.Bool("former_keys", true))
 		}
 		if e.Attempt > 1 {
 			attrs = append(attrs, slog.Int("attempt", e.Attempt))

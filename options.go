@@ -23,6 +23,21 @@ type options struct {
 	oldBid func(bidNo string) bool
 }
 
+// applied are the options that opts set, and what is wrong with any of them.
+func applied(opts []Option) (o options, err error) {
+	var errs []error
+	for i, opt := range opts {
+		if opt == nil {
+			errs = append(errs, fmt.Errorf("option %d is nil", i+1))
+			continue
+		}
+		errs = append(errs, opt(&o))
+	}
+	return o, errors.Join(errs...)
+}
+
+func (o *options) maxInbound() int64 { return cmp.Or(o.limits.Inbound, 8<<20) }
+
 // option is an option that is legal or the error says why not.
 func option(legal bool, wrong string, set func(*options)) Option {
 	return func(o *options) error {
@@ -125,14 +140,8 @@ func NewClient(cfg Config, opts ...Option) (*Client, error) {
 	if cfg.PublicKey != nil && cfg.PublicKey.Size() < 128 {
 		errs = append(errs, fmt.Errorf("PublicKey: want at least 1024 bits, got %d", 8*cfg.PublicKey.Size()))
 	}
-	var o options
-	for i, opt := range opts {
-		if opt == nil {
-			errs = append(errs, fmt.Errorf("option %d is nil", i+1))
-			continue
-		}
-		errs = append(errs, opt(&o))
-	}
+	o, err := applied(opts)
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("ips: invalid configuration: %w", err)
 	}
@@ -147,7 +156,7 @@ func NewClient(cfg Config, opts ...Option) (*Client, error) {
 		wire:       wire{http: withoutRedirects(o.http), timeout: cmp.Or(o.time, 30*time.Second), maxAnswer: cmp.Or(o.limits.Answer, 16<<20), namespace: env.Namespace},
 		watch:      o.watch,
 		retry:      retrier{RetryPolicy: o.retry},
-		maxInbound: cmp.Or(o.limits.Inbound, 8<<20),
+		maxInbound: o.maxInbound(),
 		oldBid:     o.oldBid,
 		known:      catalogue,
 	}, nil

@@ -48,7 +48,8 @@ type Reply struct {
 	// The elements of rows carry their path, e.g. "pDetails/pRow[2]/pNew".
 	Extra []Element
 
-	said []codec.Element // the document's own elements, for Compare
+	said   []codec.Element // the document's own elements, for Compare
+	former bool            // it was made with the former keys
 }
 
 // Err is nil for a success and a pending, which is not an error. It is an

@@ -117,39 +117,40 @@ func (s *sealer) seal(document []byte) sealed {
 }
 
 // open verifies the answer as it was received, in constant time, and only then
-// decrypts it. An empty body is an empty document.
-func (s *sealer) open(a answer) (document string, err error) {
+// decrypts it. An empty body is an empty document. former says that the former
+// keys made it.
+func (s *sealer) open(a answer) (document string, former bool, err error) {
 	if a.merCode != s.keys.MerCode() {
-		return "", fmt.Errorf("%w: %.12q", ErrMerchant, a.merCode)
+		return "", false, fmt.Errorf("%w: %.12q", ErrMerchant, a.merCode)
 	}
 	// The signed text has no separators, so whoever carries an answer could move
 	// the border between code and message, and so turn a success into an unknown
 	// code, which is a failure. Where the two together begin with a code of the
 	// usual form, it must be that one.
 	if usual := usualCode(a.errCode, a.errMsg); !isCode(a.errCode) || usual != "" && usual != a.errCode {
-		return "", fmt.Errorf("%w: pErrCode is not a code", ErrMalformed)
+		return "", false, fmt.Errorf("%w: pErrCode is not a code", ErrMalformed)
 	}
 	body := envelope.Repair(a.body)
 	verified := s.verified(a, body)
 	if len(verified) == 0 {
-		return "", ErrSignature
+		return "", false, ErrSignature
 	}
 	// Requests are signed like answers, so one of the merchant's own can be cut
 	// anew and read as a refusal: a code, a message and no body.
 	if s.isRequest(beginning(envelope.FirstBlockLen, a.errCode, a.errMsg, body)) {
-		return "", fmt.Errorf("%w: it is a request", ErrMalformed)
+		return "", false, fmt.Errorf("%w: it is a request", ErrMalformed)
 	}
 	if body == "" {
-		return "", nil
+		return "", verified[0] != s.keys, nil
 	}
 	for _, keys := range verified {
 		var failed error
 		if document, failed = decrypt(keys, body); failed == nil {
-			return document, nil
+			return document, keys != s.keys, nil
 		}
 		err = cmp.Or(err, failed)
 	}
-	return "", fmt.Errorf("%w: %w", ErrMalformed, err)
+	return "", false, fmt.Errorf("%w: %w", ErrMalformed, err)
 }
 
 // decrypt refuses what is not a document from its first byte. The border between

@@ -82,13 +82,14 @@ func TestVectors(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, v.Plaintext, string(plain))
 
-			document, err := s.open(answer{merCode: v.MerCode, errCode: v.ErrCode, errMsg: v.ErrMsg, body: out.body, sign: v.ResponseSign})
+			document, former, err := s.open(answer{merCode: v.MerCode, errCode: v.ErrCode, errMsg: v.ErrMsg, body: out.body, sign: v.ResponseSign})
 			if v.Name == "one-byte" { // verifies and decrypts, and is no document
 				require.ErrorIs(t, err, ErrMalformed)
 				return
 			}
 			require.NoError(t, err)
 			assert.Equal(t, v.Plaintext, document)
+			assert.False(t, former)
 		})
 	}
 }

@@ -139,6 +139,7 @@ type plannedField struct {
 	broken func(value reflect.Value) *brokenRule // the first rule that the value breaks, nil for none
 	shown  func(text string) string              // the value as an error may show it
 	url    bool
+	secret bool
 	rows   *plan // of each row
 	most   int   // rows
 }
@@ -165,7 +166,7 @@ func planOf(t reflect.Type) *plan {
 		if strings.HasSuffix(f.Name, "MerBillNo") {
 			rules = append(rules, rule{key: "order"})
 		}
-		p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown(), url: rules.find("url") != nil})
+		p.fields = append(p.fields, plannedField{Field: f, broken: rules.compile(f), shown: rules.shown(), url: rules.find("url") != nil, secret: rules.find("secret") != nil})
 	}
 	got, _ := plans.LoadOrStore(t, p)
 	return got.(*plan)

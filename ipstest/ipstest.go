@@ -27,8 +27,9 @@
 // checked, and the test fails if they are not right. Notifications that the
 // merchant did not take are in the test's log.
 //
-// A test that needs forms only needs no Server, and no fake client: an
-// [ips.Client] makes them without any I/O, whatever its environment.
+// A test of a handler or of forms alone needs no Server: [AnswerTo] and [Post] give
+// a handler any answer, [NewForm] is for fakes, and an [ips.Client] makes forms
+// without any I/O, whatever its environment.
 package ipstest
 
 import (

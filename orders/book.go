@@ -36,7 +36,7 @@ type Book struct {
 }
 
 // Clients gives the client that speaks for a merchant. The empty code asks for
-// the only one.
+// the only one. Of many merchants it is the method Client of [ips.Merchants].
 type Clients func(ctx context.Context, merchantCode string) (*ips.Client, error)
 
 // One is the Clients of a single merchant.

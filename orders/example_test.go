@@ -72,6 +72,25 @@ func Example() {
 	go book.Run(context.Background()) // asks for what is unknown, closes what nobody carried on
 }
 
+// Many merchants in one program: their clients are loaded when they are needed,
+// and exchanged when their keys are.
+func ExampleClients() {
+	var db *sql.DB
+	merchants, err := ips.NewMerchants(func(ctx context.Context, code string) (cfg ips.Config, err error) {
+		cfg.MerchantCode = code
+		err = db.QueryRowContext(ctx, "SELECT notify_url FROM merchant WHERE code = ?", code).Scan(&cfg.NotifyURL)
+		return cfg, err // with the keys of the key server; ips.ErrMerchant if there is no such row
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	book, err := orders.Open(db, orders.MySQL, merchants.Client)
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/ips/notify/", merchants.NotifyHandler(ips.Inbound{Hear: book.Hear}))
+}
+
 // A repayment to more investors than IPS takes at once.
 func ExampleSplit() {
 	q := ips.AutoRepayRequest{BidNo: "B1", Date: ips.NewDate(2014, 12, 1), AuthNo: "AUT1", Account: "4021000000000001"}

@@ -5,45 +5,70 @@ import (
 	"strings"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/platform/store"
 )
 
-// 商户会员注册 and chapter 1, 用户开户.
+// 商户会员注册, chapter 1, 用户开户, the chapters 10, 11 and 13, 托管账户充值 and
+// 提现, and a member's orders.
+
+// withdrawFee is what the platform takes for a withdrawal.
+const withdrawFee = 2 * ips.Yuan
 
 func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
-	loans, err := a.store.Loans(r.Context())
-	if err != nil {
-		return err
+	d := a.data.read(r.Context())
+	n, limit := pageOf(r)
+	loans, next := paged(r, n, list[Loan](d, "state NOT IN ('applied', 'failed', 'old') ORDER BY created_at DESC, bid_no"+limit))
+	if d.err != nil {
+		return d.err
 	}
-	return a.show(w, r, v, "home", "首页", loans)
+	table := Part{Head: []string{"借款用途", "借款金额（元）", "年利率", "期限", "还款方式", "状态"}, Links: next}
+	for _, l := range loans {
+		table.Rows = append(table.Rows, []Cell{
+			linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), {Text: l.Rate.String() + "%", Number: true},
+			text(months(l.Months)), text(repayModes[l.RepayMode]), text(loanStates[l.State]),
+		})
+	}
+	if table.Rows == nil {
+		table.Text = "还没有发布的借款标。"
+	}
+	return a.show(w, v, "首页", Part{
+		Text:  "借款、投标、担保、还款、债权转让，资金全部存管于环迅支付资金管理平台。第一次来？请看业务场景。",
+		Links: []Link{{"业务场景", "/chapters"}},
+	}, table)
 }
 
 func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, r, v, "chapters", "业务场景", guide())
+	return a.show(w, v, "业务场景", Part{
+		Text: "按 IPS 资金管理平台 v2.0《使用说明》的章节，逐章体验：",
+		Head: []string{"章", "业务场景", "操作人", "怎么做"}, Rows: chapters(),
+	})
 }
 
 func (a *App) registerPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, r, v, "register", "会员注册", nil)
+	return a.show(w, v, "会员注册", Part{Forms: []Form{{Action: "/register", Button: "注册", Fields: []Field{
+		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
+		{Label: "真实姓名", Name: "name", Max: 30}, {Label: "身份证号", Name: "ident", Max: 18},
+		{Label: "手机号", Name: "mobile", Max: 11}, {Label: "邮箱", Name: "email", Type: "email", Max: 50},
+	}}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"})
 }
 
 func (a *App) register(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	field := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
-	user := store.User{
-		ID: store.NewID(), Login: field("login"), Role: store.Member, RealName: field("name"), IdentNo: field("ident"),
+	user := User{
+		ID: newID(), Login: field("login"), Role: Member, RealName: field("name"), IdentNo: strings.ToUpper(field("ident")),
 		Mobile: field("mobile"), Email: field("email"), CreatedAt: a.now(),
 	}
-	if err := checkMember(user); err != nil {
+	err := checkMember(user)
+	if err == nil {
+		user.Password, err = a.hashPassword(r.PostFormValue("password"))
+	}
+	if err != nil {
 		return err
 	}
-	var err error
-	if user.Password, err = a.hashPassword(r.PostFormValue("password")); err != nil {
-		return err
-	}
-	err = a.store.AddUser(r.Context(), user)
-	switch {
-	case store.Conflict(err):
-		return complain("用户名已被使用")
-	case err != nil:
+	if err := a.data.tx(r.Context(), func(w *work) {
+		_, taken := maybe[User](w, "login = ?", user.Login)
+		w.want(!taken, "用户名已被使用")
+		add(w, user)
+	}); err != nil {
 		return err
 	}
 	if err := a.startSession(w, r, user); err != nil {
@@ -52,41 +77,58 @@ func (a *App) register(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	return see(w, r, "/account")
 }
 
-// checkMember looks for what is missing; whether a person is who he says he is,
+// checkMember refuses what IPS would refuse for its form alone: without it, a slip
+// would lock a member out of his account. Whether a person is who he says he is,
 // IPS finds out.
-func checkMember(u store.User) error {
-	for _, f := range []struct {
-		value, label string
-		max          int
-	}{
-		{u.Login, "用户名", 30}, {u.RealName, "真实姓名", 30}, {u.IdentNo, "身份证号", 20}, {u.Mobile, "手机号", 11}, {u.Email, "邮箱", 50},
-	} {
-		if f.value == "" || len([]rune(f.value)) > f.max {
-			return complain("请填写%s（不超过 %d 个字符）", f.label, f.max)
-		}
+func checkMember(u User) error {
+	digits := func(s string) bool { return strings.Trim(s, "0123456789") == "" }
+	ident := strings.TrimSuffix(u.IdentNo, "X")
+	switch length := len([]rune(u.Login)); {
+	case length == 0 || length > 30:
+		return complain("请填写用户名（不超过 30 个字符）")
+	case u.RealName == "" || len([]rune(u.RealName)) > 30:
+		return complain("请填写真实姓名（不超过 30 个字符）")
+	case len(u.IdentNo) != 18 && len(u.IdentNo) != 15, !digits(ident):
+		return complain("请填写 18 位身份证号")
+	case len(u.Mobile) != 11, !digits(u.Mobile):
+		return complain("请填写 11 位手机号")
+	case !strings.Contains(u.Email, "@") || len(u.Email) > 50:
+		return complain("请填写邮箱（不超过 50 个字符）")
 	}
 	return nil
 }
 
 func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
-	var data struct {
-		Balance  store.Balance
-		Postings []store.Posting
+	if v.admin() {
+		return a.show(w, v, "我的账户", Part{Text: "平台管理员没有托管账户。", Links: []Link{{"平台管理", "/admin"}}})
 	}
-	if v.user.Account != "" {
-		var err error
-		if data.Balance, err = a.store.Balance(r.Context(), v.user.Account); err != nil {
-			return err
-		}
-		if data.Postings, err = a.store.Postings(r.Context(), v.user.Account, 50); err != nil {
-			return err
-		}
+	if v.user.Account == "" {
+		return a.show(w, v, "我的账户", Part{
+			Text:  "您还没有 IPS 托管账户。开户后才能充值、投标和借款。",
+			Forms: []Form{{Action: "/account/open", Button: "开通托管账户"}},
+		})
 	}
-	return a.show(w, r, v, "account", "我的账户", data)
+	d := a.data.read(r.Context())
+	has := d.holding(v.user.Account)
+	n, limit := pageOf(r)
+	lines, next := paged(r, n, list[Posting](d, "account = ? ORDER BY posted_at DESC, order_key, line"+limit, v.user.Account))
+	if d.err != nil {
+		return d.err
+	}
+	table := Part{Heading: "资金明细", Head: []string{"时间", "摘要", "可用变动", "冻结变动"}, Links: next}
+	for _, p := range lines {
+		table.Rows = append(table.Rows, []Cell{text(when(p.PostedAt)), text(p.About), number(p.Available), number(p.Frozen)})
+	}
+	if table.Rows == nil {
+		table.Text, table.Links = "还没有资金变动。", []Link{{"去充值", "/funds"}}
+	}
+	return a.show(w, v, "我的账户", Part{Facts: []Fact{
+		{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"},
+	}}, table)
 }
 
-// openAccount takes up an opening that was left midway under its own number,
-// as IPS wants it.
+// openAccount takes up an opening that was begun: IPS lets one be resumed under
+// its number, and refuses a second one of the same person.
 func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if v.user.Account != "" {
 		return complain("您已开通托管账户")
@@ -94,97 +136,207 @@ func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) erro
 	if v.admin() {
 		return complain("平台管理员没有托管账户")
 	}
-	started, err := a.store.UserOrders(r.Context(), v.user.ID, 100)
-	if err != nil {
-		return err
+	d := a.data.read(r.Context())
+	begun := progress(d, "user_id = ? AND operation = ? AND "+isOpen+" ORDER BY made_at DESC LIMIT 1", v.user.ID, string(ips.OpOpenAccount))
+	if d.err != nil {
+		return d.err
 	}
-	for _, order := range started {
-		if order.Operation == ips.OpOpenAccount && !order.State.Final() {
-			return a.carry(w, r, order)
-		}
+	for _, p := range begun {
+		return a.takeUp(w, r, p.Act)
 	}
-	return a.begin(w, r, v, func(*store.Tx) (draft, error) {
-		return draft{about: "开通托管账户", request: ips.OpenAccountRequest{
-			OrderNo: ips.NewOrderNo("OA"), IdentNo: v.user.IdentNo, RealName: v.user.RealName, Mobile: v.user.Mobile, Email: v.user.Email,
-			Date: ips.DateOf(a.now()), ReturnURL: a.returnURL(ips.OpOpenAccount), NotifyURL: a.notifyURL(ips.OpOpenAccount),
-		}}, nil
+	return a.begin(w, r, v, func(*work) draft {
+		return draft{kind: KindOther, about: "开通托管账户", request: ips.OpenAccountRequest{
+			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Mobile: v.user.Mobile, Email: v.user.Email, Date: ips.DateOf(a.now()),
+		}}
 	})
 }
 
-func (a *App) orders(w http.ResponseWriter, r *http.Request, v *visit) error {
-	orders, err := a.store.UserOrders(r.Context(), v.user.ID, 100)
+// takeUp carries the form of an order once more.
+func (a *App) takeUp(w http.ResponseWriter, r *http.Request, act Act) error {
+	order, err := a.book.Order(r.Context(), act.OrderKey)
 	if err != nil {
 		return err
 	}
-	return a.show(w, r, v, "orders", "我的订单", struct {
-		Orders []store.Order
-		All    bool
-	}{orders, false})
+	return a.carry(w, r, order)
+}
+
+func (a *App) funds(w http.ResponseWriter, r *http.Request, v *visit) error {
+	d := a.data.read(r.Context())
+	d.requireAccount(v.user)
+	has := d.holding(v.user.Account)
+	if d.err != nil {
+		return d.err
+	}
+	ebank := Part{Heading: "网银充值", Text: "暂时无法向 IPS 取得银行列表，请稍后再试。"}
+	if banks, err := a.client.QueryBanks(r.Context()); err != nil {
+		a.log.Warn("no banks", "err", err)
+	} else {
+		var options []Fact
+		for _, b := range banks.Banks {
+			options = append(options, Fact{b.Code, b.Name})
+		}
+		ebank.Text, ebank.Forms = "", []Form{{
+			Action: "/recharge", Button: "去银行付款", Hidden: []Fact{{"channel", "ebank"}},
+			Fields: []Field{money("充值金额（元）", "amount", ""), {Label: "充值银行", Name: "bank", Options: options}},
+		}}
+	}
+	return a.show(w, v, "充值与提现",
+		Part{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
+		ebank,
+		Part{Heading: "代扣充值（委托收款）", Forms: []Form{{
+			Action: "/recharge", Button: "代扣充值", Hidden: []Fact{{"channel", "withholding"}}, Fields: []Field{money("充值金额（元）", "amount", "")},
+		}}, Hint: "代扣充值需事先面签委托授权书。"},
+		Part{Heading: "提现", Forms: []Form{{
+			Action: "/withdraw", Button: "提现", Fields: []Field{money("提现金额（元）", "amount", "")},
+		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"})
+}
+
+func (a *App) recharge(w http.ResponseWriter, r *http.Request, v *visit) error {
+	amount, err := positive(r, "amount", "充值金额")
+	if err != nil {
+		return err
+	}
+	request := ips.RechargeRequest{
+		IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()), Amount: amount,
+		Channel: ips.RechargeEBank, BankCode: r.PostFormValue("bank"), FeePayer: ips.PlatformPaysFee,
+	}
+	about := "网银充值 "
+	if r.PostFormValue("channel") == "withholding" {
+		request.Channel, request.BankCode, about = ips.RechargeWithholding, "", "代扣充值 "
+	}
+	return a.begin(w, r, v, func(d *work) draft {
+		d.requireAccount(v.user)
+		return draft{kind: KindOther, about: about + amount.String() + " 元", request: request}
+	})
+}
+
+func (a *App) withdraw(w http.ResponseWriter, r *http.Request, v *visit) error {
+	amount, err := positive(r, "amount", "提现金额")
+	if err != nil {
+		return err
+	}
+	return a.begin(w, r, v, func(d *work) draft {
+		d.requireAccount(v.user)
+		d.wantFunds(v.user, amount+withdrawFee)
+		return draft{kind: KindOther, about: "提现 " + amount.String() + " 元", request: ips.WithdrawRequest{
+			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()),
+			Amount: amount, Fee: withdrawFee, FeePayer: ips.PlatformPaysFee,
+		}}
+	})
+}
+
+// wantFunds spares a user the way to IPS, which alone can refuse for certain.
+func (w *work) wantFunds(u User, amount ips.Amount) {
+	has := w.holding(u.Account)
+	w.want(has.Available >= amount, "可用余额 %s 元，不足以支付 %s 元", has.Available, amount)
+}
+
+func (a *App) orders(w http.ResponseWriter, r *http.Request, v *visit) error {
+	d := a.data.read(r.Context())
+	n, limit := pageOf(r)
+	mine, next := paged(r, n, progress(d, "user_id = ? ORDER BY made_at DESC, a.order_key"+limit, v.user.ID))
+	if d.err != nil {
+		return d.err
+	}
+	return a.show(w, v, "我的订单", orderTable("", mine, next))
+}
+
+func orderTable(heading string, all []Progress, next []Link) Part {
+	table := Part{Heading: heading, Head: []string{"时间", "业务", "内容", "订单号", "状态", "说明"}, Links: next}
+	for _, p := range all {
+		table.Rows = append(table.Rows, []Cell{
+			text(when(p.MadeAt)), text(operationName(p.Operation)), text(p.About), linked(p.OrderNo, orderPath(p.Operation, p.OrderNo)),
+			text(stateOf(p)), text(p.Note),
+		})
+	}
+	if table.Rows == nil {
+		table.Text = "还没有订单。"
+	}
+	return table
 }
 
 // orderOf finds the order that a page is about, if the visitor may see it.
-func (a *App) orderOf(r *http.Request, v *visit) (store.Order, error) {
-	key := store.OrderKey{Operation: ips.Operation(r.PathValue("op")), OrderNo: r.PathValue("no")}
-	order, err := a.store.Order(r.Context(), key)
-	if err == nil && order.UserID != v.user.ID && !v.admin() {
-		err = store.ErrNotFound
+func (a *App) orderOf(r *http.Request, v *visit) (Progress, error) {
+	d := a.data.read(r.Context())
+	all := progress(d, "operation = ? AND a.order_no = ? ORDER BY made_at DESC LIMIT 1", r.PathValue("op"), r.PathValue("no"))
+	if d.err == nil && (len(all) == 0 || all[0].UserID != v.user.ID && !v.admin()) {
+		d.err = errNotFound
 	}
-	return order, err
+	if d.err != nil {
+		return Progress{}, d.err
+	}
+	return all[0], nil
 }
 
 func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
-	order, err := a.orderOf(r, v)
+	p, err := a.orderOf(r, v)
 	if err != nil {
 		return err
 	}
-	act, err := actOf(order.Operation)
-	if err != nil {
-		return err
+	d := a.data.read(r.Context())
+	facts := []Fact{{"业务", operationName(p.Operation)}, {"内容", p.About}, {"订单号", p.OrderNo}, {"状态", stateOf(p)}}
+	if p.Note != "" {
+		facts = append(facts, Fact{"说明", p.Note})
 	}
-	data := struct {
-		Order          store.Order
-		Continue       bool // the visitor may carry it to IPS again
-		Void           bool // the visitor may give it up
-		Answers        []store.Answer
-		Postings       []store.Posting
-		Contradictions []store.Contradiction
-	}{Order: order}
-	data.Continue = !act.called() && !order.State.Final() && order.UserID == v.user.ID
-	data.Void = !act.called() && order.State == ips.OrderRecorded && v.admin()
-	if data.Answers, err = a.store.Answers(r.Context(), order.OrderKey); err != nil {
-		return err
+	facts = append(facts, Fact{"提交时间", when(p.MadeAt)})
+	if p.State.Ended() {
+		facts = append(facts, Fact{"完成时间", when(p.EndedAt)})
 	}
-	if data.Postings, err = a.store.OrderPostings(r.Context(), order.OrderKey); err != nil {
-		return err
+	head := Part{Facts: facts}
+	path := orderPath(p.Operation, p.OrderNo)
+	if p.ByUser && !p.State.Ended() && p.UserID == v.user.ID {
+		head.Forms = append(head.Forms, Form{Action: path + "/continue", Button: "继续办理（前往 IPS）"})
 	}
-	if data.Contradictions, err = a.store.Contradictions(r.Context(), order.OrderKey); err != nil {
-		return err
+	if p.left() && !p.Void && v.admin() {
+		head.Forms = append(head.Forms, Form{Action: "/admin" + path + "/void", Button: "作废（用户未在 IPS 确认）"})
 	}
-	if !v.admin() {
-		data.Postings, data.Contradictions = ownPostings(data.Postings, v.user.Account), nil
-	}
-	return a.show(w, r, v, "order", "订单", data)
-}
-
-func ownPostings(all []store.Posting, account string) []store.Posting {
-	var own []store.Posting
-	for _, p := range all {
-		if p.Account == account {
-			own = append(own, p)
+	lines := Part{Heading: "资金变动", Head: []string{"账户", "摘要", "可用变动", "冻结变动"}}
+	for _, l := range list[Posting](d, "order_key = ? ORDER BY line", p.OrderKey) {
+		if l.Account == v.user.Account || v.admin() {
+			lines.Rows = append(lines.Rows, []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)})
 		}
 	}
-	return own
+	parts := []Part{head}
+	if lines.Rows != nil {
+		parts = append(parts, lines)
+	}
+	if d.err != nil {
+		return d.err
+	}
+	return a.show(w, v, "订单", parts...)
 }
 
-// continueOrder lets the user carry the very same form to IPS again. IPS knows
-// the number: it goes on where he left, or says once more how it ended.
+// continueOrder lets the user carry the very same form to IPS again, if what it
+// pays for still is what it was.
 func (a *App) continueOrder(w http.ResponseWriter, r *http.Request, v *visit) error {
-	order, err := a.orderOf(r, v)
+	p, err := a.orderOf(r, v)
 	if err != nil {
 		return err
 	}
-	if order.UserID != v.user.ID {
+	if p.UserID != v.user.ID {
 		return &problem{http.StatusForbidden, "只有本人可以继续办理"}
 	}
-	return a.carry(w, r, order)
+	if p.left() {
+		if err := a.data.tx(r.Context(), func(w *work) { a.wantCurrent(w, p.Act) }); err != nil {
+			return err
+		}
+	}
+	return a.takeUp(w, r, p.Act)
+}
+
+// wantCurrent complains of a form whose time is over: what it would pay was paid,
+// or is not for sale any more.
+func (a *App) wantCurrent(w *work, act Act) {
+	w.want(!act.Void, "该订单已被平台作废，请重新办理")
+	switch act.Kind {
+	case KindRepay:
+		now := a.nextPayment(w, w.lock(act.BidNo), act.OrderKey, "")
+		w.want(act.Mark == now.first(maxRepayRows).mark(), "还款计划已变化，请从标的页面重新办理")
+	case KindBuy:
+		w.lock(act.BidNo)
+		sale := find[Sale](w, "id = ?", act.Ref)
+		w.want(sale.State == SaleOffered && act.Mark == w.mark(find[Share](w, "id = ?", sale.ShareID)), "该债权已不在转让中")
+	case KindBid, KindGuarantee:
+		w.want(w.lock(act.BidNo).open(), "该标的不在募集中")
+	}
 }

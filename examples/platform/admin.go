@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/platform/store"
+	"github.com/ips-p2p/ips/orders"
 )
 
 // The platform's own pages: 放款 (chapters 4 and 5), 流标, 代偿 (8), 代扣 (12),
@@ -16,69 +21,98 @@ import (
 // and what has to be looked at by a person.
 
 func (a *App) adminHome(w http.ResponseWriter, r *http.Request, v *visit) error {
-	var data struct {
-		Loans          []store.Loan
-		Members        []store.User
-		Contradictions int
-		Open           int
+	d := a.data.read(r.Context())
+	n, limit := pageOf(r)
+	// What asks for work comes first, and nobody's applications hide the rest.
+	loans, next := paged(r, n, list[Loan](d, "1 = 1 ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'raising' THEN 1 WHEN 'old' THEN 2 WHEN 'applied' THEN 3 ELSE 4 END, created_at DESC, bid_no"+limit))
+	open := d.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE " + isOpen)
+	var members []Fact
+	for _, u := range list[User](d, "role = 'member' AND account <> '' ORDER BY login LIMIT 500") {
+		members = append(members, Fact{u.ID, u.Login})
 	}
-	var err1, err2, err4 error
-	data.Loans, err1 = a.store.AllLoans(r.Context())
-	data.Members, err2 = a.store.Users(r.Context(), store.Member)
-	contradictions, err3 := a.store.Contradictions(r.Context(), store.OrderKey{})
-	data.Open, err4 = a.store.AllOpenOrders(r.Context())
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	if d.err != nil {
+		return d.err
+	}
+	table := Part{Heading: "标的", Head: []string{"标的号", "借款用途", "借款金额（元）", "状态"}, Links: next}
+	for _, l := range loans {
+		table.Rows = append(table.Rows, []Cell{linked(l.BidNo, "/admin/loan/"+l.BidNo), text(l.Purpose), number(l.Amount), text(loanStates[l.State])})
+	}
+	if table.Rows == nil {
+		table.Text = "还没有借款申请。"
+	}
+	matters, err := a.book.Matters(r.Context(), orders.Matter{}, perPage)
+	if err != nil {
 		return err
 	}
-	for _, c := range contradictions {
-		if c.ResolvedBy == "" {
-			data.Contradictions++
-		}
+	withhold := Part{Heading: "商户发起代扣"}
+	if members != nil {
+		withhold.Forms = []Form{{Action: "/admin/withhold", Button: "代扣", Fields: []Field{{Label: "用户", Name: "user", Options: members}, money("代扣金额（元）", "amount", "")}}}
 	}
-	return a.show(w, r, v, "admin", "平台管理", data)
+	return a.show(w, v, "平台管理",
+		Part{Text: fmt.Sprintf("未决订单 %d 笔，待人工处理 %d 项。", open, len(matters)), Links: []Link{{"全部订单", "/admin/orders"}, {"待人工处理", "/admin/contradictions"}}},
+		table, withhold,
+		Part{Heading: "登记老标的（只能按老接口还款）", Forms: []Form{{Action: "/admin/oldbid", Button: "登记", Fields: []Field{
+			{Label: "标的号", Name: "bid", Max: 30}, {Label: "合同号", Name: "contract", Max: 30}, {Label: "放款订单号", Name: "release", Max: 30},
+			{Label: "借款人用户名", Name: "borrower", Max: 30}, {Label: "投资人用户名", Name: "investor", Max: 30}, money("待还金额（元）", "amount", ""),
+		}}}})
 }
 
 func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d, err := a.loanViewOf(r.Context(), r.PathValue("bid"), v)
-	if err != nil {
-		return err
+	d := a.data.read(r.Context())
+	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
+	parts, open, next := d.loanParts(loan)
+	path := "/admin/loan/" + loan.BidNo
+	do := Part{Heading: "操作"}
+	button := func(action, text string, hidden []Fact, fields ...Field) {
+		do.Forms = append(do.Forms, Form{Action: path + action, Button: text, Hidden: hidden, Fields: fields})
 	}
-	data := struct {
-		*loanView
-		Orders []store.Order
-		Bids   []investor
-		Repay  bool
-	}{loanView: d}
-	today := ips.DateOf(a.now()).String()
-	if data.Orders, err = a.store.BidOrders(r.Context(), d.Loan.BidNo); err != nil {
-		return err
+	if loan.State == LoanApplied && loan.RegOrder == "" {
+		button("/publish", "审核通过并发布", nil)
 	}
-	if data.Bids, err = a.investors(r.Context(), d.Loan, today); err != nil {
-		return err
-	}
-	repay, err := a.store.Contracts(r.Context(), store.AutoRepay, d.Loan.BorrowerID, today)
-	if err != nil {
-		return err
-	}
-	data.Repay = len(repay) > 0
-	return a.show(w, r, v, "adminloan", "标的管理", data)
-}
-
-// investor is somebody whose contract allows automatic bids on a loan.
-type investor struct{ AuthNo, Login string }
-
-func (a *App) investors(ctx context.Context, loan store.Loan, today string) ([]investor, error) {
-	all, err := a.store.Contracts(ctx, store.AutoBid, "", today)
-	var list []investor
-	for _, c := range all {
-		if allows(c, loan) {
-			list = append(list, investor{c.AuthNo, a.person(ctx, c.UserID)})
+	if loan.open() {
+		button("/release", "放款", nil)
+		button("/end", map[LoanState]string{LoanRaising: "流标", LoanRunning: "标的结束"}[loan.State], nil)
+		if loan.MarginLeft > 0 {
+			button("/unfreeze", "解冻", nil, money("解冻借款人保证金（元）", "amount", loan.MarginLeft.String()))
+		}
+		left := loan.Amount - loan.Released - d.frozen(loan.BidNo)
+		for _, c := range a.contractsOf(d, AutoBid, "") {
+			if allows(c, loan) && left > 0 {
+				button("/autobid", "代为投标", []Fact{{"contract", c.AuthNo}}, money(d.person(c.UserID)+" 自动投标（元）", "amount", left.String()))
+			}
+		}
+		if next > 0 && len(a.contractsOf(d, AutoRepay, loan.BorrowerID)) > 0 {
+			button("/autorepay", fmt.Sprintf("自动还款 第 %d 期（%s 元）", next, open[next]), nil)
+		}
+		for _, s := range list[Sale](d, "bid_no = ? AND state = 'failed' ORDER BY id", loan.BidNo) {
+			button("/sale", "重新划转债权转让 "+s.Price.String()+" 元", []Fact{{"sale", s.ID}})
 		}
 	}
-	return list, err
+	all := []Part{parts[0], do}
+	for _, g := range list[Guarantee](d, "bid_no = ? ORDER BY order_no LIMIT 200", loan.BidNo) {
+		do := Part{Heading: "担保方 " + d.person(g.GuarantorID), Text: fmt.Sprintf("担保金额 %s 元，冻结保证金 %s 元，已代偿 %s 元，担保收益 %s 元（已结算 %s 元）%s",
+			g.Amount, g.MarginLeft, g.Compensated, g.Profit, g.ProfitPaid, agreement(g))}
+		hidden := []Fact{{"guarantee", g.OrderNo}}
+		if next > 0 {
+			do.Forms = append(do.Forms, Form{Action: path + "/compensate", Button: fmt.Sprintf("代偿 第 %d 期（%s 元）", next, open[next]), Hidden: hidden})
+		}
+		if g.Profit > g.ProfitPaid && g.Agreed {
+			do.Forms = append(do.Forms, Form{Action: path + "/profit", Button: "结算担保收益", Hidden: hidden})
+		}
+		if g.MarginLeft > 0 {
+			do.Forms = append(do.Forms, Form{Action: path + "/unfreeze", Button: "解冻", Hidden: hidden, Fields: []Field{money("解冻担保方保证金（元）", "amount", g.MarginLeft.String())}})
+		}
+		all = append(all, do)
+	}
+	n, limit := pageOf(r)
+	done, older := paged(r, n, progress(d, "bid_no = ? ORDER BY made_at DESC, a.order_key"+limit, loan.BidNo))
+	if d.err != nil {
+		return d.err
+	}
+	return a.show(w, v, "标的管理", slices.Concat(all, parts[1:], []Part{orderTable("订单", done, older)})...)
 }
 
-func allows(c store.Contract, loan store.Loan) bool {
+func allows(c Contract, loan Loan) bool {
 	return c.UserID != loan.BorrowerID && loan.Amount >= c.AmountFrom && loan.Amount <= c.AmountTo &&
 		loan.Rate >= c.RateFrom && loan.Rate <= c.RateTo
 }
@@ -86,184 +120,112 @@ func allows(c store.Contract, loan store.Loan) bool {
 // publish registers a bid at IPS (标的登记). No page is shown there; the form
 // travels in the admin's browser, and IPS texts the borrower.
 func (a *App) publish(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := tx.LockLoan(r.Context(), r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
-		}
-		if loan.State != store.LoanApplied || loan.RegOrder != "" {
-			return draft{}, complain("该标的已发布，或正在发布")
-		}
-		borrower, err := tx.User(r.Context(), loan.BorrowerID)
-		if err != nil {
-			return draft{}, err
-		}
+	return a.begin(w, r, v, func(d *work) draft {
+		loan := d.lock(r.PathValue("bid"))
+		d.want(loan.State == LoanApplied && loan.RegOrder == "", "该标的已发布，或正在发布")
+		borrower := d.user(loan.BorrowerID)
 		loan.RegOrder = ips.NewOrderNo("BI")
-		return draft{bidNo: loan.BidNo, about: "发布借款标 " + loan.Amount.String() + " 元", request: ips.RegisterBidRequest{
+		set(d, loan)
+		return draft{kind: KindPublish, bidNo: loan.BidNo, about: "发布借款标 " + loan.Amount.String() + " 元", request: ips.RegisterBidRequest{
 			OrderNo: loan.RegOrder, BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Amount: loan.Amount, Margin: loan.Margin, Rate: loan.Rate,
 			TermUnit: ips.TermMonths, Term: loan.Months, Purpose: loan.Purpose, RepayMode: loan.RepayMode, Fee: loan.Fee,
 			IdentNo: borrower.IdentNo, RealName: borrower.RealName, Account: borrower.Account,
-			ReturnURL: a.returnURL(ips.OpRegisterBid), NotifyURL: a.notifyURL(ips.OpRegisterBid),
-		}}, tx.UpdateLoan(r.Context(), loan)
+		}}
 	})
 }
 
-// lockQuiet locks a loan whose claims may be moved.
-func lockQuiet(ctx context.Context, tx *store.Tx, bidNo string) (store.Loan, error) {
-	loan, err := tx.LockLoan(ctx, bidNo)
-	if err != nil {
-		return loan, err
-	}
-	if loan.State != store.LoanRaising && loan.State != store.LoanRunning {
-		return loan, complain("标的不在募集中或进行中")
-	}
-	return loan, claimsAreQuiet(ctx, tx, bidNo)
+// lockRunning locks a loan of which staff may move money.
+func (w *work) lockRunning(bidNo string) Loan {
+	loan := w.lock(bidNo)
+	w.want(loan.open(), "标的不在募集中或进行中")
+	return loan
 }
 
 // release pays what investors have frozen out to the borrower (放款): all of it
-// once the loan is full, or what is there so far (随投随放).
+// once the loan is full, or what is there so far (随投随放). The fee of each row
+// is what is missing of the whole, so that no fen of it is lost to rounding.
 func (a *App) release(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := lockQuiet(r.Context(), tx, r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
+	return a.call(w, r, v, func(d *work) draft {
+		loan := d.lockRunning(r.PathValue("bid"))
+		d.wantQuiet(loan.BidNo, KindRelease, KindEnd)
+		borrower := d.user(loan.BorrowerID)
+		type frozen struct {
+			Claim, Account string
+			Principal, Fee ips.Amount
 		}
-		borrower, err := tx.User(r.Context(), loan.BorrowerID)
-		if err != nil {
-			return draft{}, err
-		}
-		shares, err := tx.Shares(r.Context(), loan.BidNo)
-		if err != nil {
-			return draft{}, err
-		}
-		var rows []ips.TransferRow
-		var total ips.Amount
-		for _, s := range shares {
-			if s.State != store.ShareFrozen {
-				continue
-			}
-			investor, err := tx.User(r.Context(), s.HolderID)
-			if err != nil {
-				return draft{}, err
-			}
+		var transfers []ips.TransferRow
+		total, taken := loan.Released, loan.FeeTaken
+		for _, s := range rows[frozen](d, "SELECT s.claim, u.account, s.principal, s.fee FROM shares s JOIN users u ON u.id = s.holder_id WHERE s.bid_no = ? AND s.state = 'frozen' ORDER BY s.claim", loan.BidNo) {
 			total += s.Principal
-			rows = append(rows, ips.TransferRow{
-				OriginalOrderNo: s.Claim, Amount: s.Principal, FromAccount: investor.Account, FromFee: s.Fee,
-				ToAccount: borrower.Account, ToFee: perMille(s.Principal, lendFeePerMille),
-			})
+			fee := perMille(total, lendFeePerMille) - taken
+			taken += fee
+			transfers = append(transfers, ips.TransferRow{OriginalOrderNo: s.Claim, Amount: s.Principal, FromAccount: s.Account, FromFee: s.Fee, ToAccount: borrower.Account, ToFee: fee})
 		}
-		if rows == nil {
-			return draft{}, complain("没有可放款的投标资金")
-		}
-		return a.transfer(loan, ips.TransferInvestment, "放款 "+total.String()+" 元", "", rows), nil
+		d.want(len(transfers) > 0, "没有可放款的投标资金")
+		return a.transfer(loan, KindRelease, ips.TransferInvestment, "", "放款 "+(total-loan.Released).String()+" 元", transfers)
 	})
-}
-
-func (a *App) transfer(loan store.Loan, kind ips.TransferType, about, memo string, rows []ips.TransferRow) draft {
-	return draft{bidNo: loan.BidNo, about: about, request: ips.TransferRequest{
-		OrderNo: ips.NewOrderNo("TR"), BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Type: kind, Rows: rows, Memos: ips.Memos{Memo1: memo},
-		NotifyURL: a.notifyURL(ips.OpTransfer),
-	}}
 }
 
 // end ends a bid that is repaid, or calls one off that did not come about
 // (流标). Its order repeats the registration, number included.
 func (a *App) end(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := lockQuiet(r.Context(), tx, r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
-		}
-		dues, err := tx.LoanDues(r.Context(), loan.BidNo)
-		if err != nil {
-			return draft{}, err
-		}
-		for _, due := range dues {
-			if due.State == store.DueOpen && due.Total() > 0 {
-				return draft{}, complain("尚有未还款项，不能结束标的")
-			}
-		}
-		if busy, err := openOrder(r.Context(), tx, loan.BidNo, movesMargin); err != nil {
-			return draft{}, err
-		} else if busy != "" {
-			return draft{}, complain("该标的另有未完成的订单：%s", busy)
-		}
-		registration, err := tx.Order(r.Context(), store.OrderKey{Operation: ips.OpRegisterBid, OrderNo: loan.RegOrder})
-		if err != nil {
-			return draft{}, err
-		}
-		q, err := decode[ips.RegisterBidRequest](registration.Request)
-		if err != nil {
-			return draft{}, err
-		}
-		end := q.End(ips.DateOf(a.now()))
-		end.ReturnURL, end.NotifyURL = a.returnURL(ips.OpEndBid), a.notifyURL(ips.OpEndBid)
-		return draft{bidNo: loan.BidNo, about: "标的结束", request: end}, nil
+	d := a.data.read(r.Context())
+	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
+	d.want(loan.open(), "标的不在募集中或进行中")
+	if d.err != nil {
+		return d.err
+	}
+	registration, err := a.book.Find(r.Context(), a.client.MerchantCode(), ips.OpRegisterBid, loan.RegOrder)
+	if err != nil {
+		return err
+	}
+	return a.call(w, r, v, func(d *work) draft {
+		loan := d.lockRunning(loan.BidNo)
+		d.wantQuiet(loan.BidNo, KindRelease, KindUnfreeze, KindRepay, KindAutoRepay, KindCompensate, KindSale, KindEnd)
+		d.wantNoSale(loan.BidNo)
+		d.want(len(d.payables(loan.BidNo)) == 0, "尚有未还款项，不能结束标的")
+		q := registration.Request.(ips.RegisterBidRequest)
+		return draft{kind: KindEnd, bidNo: loan.BidNo, about: "标的结束", request: q.End(ips.DateOf(a.now()))}
 	})
 }
-
-// movesMargin picks the open orders that move a margin.
-func movesMargin(o store.Order) bool { return o.Operation == ips.OpUnfreezeMargin }
 
 // compensate lets the guarantor pay the next period in the borrower's place
-// (代偿). The period goes with the order, for its own settlement.
+// (代偿). What he holds himself of the loan is the borrower's to pay.
 func (a *App) compensate(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		p, err := a.nextPayment(r.Context(), tx, r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
-		}
-		_, guarantor, err := guarantorOf(r.Context(), tx, p.loan.BidNo, r.PostFormValue("guarantee"))
-		if err != nil {
-			return draft{}, err
-		}
-		var rows []ips.TransferRow
+	if err := a.noRepayUnheard(r.Context(), r.PathValue("bid")); err != nil {
+		return err
+	}
+	return a.call(w, r, v, func(d *work) draft {
+		loan := d.lockRunning(r.PathValue("bid"))
+		d.wantQuiet(loan.BidNo, KindUnfreeze)
+		g, guarantor := d.guaranteeOf(loan, r)
+		p := a.nextPayment(d, loan, "", guarantor.Account)
+		var transfers []ips.TransferRow
 		for _, due := range p.dues {
-			if due.account == guarantor.Account {
-				return draft{}, complain("担保方自己持有该标的债权，不能代偿给自己")
-			}
-			rows = append(rows, ips.TransferRow{
-				OriginalOrderNo: due.share.Claim, Amount: due.Total(), FromAccount: guarantor.Account, ToAccount: due.account,
-			})
+			transfers = append(transfers, ips.TransferRow{OriginalOrderNo: due.Claim, Amount: due.Left(), FromAccount: guarantor.Account, ToAccount: due.Account})
 		}
-		return a.transfer(p.loan, ips.TransferCompensation, p.about("担保方代偿"), strconv.Itoa(p.period), rows), nil
+		return a.transfer(loan, KindCompensate, ips.TransferCompensation, g.OrderNo, p.about("担保方代偿"), transfers)
 	})
 }
 
-func guarantorOf(ctx context.Context, tx *store.Tx, bidNo, orderNo string) (store.Guarantee, store.User, error) {
-	g, err := tx.Guarantee(ctx, orderNo)
-	if err == nil && g.BidNo != bidNo {
-		err = store.ErrNotFound
-	}
-	if err != nil {
-		return g, store.User{}, err
-	}
-	user, err := tx.User(ctx, g.GuarantorID)
-	return g, user, err
+func (w *work) guaranteeOf(loan Loan, r *http.Request) (Guarantee, User) {
+	g := find[Guarantee](w, "order_no = ? AND bid_no = ?", r.PostFormValue("guarantee"), loan.BidNo)
+	return g, w.user(g.GuarantorID)
 }
 
-// profit pays a guarantor what the borrower promised him (结算担保收益).
+// profit pays a guarantor what the borrower has agreed to (结算担保收益).
 func (a *App) profit(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := lockQuiet(r.Context(), tx, r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
-		}
-		g, guarantor, err := guarantorOf(r.Context(), tx, loan.BidNo, r.PostFormValue("guarantee"))
-		if err != nil {
-			return draft{}, err
-		}
-		borrower, err := tx.User(r.Context(), loan.BorrowerID)
-		if err != nil {
-			return draft{}, err
-		}
+	return a.call(w, r, v, func(d *work) draft {
+		loan := d.lock(r.PathValue("bid")) // the promise outlives the bid
+		d.wantQuiet(loan.BidNo, KindProfit)
+		g, guarantor := d.guaranteeOf(loan, r)
 		left := g.Profit - g.ProfitPaid
-		if left == 0 {
-			return draft{}, complain("没有待结算的担保收益")
-		}
-		return a.transfer(loan, ips.TransferGuaranteeProfit, "结算担保收益 "+left.String()+" 元", "", []ips.TransferRow{{
-			OriginalOrderNo: g.OrderNo, Amount: left, FromAccount: borrower.Account, ToAccount: guarantor.Account,
-		}}), nil
+		d.want(g.Agreed, "借款人尚未同意支付该担保收益")
+		d.want(loan.Released > 0, "放款后才能结算担保收益")
+		d.want(left > 0, "没有待结算的担保收益")
+		return a.transfer(loan, KindProfit, ips.TransferGuaranteeProfit, g.OrderNo, "结算担保收益 "+left.String()+" 元", []ips.TransferRow{{
+			OriginalOrderNo: g.OrderNo, Amount: left, FromAccount: d.user(loan.BorrowerID).Account, ToAccount: guarantor.Account,
+		}})
 	})
 }
 
@@ -273,33 +235,21 @@ func (a *App) unfreeze(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := lockQuiet(r.Context(), tx, r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
+	return a.call(w, r, v, func(d *work) draft {
+		loan := d.lockRunning(r.PathValue("bid"))
+		d.wantQuiet(loan.BidNo, KindUnfreeze, KindCompensate, KindEnd)
+		user, owner, left, about, ref := User{}, ips.BorrowerMargin, loan.MarginLeft, "解冻借款人保证金 ", ""
+		if r.PostFormValue("guarantee") != "" {
+			var g Guarantee
+			g, user = d.guaranteeOf(loan, r)
+			owner, left, about, ref = ips.GuarantorMargin, g.MarginLeft, "解冻担保方保证金 ", g.OrderNo
+		} else {
+			user = d.user(loan.BorrowerID)
 		}
-		if busy, err := openOrder(r.Context(), tx, loan.BidNo, movesMargin); err != nil {
-			return draft{}, err
-		} else if busy != "" {
-			return draft{}, complain("该标的另有未完成的订单：%s", busy)
-		}
-		owner, left, about := ips.BorrowerMargin, loan.MarginLeft, "解冻借款人保证金 "
-		user, err := tx.User(r.Context(), loan.BorrowerID)
-		if no := r.PostFormValue("guarantee"); no != "" {
-			var g store.Guarantee
-			g, user, err = guarantorOf(r.Context(), tx, loan.BidNo, no)
-			owner, left, about = ips.GuarantorMargin, g.MarginLeft, "解冻担保方保证金 "
-		}
-		if err != nil {
-			return draft{}, err
-		}
-		if amount > left {
-			return draft{}, complain("冻结中的保证金为 %s 元", left)
-		}
-		return draft{bidNo: loan.BidNo, about: about + amount.String() + " 元", request: ips.UnfreezeMarginRequest{
-			OrderNo: ips.NewOrderNo("UF"), BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Amount: amount, Owner: owner,
-			IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account, NotifyURL: a.notifyURL(ips.OpUnfreezeMargin),
-		}}, nil
+		d.want(amount <= left, "冻结中的保证金为 %s 元", left)
+		return draft{kind: KindUnfreeze, bidNo: loan.BidNo, ref: ref, about: about + amount.String() + " 元", request: ips.UnfreezeMarginRequest{
+			BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Amount: amount, Owner: owner, IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account,
+		}}
 	})
 }
 
@@ -309,57 +259,59 @@ func (a *App) autoBid(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := lockQuiet(r.Context(), tx, r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
-		}
-		if err := checkRoom(r.Context(), tx, loan, amount); err != nil {
-			return draft{}, err
-		}
-		contracts, err := tx.Contracts(r.Context(), store.AutoBid, "", ips.DateOf(a.now()).String())
-		if err != nil {
-			return draft{}, err
-		}
-		for _, c := range contracts {
-			if c.AuthNo != r.PostFormValue("contract") || !allows(c, loan) {
-				continue
+	return a.call(w, r, v, func(d *work) draft {
+		loan := d.lockRunning(r.PathValue("bid"))
+		d.wantRoom(loan, amount)
+		contract, ok := Contract{}, false
+		for _, c := range a.contractsOf(d, AutoBid, "") {
+			if c.AuthNo == r.PostFormValue("contract") && allows(c, loan) {
+				contract, ok = c, true
 			}
-			user, err := tx.User(r.Context(), c.UserID)
-			orderNo := ips.NewOrderNo("CR")
-			return draft{bidNo: loan.BidNo, about: "自动投标 " + amount.String() + " 元", request: ips.AutoBidRequest{
-				OrderNo: orderNo, Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: "C" + orderNo, AuthNo: c.AuthNo,
-				Amount: amount, Fee: perMille(amount, bidFeePerMille),
-				IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account, Purpose: loan.Purpose,
-				ReturnURL: a.returnURL(ips.OpAutoBid), NotifyURL: a.notifyURL(ips.OpAutoBid),
-			}}, err
 		}
-		return draft{}, complain("没有适用于该标的的自动投标签约")
+		d.want(ok, "没有适用于该标的的自动投标签约")
+		user := d.user(contract.UserID)
+		return draft{kind: KindBid, bidNo: loan.BidNo, about: "自动投标 " + amount.String() + " 元", request: ips.AutoBidRequest{
+			Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), AuthNo: contract.AuthNo, Amount: amount, Fee: perMille(amount, bidFeePerMille),
+			IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account, Purpose: loan.Purpose,
+		}}
 	})
 }
 
 // autoRepay repays the next period for a borrower under his contract.
 func (a *App) autoRepay(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		p, err := a.nextPayment(r.Context(), tx, r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
+	if err := a.noRepayUnheard(r.Context(), r.PathValue("bid")); err != nil {
+		return err
+	}
+	return a.call(w, r, v, func(d *work) draft {
+		loan := d.lockRunning(r.PathValue("bid"))
+		p := a.nextPayment(d, loan, "", "")
+		contracts := a.contractsOf(d, AutoRepay, p.borrower.ID)
+		if d.want(len(contracts) > 0, "借款人没有自动还款签约"); d.err != nil {
+			return draft{}
 		}
-		contracts, err := tx.Contracts(r.Context(), store.AutoRepay, p.borrower.ID, ips.DateOf(a.now()).String())
-		if err != nil {
-			return draft{}, err
-		}
-		if len(contracts) == 0 {
-			return draft{}, complain("借款人没有自动还款签约")
-		}
-		rows := p.repayRows()
+		rows := p.rows()
 		amount, fee := ips.RepayTotals(rows)
-		return draft{bidNo: p.loan.BidNo, about: p.about("自动还款"), request: ips.AutoRepayRequest{
-			BidNo: p.loan.BidNo, Date: ips.DateOf(a.now()), OrderNo: ips.NewOrderNo("RP"), AuthNo: contracts[0].AuthNo,
-			Account: p.borrower.Account, Amount: amount, Fee: fee, Rows: rows, Memos: ips.Memos{Memo1: strconv.Itoa(p.period)},
-			ReturnURL: a.returnURL(ips.OpAutoRepay), NotifyURL: a.notifyURL(ips.OpAutoRepay),
-		}}, nil
+		return draft{kind: KindAutoRepay, bidNo: loan.BidNo, about: p.about("自动还款"), request: ips.AutoRepayRequest{
+			BidNo: loan.BidNo, Date: ips.DateOf(a.now()), AuthNo: contracts[0].AuthNo, Account: p.borrower.Account, Amount: amount, Fee: fee, Rows: rows,
+		}}
 	})
+}
+
+// resume tries the transfer of a sale again that IPS has not carried out.
+func (a *App) resume(w http.ResponseWriter, r *http.Request, v *visit) error {
+	var order orders.Order
+	if err := a.data.tx(r.Context(), func(d *work) {
+		sale, loan := d.lockSale(r.PostFormValue("sale"))
+		d.want(sale.State == SaleFailed && loan.BidNo == r.PathValue("bid") && loan.State == LoanRunning, "该债权转让不在等待划转")
+		d.wantQuiet(loan.BidNo, claimMovers...)
+		order = a.hand(d, sale)
+	}); err != nil {
+		return err
+	}
+	if order.Key != "" {
+		a.send(order)
+	}
+	return see(w, r, "/admin/loan/"+r.PathValue("bid"))
 }
 
 // withhold debits a user's card after he has said yes to a text message
@@ -369,114 +321,177 @@ func (a *App) withhold(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		user, err := tx.User(r.Context(), r.PostFormValue("user"))
-		if err != nil {
-			return draft{}, err
-		}
-		if user.Account == "" {
-			return draft{}, complain("该用户尚未开通托管账户")
-		}
-		return draft{about: "商户发起代扣 " + amount.String() + " 元", request: ips.WithholdingRechargeRequest{
-			OrderNo: ips.NewOrderNo("WH"), Date: ips.DateOf(a.now()), Amount: amount, FeePayer: ips.PlatformPaysFee,
-			IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account, NotifyURL: a.notifyURL(ips.OpWithholdingRecharge),
-		}}, nil
+	return a.call(w, r, v, func(d *work) draft {
+		user := d.user(r.PostFormValue("user"))
+		d.want(user.Account != "", "该用户尚未开通托管账户")
+		return draft{kind: KindOther, about: "商户发起代扣 " + amount.String() + " 元", request: ips.WithholdingRechargeRequest{
+			Date: ips.DateOf(a.now()), Amount: amount, FeePayer: ips.PlatformPaysFee, IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account,
+		}}
 	})
 }
 
 func (a *App) adminOrders(w http.ResponseWriter, r *http.Request, v *visit) error {
-	orders, err := a.store.Orders(r.Context(), 200)
-	if err != nil {
-		return err
+	d := a.data.read(r.Context())
+	n, limit := pageOf(r)
+	all, next := paged(r, n, progress(d, "1 = 1 ORDER BY made_at DESC, a.order_key"+limit))
+	if d.err != nil {
+		return d.err
 	}
-	return a.show(w, r, v, "orders", "全部订单", struct {
-		Orders []store.Order
-		All    bool
-	}{orders, true})
+	return a.show(w, v, "全部订单", Part{Forms: []Form{{Action: "/admin/reconcile", Button: "立即处理未决订单"}}}, orderTable("", all, next))
 }
 
-// reconcile runs a round at once, for orders of any age.
+// reconcile does what is due of the open orders at once.
 func (a *App) reconcile(w http.ResponseWriter, r *http.Request, v *visit) error {
-	report, err := a.Reconcile(r.Context(), 0, 500)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	if err := a.book.Do(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return a.show(w, r, v, "reconciled", "对账结果", report)
+	d := a.data.read(r.Context())
+	open := progress(d, isOpen+" ORDER BY made_at LIMIT 200")
+	if d.err != nil {
+		return d.err
+	}
+	return a.show(w, v, "对账结果", Part{Text: "到期的未决订单已处理。"}, orderTable("未能了结的订单", open, nil))
 }
 
-// void gives up an order that its user has left.
+// void says of a form that its user has left that nobody waits for it any more.
+// It cannot be taken back from his browser: if he carries it to IPS after all, it
+// counts. An order that is a matter for staff is decided by it.
 func (a *App) void(w http.ResponseWriter, r *http.Request, v *visit) error {
-	order, err := a.orderOf(r, v)
+	p, err := a.orderOf(r, v)
 	if err != nil {
 		return err
 	}
-	if err := a.Void(r.Context(), order); err != nil {
-		return err
+	if !p.left() {
+		return complain("只有用户尚未在 IPS 确认的订单可以作废")
 	}
-	return seeOrder(w, r, order)
+	d := a.data.read(r.Context())
+	if d.exec("UPDATE acts SET void = 1, note = ? WHERE order_key = ?", "平台作废", p.OrderKey); d.err != nil {
+		return d.err
+	}
+	return see(w, r, orderPath(p.Operation, p.OrderNo))
 }
 
-// bookLine is an account by the platform's books and by IPS.
-type bookLine struct {
-	Who       string
-	Account   string
-	Available ips.Amount
-	Frozen    ips.Amount
-	IPS       *ips.BalanceResponse // nil if IPS did not answer
-	Agrees    bool
-}
-
-// books compares what the platform believes with what IPS says.
+// books compares what the platform believes with what IPS says, some accounts at
+// a time.
 func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
-	lines, err := a.compareBooks(r.Context())
+	all, err := a.compare(r.Context(), r.URL.Query().Get("after"), perPage)
 	if err != nil {
 		return err
 	}
-	return a.show(w, r, v, "books", "账目核对", lines)
+	table := Part{
+		Text: "平台账目由每笔订单的结果累计而成，与 IPS 查询的余额逐户核对。有未决订单的账户可能暂时有出入。",
+		Head: []string{"托管账户", "平台可用", "平台冻结", "IPS 可用", "IPS 冻结", "核对"},
+	}
+	for _, c := range all {
+		verdict := "一致"
+		switch {
+		case c.Refusal != nil:
+			verdict = "IPS 未应答：" + c.Refusal.Message
+		case c.Differs():
+			verdict = "不一致（未决订单 " + strconv.Itoa(c.Open) + " 笔）"
+		}
+		table.Rows = append(table.Rows, []Cell{text(c.Account), number(c.Own.Available), number(c.Own.Frozen), number(c.IPS.Available), number(c.IPS.Frozen), text(verdict)})
+	}
+	if len(all) == perPage {
+		table.Links = []Link{{"下一页", "/admin/books?after=" + all[len(all)-1].Account}}
+	}
+	return a.show(w, v, "账目核对", table)
 }
 
-func (a *App) compareBooks(ctx context.Context) ([]bookLine, error) {
-	members, err := a.store.Users(ctx, store.Member)
-	if err != nil {
-		return nil, err
+// compare holds up to limit accounts behind one of them against IPS.
+func (a *App) compare(ctx context.Context, after string, limit int) (all []orders.Compared, err error) {
+	books := orders.Books{
+		Accounts: func(ctx context.Context, after string) (accounts []string, err error) {
+			type account struct{ Account string }
+			d := a.data.read(ctx)
+			switch after {
+			case "":
+				return []string{a.client.MerchantCode()}, nil
+			case a.client.MerchantCode():
+				after = ""
+			}
+			for _, c := range rows[account](d, "SELECT account FROM users WHERE account > ? ORDER BY account LIMIT 100", after) {
+				accounts = append(accounts, c.Account)
+			}
+			return accounts, d.err
+		},
+		Holding: func(ctx context.Context, account string) (orders.Holding, error) {
+			d := a.data.read(ctx)
+			return d.holding(account), d.err
+		},
 	}
-	lines := []bookLine{{Who: "平台自有账户", Account: a.client.MerchantCode()}}
-	for _, m := range members {
-		if m.Account != "" {
-			lines = append(lines, bookLine{Who: m.Login, Account: m.Account})
-		}
-	}
-	for i := range lines {
-		line := &lines[i]
-		mine, err := a.store.Balance(ctx, line.Account)
+	for c, err := range a.book.Compare(ctx, books, after) {
 		if err != nil {
-			return nil, err
+			return all, err
 		}
-		line.Available, line.Frozen = mine.Available, mine.Frozen
-		if theirs, err := a.client.QueryBalance(ctx, line.Account); err != nil {
-			a.log.Warn("no balance", "err", err)
-		} else {
-			line.IPS = theirs
-			line.Agrees = theirs.Available == line.Available && theirs.Frozen == line.Frozen
+		if all = append(all, c); len(all) == limit {
+			break
 		}
 	}
-	return lines, nil
+	return all, nil
 }
 
+// contradictions are what a person must decide: the book's matters. Its console
+// shows each order in full.
 func (a *App) contradictions(w http.ResponseWriter, r *http.Request, v *visit) error {
-	all, err := a.store.Contradictions(r.Context(), store.OrderKey{})
+	opened, _ := strconv.ParseInt(r.URL.Query().Get("opened"), 10, 64)
+	after := orders.Matter{Key: r.URL.Query().Get("after"), Opened: time.UnixMicro(opened)}
+	matters, err := a.book.Matters(r.Context(), after, perPage)
 	if err != nil {
 		return err
 	}
-	return a.show(w, r, v, "contradictions", "矛盾答复", all)
+	var parts []Part
+	for _, m := range matters {
+		parts = append(parts, Part{
+			Heading: "订单 " + m.Order.OrderNo, Facts: []Fact{{"业务", operationName(m.Order.Operation)}, {"事项", m.Chinese}, {"时间", when(m.Opened)}},
+			Links: []Link{{"查看订单", orderPath(m.Order.Operation, m.Order.OrderNo)}},
+			Forms: []Form{{
+				Action: "/admin/contradictions/" + base64.RawURLEncoding.EncodeToString([]byte(m.Key)) + "/settle", Button: "记录结论",
+				Fields: []Field{
+					{Label: "结论", Name: "verdict", Options: []Fact{{string(orders.Seen), "无需处理或已人工处理"}, {string(orders.IsDone), "IPS 已办成"},
+						{string(orders.IsRefused), "IPS 未办成"}, {string(orders.SendAgain), "原样重发"}}},
+					{Label: "批量中未成功的行号（从 1 起，逗号分隔）", Name: "failed", Max: 200, Free: true},
+					{Label: "处理说明", Name: "resolution", Max: 500},
+				},
+			}},
+		})
+	}
+	if parts == nil {
+		parts = []Part{{Text: "没有待人工处理的事项。"}}
+	}
+	if len(matters) == perPage {
+		last := matters[perPage-1]
+		parts = append(parts, Part{Links: []Link{{"下一页", fmt.Sprintf("/admin/contradictions?opened=%d&after=%s", last.Opened.UnixMicro(), last.Key)}}})
+	}
+	return a.show(w, v, "待人工处理", parts...)
 }
 
 func (a *App) resolve(w http.ResponseWriter, r *http.Request, v *visit) error {
-	text := strings.TrimSpace(r.PostFormValue("resolution"))
-	if text == "" || len([]rune(text)) > 500 {
-		return complain("请填写处理结论（不超过 500 个字符）")
+	why := strings.TrimSpace(r.PostFormValue("resolution"))
+	if why == "" || len([]rune(why)) > 500 {
+		return complain("请填写处理说明（不超过 500 个字符）")
 	}
-	if err := a.store.Resolve(r.Context(), r.PathValue("id"), v.user.ID, text); err != nil {
+	key, err := base64.RawURLEncoding.DecodeString(r.PathValue("id"))
+	if err != nil {
+		return errNotFound
+	}
+	decision := orders.Decision{Verdict: orders.Verdict(cmp.Or(r.PostFormValue("verdict"), string(orders.Seen))), Who: v.user.Login, Why: why}
+	for _, row := range strings.FieldsFunc(r.PostFormValue("failed"), func(c rune) bool { return c == ',' || c == '，' || c == ' ' }) {
+		n, err := strconv.Atoi(row)
+		if err != nil {
+			return complain("行号须为数字")
+		}
+		decision.Failed = append(decision.Failed, n-1)
+	}
+	err = a.book.Decide(r.Context(), string(key), decision)
+	switch {
+	case errors.Is(err, orders.ErrUnrecorded):
+		return errNotFound
+	case errors.Is(err, orders.ErrBusy), errors.Is(err, orders.ErrEnded):
+		return complain("该订单正在处理或已有结果，请刷新后再看")
+	case err != nil:
 		return err
 	}
 	return see(w, r, "/admin/contradictions")

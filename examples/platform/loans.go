@@ -2,58 +2,82 @@ package main
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/platform/store"
 )
 
 // Chapter 2, 平台发布借款标, up to the application; 3, 担保方对标的担保; 4 and 5,
 // 投资人投标; 7, 借款人还款; 9, 借款人针对代偿的还款.
 
-// The platform's fees.
+// The platform's fees and limits.
 const (
-	lendFeePerMille = 10 // 借款人手续费, of the loan
-	bidFeePerMille  = 1  // 投资人手续费, of the bid
-	interestPercent = 10 // of the interest that a creditor is paid
+	lendFeePerMille = 10             // 借款人手续费, of the loan
+	bidFeePerMille  = 1              // 投资人手续费, of the bid
+	interestPercent = 10             // of the interest that a creditor is paid
+	minBid          = 100 * ips.Yuan // smaller shares would round to nothing
+	maxApplied      = 5              // applications of one member that wait
+	// How long a page of IPS that was just opened keeps others from doing what
+	// would make it worthless: a moment, once for each of them, and no longer.
+	hold = 3 * time.Minute
 )
 
 func perMille(amount ips.Amount, n ips.Amount) ips.Amount { return amount * n / 1000 }
 
-func (a *App) loans(w http.ResponseWriter, r *http.Request, v *visit) error { return a.home(w, r, v) }
+func months(n int) string {
+	if n == 0 {
+		return "—"
+	}
+	return strconv.Itoa(n) + " 个月"
+}
 
 func (a *App) borrowPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if err := requireAccount(v.user); err != nil {
-		return err
+	d := a.data.read(r.Context())
+	d.requireAccount(v.user)
+	n, limit := pageOf(r)
+	loans, next := paged(r, n, list[Loan](d, "borrower_id = ? ORDER BY created_at DESC, bid_no"+limit, v.user.ID))
+	if d.err != nil {
+		return d.err
 	}
-	loans, err := a.store.LoansOf(r.Context(), v.user.ID)
-	if err != nil {
-		return err
+	mine := Part{Heading: "我的借款", Head: []string{"借款用途", "借款金额（元）", "状态"}, Links: next}
+	for _, l := range loans {
+		mine.Rows = append(mine.Rows, []Cell{linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), text(loanStates[l.State])})
 	}
-	return a.show(w, r, v, "borrow", "我要借款", loans)
+	return a.show(w, v, "我要借款", Part{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
+		money("借款金额（元）", "amount", ""), money("借款保证金（元）", "margin", "0.00"), money("年利率（%）", "rate", "12.00"),
+		{Label: "借款期限（月）", Name: "months", Mode: "numeric", Max: 2},
+		{Label: "还款方式", Name: "mode", Options: []Fact{{"1", "等额本息"}, {"2", "按月还息到期还本"}, {"3", "等额本金"}}},
+		{Label: "借款用途", Name: "purpose", Max: 100},
+	}}}, Hint: "借款人手续费为借款金额的 1%，放款时收取；保证金在发布成功时冻结，须先充值。"}, mine)
 }
 
 func (a *App) borrow(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if err := requireAccount(v.user); err != nil {
-		return err
-	}
 	loan, err := a.applicationOf(r, v)
 	if err != nil {
 		return err
 	}
-	if err := a.store.AddLoan(r.Context(), loan); err != nil {
+	if err := a.data.tx(r.Context(), func(d *work) {
+		d.requireAccount(v.user)
+		waiting := d.count("SELECT COUNT(*) FROM loans WHERE borrower_id = ? AND state = 'applied'", v.user.ID)
+		d.want(waiting < maxApplied, "您已有 %d 笔借款申请等待审核", waiting)
+		add(d, loan)
+	}); err != nil {
 		return err
 	}
 	return see(w, r, "/loan/"+loan.BidNo)
 }
 
-func (a *App) applicationOf(r *http.Request, v *visit) (store.Loan, error) {
-	loan := store.Loan{
+func (a *App) applicationOf(r *http.Request, v *visit) (Loan, error) {
+	loan := Loan{
 		BidNo: ips.NewOrderNo("B"), BorrowerID: v.user.ID, Purpose: strings.TrimSpace(r.PostFormValue("purpose")),
-		RepayMode: ips.RepayMode(r.PostFormValue("mode")), State: store.LoanApplied, CreatedAt: a.now(),
+		RepayMode: ips.RepayMode(r.PostFormValue("mode")), State: LoanApplied, CreatedAt: a.now(),
 	}
 	var err error
 	if loan.Amount, err = positive(r, "amount", "借款金额"); err != nil {
@@ -65,6 +89,8 @@ func (a *App) applicationOf(r *http.Request, v *visit) (store.Loan, error) {
 	loan.Fee = perMille(loan.Amount, lendFeePerMille)
 	loan.Rate, err = ips.ParseRate(strings.TrimSpace(r.PostFormValue("rate")))
 	switch {
+	case loan.Amount < minBid:
+		return loan, complain("借款金额至少 %s 元", minBid)
 	case err != nil || loan.Rate < ips.Percent || loan.Rate > 24*ips.Percent:
 		return loan, complain("年利率须为 1.00%% 至 24.00%%")
 	case loan.Purpose == "" || len([]rune(loan.Purpose)) > 100:
@@ -79,122 +105,125 @@ func (a *App) applicationOf(r *http.Request, v *visit) (store.Loan, error) {
 	return loan, nil
 }
 
-// instalment is what falls due on one loan in one period.
-type instalment struct {
-	Period    int
-	DueOn     string
-	Principal ips.Amount
-	Interest  ips.Amount
-	State     store.DueState // open as long as a part of it is
-}
-
-// Total is principal and interest.
-func (i instalment) Total() ips.Amount { return i.Principal + i.Interest }
-
-func instalments(dues []store.Due) []instalment {
-	var all []instalment
-	for _, due := range dues { // in the order of their periods
-		if len(all) == 0 || all[len(all)-1].Period != due.Period {
-			all = append(all, instalment{Period: due.Period, DueOn: due.DueOn, State: due.State})
+// loanParts are what the loan's pages for members and for staff have in common.
+func (d *work) loanParts(loan Loan) (parts []Part, open map[int]ips.Amount, next int) {
+	frozen := d.frozen(loan.BidNo)
+	facts := []Fact{
+		{"标的号", loan.BidNo}, {"借款人", d.person(loan.BorrowerID)}, {"借款用途", loan.Purpose}, {"借款金额", loan.Amount.String() + " 元"},
+		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"状态", loanStates[loan.State]},
+		{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)},
+		{"冻结保证金", loan.MarginLeft.String() + " 元"},
+	}
+	if loan.State == LoanApplied && loan.RegOrder != "" {
+		facts = append(facts, Fact{"提示", "已提交 IPS，等待借款人回复 IPS 短信确认"})
+	}
+	type period struct {
+		Period                    int
+		DueOn                     string
+		Principal, Interest, Paid ips.Amount
+		Open                      int
+		State                     DueState
+	}
+	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金", "利息", "合计", "已还", "状态"}}
+	open = make(map[int]ips.Amount)
+	for _, p := range rows[period](d, "SELECT d.period, MIN(d.due_on), SUM(d.principal), SUM(d.interest), SUM(d.paid), SUM(CASE WHEN d.state = 'open' THEN 1 ELSE 0 END), MIN(d.state) "+
+		"FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.bid_no = ? AND d.principal + d.interest > 0 GROUP BY d.period ORDER BY d.period", loan.BidNo) {
+		if p.Open > 0 {
+			p.State, open[p.Period] = DueOpen, p.Principal+p.Interest-p.Paid
+			if next == 0 {
+				next = p.Period
+			}
 		}
-		last := &all[len(all)-1]
-		last.Principal += due.Principal
-		last.Interest += due.Interest
-		if due.State == store.DueOpen {
-			last.State = store.DueOpen
+		plan.Rows = append(plan.Rows, []Cell{
+			{Text: strconv.Itoa(p.Period), Number: true}, text(day(p.DueOn)), number(p.Principal), number(p.Interest), number(p.Principal + p.Interest),
+			number(p.Paid), text(dueStates[p.State]),
+		})
+	}
+	shares := Part{Heading: "投标记录", Head: []string{"债权人", "待收本金", "状态"}}
+	for _, s := range list[Share](d, "bid_no = ? ORDER BY claim, id LIMIT 500", loan.BidNo) {
+		state := shareStates[s.State]
+		if s.Overpaid > 0 {
+			state += "，多收 " + s.Overpaid.String() + " 元待退回"
 		}
+		shares.Rows = append(shares.Rows, []Cell{text(d.person(s.HolderID)), number(s.Principal), text(state)})
 	}
-	return all
-}
-
-// loanView is what pages show of a loan.
-type loanView struct {
-	Loan       store.Loan
-	Borrower   string
-	Raised     ips.Amount
-	Left       ips.Amount
-	Shares     []store.Share
-	Holders    map[string]string // login names by user id
-	Guarantees []store.Guarantee
-	Plan       []instalment
-	Next       *instalment // the first that is open
-	Owed       []store.Compensation
-	Mine       bool // the visitor is the borrower
-}
-
-func (a *App) loanViewOf(ctx context.Context, bidNo string, v *visit) (*loanView, error) {
-	loan, err := a.store.Loan(ctx, bidNo)
-	if err != nil {
-		return nil, err
-	}
-	d := &loanView{Loan: loan, Borrower: a.person(ctx, loan.BorrowerID), Holders: make(map[string]string), Mine: loan.BorrowerID == v.user.ID}
-	dues, err := a.store.LoanDues(ctx, bidNo)
-	if err != nil {
-		return nil, err
-	}
-	d.Plan = instalments(dues)
-	for i := range d.Plan {
-		if d.Plan[i].State == store.DueOpen {
-			d.Next = &d.Plan[i]
-			break
+	parts = []Part{{Facts: facts}}
+	for _, p := range []Part{plan, shares} {
+		if p.Rows != nil {
+			parts = append(parts, p)
 		}
 	}
-	var err1, err2, err3 error
-	d.Shares, err1 = a.store.Shares(ctx, bidNo)
-	d.Guarantees, err2 = a.store.Guarantees(ctx, bidNo)
-	d.Owed, err3 = a.store.Compensations(ctx, bidNo)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, err
-	}
-	d.Raised = raised(d.Shares, dues)
-	d.Left = loan.Amount - d.Raised
-	for _, s := range d.Shares {
-		d.Holders[s.HolderID] = a.person(ctx, s.HolderID)
-	}
-	for _, g := range d.Guarantees {
-		d.Holders[g.GuarantorID] = a.person(ctx, g.GuarantorID)
-	}
-	return d, nil
-}
-
-// raised is what investors have lent or frozen: principal that is still owed
-// and principal that was paid back.
-func raised(shares []store.Share, dues []store.Due) ips.Amount {
-	var sum ips.Amount
-	for _, s := range shares {
-		sum += s.Principal
-	}
-	for _, due := range dues {
-		if due.State != store.DueOpen {
-			sum += due.Principal
-		}
-	}
-	return sum
+	return parts, open, next
 }
 
 func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d, err := a.loanViewOf(r.Context(), r.PathValue("bid"), v)
-	if err != nil {
-		return err
+	d := a.data.read(r.Context())
+	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
+	mine := loan.BorrowerID == v.user.ID
+	if (loan.State == LoanApplied || loan.State == LoanFailed || loan.State == LoanOld) && !mine && !v.admin() {
+		d.fail(errNotFound)
 	}
-	if d.Loan.State == store.LoanApplied && !d.Mine && !v.admin() {
-		return store.ErrNotFound
+	parts, open, next := d.loanParts(loan)
+	path := "/loan/" + loan.BidNo
+	var forms []Part
+	if loan.open() && v.user.ID != "" && !v.admin() && !mine {
+		left := loan.Amount - loan.Released - d.frozen(loan.BidNo)
+		forms = append(forms, Part{Heading: "投标", Forms: []Form{{
+			Action: path + "/bid", Button: "投标", Fields: []Field{money("投标金额（元）", "amount", left.String())},
+		}}, Hint: "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"},
+			Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
+				money("担保保证金（元，0 为无保证金担保）", "margin", "0.00"), money("担保收益（元）", "profit", "0.00"),
+			}}}, Hint: "担保收益由借款人支付，须借款人同意。"})
 	}
-	return a.show(w, r, v, "loan", "标的 "+d.Loan.Purpose, d)
+	if mine && next > 0 {
+		forms = append(forms, Part{Heading: "还款", Forms: []Form{{
+			Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", next, open[next]),
+		}}})
+	}
+	guarantors := Part{Heading: "担保方", Head: []string{"担保方", "担保金额", "冻结保证金", "已代偿", "担保收益", ""}}
+	for _, g := range list[Guarantee](d, "bid_no = ? ORDER BY order_no LIMIT 200", loan.BidNo) {
+		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g))}
+		if mine && g.Profit > 0 && !g.Agreed && loan.open() {
+			row[5].Forms = []Form{{Action: path + "/agree", Button: "同意支付担保收益 " + g.Profit.String() + " 元", Hidden: []Fact{{"guarantee", g.OrderNo}}}}
+		}
+		guarantors.Rows = append(guarantors.Rows, row)
+	}
+	for _, c := range list[Compensation](d, "bid_no = ? AND amount > repaid ORDER BY order_no", loan.BidNo) {
+		if mine {
+			forms = append(forms, Part{Heading: "代偿还款", Forms: []Form{{
+				Action: path + "/reimburse", Hidden: []Fact{{"compensation", c.OrderNo}},
+				Button: fmt.Sprintf("向担保方还款（代偿 %s 元，已还 %s 元）", c.Amount, c.Repaid),
+			}}})
+		}
+	}
+	if d.err != nil {
+		return d.err
+	}
+	if guarantors.Rows != nil {
+		forms = append(forms, guarantors)
+	}
+	return a.show(w, v, "标的 "+loan.Purpose, slices.Concat(parts[:1], forms, parts[1:])...)
 }
 
-// openLoan locks a loan that people may bid on or guarantee for.
-func openLoan(ctx context.Context, tx *store.Tx, bidNo string, v *visit) (store.Loan, error) {
-	loan, err := tx.LockLoan(ctx, bidNo)
+func agreement(g Guarantee) string {
 	switch {
-	case err != nil:
-		return loan, err
-	case loan.State != store.LoanRaising && loan.State != store.LoanRunning:
-		return loan, complain("该标的不在募集中")
-	case loan.BorrowerID == v.user.ID:
-		return loan, complain("借款人不能对自己的标的投标或担保")
+	case g.Profit == 0:
+		return ""
+	case g.ProfitPaid == g.Profit:
+		return "收益已结算"
+	case g.Agreed:
+		return "借款人已同意收益"
 	}
-	return loan, requireAccount(v.user)
+	return "收益待借款人同意"
+}
+
+// lockOpen locks a loan that people may bid on or guarantee for.
+func (w *work) lockOpen(bidNo string, v *visit) Loan {
+	loan := w.lock(bidNo)
+	w.want(loan.open(), "该标的不在募集中")
+	w.want(loan.BorrowerID != v.user.ID, "借款人不能对自己的标的投标或担保")
+	w.requireAccount(v.user)
+	return loan
 }
 
 func (a *App) bid(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -202,39 +231,24 @@ func (a *App) bid(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return a.begin(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := openLoan(r.Context(), tx, r.PathValue("bid"), v)
-		if err != nil {
-			return draft{}, err
-		}
-		if err := checkRoom(r.Context(), tx, loan, amount); err != nil {
-			return draft{}, err
-		}
-		orderNo := ips.NewOrderNo("CR")
-		return draft{bidNo: loan.BidNo, about: "投标 " + amount.String() + " 元", request: ips.RegisterCreditorRequest{
-			OrderNo: orderNo, Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: "C" + orderNo,
-			Amount: amount, Fee: perMille(amount, bidFeePerMille),
+	return a.begin(w, r, v, func(d *work) draft {
+		loan := d.lockOpen(r.PathValue("bid"), v)
+		d.wantRoom(loan, amount)
+		return draft{kind: KindBid, bidNo: loan.BidNo, about: "投标 " + amount.String() + " 元", request: ips.RegisterCreditorRequest{
+			Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), Amount: amount, Fee: perMille(amount, bidFeePerMille),
 			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Purpose: loan.Purpose,
-			ReturnURL: a.returnURL(ips.OpRegisterCreditor), NotifyURL: a.notifyURL(ips.OpRegisterCreditor),
-		}}, nil
+		}}
 	})
 }
 
-// checkRoom spares investors the way to IPS if a loan is full. Bids that are
-// not confirmed take no room: whoever confirms first, IPS lets in.
-func checkRoom(ctx context.Context, tx *store.Tx, loan store.Loan, amount ips.Amount) error {
-	shares, err := tx.Shares(ctx, loan.BidNo)
-	if err != nil {
-		return err
-	}
-	dues, err := tx.LoanDues(ctx, loan.BidNo)
-	if err != nil {
-		return err
-	}
-	if left := loan.Amount - raised(shares, dues); amount > left {
-		return complain("剩余可投金额为 %s 元", left)
-	}
-	return nil
+// wantRoom spares investors the way to IPS if a loan is full, and refuses bids so
+// small that their interest and fees round to nothing. Bids that are not
+// confirmed take no room: whoever confirms first, IPS lets in.
+func (w *work) wantRoom(loan Loan, amount ips.Amount) {
+	left := loan.Amount - loan.Released - w.frozen(loan.BidNo)
+	w.want(amount <= left, "剩余可投金额为 %s 元", left)
+	w.want(amount >= minBid || amount == left, "投标金额至少 %s 元", minBid)
+	w.want(amount == left || left-amount >= minBid, "投标后剩余可投金额不足 %s 元，请投满 %s 元或少投一些", minBid, left)
 }
 
 func (a *App) guarantee(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -246,178 +260,217 @@ func (a *App) guarantee(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if err != nil {
 		return err
 	}
-	return a.begin(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := openLoan(r.Context(), tx, r.PathValue("bid"), v)
-		if err != nil {
-			return draft{}, err
-		}
-		// The whole of what can fall due: principal and interest.
+	return a.begin(w, r, v, func(d *work) draft {
+		loan := d.lockOpen(r.PathValue("bid"), v)
+		// IPS takes one guarantee of each guarantor, and its answer to another is hard to
+		// tell from one to a repetition.
+		mine := d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID)
+		begun := progress(d, "bid_no = ? AND user_id = ? AND kind = 'guarantee' AND "+isOpen+" LIMIT 1", loan.BidNo, v.user.ID)
+		d.want(mine == 0 && len(begun) == 0, "您已担保该标的；尚未在 IPS 确认的，请在“我的订单”中继续办理")
+		d.want(profit <= loan.Amount/10, "担保收益不能超过借款金额的 10%%，即 %s 元", loan.Amount/10)
+		// The whole of what can fall due: principal and interest, and the fen by which
+		// the plans of many shares are rounded up.
 		var amount ips.Amount
 		for _, due := range plan(loan.Amount, loan.Rate, loan.Months, loan.RepayMode, ips.DateOf(a.now())) {
-			amount += due.Total()
+			amount += due.Left()
 		}
-		return draft{bidNo: loan.BidNo, about: "担保 " + amount.String() + " 元", request: ips.RegisterGuarantorRequest{
-			OrderNo: ips.NewOrderNo("GU"), Date: ips.DateOf(a.now()), BidNo: loan.BidNo, Amount: amount, Margin: margin, Profit: profit,
+		amount += (loan.Amount/minBid + 1) * ips.Amount(loan.Months)
+		return draft{kind: KindGuarantee, bidNo: loan.BidNo, about: "担保 " + amount.String() + " 元", request: ips.RegisterGuarantorRequest{
+			Date: ips.DateOf(a.now()), BidNo: loan.BidNo, Amount: amount, Margin: margin, Profit: profit,
 			IdentNo: v.user.IdentNo, AccountName: v.user.RealName, Account: v.user.Account,
-			ReturnURL: a.returnURL(ips.OpRegisterGuarantor), NotifyURL: a.notifyURL(ips.OpRegisterGuarantor),
-		}}, nil
+		}}
 	})
+}
+
+// agree is the borrower's yes to the profit that a guarantor asks of him. IPS
+// does not ask him before it pays.
+func (a *App) agree(w http.ResponseWriter, r *http.Request, v *visit) error {
+	bidNo := r.PathValue("bid")
+	if err := a.data.tx(r.Context(), func(d *work) {
+		loan := d.lock(bidNo)
+		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以同意担保收益")
+		g := find[Guarantee](d, "order_no = ? AND bid_no = ?", r.PostFormValue("guarantee"), bidNo)
+		g.Agreed = true
+		set(d, g)
+	}); err != nil {
+		return err
+	}
+	return see(w, r, "/loan/"+bidNo)
 }
 
 // payment is one period of a loan, about to be paid.
 type payment struct {
-	loan     store.Loan
-	borrower store.User
+	loan     Loan
+	borrower User
 	period   int
-	dues     []dueOf
+	dues     []payable
 }
 
-// dueOf is an instalment with whom it is due to.
-type dueOf struct {
-	store.Due
-	share   store.Share
-	account string
-}
+// claimMovers decide who is paid what for a claim.
+var claimMovers = []Kind{KindRepay, KindAutoRepay, KindCompensate, KindSale, KindEnd}
 
-// nextPayment finds what falls due next on a loan, after making sure that
-// nobody is about to pay it already: a period must never be paid twice, and
-// IPS does not know the plan.
-func (a *App) nextPayment(ctx context.Context, tx *store.Tx, bidNo string) (payment, error) {
-	loan, err := tx.LockLoan(ctx, bidNo)
-	if err != nil {
-		return payment{}, err
-	}
-	if loan.State != store.LoanRunning {
-		return payment{}, complain("该标的没有待还款项")
-	}
-	if err := claimsAreQuiet(ctx, tx, bidNo); err != nil {
-		return payment{}, err
-	}
-	p := payment{loan: loan}
-	if p.borrower, err = tx.User(ctx, loan.BorrowerID); err != nil {
-		return payment{}, err
-	}
-	dues, err := tx.LoanDues(ctx, bidNo)
-	if err != nil {
-		return payment{}, err
-	}
-	for _, due := range dues {
-		if due.State != store.DueOpen || p.period != 0 && due.Period != p.period {
+// nextPayment finds what falls due next on a loan that is locked, after making
+// sure that nobody is about to pay it already: a period must never be paid twice,
+// and IPS does not know the plan. A buyer who has just opened the page of IPS is
+// let finish first. Nobody pays himself.
+func (a *App) nextPayment(w *work, loan Loan, except, payer string) payment {
+	w.want(loan.State == LoanRunning || loan.State == LoanOld, "该标的没有待还款项")
+	w.want(w.quiet(loan.BidNo, except, claimMovers...), "该标的另有未完成的订单，请稍后")
+	w.wantNoSale(loan.BidNo)
+	recent := progress(w, "bid_no = ? AND kind = 'buy' AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.state = 'pending' AND o.heard > 0) LIMIT 1", loan.BidNo, a.now().Add(-hold).UnixMicro())
+	w.want(len(recent) == 0, "该标的有债权转让正在办理，请几分钟后再试")
+	p := payment{loan: loan, borrower: w.user(loan.BorrowerID)}
+	for _, due := range w.payables(loan.BidNo) {
+		if due.Account == payer || p.period != 0 && due.Period != p.period {
 			continue
 		}
 		p.period = due.Period
-		share, err := tx.Share(ctx, due.ShareID)
-		if err != nil {
-			return payment{}, err
-		}
-		holder, err := tx.User(ctx, share.HolderID)
-		if err != nil {
-			return payment{}, err
-		}
-		if due.Total() > 0 {
-			p.dues = append(p.dues, dueOf{due, share, holder.Account})
-		}
+		p.dues = append(p.dues, due)
 	}
-	if len(p.dues) == 0 {
-		return payment{}, complain("该标的没有待还款项")
-	}
-	return p, nil
+	w.want(len(p.dues) > 0, "该标的没有待还款项")
+	return p
 }
 
-// claimsAreQuiet makes sure that no other order of a bid is open that decides
-// who is paid what, and that no claim is just going over to somebody else.
-func claimsAreQuiet(ctx context.Context, tx *store.Tx, bidNo string) error {
-	busy, err := openOrder(ctx, tx, bidNo, movesClaims)
-	switch {
-	case err != nil:
-		return err
-	case busy != "":
-		return complain("该标的另有未完成的订单：%s", busy)
+func (w *work) wantNoSale(bidNo string) {
+	w.want(w.count("SELECT COUNT(*) FROM sales WHERE bid_no = ? AND state = 'paid'", bidNo) == 0, "该标的有债权转让正在划转，请稍后")
+}
+
+// rows are those of a repayment, of whatever number.
+func (p payment) rows() (all []ips.RepayRow) {
+	for _, due := range p.dues {
+		all = append(all, ips.RepayRow{
+			CreditorOrderNo: due.Claim, Account: due.Account, Amount: due.Left(), Fee: due.InterestLeft() * interestPercent / 100,
+		})
 	}
-	sales, err := tx.LoanSales(ctx, bidNo)
+	return all
+}
+
+// first is the part of a payment that has at most n rows.
+func (p payment) first(n int) payment {
+	p.dues = p.dues[:min(n, len(p.dues))]
+	return p
+}
+
+// mark tells one payment from another.
+func (p payment) mark() string {
+	sum := sha256.Sum256([]byte(fmt.Sprint(p.period, p.rows())))
+	return hex.EncodeToString(sum[:])
+}
+
+func (p payment) about(what string) string {
+	var amount ips.Amount
+	for _, due := range p.dues {
+		amount += due.Left()
+	}
+	return what + " 第 " + strconv.Itoa(p.period) + " 期 " + amount.String() + " 元"
+}
+
+// maxRepayRows is how many creditors IPS pays with one repayment.
+const maxRepayRows = 300
+
+// repay lets the borrower repay the next period by hand, of more than 300
+// creditors the first 300. Pressed again, it is the same order.
+func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
+	bidNo := r.PathValue("bid")
+	left, err := a.repayForms(r.Context(), bidNo)
 	if err != nil {
 		return err
 	}
-	for _, s := range sales {
-		if s.State == store.SalePaid {
-			return complain("该标的有债权转让正在划转，请稍后")
+	for _, act := range left {
+		if current := a.data.tx(r.Context(), func(d *work) { a.wantCurrent(d, act) }); current == nil && act.UserID == v.user.ID {
+			return a.takeUp(w, r, act)
+		}
+	}
+	if err := a.noRepayUnheard(r.Context(), bidNo); err != nil {
+		return err
+	}
+	return a.begin(w, r, v, func(d *work) draft {
+		loan := d.lock(bidNo)
+		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
+		p := a.nextPayment(d, loan, "", "").first(maxRepayRows)
+		same := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND a.mark = ? AND "+isLeft+" LIMIT 1", bidNo, p.mark())
+		d.want(len(same) == 0, "您已发起该笔还款，请在“我的订单”中继续办理")
+		if d.err != nil {
+			return draft{}
+		}
+		if loan.State == LoanOld {
+			return a.oldRepayment(d, p)
+		}
+		rows := p.rows()
+		amount, fee := ips.RepayTotals(rows)
+		d.wantFunds(v.user, amount+fee)
+		return draft{kind: KindRepay, bidNo: bidNo, mark: p.mark(), about: p.about("手动还款"), request: ips.RepayRequest{
+			BidNo: bidNo, Date: ips.DateOf(a.now()), Account: v.user.Account, Amount: amount, Fee: fee, Rows: rows,
+		}}
+	})
+}
+
+// repayForms are the repayments that the borrower has not carried to IPS, as far
+// as the platform has heard.
+func (a *App) repayForms(ctx context.Context, bidNo string) (acts []Act, err error) {
+	d := a.data.read(ctx)
+	for _, p := range progress(d, "bid_no = ? AND kind = 'repay' AND "+isLeft+" ORDER BY made_at DESC LIMIT 10", bidNo) {
+		acts = append(acts, p.Act)
+	}
+	return acts, d.err
+}
+
+// noRepayUnheard asks IPS whether one of them was carried out after all, before a
+// period is paid in another way. A form that nobody carries on is nobody's lock.
+func (a *App) noRepayUnheard(ctx context.Context, bidNo string) error {
+	left, err := a.repayForms(ctx, bidNo)
+	if err != nil {
+		return err
+	}
+	for _, act := range left {
+		form, err := a.book.Order(ctx, act.OrderKey)
+		if err != nil {
+			return err
+		}
+		trade, _, ok := ips.TradeTypeOf(form.Request)
+		if !ok {
+			continue // of an old bid, which nobody else can pay
+		}
+		answer, err := a.client.QueryTrade(ctx, ips.QueryTradeRequest{OrderNo: form.OrderNo, Type: trade})
+		if err != nil {
+			a.log.Warn("no trade query", "err", err)
+			return complain("暂时无法向 IPS 查询借款人的还款，请稍后再试")
+		}
+		switch answer.Status {
+		case ips.TradeNotFound, ips.TradeFailed:
+		case ips.TradeDone:
+			return complain("借款人已在 IPS 还款，请等待结果")
+		default: // in work, or waiting for him on the page of IPS: has money moved?
+			q := form.Request.(ips.RepayRequest)
+			theirs, err := a.client.QueryBalance(ctx, q.Account)
+			d := a.data.read(ctx)
+			if mine := d.holding(q.Account); err != nil || d.err != nil || theirs.Available < mine.Available {
+				return complain("借款人的还款 IPS 正在处理，请等待结果")
+			}
 		}
 	}
 	return nil
 }
 
-func (p payment) repayRows() []ips.RepayRow {
-	var rows []ips.RepayRow
-	for _, due := range p.dues {
-		rows = append(rows, ips.RepayRow{
-			CreditorOrderNo: due.share.Claim, Account: due.account, Amount: due.Total(), Fee: due.Interest * interestPercent / 100,
-		})
-	}
-	return rows
-}
-
-func (p payment) about(what string) string {
-	amount, _ := ips.RepayTotals(p.repayRows())
-	return what + " 第 " + strconv.Itoa(p.period) + " 期 " + amount.String() + " 元"
-}
-
-// repay lets the borrower repay the next period by hand. The period goes with
-// the order, for its own settlement.
-func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(tx *store.Tx) (draft, error) {
-		p, err := a.nextPayment(r.Context(), tx, r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
-		}
-		if p.borrower.ID != v.user.ID {
-			return draft{}, complain("只有借款人可以还款")
-		}
-		rows := p.repayRows()
-		amount, fee := ips.RepayTotals(rows)
-		return draft{bidNo: p.loan.BidNo, about: p.about("手动还款"), request: ips.RepayRequest{
-			BidNo: p.loan.BidNo, Date: ips.DateOf(a.now()), OrderNo: ips.NewOrderNo("RP"), Account: v.user.Account,
-			Amount: amount, Fee: fee, Rows: rows, Memos: ips.Memos{Memo1: strconv.Itoa(p.period)},
-			ReturnURL: a.returnURL(ips.OpRepay), NotifyURL: a.notifyURL(ips.OpRepay),
-		}}, nil
-	})
-}
-
 // reimburse lets the borrower pay the guarantor back. No page of IPS is shown.
 func (a *App) reimburse(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.call(w, r, v, func(tx *store.Tx) (draft, error) {
-		loan, err := tx.LockLoan(r.Context(), r.PathValue("bid"))
-		if err != nil {
-			return draft{}, err
-		}
-		if loan.BorrowerID != v.user.ID {
-			return draft{}, complain("只有借款人可以还款")
-		}
-		c, err := tx.Compensation(r.Context(), r.PostFormValue("compensation"))
-		if err != nil {
-			return draft{}, err
-		}
+	return a.call(w, r, v, func(d *work) draft {
+		loan := d.lock(r.PathValue("bid"))
+		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
+		c := find[Compensation](d, "order_no = ? AND bid_no = ?", r.PostFormValue("compensation"), loan.BidNo)
 		left := c.Amount - c.Repaid
-		switch {
-		case c.BidNo != loan.BidNo:
-			return draft{}, store.ErrNotFound
-		case left == 0:
-			return draft{}, complain("该笔代偿已还清")
-		}
-		if err := claimsAreQuiet(r.Context(), tx, loan.BidNo); err != nil {
-			return draft{}, err
-		}
-		g, err := tx.Guarantee(r.Context(), c.Guarantee)
-		if err != nil {
-			return draft{}, err
-		}
-		guarantor, err := tx.User(r.Context(), g.GuarantorID)
-		if err != nil {
-			return draft{}, err
-		}
-		return draft{bidNo: loan.BidNo, about: "代偿还款 " + left.String() + " 元", request: ips.TransferRequest{
-			OrderNo: ips.NewOrderNo("TR"), BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Type: ips.TransferCompensationRepayment,
-			NotifyURL: a.notifyURL(ips.OpTransfer),
-			Rows:      []ips.TransferRow{{OriginalOrderNo: c.OrderNo, Amount: left, FromAccount: v.user.Account, ToAccount: guarantor.Account}},
-		}}, nil
+		d.want(left > 0, "该笔代偿已还清")
+		d.wantQuiet(loan.BidNo, KindReimburse)
+		d.wantFunds(v.user, left)
+		g := find[Guarantee](d, "order_no = ?", c.Guarantee)
+		return a.transfer(loan, KindReimburse, ips.TransferCompensationRepayment, g.OrderNo, "代偿还款 "+left.String()+" 元", []ips.TransferRow{{
+			OriginalOrderNo: c.OrderNo, Amount: left, FromAccount: v.user.Account, ToAccount: d.user(g.GuarantorID).Account,
+		}})
 	})
+}
+
+func (a *App) transfer(loan Loan, kind Kind, of ips.TransferType, ref, about string, rows []ips.TransferRow) draft {
+	return draft{kind: kind, bidNo: loan.BidNo, ref: ref, about: about, request: ips.TransferRequest{
+		BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Type: of, Rows: rows,
+	}}
 }

@@ -6,10 +6,12 @@
 //	go run ./examples/platform
 //
 // starts it with a sandbox that plays IPS and a database that is gone when the
-// program ends. With DATABASE_URL it keeps its data in PostgreSQL; with IPS_URL
-// it talks to an IPS elsewhere, and several instances can work on one database.
+// program ends. With DATABASE_URL it keeps its data in MySQL or PostgreSQL; with
+// IPS_URL it talks to an IPS elsewhere, and several instances can work on one
+// database.
 //
-// Read orders.go first: it leads every order through its life.
+// Its orders are kept by package orders. Read effects.go first: it says what the
+// end of each order means.
 package main
 
 import (
@@ -28,12 +30,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/platform/store"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/orders"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -59,7 +63,7 @@ Flags:
 const environment = `
 Environment variables:
 
-  DATABASE_URL             postgres://… for PostgreSQL; without it SQLite is used
+  DATABASE_URL             mysql://user:password@host:3306/name or postgres://…; without it SQLite is used
   PLATFORM_ADMIN_PASSWORD  of the user admin, when he is made; without it one is made up and printed
   IPS_URL                  base of another IPS, e.g. http://127.0.0.1:8480
   IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY, IPS_3DES_IV
@@ -89,16 +93,16 @@ func parseFlags(args []string, out io.Writer) (flags, error) {
 	set.StringVar(&f.base, "base", "", "`URL` under which browsers and IPS reach the platform; http:// and the address if empty")
 	set.StringVar(&f.db, "db", "", "SQLite `file`; with the sandbox in this program a temporary one if empty, else platform.db")
 	set.BoolVar(&f.manual, "manual", false, "users confirm in the sandbox's pages by hand, instead of all by themselves")
-	set.DurationVar(&f.every, "reconcile", time.Minute, "`time` between two rounds of the reconciler")
-	set.DurationVar(&f.age, "age", 5*time.Minute, "`time` that an order may be open before the reconciler looks into it")
+	set.DurationVar(&f.every, "reconcile", time.Second, "`time` between two looks for orders that something is due of")
+	set.DurationVar(&f.age, "age", 30*time.Second, "`time` that an order of unknown fate is left alone before IPS is asked")
 	if err := set.Parse(args); err != nil {
 		return f, err
 	}
 	switch {
 	case set.NArg() > 0:
 		return f, fmt.Errorf("unexpected argument %q", set.Arg(0))
-	case f.every <= 0 || f.age < 0:
-		return f, fmt.Errorf("-reconcile must be more than 0 and -age at least 0, got %s and %s", f.every, f.age)
+	case f.every <= 0 || f.age <= 0:
+		return f, fmt.Errorf("-reconcile and -age must be more than 0, got %s and %s", f.every, f.age)
 	}
 	return f, nil
 }
@@ -121,7 +125,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if box != nil {
 		defer func() { err = errors.Join(err, box.Close()) }()
 	}
-	db, forget, err := openStore(ctx, f, getenv, box != nil)
+	if err := refuseStrangers(listener.Addr(), cfg); err != nil {
+		return err
+	}
+	db, forget, err := openDatabase(ctx, f, getenv, box != nil)
 	if err != nil {
 		return err
 	}
@@ -130,13 +137,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64 // they all go to IPS
 	defer transport.CloseIdleConnections()
-	client, err := ips.NewClient(cfg, ips.WithHook(logEvents(log)), ips.WithHTTPClient(&http.Client{Transport: transport}))
+	pace := orders.Pace{Poll: f.every, Ask: f.age, Repeat: true}
+	app, err := newApp(ctx, db, cfg, cmp.Or(f.base, "http://"+listener.Addr().String()), pace, bcrypt.DefaultCost, log,
+		ips.WithHook(logEvents(log)), ips.WithHTTPClient(&http.Client{Transport: transport}))
 	if err != nil {
 		return err
 	}
-	app, err := newApp(db, client, cmp.Or(f.base, "http://"+listener.Addr().String()), bcrypt.DefaultCost, log)
-	if err != nil {
-		return err
+	if box != nil {
+		app.seed = func(old oldBid) error {
+			return box.SeedOldBid(cfg.MerchantCode, engine.OldBid{BidNo: old.bidNo, ContractNo: old.contractNo, Release: old.releaseNo,
+				Borrower: old.borrower, Owed: []engine.OldClaim{{Account: old.investor, Amount: int64(old.amount)}}})
+		}
 	}
 	password, err := app.ensureAdmin(ctx, getenv("PLATFORM_ADMIN_PASSWORD"))
 	if err != nil {
@@ -150,7 +161,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		fmt.Fprintf(out, "  Log in as admin with the password %s\n", password)
 	}
 	fmt.Fprintln(out)
-	return serve(ctx, app, listener, f)
+	return serve(ctx, app, listener)
 }
 
 // logEvents logs what the client does, without the words of refusals: IPS puts
@@ -167,9 +178,10 @@ func logEvents(log *slog.Logger) func(context.Context, ips.Event) {
 }
 
 // serve answers until the context ends, and then finishes what it has begun.
-func serve(ctx context.Context, app *App, listener net.Listener, f flags) error {
-	reconciling, stop := context.WithCancel(ctx)
-	app.running.Go(func() { app.KeepReconciling(reconciling, f.every, f.age) })
+func serve(ctx context.Context, app *App, listener net.Listener) error {
+	running, stop := context.WithCancel(ctx)
+	var book sync.WaitGroup
+	book.Go(func() { _ = app.book.Run(running) })
 	server := &http.Server{
 		Handler: app, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
@@ -185,26 +197,22 @@ func serve(ctx context.Context, app *App, listener net.Listener, f flags) error 
 		cancel()
 	}
 	stop()
-	app.Wait()
+	book.Wait()
 	return err
 }
 
 // chooseIPS starts a sandbox, unless the environment names another IPS.
 func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Config, *sandbox.Sandbox, error) {
-	address := getenv("IPS_URL")
-	if address != "" {
-		cfg, err := configFrom(getenv)
-		if err != nil {
-			return ips.Config{}, nil, err
-		}
-		cfg.Environment = ips.Sandbox(address)
-		return cfg, nil, refuseProduction(address)
+	if address := getenv("IPS_URL"); address != "" {
+		cfg, err := configFrom(getenv, address)
+		return cfg, nil, err
 	}
 	box, err := sandbox.New(sandbox.Config{Manual: f.manual, Logger: log})
 	if err != nil {
 		return ips.Config{}, nil, err
 	}
-	if address, err = box.Start(""); err != nil {
+	address, err := box.Start("")
+	if err != nil {
 		return ips.Config{}, nil, errors.Join(err, box.Close())
 	}
 	cfg := ips.TestMerchant()
@@ -212,41 +220,46 @@ func chooseIPS(f flags, getenv func(string) string, log *slog.Logger) (ips.Confi
 	return cfg, box, nil
 }
 
-// configFrom reads the merchant's secrets. Its errors name what is missing and
-// no value.
-func configFrom(getenv func(string) string) (ips.Config, error) {
-	cfg := ips.Config{
-		MerchantCode: getenv("IPS_MERCHANT"), Cert: ips.NewSecret(getenv("IPS_CERT")),
-		Key: ips.NewSecret(getenv("IPS_3DES_KEY")), IV: ips.NewSecret(getenv("IPS_3DES_IV")),
-	}
-	if cfg == (ips.Config{}) {
-		cfg = ips.TestMerchant()
-	}
-	var err error
-	if text := getenv("IPS_PUBLIC_KEY"); text != "" {
-		if cfg.PublicKey, err = ips.ParsePublicKey(text); err != nil {
-			return ips.Config{}, fmt.Errorf("IPS_PUBLIC_KEY: %w", err)
+// configFrom reads the merchant's secrets, and keeps an example away from real
+// people's money. Its errors hold no value.
+func configFrom(getenv func(string) string, address string) (ips.Config, error) {
+	cfg := ips.TestMerchant()
+	if getenv("IPS_MERCHANT") != "" {
+		var err error
+		if cfg, err = ips.ConfigFromEnv(func(name string) string {
+			if name == "IPS_BASE_URL" {
+				return address
+			}
+			return getenv(name)
+		}); err != nil {
+			return ips.Config{}, err
 		}
+	}
+	cfg.Environment = ips.Sandbox(address)
+	u, err := url.Parse(address)
+	if err != nil {
+		return ips.Config{}, errors.New("IPS_URL: no URL")
+	}
+	if real, err := url.Parse(ips.Production().PostBase); err != nil || strings.EqualFold(u.Hostname(), real.Hostname()) {
+		return ips.Config{}, fmt.Errorf("%s is the real IPS: this program is an example and works with sandboxes and test environments", u.Hostname())
 	}
 	return cfg, nil
 }
 
-// refuseProduction keeps an example away from real people's money.
-func refuseProduction(address string) error {
-	u, err := url.Parse(address)
-	if err != nil {
-		return errors.New("IPS_URL: no URL")
+// refuseStrangers keeps a program with keys that everybody knows to this machine:
+// whoever reaches it could sign the answers of IPS himself.
+func refuseStrangers(listen net.Addr, cfg ips.Config) error {
+	public := ips.TestMerchant()
+	tcp, ok := listen.(*net.TCPAddr)
+	if ok && !tcp.IP.IsLoopback() && cfg.Cert.Reveal() == public.Cert.Reveal() {
+		return fmt.Errorf("-listen %s: the keys of the test merchant are public, so only this machine may reach the platform; use a loopback address or a merchant of your own", listen)
 	}
-	real, err := url.Parse(ips.Production().PostBase)
-	if err == nil && strings.EqualFold(u.Hostname(), real.Hostname()) {
-		err = fmt.Errorf("%s is the real IPS: this program is an example and works with sandboxes and test environments", u.Hostname())
-	}
-	return err
+	return nil
 }
 
-// openStore opens the database. Forget removes one that was only temporary: a
+// openDatabase opens the database. Forget removes one that was only temporary: a
 // sandbox in this program knows nothing of accounts opened in an earlier one.
-func openStore(ctx context.Context, f flags, getenv func(string) string, temporary bool) (db *store.Store, forget func() error, err error) {
+func openDatabase(ctx context.Context, f flags, getenv func(string) string, temporary bool) (db *Data, forget func() error, err error) {
 	forget = func() error { return nil }
 	address := cmp.Or(getenv("DATABASE_URL"), f.db)
 	if address == "" {
@@ -259,7 +272,7 @@ func openStore(ctx context.Context, f flags, getenv func(string) string, tempora
 			address, forget = filepath.Join(dir, "platform.db"), func() error { return os.RemoveAll(dir) }
 		}
 	}
-	if db, err = store.Open(ctx, address); err != nil {
+	if db, err = openData(ctx, address); err != nil {
 		return nil, nil, errors.Join(err, forget())
 	}
 	return db, forget, nil
@@ -268,10 +281,6 @@ func openStore(ctx context.Context, f flags, getenv func(string) string, tempora
 // ensureAdmin makes the user admin if there is none, and returns his password
 // if it was made up here.
 func (a *App) ensureAdmin(ctx context.Context, password string) (madeUp string, err error) {
-	_, err = a.store.UserByLogin(ctx, "admin")
-	if !errors.Is(err, store.ErrNotFound) {
-		return "", err
-	}
 	if password == "" {
 		madeUp = rand.Text()
 		password = madeUp
@@ -280,11 +289,12 @@ func (a *App) ensureAdmin(ctx context.Context, password string) (madeUp string, 
 	if err != nil {
 		return "", err
 	}
-	err = a.store.AddUser(ctx, store.User{
-		ID: store.NewID(), Login: "admin", Password: hash, Role: store.Admin, CreatedAt: a.now(),
+	err = a.data.tx(ctx, func(d *work) {
+		if _, found := maybe[User](d, "login = 'admin'"); found {
+			madeUp = ""
+			return
+		}
+		add(d, User{ID: newID(), Login: "admin", Password: hash, Role: Admin, CreatedAt: a.now()})
 	})
-	if store.Conflict(err) { // another instance has just made him
-		return "", nil
-	}
 	return madeUp, err
 }

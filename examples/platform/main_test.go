@@ -65,15 +65,17 @@ func TestRunRefuses(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"an argument":      {[]string{"x"}, nil, `unexpected argument "x"`},
-		"no interval":      {[]string{"-reconcile", "0s"}, nil, "-reconcile must be more than 0"},
-		"an address":       {[]string{"-listen", "nowhere"}, nil, "nowhere"},
-		"the real IPS":     {nil, map[string]string{"IPS_URL": "https://p2p.ips.com.cn"}, "is the real IPS"},
-		"half a merchant":  {nil, map[string]string{"IPS_URL": "http://127.0.0.1:1", "IPS_MERCHANT": "123456"}, "invalid configuration"},
-		"a bad public key": {nil, map[string]string{"IPS_URL": "http://127.0.0.1:1", "IPS_PUBLIC_KEY": "x"}, "IPS_PUBLIC_KEY"},
-		"a bad base":       {[]string{"-base", "ftp://x"}, nil, "want an absolute http or https URL"},
-		"a bad database":   {nil, map[string]string{"DATABASE_URL": "postgres://u:secret@[bad"}, "no PostgreSQL URL"},
-		"a short password": {nil, map[string]string{"PLATFORM_ADMIN_PASSWORD": "short"}, "登录密码须为"},
+		"an argument":                     {[]string{"x"}, nil, `unexpected argument "x"`},
+		"no interval":                     {[]string{"-reconcile", "0s"}, nil, "-reconcile and -age must be more than 0"},
+		"an address":                      {[]string{"-listen", "nowhere"}, nil, "nowhere"},
+		"the real IPS":                    {nil, map[string]string{"IPS_URL": "https://p2p.ips.com.cn"}, "is the real IPS"},
+		"half a merchant":                 {nil, map[string]string{"IPS_URL": "http://127.0.0.1:1", "IPS_MERCHANT": "123456"}, "IPS_CERT is not set"},
+		"a bad public key":                {nil, map[string]string{"IPS_URL": "http://127.0.0.1:1", "IPS_MERCHANT": "123456", "IPS_PUBLIC_KEY": "x"}, "IPS_PUBLIC_KEY"},
+		"a bad MySQL URL":                 {nil, map[string]string{"DATABASE_URL": "mysql://u:secret@"}, "no URL like mysql://"},
+		"public keys beyond this machine": {[]string{"-listen", "0.0.0.0:0"}, nil, "keys of the test merchant are public"},
+		"a bad base":                      {[]string{"-base", "ftp://x"}, nil, "want an absolute http or https URL"},
+		"a bad database":                  {nil, map[string]string{"DATABASE_URL": "postgres://u:secret@[bad"}, "no PostgreSQL URL"},
+		"a short password":                {nil, map[string]string{"PLATFORM_ADMIN_PASSWORD": "short"}, "登录密码须为"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

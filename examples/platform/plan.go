@@ -4,19 +4,21 @@ import (
 	"math/big"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/platform/store"
 )
 
 // plan works out the monthly instalments of a loan. Money is counted in fen
 // and nothing is lost by rounding: the principal adds up exactly, and the last
-// instalment takes what is left over.
-func plan(principal ips.Amount, rate ips.Rate, months int, mode ips.RepayMode, from ips.Date) []store.Due {
-	dues := make([]store.Due, months)
+// instalment takes what is left over. One that rounds to nothing is paid.
+func plan(principal ips.Amount, rate ips.Rate, months int, mode ips.RepayMode, from ips.Date) []Due {
+	if months == 0 { // of an old bid
+		return nil
+	}
+	dues := make([]Due, months)
 	left := principal
 	instalment := annuity(principal, rate, months)
 	for i := range dues {
 		due := &dues[i]
-		due.Period, due.DueOn = i+1, dueDay(from, i+1).String()
+		due.Period, due.DueOn, due.State = i+1, dueDay(from, i+1).String(), DueOpen
 		due.Interest = monthly(left, rate)
 		switch {
 		case i == months-1:
@@ -27,6 +29,9 @@ func plan(principal ips.Amount, rate ips.Rate, months int, mode ips.RepayMode, f
 			due.Principal = principal / ips.Amount(months)
 		}
 		left -= due.Principal
+		if due.Left() == 0 {
+			due.State = DueRepaid
+		}
 	}
 	return dues
 }
@@ -65,27 +70,28 @@ func annuity(principal ips.Amount, rate ips.Rate, months int) ips.Amount {
 	return ips.Amount(new(big.Int).Div(x.Num(), x.Denom()).Int64())
 }
 
-// halves is an instalment cut in two.
-type halves struct{ kept, gone store.Due }
+// cut is an instalment in two parts.
+type cut struct{ kept, gone Due }
 
-// split cuts the open instalments of a share of which a part is sold. The
-// principal that goes adds up to exactly that part; of what cannot be divided,
-// the buyer never gets more than his proportion.
-func split(dues []store.Due, whole, part ips.Amount) []halves {
-	var cuts []halves
+// split cuts what is open of a share of which a part is sold. The principal that
+// goes adds up to exactly that part; of what cannot be divided, the buyer never
+// gets more than his proportion.
+func split(dues []Due, whole, part ips.Amount) []cut {
+	var cuts []cut
 	var seen, gone ips.Amount // principal, cumulated
 	for _, due := range dues {
-		if due.State != store.DueOpen {
+		if due.State != DueOpen {
 			continue
 		}
-		seen += due.Principal
-		cut := halves{kept: due, gone: due}
-		cut.gone.Principal = proportion(seen, part, whole) - gone
-		cut.gone.Interest = proportion(due.Interest, part, whole)
-		gone += cut.gone.Principal
-		cut.kept.Principal -= cut.gone.Principal
-		cut.kept.Interest -= cut.gone.Interest
-		cuts = append(cuts, cut)
+		seen += due.PrincipalLeft()
+		c := cut{kept: due, gone: due}
+		c.gone.Principal = proportion(seen, part, whole) - gone
+		c.gone.Interest = proportion(due.InterestLeft(), part, whole)
+		c.gone.Paid = 0
+		gone += c.gone.Principal
+		c.kept.Principal -= c.gone.Principal
+		c.kept.Interest -= c.gone.Interest
+		cuts = append(cuts, c)
 	}
 	return cuts
 }

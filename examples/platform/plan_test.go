@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/platform/store"
 )
 
 func TestPlan(t *testing.T) {
@@ -59,7 +58,6 @@ func TestPlansAddUp(t *testing.T) {
 		require.Len(t, dues, months)
 		var principal, interest ips.Amount
 		for i := range dues {
-			dues[i].State = store.DueOpen
 			require.GreaterOrEqual(t, dues[i].Principal, ips.Amount(0))
 			require.GreaterOrEqual(t, dues[i].Interest, ips.Amount(0))
 			principal += dues[i].Principal
@@ -82,14 +80,14 @@ func TestPlansAddUp(t *testing.T) {
 
 func TestSplitLeavesPaidPeriodsAlone(t *testing.T) {
 	t.Parallel()
-	dues := []store.Due{
-		{Period: 1, Principal: 100, Interest: 10, State: store.DueRepaid},
-		{Period: 2, Principal: 100, Interest: 7, State: store.DueOpen},
-		{Period: 3, Principal: 101, Interest: 3, State: store.DueOpen},
+	dues := []Due{
+		{Period: 1, Principal: 100, Interest: 10, Paid: 110, State: DueRepaid},
+		{Period: 2, Principal: 100, Interest: 7, State: DueOpen},
+		{Period: 3, Principal: 101, Interest: 3, State: DueOpen},
 	}
 	cuts := split(dues, 201, 67)
 	require.Len(t, cuts, 2)
-	assert.Equal(t, store.Due{Period: 2, Principal: 33, Interest: 2, State: store.DueOpen}, cuts[0].gone)
-	assert.Equal(t, store.Due{Period: 3, Principal: 34, Interest: 1, State: store.DueOpen}, cuts[1].gone)
-	assert.Equal(t, store.Due{Period: 3, Principal: 67, Interest: 2, State: store.DueOpen}, cuts[1].kept)
+	assert.Equal(t, Due{Period: 2, Principal: 33, Interest: 2, State: DueOpen}, cuts[0].gone)
+	assert.Equal(t, Due{Period: 3, Principal: 34, Interest: 1, State: DueOpen}, cuts[1].gone)
+	assert.Equal(t, Due{Period: 3, Principal: 67, Interest: 2, State: DueOpen}, cuts[1].kept)
 }

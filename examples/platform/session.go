@@ -5,11 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"net/http"
 	"time"
 
-	"github.com/ips-p2p/ips/examples/platform/store"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -36,12 +34,16 @@ func (a *App) visitOf(w http.ResponseWriter, r *http.Request) (*visit, error) {
 		return &visit{token: tokenOf(id)}, nil
 	}
 	v := &visit{token: tokenOf(id)}
-	user, err := a.store.SessionUser(r.Context(), hashOf(id), a.now())
-	if errors.Is(err, store.ErrNotFound) {
-		return v, nil
-	}
-	v.user = user
+	var err error
+	v.user, err = a.sessionUser(r, id)
 	return v, err
+}
+
+// sessionUser is the user of a session that is not over.
+func (a *App) sessionUser(r *http.Request, id string) (User, error) {
+	d := a.data.read(r.Context())
+	user, _ := maybe[User](d, "id = (SELECT user_id FROM sessions WHERE token = ? AND expires_at > ?)", hashOf(id), a.now().UnixMicro())
+	return user, d.err
 }
 
 func (a *App) setCookie(w http.ResponseWriter, id string, age time.Duration) {
@@ -70,19 +72,22 @@ func sameToken(want, got string) bool { return hmac.Equal([]byte(want), []byte(g
 
 // startSession logs a user in under a new cookie: whatever the old one was, it
 // could have been planted.
-func (a *App) startSession(w http.ResponseWriter, r *http.Request, user store.User) error {
+func (a *App) startSession(w http.ResponseWriter, r *http.Request, user User) error {
 	id := rand.Text()
-	if err := a.store.AddSession(r.Context(), hashOf(id), user.ID, a.now(), a.now().Add(sessionTime)); err != nil {
-		return err
+	d := a.data.read(r.Context())
+	d.exec("DELETE FROM sessions WHERE expires_at < ?", a.now().UnixMicro())
+	add(d, Session{Token: hashOf(id), UserID: user.ID, ExpiresAt: a.now().Add(sessionTime)})
+	if d.err == nil {
+		a.setCookie(w, id, sessionTime)
 	}
-	a.setCookie(w, id, sessionTime)
-	return nil
+	return d.err
 }
 
 func (a *App) logout(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	if c, err := r.Cookie(a.cookieName()); err == nil {
-		if err := a.store.EndSession(r.Context(), hashOf(c.Value)); err != nil {
-			return err
+		d := a.data.read(r.Context())
+		if d.exec("DELETE FROM sessions WHERE token = ?", hashOf(c.Value)); d.err != nil {
+			return d.err
 		}
 	}
 	a.setCookie(w, rand.Text(), 0)
@@ -100,7 +105,7 @@ func (a *App) hashPassword(password string) (string, error) {
 }
 
 // checkPassword takes the same time whether or not there is such a user.
-func (a *App) checkPassword(user store.User, found bool, password string) bool {
+func (a *App) checkPassword(user User, found bool, password string) bool {
 	if !found {
 		// As much work as a comparison.
 		_, _ = bcrypt.GenerateFromPassword([]byte("nobody's password"), a.passCost)
@@ -110,22 +115,35 @@ func (a *App) checkPassword(user store.User, found bool, password string) bool {
 }
 
 func (a *App) loginPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, r, v, "login", "登录", nil)
+	return a.show(w, v, "登录", Part{Forms: []Form{{Action: "/login", Button: "登录", Fields: []Field{
+		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
+	}}}, Links: []Link{{"还没有账号？注册", "/register"}}})
 }
 
 func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {
-	user, err := a.store.UserByLogin(r.Context(), r.PostFormValue("login"))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+	d := a.data.read(r.Context())
+	user, found := maybe[User](d, "login = ?", r.PostFormValue("login"))
+	if d.err != nil {
+		return d.err
 	}
-	if !a.checkPassword(user, err == nil, r.PostFormValue("password")) {
+	if !a.checkPassword(user, found, r.PostFormValue("password")) {
 		return &problem{http.StatusForbidden, "用户名或密码不正确"}
 	}
 	if err := a.startSession(w, r, user); err != nil {
 		return err
 	}
-	if user.Role == store.Admin {
+	if user.Role == Admin {
 		return see(w, r, "/admin")
 	}
 	return see(w, r, "/account")
+}
+
+// staff names the member of the staff who works with the book's console.
+func (a *App) staff(r *http.Request) (name string, ok bool) {
+	c, err := r.Cookie(a.cookieName())
+	if err != nil {
+		return "", false
+	}
+	user, err := a.sessionUser(r, c.Value)
+	return user.Login, err == nil && user.Role == Admin
 }

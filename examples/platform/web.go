@@ -2,60 +2,86 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/platform/store"
+	"github.com/ips-p2p/ips/orders"
 )
 
 // App is the platform's web site.
 type App struct {
-	*Orders
-	pages    map[string]*template.Template
+	data     *Data
+	book     *orders.Book
+	client   *ips.Client
+	base     string // of the site, as IPS and browsers reach it
+	log      *slog.Logger
+	now      func() time.Time
 	passCost int  // of bcrypt
 	secure   bool // cookies travel over HTTPS only
 	mux      *http.ServeMux
+	old      oldBids
+	// seed tells the sandbox in this program of an old bid; nil without one.
+	seed func(oldBid) error
 }
 
 //go:embed templates
 var templates embed.FS
 
+var page = template.Must(template.ParseFS(templates, "templates/page.html"))
+
 // newApp makes a site that is reached at base, e.g. http://127.0.0.1:8080.
-func newApp(db *store.Store, client *ips.Client, base string, passCost int, log *slog.Logger) (*App, error) {
+func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace orders.Pace, passCost int, log *slog.Logger, opts ...ips.Option) (*App, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("the site's address: want an absolute http or https URL, got %.80q", base)
 	}
-	a := &App{
-		Orders: &Orders{store: db, client: client, base: strings.TrimRight(base, "/"), log: log, now: time.Now},
-		pages:  make(map[string]*template.Template), passCost: passCost, secure: u.Scheme == "https", mux: http.NewServeMux(),
-	}
-	if err := a.parsePages(); err != nil {
+	base = strings.TrimRight(base, "/")
+	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", mux: http.NewServeMux()}
+	cfg.ReturnURL, cfg.NotifyURL = base+"/ips/return", base+"/ips/notify"
+	if a.client, err = ips.NewClient(cfg, append(opts, ips.WithOldBids(a.old.has))...); err != nil {
 		return nil, err
 	}
+	a.book, err = orders.Open(data.DB, data.dialect, orders.One(a.client), orders.WithPace(pace), orders.Prefix("P"),
+		orders.OnError(func(err error) { log.Warn("the book goes on later", "err", err) }))
+	if err != nil {
+		return nil, err
+	}
+	a.registerEffects()
+	if err := a.book.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	w := data.read(ctx)
+	for _, loan := range list[Loan](w, "contract_no <> ''") {
+		a.old.add(loan.BidNo)
+	}
 	a.routes()
-	return a, nil
+	return a, w.err
 }
 
 func (a *App) routes() {
-	a.mux.Handle("POST /ips/notify/", a.client.NotifyHandler(a.reporting(a.inbound())))
-	a.mux.Handle("POST /ips/return/", a.client.ReturnHandler(a.reporting(a.inbound()), a.showReturn))
+	in := ips.Inbound{Hear: a.book.Hear, OnError: func(r *http.Request, err error) {
+		a.log.Error("an answer was not taken", "operation", path.Base(r.URL.Path), "err", err) // the SDK's errors hold nothing personal
+	}}
+	a.mux.Handle("POST /ips/notify/", a.client.NotifyHandler(in))
+	a.mux.Handle("POST /ips/return/", a.client.ReturnHandler(in, a.showReturn))
+	a.mux.Handle("/admin/book/", http.StripPrefix("/admin/book", a.book.Console(a.staff)))
 	a.mux.HandleFunc("GET /style.css", a.style)
 	for pattern, page := range map[string]handler{
 		"GET /{$}":        a.home,
-		"GET /loans":      a.loans,
+		"GET /loans":      a.home,
 		"GET /register":   a.registerPage,
 		"POST /register":  a.register,
 		"GET /login":      a.loginPage,
@@ -76,6 +102,7 @@ func (a *App) routes() {
 		"POST /borrow":                   a.borrow,
 		"POST /loan/{bid}/bid":           a.bid,
 		"POST /loan/{bid}/guarantee":     a.guarantee,
+		"POST /loan/{bid}/agree":         a.agree,
 		"POST /loan/{bid}/repay":         a.repay,
 		"POST /loan/{bid}/reimburse":     a.reimburse,
 		"GET /claims":                    a.claims,
@@ -90,7 +117,7 @@ func (a *App) routes() {
 		"GET /order/{op}/{no}":           a.order,
 		"POST /order/{op}/{no}/continue": a.continueOrder,
 	} {
-		a.mux.HandleFunc(pattern, a.serve(store.Member, page))
+		a.mux.HandleFunc(pattern, a.serve(Member, page))
 	}
 	for pattern, page := range map[string]handler{
 		"GET /admin":                             a.adminHome,
@@ -103,6 +130,8 @@ func (a *App) routes() {
 		"POST /admin/loan/{bid}/unfreeze":        a.unfreeze,
 		"POST /admin/loan/{bid}/autobid":         a.autoBid,
 		"POST /admin/loan/{bid}/autorepay":       a.autoRepay,
+		"POST /admin/loan/{bid}/sale":            a.resume,
+		"POST /admin/oldbid":                     a.addOldBid,
 		"POST /admin/withhold":                   a.withhold,
 		"GET /admin/orders":                      a.adminOrders,
 		"POST /admin/order/{op}/{no}/void":       a.void,
@@ -111,34 +140,25 @@ func (a *App) routes() {
 		"GET /admin/contradictions":              a.contradictions,
 		"POST /admin/contradictions/{id}/settle": a.resolve,
 	} {
-		a.mux.HandleFunc(pattern, a.serve(store.Admin, page))
+		a.mux.HandleFunc(pattern, a.serve(Admin, page))
 	}
 }
 
 // ServeHTTP serves the site.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
-// reporting logs the answers that were refused: the SDK's errors hold nothing
-// personal.
-func (a *App) reporting(in ips.Inbound) ips.Inbound {
-	in.OnError = func(r *http.Request, err error) {
-		a.log.Error("an answer was not taken", "operation", path.Base(r.URL.Path), "err", err)
-	}
-	return in
-}
-
 // visit is one request by somebody.
 type visit struct {
-	user  store.User // the zero User for somebody who is not logged in
-	token string     // against cross-site request forgery
+	user  User   // the zero User for somebody who is not logged in
+	token string // against cross-site request forgery
 }
 
-func (v *visit) admin() bool { return v.user.Role == store.Admin }
+func (v *visit) admin() bool { return v.user.Role == Admin }
 
 type handler func(w http.ResponseWriter, r *http.Request, v *visit) error
 
 // anybody may see a page, logged in or not.
-const anybody store.Role = ""
+const anybody Role = ""
 
 // problem is an error that the user is told.
 type problem struct {
@@ -155,7 +175,7 @@ func complain(format string, args ...any) error {
 const maxForm = 64 << 10
 
 // serve lets those in who may, and takes forms only from the site's own pages.
-func (a *App) serve(role store.Role, h handler) http.HandlerFunc {
+func (a *App) serve(role Role, h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := a.visitOf(w, r)
 		if err == nil {
@@ -172,7 +192,7 @@ func (a *App) serve(role store.Role, h handler) http.HandlerFunc {
 
 var errLogin = errors.New("log in first")
 
-func (a *App) admit(w http.ResponseWriter, r *http.Request, role store.Role, v *visit) error {
+func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit) error {
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
@@ -187,7 +207,7 @@ func (a *App) admit(w http.ResponseWriter, r *http.Request, role store.Role, v *
 		return nil
 	case v.user.ID == "":
 		return errLogin
-	case role == store.Admin && !v.admin():
+	case role == Admin && !v.admin():
 		return &problem{http.StatusForbidden, "没有权限"}
 	}
 	return nil
@@ -203,8 +223,12 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 		return
 	case errors.As(err, &p):
 	case errors.As(err, &invalid):
-		p = &problem{http.StatusUnprocessableEntity, "内容不符合 IPS 接口要求：" + fieldsOf(invalid)}
-	case errors.Is(err, store.ErrNotFound):
+		var parts []string
+		for _, f := range invalid.Fields {
+			parts = append(parts, f.Error())
+		}
+		p = &problem{http.StatusUnprocessableEntity, "内容不符合 IPS 接口要求：" + strings.Join(parts, "; ")}
+	case errors.Is(err, errNotFound):
 		p = &problem{http.StatusNotFound, "没有找到"}
 	default:
 		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
@@ -213,69 +237,23 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 	if v == nil {
 		v = &visit{}
 	}
-	a.render(w, r, v, p.status, "problem", "出错了", p.text)
-}
-
-func fieldsOf(invalid *ips.ValidationError) string {
-	var parts []string
-	for _, f := range invalid.Fields {
-		parts = append(parts, f.Error())
+	links := []Link{{"返回首页", "/"}}
+	if back, err := url.Parse(r.Referer()); err == nil && back.Host == r.Host && !strings.HasPrefix(back.Path, "//") {
+		links = append(links, Link{"返回上一页", back.EscapedPath()})
 	}
-	return strings.Join(parts, "; ")
+	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: links})
 }
 
-// view is what every page gets.
-type view struct {
-	Title string
-	User  store.User
-	Admin bool
-	Token string
-	Data  any
-}
-
-// Click identifies one form on one page, so that it counts once however often
-// it is sent.
-func (view) Click() string { return store.NewID() }
-
-// click is the page's identification, which is the user's own.
-func click(r *http.Request, v *visit) string {
-	return v.user.ID + "/" + r.PostFormValue("click")[:min(40, len(r.PostFormValue("click")))]
-}
-
-func (a *App) parsePages() error {
-	names, err := fs.Glob(templates, "templates/*.html")
-	if err != nil {
-		return err
-	}
-	layout, err := template.New("layout.html").Funcs(functions()).ParseFS(templates, "templates/layout.html", "templates/parts.html")
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if layout.Lookup(path.Base(name)) != nil {
-			continue
-		}
-		page, err := layout.Clone()
-		if err == nil {
-			page, err = page.ParseFS(templates, name)
-		}
-		if err != nil {
-			return err
-		}
-		a.pages[strings.TrimSuffix(path.Base(name), ".html")] = page
-	}
-	return nil
-}
-
-func (a *App) show(w http.ResponseWriter, r *http.Request, v *visit, page, title string, data any) error {
-	return a.render(w, r, v, http.StatusOK, page, title, data)
+// show shows a page.
+func (a *App) show(w http.ResponseWriter, v *visit, title string, parts ...Part) error {
+	return a.render(w, v, http.StatusOK, title, parts...)
 }
 
 // render writes a page. Nothing of it is sent before all of it is there.
-func (a *App) render(w http.ResponseWriter, _ *http.Request, v *visit, status int, page, title string, data any) error {
+func (a *App) render(w http.ResponseWriter, v *visit, status int, title string, parts ...Part) error {
 	var body bytes.Buffer
-	if err := a.pages[page].Execute(&body, view{title, v.user, v.admin(), v.token, data}); err != nil {
-		a.log.Error("page", "page", page, "err", err)
+	if err := page.Execute(&body, viewOf(v, title, parts)); err != nil {
+		a.log.Error("page", "title", title, "err", err)
 		http.Error(w, "系统繁忙", http.StatusInternalServerError)
 		return nil
 	}
@@ -295,43 +273,144 @@ func (a *App) style(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, templates, "templates/style.css")
 }
 
+// draft is an order that is not recorded yet.
+type draft struct {
+	kind                    Kind
+	bidNo, ref, mark, about string
+	request                 ips.Request
+	click, content          string
+}
+
+// recordIn records an order with the platform's own row about it.
+func (a *App) recordIn(w *work, user User, d draft) orders.Order {
+	if w.err != nil {
+		return orders.Order{}
+	}
+	order, err := a.book.Record(w.ctx, w.on, d.request)
+	if err != nil {
+		w.fail(err)
+		return order
+	}
+	info, _ := order.Operation.Info()
+	if d.click == "" {
+		d.click = order.Key
+	}
+	add(w, Act{
+		OrderKey: order.Key, Operation: order.Operation, OrderNo: order.OrderNo, UserID: user.ID, BidNo: d.bidNo, Kind: d.kind, Ref: d.ref, Mark: d.mark,
+		About: d.about, Click: d.click, Content: d.content, ByUser: info.Transport == ips.Redirect, MadeAt: a.now(),
+	})
+	return order
+}
+
+// maxOpen is how many orders a member may have begun that have no end: they cost
+// the platform work.
+const maxOpen = 30
+
+// record writes the order of a click down, or orders, if it is a batch of too
+// many rows. The second click on one button is the first order; with other
+// content it is a mistake, of which the user must hear. What prepare checks holds
+// when the order is recorded, since both happen in one transaction: lock there
+// what must not change.
+func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made []orders.Order, err error) {
+	ctx := r.Context()
+	click := r.PostFormValue("click")
+	if click == "" {
+		click = newID()
+	}
+	click = v.user.ID + "/" + click[:min(40, len(click))]
+	content := contentOf(r)
+	again := ""
+	err = a.data.tx(ctx, func(w *work) {
+		made, again = nil, ""
+		if act, ok := maybe[Act](w, "click = ?", click); ok {
+			w.want(act.Content == content, "这个页面已经提交过另一内容，请返回刷新后重新填写")
+			again = act.OrderKey
+			return
+		}
+		if !v.admin() {
+			open := w.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE user_id = ? AND "+isOpen, v.user.ID)
+			w.want(open < maxOpen, "您有 %d 笔未完成的订单，请先在“我的订单”中继续办理", open)
+		}
+		d := prepare(w)
+		if w.err != nil {
+			return
+		}
+		for i, request := range orders.Split(d.request) {
+			d.request, d.content = request, content
+			if d.click = ""; i == 0 {
+				d.click = click
+			}
+			made = append(made, a.recordIn(w, v.user, d))
+		}
+	})
+	if err == nil && again != "" {
+		var order orders.Order
+		order, err = a.book.Order(ctx, again)
+		made = []orders.Order{order}
+	}
+	return made, err
+}
+
+// contentOf is a digest of what a form says.
+func contentOf(r *http.Request) string {
+	form := url.Values{"path": {r.URL.Path}}
+	for name, values := range r.PostForm {
+		if name != "token" && name != "click" {
+			form[name] = values
+		}
+	}
+	sum := sha256.Sum256([]byte(form.Encode()))
+	return hex.EncodeToString(sum[:])
+}
+
 // begin records an order and lets the user's browser carry it to IPS.
-func (a *App) begin(w http.ResponseWriter, r *http.Request, v *visit, prepare func(*store.Tx) (draft, error)) error {
-	order, err := a.Record(r.Context(), v.user, click(r, v), prepare)
+func (a *App) begin(w http.ResponseWriter, r *http.Request, v *visit, prepare func(*work) draft) error {
+	made, err := a.record(r, v, prepare)
 	if err != nil {
 		return err
 	}
-	return a.carry(w, r, order)
+	return a.carry(w, r, made[0])
 }
 
 // carry serves the form of an order, or shows how it ended if it has.
-func (a *App) carry(w http.ResponseWriter, r *http.Request, order store.Order) error {
-	if order.State.Final() {
+func (a *App) carry(w http.ResponseWriter, r *http.Request, order orders.Order) error {
+	form, err := a.book.Form(r.Context(), order)
+	if errors.Is(err, orders.ErrEnded) {
 		return seeOrder(w, r, order)
 	}
-	form, err := a.Form(order)
+	if err == nil {
+		form.ServeHTTP(w, r)
+	}
+	return err
+}
+
+// call records an order, calls IPS for it, and shows how far it came. The book
+// sends nothing twice, whoever clicks twice.
+func (a *App) call(w http.ResponseWriter, r *http.Request, v *visit, prepare func(*work) draft) error {
+	made, err := a.record(r, v, prepare)
 	if err != nil {
 		return err
 	}
-	form.ServeHTTP(w, r)
-	return nil
+	a.send(made...)
+	return seeOrder(w, r, made[0])
 }
 
-// call records an order, calls IPS for it, and shows how far it came.
-func (a *App) call(w http.ResponseWriter, r *http.Request, v *visit, prepare func(*store.Tx) (draft, error)) error {
-	order, err := a.Record(r.Context(), v.user, click(r, v), prepare)
-	if err != nil {
-		return err
+// send calls IPS. A user who closes his browser must not leave an order half
+// done; what is not settled by the call, the book settles later.
+func (a *App) send(made ...orders.Order) {
+	for _, order := range made {
+		if _, err := a.book.Send(context.Background(), order); err != nil && !errors.Is(err, orders.ErrBusy) {
+			a.log.Warn("order is not settled", "operation", order.Operation, "order", order.OrderNo, "err", err)
+		}
 	}
-	if err := a.Send(r.Context(), order); err != nil {
-		// The order is recorded; its page says that it is not settled.
-		a.log.Warn("order is not settled", "operation", order.Operation, "order", order.OrderNo, "err", err)
-	}
-	return seeOrder(w, r, order)
 }
 
-func seeOrder(w http.ResponseWriter, r *http.Request, order store.Order) error {
-	return see(w, r, "/order/"+string(order.Operation)+"/"+order.OrderNo)
+func seeOrder(w http.ResponseWriter, r *http.Request, order orders.Order) error {
+	return see(w, r, orderPath(order.Operation, order.OrderNo))
+}
+
+func orderPath(op ips.Operation, no string) string {
+	return (&url.URL{Path: "/order/" + string(op) + "/" + no}).EscapedPath()
 }
 
 // see sends the browser to a page of the site itself. Targets are never taken
@@ -350,15 +429,21 @@ func (a *App) showReturn(w http.ResponseWriter, r *http.Request, resp ips.Respon
 		return
 	}
 	base := resp.Base()
-	data := struct {
-		Reply ips.Reply
-		Known bool // is recorded
-		Link  string
-	}{*base, err == nil, ""}
-	if base.OrderNo != "" {
-		data.Link = (&url.URL{Path: "/order/" + string(base.Operation) + "/" + base.OrderNo}).EscapedPath()
+	said := "IPS 没有处理成功：" + base.Message + "（" + string(base.Code) + "）"
+	switch base.Outcome {
+	case ips.Success:
+		said = "IPS 已处理成功。"
+	case ips.Pending:
+		said = "IPS 已受理，结果稍后通知平台。"
 	}
-	_ = a.render(w, r, &visit{}, http.StatusOK, "return", "IPS 处理结果", data)
+	parts := []Part{{Text: said}}
+	if err != nil {
+		parts = append(parts, Part{Text: "平台正在记录结果，请稍后查看订单。"})
+	}
+	if base.OrderNo != "" {
+		parts = append(parts, Part{Links: []Link{{"查看订单 " + base.OrderNo, orderPath(base.Operation, base.OrderNo)}}})
+	}
+	_ = a.show(w, &visit{}, "IPS 处理结果", parts...)
 }
 
 // amountOf reads an amount in yuan out of a form.
@@ -379,52 +464,32 @@ func positive(r *http.Request, field, label string) (ips.Amount, error) {
 	return amount, err
 }
 
-func functions() template.FuncMap {
-	return template.FuncMap{
-		"day": func(s string) string {
-			if len(s) != 8 {
-				return cmp.Or(s, "长期有效")
-			}
-			return s[:4] + "-" + s[4:6] + "-" + s[6:]
-		},
-		"when": func(t time.Time) string {
-			if t.IsZero() {
-				return ""
-			}
-			return t.In(ips.China).Format("2006-01-02 15:04:05")
-		},
-		"state":     func(s ips.OrderState) string { return orderStates[s] },
-		"loanState": func(s store.LoanState) string { return loanStates[s] },
-		"due":       func(s store.DueState) string { return dueStates[s] },
-		"share":     func(s store.ShareState) string { return shareStates[s] },
-		"mode":      func(m ips.RepayMode) string { return repayModes[m] },
-		"via":       func(s string) string { return cmp.Or(ways[s], s) },
-		"operation": func(op ips.Operation) string {
-			info, _ := op.Info()
-			return info.Chinese
-		},
-		"tail": func(s string) string { // enough to recognise an account by
-			if len(s) <= 4 {
-				return s
-			}
-			return "尾号 " + s[len(s)-4:]
-		},
-	}
-}
-
 // requireAccount tells a user without a custody account to open one.
-func requireAccount(u store.User) error {
-	if u.Account == "" {
-		return complain("请先开通 IPS 托管账户")
+func (w *work) requireAccount(u User) { w.want(u.Account != "", "请先开通 IPS 托管账户") }
+
+// person is how pages name a user.
+func (w *work) person(id string) string {
+	for _, u := range list[User](w, "id = ?", id) {
+		return u.Login
 	}
-	return nil
+	return "—"
 }
 
-// person finds a user by his id, for pages that name him.
-func (a *App) person(ctx context.Context, id string) string {
-	u, err := a.store.User(ctx, id)
-	if err != nil {
-		return "—"
+// perPage is how many rows of a list one page shows.
+const perPage = 50
+
+// pageOf is which page of a list is asked for, as an SQL limit; one row more says
+// that there is a next page.
+func pageOf(r *http.Request) (n int, limit string) {
+	n, _ = strconv.Atoi(r.URL.Query().Get("page"))
+	n = min(max(n, 1), 100_000)
+	return n, fmt.Sprintf(" LIMIT %d OFFSET %d", perPage+1, (n-1)*perPage)
+}
+
+// paged cuts the row more, and links to the next page if there was one.
+func paged[T any](r *http.Request, n int, all []T) ([]T, []Link) {
+	if len(all) <= perPage {
+		return all, nil
 	}
-	return u.Login
+	return all[:perPage], []Link{{"下一页", fmt.Sprintf("%s?page=%d", r.URL.Path, n+1)}}
 }

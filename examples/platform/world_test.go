@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -19,14 +18,12 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/examples/platform/store"
-	"github.com/ips-p2p/ips/examples/platform/store/storetest"
 	"github.com/ips-p2p/ips/internal/browser"
 	"github.com/ips-p2p/ips/internal/htmlform"
 	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/orders"
 )
-
-func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 const (
 	patience = 30 * time.Second
@@ -44,11 +41,13 @@ type world struct {
 	deaf    atomic.Bool // notifications are answered 500
 	mute    atomic.Bool // web returns are answered 500, unread
 	people  atomic.Int64
+	hurry   []time.Duration // until an open order is a matter for staff
+	later   atomic.Int64    // how far the platform's clock is ahead
 	admin   *person
 }
 
 // newWorld starts one platform on the database.
-func newWorld(t *testing.T, address string) *world {
+func newWorld(t *testing.T, address string, hurry ...time.Duration) *world {
 	t.Helper()
 	box, err := sandbox.New(sandbox.Config{Backoff: repeated(100*time.Millisecond, 200)})
 	require.NoError(t, err)
@@ -58,7 +57,7 @@ func newWorld(t *testing.T, address string) *world {
 	})
 	base, err := box.Start("")
 	require.NoError(t, err)
-	w := &world{t: t, box: box, address: address, ips: ips.Sandbox(base)}
+	w := &world{t: t, box: box, address: address, ips: ips.Sandbox(base), hurry: hurry}
 	w.app, w.site = w.instance("")
 	made, err := w.app.ensureAdmin(context.Background(), password)
 	require.NoError(t, err)
@@ -76,16 +75,20 @@ func repeated(d time.Duration, n int) []time.Duration {
 	return all
 }
 
+// pace is quick enough for tests.
+func pace() orders.Pace {
+	return orders.Pace{PerSecond: 500, Poll: 40 * time.Millisecond, Grace: 300 * time.Millisecond, Call: 10 * time.Second, Lease: 20 * time.Second,
+		Ask: 100 * time.Millisecond, AskForm: 200 * time.Millisecond, AskMax: time.Second, Repeat: true}
+}
+
 // instance starts a platform on the world's database. Its callbacks go to
 // base, or to itself if base is "".
 func (w *world) instance(base string) (*App, *httptest.Server) {
 	w.t.Helper()
-	db, err := store.Open(context.Background(), w.address)
+	data, err := openData(context.Background(), w.address)
 	require.NoError(w.t, err)
 	cfg := ips.TestMerchant()
 	cfg.Environment = w.ips
-	client, err := ips.NewClient(cfg)
-	require.NoError(w.t, err)
 	var app *App
 	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
@@ -99,24 +102,43 @@ func (w *world) instance(base string) (*App, *httptest.Server) {
 	if base == "" {
 		base = site.URL
 	}
-	app, err = newApp(db, client, base, bcrypt.MinCost, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
+	pace := pace()
+	for _, pace.Patience = range w.hurry {
+	}
+	app, err = newApp(context.Background(), data, cfg, base, pace, bcrypt.MinCost, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
 	require.NoError(w.t, err)
+	app.now = func() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
+	app.seed = func(old oldBid) error {
+		return w.box.SeedOldBid(cfg.MerchantCode, engine.OldBid{BidNo: old.bidNo, ContractNo: old.contractNo, Release: old.releaseNo,
+			Borrower: old.borrower, Owed: []engine.OldClaim{{Account: old.investor, Amount: int64(old.amount)}}})
+	}
+	running, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = app.book.Run(running) }()
 	w.t.Cleanup(func() {
 		site.Close()
-		app.Wait()
-		assert.NoError(w.t, db.Close())
+		stop()
+		<-done
+		assert.NoError(w.t, data.Close())
 	})
 	return app, site
 }
 
-// settle waits until every notification has arrived and nothing runs.
+// settle waits until every notification has arrived and nothing is under way.
 func (w *world) settle() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	for range 3 { // what arrives may start something that notifies
+	for {
 		require.NoError(w.t, w.box.WaitDelivered(ctx))
-		w.app.Wait()
+		d := w.app.data.read(ctx)
+		left := progress(d, "by_user = 0 AND o.state IN ('recorded', 'sending') LIMIT 1")
+		require.NoError(w.t, d.err)
+		if len(left) == 0 {
+			require.NoError(w.t, w.box.WaitDelivered(ctx))
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -124,30 +146,34 @@ func (w *world) settle() {
 // account.
 func (w *world) assertBooks() {
 	w.t.Helper()
-	lines, err := w.app.compareBooks(context.Background())
+	lines, err := w.app.compare(context.Background(), "", 1000)
 	require.NoError(w.t, err)
 	for _, line := range lines {
-		if assert.NotNil(w.t, line.IPS, line.Who) {
-			assert.True(w.t, line.Agrees, "%s: the platform has %s and %s, IPS has %s and %s",
-				line.Who, line.Available, line.Frozen, line.IPS.Available, line.IPS.Frozen)
-		}
+		assert.False(w.t, line.Differs(), "%s: the platform has %v, IPS has %v", line.Account, line.Own, line.IPS)
 	}
+	assert.NotEmpty(w.t, lines)
 }
 
-// assertQuiet fails if an order is open or a contradiction was kept.
+// assertQuiet fails if an order is open or a person must decide something.
 func (w *world) assertQuiet() {
 	w.t.Helper()
-	open, err := w.app.store.OpenOrders(context.Background(), time.Now(), always, 10)
-	require.NoError(w.t, err)
-	for _, o := range open {
-		assert.Fail(w.t, "open order", "%s %s %s", o.Operation, o.About, o.State)
-	}
-	assert.Empty(w.t, w.contradictions())
+	assert.Empty(w.t, w.open())
+	assert.Empty(w.t, w.matters())
 }
 
-func (w *world) contradictions() []store.Contradiction {
+func (w *world) open() (all []string) {
 	w.t.Helper()
-	all, err := w.app.store.Contradictions(context.Background(), store.OrderKey{})
+	d := w.app.data.read(context.Background())
+	for _, p := range progress(d, isOpen) {
+		all = append(all, string(p.Operation)+" "+p.About+" "+string(p.State))
+	}
+	require.NoError(w.t, d.err)
+	return all
+}
+
+func (w *world) matters() []orders.Matter {
+	w.t.Helper()
+	all, err := w.app.book.Matters(context.Background(), orders.Matter{}, 100)
 	require.NoError(w.t, err)
 	return all
 }
@@ -235,6 +261,11 @@ func (p *person) submit(path, action string, typed url.Values) *browser.Page {
 	page := p.open(path)
 	form := formTo(page, action)
 	require.NotNil(p.w.t, form, "no form to %s on %s: %s", action, path, page.Body)
+	var names []string
+	for _, f := range form.Fields {
+		names = append(names, f.Name)
+	}
+	p.checkForm(action, names)
 	return p.pressForm(page, form, typed)
 }
 
@@ -313,10 +344,11 @@ func (w *world) administer(bidNo, do string, typed url.Values) string {
 	return page
 }
 
-func (p *person) user() store.User {
+func (p *person) user() User {
 	p.w.t.Helper()
-	u, err := p.w.app.store.UserByLogin(context.Background(), p.login)
-	require.NoError(p.w.t, err)
+	d := p.w.app.data.read(context.Background())
+	u := find[User](d, "login = ?", p.login)
+	require.NoError(p.w.t, d.err)
 	return u
 }
 
@@ -324,10 +356,23 @@ func (p *person) user() store.User {
 func (p *person) has(available, frozen ips.Amount) {
 	p.w.t.Helper()
 	account := p.user().Account
-	mine, err := p.w.app.store.Balance(context.Background(), account)
-	require.NoError(p.w.t, err)
-	assert.Equal(p.w.t, store.Balance{Account: account, Available: available, Frozen: frozen}, mine, "the platform's books for %s", p.login)
-	b, ok := p.w.box.Balance(p.w.app.client.MerchantCode(), account)
+	d := p.w.app.data.read(context.Background())
+	assert.Equal(p.w.t, orders.Holding{Available: available, Frozen: frozen}, d.holding(account), "the platform's books for %s", p.login)
+	assert.Equal(p.w.t, [2]ips.Amount{available, frozen}, p.atIPS(), "IPS's books for %s", p.login)
+}
+
+func (p *person) atIPS() [2]ips.Amount {
+	p.w.t.Helper()
+	b, ok := p.w.box.Balance(p.w.app.client.MerchantCode(), p.user().Account)
 	require.True(p.w.t, ok)
-	assert.Equal(p.w.t, [2]ips.Amount{available, frozen}, [2]ips.Amount{ips.Amount(b.Available), ips.Amount(b.Frozen)}, "IPS's books for %s", p.login)
+	return [2]ips.Amount{ips.Amount(b.Available), ips.Amount(b.Frozen)}
+}
+
+// all reads rows of the first instance's database.
+func all[T row](w *world, where string, args ...any) []T {
+	w.t.Helper()
+	d := w.app.data.read(context.Background())
+	found := list[T](d, where, args...)
+	require.NoError(w.t, d.err)
+	return found
 }

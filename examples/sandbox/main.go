@@ -62,6 +62,9 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 		warnOfRemote(stderr, o.addr)
 	}
 	o.introduce(stdout, base)
+	if o.tail {
+		tail(ctx, stdout, box.Unmasked)
+	}
 
 	<-ctx.Done()
 	fmt.Fprintln(stdout, "stopping")

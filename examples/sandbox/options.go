@@ -61,6 +61,7 @@ type options struct {
 	base          string
 	export        string
 	verbose       bool
+	tail          bool
 
 	merchants []sandbox.Merchant
 }
@@ -119,6 +120,7 @@ func readOptions(args []string, env func(string) (string, bool), stderr io.Write
 	fs.StringVar(&o.base, "base", "", "`URL` under which others reach the sandbox, for its WSDL; by default what they called it by")
 	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a new `file`, and end")
 	fs.BoolVar(&o.verbose, "verbose", false, "log every answer to standard error")
+	fs.BoolVar(&o.tail, "tail", false, "print a line of each message that comes in or goes out")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err

@@ -110,7 +110,7 @@ func TestRecordRefusesTooManyRows(t *testing.T) {
 			}
 			return nil
 		}))
-		open, err := s.book.OpenOrders(bg(), 10)
+		open, err := s.book.OpenOrders(bg(), orders.Order{}, 10)
 		require.NoError(t, err)
 		assert.Len(t, open, 2)
 	})

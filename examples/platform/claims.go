@@ -1,0 +1,211 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/ips-p2p/ips"
+)
+
+// Chapter 6, 个人债权转让, and the contracts of 16 and 17.
+
+// saleFeePerMille is what the platform takes from both sides, of the price.
+const saleFeePerMille = 5
+
+func (a *App) claims(w http.ResponseWriter, r *http.Request, v *visit) error {
+	d := a.data.read(r.Context())
+	n, limit := pageOf(r)
+	shares, next := paged(r, n, list[Share](d, "holder_id = ? ORDER BY state DESC, claim, id"+limit, v.user.ID))
+	var parts []Part
+	for _, s := range shares {
+		p := Part{
+			Heading: "标的 " + s.BidNo, Text: "待收本金 " + s.Principal.String() + " 元，" + shareStates[s.State] + "，合同号 " + s.ContractNo,
+			Links: []Link{{"查看标的", "/loan/" + s.BidNo}}, Head: []string{"期", "到期日", "本金", "利息", "已收", "状态"},
+		}
+		if s.State == ShareReleased && find[Loan](d, "bid_no = ?", s.BidNo).State == LoanRunning {
+			p.Forms = []Form{{Action: "/claims/" + s.ID + "/sell", Button: "挂牌转让", Fields: []Field{
+				money("转让债权面额（元）", "face", s.Principal.String()), money("转让价格（元）", "price", s.Principal.String()),
+			}}}
+		}
+		for _, due := range list[Due](d, "share_id = ? AND principal + interest > 0 ORDER BY period", s.ID) {
+			p.Rows = append(p.Rows, []Cell{
+				{Text: strconv.Itoa(due.Period), Number: true}, text(day(due.DueOn)), number(due.Principal), number(due.Interest), number(due.Paid), text(dueStates[due.State]),
+			})
+		}
+		parts = append(parts, p)
+	}
+	if d.err != nil {
+		return d.err
+	}
+	if parts == nil {
+		parts = []Part{{Text: "您还没有债权。", Links: []Link{{"去投标", "/loans"}}}}
+	}
+	return a.show(w, v, "我的债权", append(parts, Part{Links: next})...)
+}
+
+// sell offers a share, or a part of it, on the market.
+func (a *App) sell(w http.ResponseWriter, r *http.Request, v *visit) error {
+	face, err := positive(r, "face", "转让债权面额")
+	if err != nil {
+		return err
+	}
+	price, err := positive(r, "price", "转让价格")
+	if err != nil {
+		return err
+	}
+	if err := a.data.tx(r.Context(), func(d *work) {
+		share := find[Share](d, "id = ? AND holder_id = ?", r.PathValue("share"), v.user.ID)
+		loan := d.lock(share.BidNo)
+		share = find[Share](d, "id = ?", share.ID) // as it is now that the loan is locked
+		live := d.count("SELECT COUNT(*) FROM sales WHERE share_id = ? AND state IN ('offered', 'paid', 'failed')", share.ID)
+		d.want(share.State == ShareReleased && loan.State == LoanRunning, "放款后、结束前才能转让债权")
+		d.want(live == 0, "该债权已在转让中")
+		d.want(face <= share.Principal, "可转让债权面额为 %s 元", share.Principal)
+		d.want(face == share.Principal || face >= minBid && share.Principal-face >= minBid, "部分转让时，转让和保留的面额都至少 %s 元", minBid)
+		d.want(100*price >= 70*face && 100*price <= 130*face, "转让价格须为债权面额的 70%% 至 130%%")
+		add(d, Sale{ID: newID(), ShareID: share.ID, BidNo: share.BidNo, SellerID: v.user.ID, Face: face, Price: price, State: SaleOffered})
+	}); err != nil {
+		return err
+	}
+	return see(w, r, "/market")
+}
+
+func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
+	d := a.data.read(r.Context())
+	n, limit := pageOf(r)
+	sales, next := paged(r, n, list[Sale](d, "state = 'offered' ORDER BY id"+limit))
+	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "转让价格（元）", ""}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
+		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买或还款，届时您的资金要到标的结束才由 IPS 解冻。"}
+	for _, s := range sales {
+		button := Form{Action: "/market/" + s.ID + "/buy", Button: "购买"}
+		if s.SellerID == v.user.ID {
+			button = Form{Action: "/market/" + s.ID + "/withdraw", Button: "撤回"}
+		}
+		table.Rows = append(table.Rows, []Cell{
+			linked(find[Loan](d, "bid_no = ?", s.BidNo).Purpose, "/loan/"+s.BidNo), text(d.person(s.SellerID)), number(s.Face), number(s.Price),
+			{Forms: []Form{button}},
+		})
+	}
+	if d.err != nil {
+		return d.err
+	}
+	if table.Rows == nil {
+		table.Text = "暂无转让中的债权。"
+	}
+	return a.show(w, v, "债权转让市场", table)
+}
+
+// lockSale finds an offer, with its loan locked.
+func (w *work) lockSale(id string) (Sale, Loan) {
+	loan := w.lock(find[Sale](w, "id = ?", id).BidNo)
+	return find[Sale](w, "id = ?", id), loan
+}
+
+// buy lets the buyer confirm at IPS, which freezes his money. What comes next
+// starts by itself: see saleRegistered. Nobody buys while a page of IPS is open by
+// which the borrower could pay the claim back, unless staff has voided that; and
+// who has just opened one himself is let finish first.
+func (a *App) buy(w http.ResponseWriter, r *http.Request, v *visit) error {
+	return a.begin(w, r, v, func(d *work) draft {
+		d.requireAccount(v.user)
+		sale, loan := d.lockSale(r.PathValue("sale"))
+		share, seller := find[Share](d, "id = ?", sale.ShareID), d.user(sale.SellerID)
+		d.want(sale.State == SaleOffered, "该债权已有人购买或已撤回")
+		d.want(sale.SellerID != v.user.ID && loan.BorrowerID != v.user.ID, "出让方和借款人不能受让该债权")
+		d.want(sale.Face <= share.Principal, "该债权已部分还款，请出让方重新挂牌")
+		d.wantQuiet(loan.BidNo, claimMovers...)
+		repaying := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND "+isOpen+" LIMIT 1", loan.BidNo)
+		d.want(len(repaying) == 0, "借款人正在还款，该标的的债权暂不能购买")
+		rivals := progress(d, "kind = 'buy' AND ref = ? AND user_id <> ? AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.state = 'pending' AND o.heard > 0) LIMIT 1", sale.ID, v.user.ID, a.now().Add(-hold).UnixMicro())
+		d.want(len(rivals) == 0, "他人正在办理购买，请几分钟后再试")
+		mine := progress(d, "kind = 'buy' AND ref = ? AND user_id = ? AND "+isOpen+" LIMIT 1", sale.ID, v.user.ID)
+		d.want(len(mine) == 0, "您已下单购买，请在“我的订单”中继续办理")
+		kind := ips.TransferPartClaim
+		if sale.Face == share.Principal {
+			kind = ips.TransferWholeClaim
+		}
+		fee := perMille(sale.Price, saleFeePerMille)
+		d.wantFunds(v.user, sale.Price+fee)
+		return draft{kind: KindBuy, bidNo: sale.BidNo, ref: sale.ID, mark: d.mark(share), about: "受让债权 " + sale.Price.String() + " 元", request: ips.RegisterDebtTransferRequest{
+			Date: ips.DateOf(a.now()), BidNo: sale.BidNo, ContractNo: share.ContractNo,
+			FromName: seller.RealName, FromAccount: seller.Account, FromIdentNo: seller.IdentNo,
+			ToName: v.user.RealName, ToAccount: v.user.Account, ToIdentNo: v.user.IdentNo,
+			CreditorOrderNo: share.Claim, FaceAmount: sale.Face, Price: sale.Price, FromFee: fee, ToFee: fee, Kind: kind,
+		}}
+	})
+}
+
+// withdrawSale takes an offer back, unless somebody may be accepting it: his money
+// would be frozen for nothing.
+func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) error {
+	if err := a.data.tx(r.Context(), func(d *work) {
+		sale, _ := d.lockSale(r.PathValue("sale"))
+		if d.err == nil && sale.SellerID != v.user.ID {
+			d.fail(errNotFound)
+		}
+		buying := progress(d, "kind = 'buy' AND ref = ? AND void = 0 AND "+isOpen+" LIMIT 1", sale.ID)
+		d.want(sale.State == SaleOffered && len(buying) == 0, "该债权已有人购买，不能撤回")
+		sale.State = SaleWithdrawn
+		set(d, sale)
+	}); err != nil {
+		return err
+	}
+	return see(w, r, "/claims")
+}
+
+// contractsOf are the contracts of a kind that are valid, of one user or of all.
+func (a *App) contractsOf(w *work, kind ContractKind, userID string) []Contract {
+	today := ips.DateOf(a.now()).String()
+	return list[Contract](w, "kind = ? AND (? = '' OR user_id = ?) AND (valid_until = '' OR valid_until >= ?) ORDER BY signed_at DESC, auth_no LIMIT 100",
+		string(kind), userID, userID, today)
+}
+
+func (a *App) contracts(w http.ResponseWriter, r *http.Request, v *visit) error {
+	d := a.data.read(r.Context())
+	d.requireAccount(v.user)
+	bid := Part{Heading: "投资人设置自动投标", Head: []string{"授权号", "借款额度", "年利率", "有效期至"}, Forms: []Form{{
+		Action: "/contracts/bid", Button: "自动投标签约",
+		Fields: []Field{money("借款额度起（元）", "from", "1.00"), money("借款额度止（元）", "to", "1000000.00")},
+	}}}
+	for _, c := range a.contractsOf(d, AutoBid, v.user.ID) {
+		bid.Rows = append(bid.Rows, []Cell{
+			text(c.AuthNo), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(day(c.ValidUntil)),
+		})
+	}
+	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}}
+	for _, c := range a.contractsOf(d, AutoRepay, v.user.ID) {
+		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(day(c.ValidUntil))})
+	}
+	if d.err != nil {
+		return d.err
+	}
+	return a.show(w, v, "自动投标与自动还款", bid, repay)
+}
+
+func (a *App) signAutoBid(w http.ResponseWriter, r *http.Request, v *visit) error {
+	from, err := positive(r, "from", "借款额度起")
+	if err != nil {
+		return err
+	}
+	to, err := positive(r, "to", "借款额度止")
+	if err != nil {
+		return err
+	}
+	return a.begin(w, r, v, func(d *work) draft {
+		d.requireAccount(v.user)
+		return draft{kind: KindOther, about: "自动投标签约", request: ips.SignAutoBidRequest{
+			Date: ips.DateOf(a.now()), IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account,
+			ValidUnit: ips.PeriodMonths, Valid: 12, TermUnit: ips.PeriodMonths, TermFrom: 1, TermTo: 36,
+			AmountFrom: from, AmountTo: to, RateFrom: 1 * ips.Percent, RateTo: 24 * ips.Percent,
+		}}
+	})
+}
+
+func (a *App) signAutoRepay(w http.ResponseWriter, r *http.Request, v *visit) error {
+	return a.begin(w, r, v, func(d *work) draft {
+		d.requireAccount(v.user)
+		return draft{kind: KindOther, about: "自动还款签约", request: ips.SignAutoRepayRequest{
+			Date: ips.DateOf(a.now()), IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, ValidUnit: ips.PeriodUnlimited,
+		}}
+	})
+}

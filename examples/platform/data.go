@@ -1,0 +1,433 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ips-p2p/ips/orders"
+)
+
+// Data is the platform's database, beside whose tables the order book has its
+// own. It may belong to several programs at once.
+type Data struct {
+	*sql.DB
+	dialect orders.Dialect
+}
+
+// errNotFound says that there is no such row.
+var errNotFound = errors.New("not found")
+
+// openData connects to the database that a URL names, mysql://… or postgres://…,
+// or to the SQLite file of that path, and brings the platform's tables up to date.
+func openData(ctx context.Context, address string) (*Data, error) {
+	d, err := connect(address)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("migrate: %w", err), d.Close())
+	}
+	return d, nil
+}
+
+func connect(address string) (*Data, error) {
+	scheme, _, _ := strings.Cut(address, "://")
+	// The errors of the parsers could show parts of the address.
+	switch scheme {
+	case "postgres", "postgresql":
+		cfg, err := pgx.ParseConfig(address)
+		if err != nil {
+			return nil, errors.New("the database address is no PostgreSQL URL")
+		}
+		db := stdlib.OpenDB(*cfg)
+		db.SetMaxOpenConns(32)
+		db.SetMaxIdleConns(32)
+		return &Data{db, orders.PostgreSQL}, nil
+	case "mysql":
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || len(u.Path) < 2 {
+			return nil, errors.New("the database address is no URL like mysql://user:password@host:3306/name")
+		}
+		cfg := mysql.NewConfig()
+		cfg.Net, cfg.Addr, cfg.DBName, cfg.User = "tcp", u.Host, u.Path[1:], u.User.Username()
+		cfg.Passwd, _ = u.User.Password()
+		connector, err := mysql.NewConnector(cfg)
+		if err != nil {
+			return nil, errors.New("the database address is no MySQL URL")
+		}
+		db := sql.OpenDB(connector)
+		db.SetMaxOpenConns(32)
+		db.SetMaxIdleConns(32)
+		return &Data{db, orders.MySQL}, nil
+	}
+	// Nobody but the owner may read it. What SQLite puts beside it gets the same mode.
+	file, err := os.OpenFile(address, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(file.Chmod(0o600), file.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: address}).EscapedPath()+"?_txlock=immediate"+
+		"&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(16)
+	return &Data{db, orders.SQLite}, nil
+}
+
+//go:embed schema.sql
+var schema string
+
+// migrate makes the tables of the versions that the database does not have yet.
+// It may run in several programs at once.
+func (d *Data) migrate(ctx context.Context) error {
+	conn, err := d.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	lock, unlock, options := "BEGIN IMMEDIATE", "COMMIT", ""
+	switch d.dialect {
+	case orders.PostgreSQL:
+		lock, unlock = "SELECT pg_advisory_lock(808801)", "SELECT pg_advisory_unlock(808801)"
+	case orders.MySQL:
+		lock, unlock = "SELECT GET_LOCK('platform', 60)", "SELECT RELEASE_LOCK('platform')"
+		options = " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+	}
+	if _, err := conn.ExecContext(ctx, lock); err != nil {
+		return err
+	}
+	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), unlock) }()
+	if _, err := conn.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS platform_version (version BIGINT PRIMARY KEY)"); err != nil {
+		return err
+	}
+	var have int
+	if err := conn.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM platform_version").Scan(&have); err != nil {
+		return err
+	}
+	for i, version := range strings.Split(schema, "-- version ")[1:] {
+		if i < have {
+			continue
+		}
+		_, version, _ = strings.Cut(version, "\n")
+		for statement := range strings.SplitSeq(version, ";\n") {
+			if statement = strings.TrimSpace(statement); statement == "" {
+				continue
+			}
+			if strings.Contains(statement, "CREATE TABLE") {
+				statement += options
+			}
+			// In MySQL each statement counts at once, and one may have been carried out
+			// by a program that died before the last.
+			var twice *mysql.MySQLError
+			if _, err := conn.ExecContext(ctx, statement); err != nil && !(errors.As(err, &twice) && (twice.Number == 1050 || twice.Number == 1061)) {
+				return err
+			}
+		}
+		if _, err := conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO platform_version (version) VALUES (%d)", i+1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outrun reports whether the database gave way to another transaction, or has a
+// row that another one has just added.
+func outrun(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	var lite *sqlite.Error
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505"
+	case errors.As(err, &my):
+		return my.Number == 1213 || my.Number == 1205 || my.Number == 1062
+	case errors.As(err, &lite):
+		code := lite.Code() & 0xff
+		return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED || code == sqlite3.SQLITE_CONSTRAINT
+	}
+	return false
+}
+
+// work is a piece of work with the database. Its first error stays, and whatever
+// it is asked for after that does nothing: so its steps can be written one after
+// the other, and whoever runs it looks at the error at the end.
+type work struct {
+	ctx     context.Context
+	on      orders.Tx
+	dialect orders.Dialect
+	err     error
+}
+
+// read is work that sees what is committed.
+func (d *Data) read(ctx context.Context) *work { return &work{ctx: ctx, on: d.DB, dialect: d.dialect} }
+
+// tx does work in a transaction and commits it if there was no error. One that
+// lost against another transaction, or found a row that another has just added,
+// is done again, so f must do nothing that a rollback does not undo.
+func (d *Data) tx(ctx context.Context, f func(*work)) error {
+	for try := 1; ; try++ {
+		err := d.once(ctx, f)
+		if err == nil || try == 8 || !outrun(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(try*try) * 3 * time.Millisecond):
+		}
+	}
+}
+
+func (d *Data) once(ctx context.Context, f func(*work)) error {
+	options := &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	if d.dialect == orders.SQLite {
+		options = nil
+	}
+	tx, err := d.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
+	w := &work{ctx: ctx, on: tx, dialect: d.dialect}
+	if f(w); w.err != nil {
+		return w.err
+	}
+	return tx.Commit()
+}
+
+func (w *work) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// complain fails with what the user is told.
+func (w *work) complain(format string, args ...any) { w.fail(complain(format, args...)) }
+
+// want complains unless something holds.
+func (w *work) want(ok bool, format string, args ...any) {
+	if !ok {
+		w.complain(format, args...)
+	}
+}
+
+// bind writes a statement as the dialect wants it.
+func (w *work) bind(text string) string {
+	if w.dialect == orders.PostgreSQL {
+		for n := 1; strings.Contains(text, "?"); n++ {
+			text = strings.Replace(text, "?", fmt.Sprintf("$%d", n), 1)
+		}
+	}
+	return text
+}
+
+// exec runs a statement and returns how many rows it has changed.
+func (w *work) exec(text string, args ...any) (n int64) {
+	if w.err != nil {
+		return 0
+	}
+	result, err := w.on.ExecContext(w.ctx, w.bind(text), args...)
+	if err == nil {
+		n, err = result.RowsAffected()
+	}
+	if err != nil {
+		w.fail(fmt.Errorf("%.60s: %w", text, err))
+	}
+	return n
+}
+
+// rows reads structs whose fields are the columns of a query, in their order.
+func rows[T any](w *work, query string, args ...any) (all []T) {
+	if w.err != nil {
+		return nil
+	}
+	found, err := w.on.QueryContext(w.ctx, w.bind(query), args...)
+	if err != nil {
+		w.fail(fmt.Errorf("%.60s: %w", query, err))
+		return nil
+	}
+	defer found.Close()
+	for found.Next() {
+		var t T
+		if err := found.Scan(fields(reflect.ValueOf(&t).Elem())...); err != nil {
+			w.fail(fmt.Errorf("%.60s: %w", query, err))
+			return nil
+		}
+		all = append(all, t)
+	}
+	if err := found.Err(); err != nil {
+		w.fail(fmt.Errorf("%.60s: %w", query, err))
+	}
+	return all
+}
+
+// fields are where the columns go, those of an embedded struct first.
+func fields(v reflect.Value) (into []any) {
+	for i := range v.NumField() {
+		if v.Type().Field(i).Anonymous {
+			into = append(into, fields(v.Field(i))...)
+		} else {
+			into = append(into, column{v.Field(i)})
+		}
+	}
+	return into
+}
+
+// count is the number that a query says.
+func (w *work) count(query string, args ...any) int {
+	type number struct{ N int64 }
+	for _, n := range rows[number](w, query, args...) {
+		return int(n.N)
+	}
+	return 0
+}
+
+// row is a row of a table: its fields are the columns, the first of them the key.
+type row interface {
+	table() (name string, keys int)
+}
+
+// list reads the rows of T's table that a condition picks.
+func list[T row](w *work, where string, args ...any) []T {
+	var t T
+	name, _ := t.table()
+	return rows[T](w, "SELECT "+strings.Join(columns(reflect.TypeFor[T]()), ", ")+" FROM "+name+" WHERE "+where, args...)
+}
+
+// maybe is the row that a condition picks, if there is one.
+func maybe[T row](w *work, where string, args ...any) (t T, ok bool) {
+	all := list[T](w, where, args...)
+	if len(all) == 0 {
+		return t, false
+	}
+	return all[0], true
+}
+
+// find is the one row that a condition picks.
+func find[T row](w *work, where string, args ...any) T {
+	t, ok := maybe[T](w, where, args...)
+	if !ok {
+		name, _ := t.table()
+		w.fail(fmt.Errorf("%s where %s: %w", name, where, errNotFound))
+	}
+	return t
+}
+
+// add adds a row.
+func add[T row](w *work, t T) {
+	name, _ := t.table()
+	columns := columns(reflect.TypeFor[T]())
+	w.exec("INSERT INTO "+name+" ("+strings.Join(columns, ", ")+") VALUES (?"+strings.Repeat(", ?", len(columns)-1)+")", values(t)...)
+}
+
+// set writes a row that is there.
+func set[T row](w *work, t T) {
+	name, keys := t.table()
+	columns, values := columns(reflect.TypeFor[T]()), values(t)
+	w.exec("UPDATE "+name+" SET "+strings.Join(columns[keys:], " = ?, ")+" = ? WHERE "+strings.Join(columns[:keys], " = ? AND ")+" = ?",
+		append(values[keys:], values[:keys]...)...)
+}
+
+// lock finds a loan and keeps others from changing it, and with it, by
+// convention, all that hangs on it: shares, plans, sales, guarantees.
+func (w *work) lock(bidNo string) Loan {
+	if w.dialect == orders.SQLite { // where a transaction has the database to itself
+		return find[Loan](w, "bid_no = ?", bidNo)
+	}
+	return find[Loan](w, "bid_no = ? FOR UPDATE", bidNo)
+}
+
+// columns are the fields' names as the database has them: BidNo is bid_no.
+func columns(t reflect.Type) []string {
+	var all []string
+	for i := range t.NumField() {
+		var name []rune
+		for j, r := range t.Field(i).Name {
+			if j > 0 && unicode.IsUpper(r) && unicode.IsLower(rune(t.Field(i).Name[j-1])) {
+				name = append(name, '_')
+			}
+			name = append(name, unicode.ToLower(r))
+		}
+		all = append(all, string(name))
+	}
+	return all
+}
+
+// values are the fields as plain texts and integers: a driver that looks for a
+// String method first would store the name of an enumeration for its code.
+func values(t any) []any {
+	v := reflect.ValueOf(t)
+	all := make([]any, v.NumField())
+	for i := range all {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.String:
+			all[i] = f.String()
+		case reflect.Bool:
+			all[i] = int64(0)
+			if f.Bool() {
+				all[i] = int64(1)
+			}
+		case reflect.Struct:
+			if at := f.Interface().(time.Time); !at.IsZero() {
+				all[i] = at.UnixMicro()
+			} else {
+				all[i] = int64(0)
+			}
+		default:
+			all[i] = f.Int()
+		}
+	}
+	return all
+}
+
+// column reads what values has written.
+type column struct{ v reflect.Value }
+
+// Scan implements [sql.Scanner].
+func (c column) Scan(src any) error {
+	if c.v.Kind() == reflect.String {
+		var s sql.NullString
+		err := s.Scan(src)
+		c.v.SetString(s.String)
+		return err
+	}
+	var n sql.NullInt64
+	if err := n.Scan(src); err != nil {
+		return err
+	}
+	switch c.v.Kind() {
+	case reflect.Bool:
+		c.v.SetBool(n.Int64 != 0)
+	case reflect.Struct:
+		if n.Int64 != 0 {
+			c.v.Set(reflect.ValueOf(time.UnixMicro(n.Int64)))
+		}
+	default:
+		c.v.SetInt(n.Int64)
+	}
+	return nil
+}
+
+// newID makes an identifier for a row.
+func newID() string { return strings.ToLower(rand.Text()) }

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"time"
+
+	"github.com/ips-p2p/ips"
+)
+
+// A page is a list of parts, which Go code puts together and one template writes.
+
+// Part is a part of a page; what is empty is left out.
+type Part struct {
+	Heading, Class, Text string
+	Facts                []Fact
+	Head                 []string // of the table
+	Rows                 [][]Cell
+	Forms                []Form
+	Links                []Link
+	Hint                 string
+}
+
+// Fact is a value with its name.
+type Fact struct{ Name, Value string }
+
+// Link leads to another page.
+type Link struct{ Text, Path string }
+
+// Cell is a cell of a table.
+type Cell struct {
+	Text, Path string
+	Number     bool
+	Forms      []Form
+}
+
+// Form is a form with one button. Its token and its click are added by viewOf.
+type Form struct {
+	Action, Button string
+	Hidden         []Fact
+	Fields         []Field
+	Token, Click   string
+}
+
+// Field is something to fill in.
+type Field struct {
+	Label, Name, Value, Type, Mode string
+	Max                            int
+	Free                           bool   // may stay empty
+	Options                        []Fact // of a choice: value and text
+}
+
+func money(label, name, value string) Field {
+	return Field{Label: label, Name: name, Value: value, Mode: "decimal", Max: 20}
+}
+
+func text(s string) Cell                              { return Cell{Text: s} }
+func linked(s, path string) Cell                      { return Cell{Text: s, Path: path} }
+func number[N interface{ String() string }](n N) Cell { return Cell{Text: n.String(), Number: true} }
+
+// view is what the template gets.
+type view struct {
+	Title  string
+	Nav    []Link
+	Logout []Form
+	Parts  []Part
+}
+
+// viewOf adds what every page has. Each form gets a click of its own, so that it
+// counts once however often it is sent.
+func viewOf(v *visit, title string, parts []Part) view {
+	nav := []Link{{"业务场景", "/chapters"}}
+	var logout []Form
+	switch {
+	case v.user.ID == "":
+		nav = append(nav, Link{"登录", "/login"}, Link{"注册", "/register"})
+	case v.admin():
+		nav = append(nav, Link{"平台管理", "/admin"}, Link{"全部订单", "/admin/orders"}, Link{"账目核对", "/admin/books"},
+			Link{"待人工处理", "/admin/contradictions"}, Link{"订单簿", "/admin/book/"})
+	default:
+		nav = append(nav, Link{"我的账户", "/account"}, Link{"充值与提现", "/funds"}, Link{"我要借款", "/borrow"}, Link{"我的债权", "/claims"},
+			Link{"转让市场", "/market"}, Link{"自动投标与还款", "/contracts"}, Link{"我的订单", "/orders"})
+	}
+	if v.user.ID != "" {
+		logout = []Form{{Action: "/logout", Button: "退出（" + v.user.Login + "）"}}
+	}
+	sign := func(forms []Form) {
+		for i := range forms {
+			forms[i].Token, forms[i].Click = v.token, newID()
+		}
+	}
+	sign(logout)
+	for _, p := range parts {
+		sign(p.Forms)
+		for _, row := range p.Rows {
+			for _, cell := range row {
+				sign(cell.Forms)
+			}
+		}
+	}
+	return view{title, nav, logout, parts}
+}
+
+// day writes a yyyyMMdd.
+func day(s string) string {
+	if len(s) != 8 {
+		return "长期有效"
+	}
+	return s[:4] + "-" + s[4:6] + "-" + s[6:]
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(ips.China).Format("2006-01-02 15:04:05")
+}
+
+// tail is enough to recognise an account by.
+func tail(s string) string {
+	if len(s) <= 4 {
+		return s
+	}
+	return "尾号 " + s[len(s)-4:]
+}
+
+func operationName(op ips.Operation) string {
+	info, _ := op.Info()
+	return info.Chinese
+}
