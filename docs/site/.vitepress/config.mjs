@@ -32,7 +32,6 @@ const pages = [
   ['first-hour', 'The first hour', '第一小时'],
   ['cookbook', 'Cookbook', '实用手册'],
   ['orders', 'Orders in your own database', '订单簿'],
-  ['lending', 'The life of a loan', '一笔借款的一生'],
   ['own-orders', 'A table of your own', '自有订单表'],
   ['lending', 'A loan', '一笔借款'],
   ['frameworks', 'Web frameworks', 'Web 框架'],
