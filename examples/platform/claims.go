@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/ips-p2p/ips"
 )
@@ -116,8 +117,7 @@ func (a *App) buy(w http.ResponseWriter, r *http.Request, v *visit) error {
 		d.wantQuiet(loan.BidNo, claimMovers...)
 		repaying := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND "+isOpen+" LIMIT 1", loan.BidNo)
 		d.want(len(repaying) == 0, "借款人正在还款，该标的的债权暂不能购买")
-		rivals := progress(d, "kind = 'buy' AND ref = ? AND user_id <> ? AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.state = 'pending' AND o.heard > 0) LIMIT 1", sale.ID, v.user.ID, a.now().Add(-hold).UnixMicro())
-		d.want(len(rivals) == 0, "他人正在办理购买，请几分钟后再试")
+		d.want(!a.buying(d, "ref = ? AND user_id <> ?", sale.ID, v.user.ID), "他人正在办理购买，请几分钟后再试")
 		mine := progress(d, "kind = 'buy' AND ref = ? AND user_id = ? AND "+isOpen+" LIMIT 1", sale.ID, v.user.ID)
 		d.want(len(mine) == 0, "您已下单购买，请在“我的订单”中继续办理")
 		kind := ips.TransferPartClaim
@@ -133,6 +133,16 @@ func (a *App) buy(w http.ResponseWriter, r *http.Request, v *visit) error {
 			CreditorOrderNo: share.Claim, FaceAmount: sale.Face, Price: sale.Price, FromFee: fee, ToFee: fee, Kind: kind,
 		}}
 	})
+}
+
+// buying reports whether somebody has just opened a page of IPS to buy, whom others
+// let finish first. Who has left such a page of the loan within a day is not waited
+// for again: else he could keep everybody waiting with one page after the other.
+func (a *App) buying(w *work, where string, args ...any) bool {
+	return len(progress(w, where+" AND kind = 'buy' AND void = 0 AND "+isOpen+" AND (o.state = 'pending' AND o.heard > 0 OR made_at > ? AND NOT EXISTS ("+
+		"SELECT 1 FROM acts b JOIN ips_order p ON p.order_key = b.order_key WHERE b.bid_no = a.bid_no AND b.user_id = a.user_id AND b.kind = 'buy' "+
+		"AND b.made_at < a.made_at AND b.made_at > a.made_at - ? AND p.state <> 'done')) LIMIT 1",
+		append(args, a.now().Add(-hold).UnixMicro(), (24*time.Hour).Microseconds())...)) > 0
 }
 
 // withdrawSale takes an offer back, unless somebody may be accepting it: his money
