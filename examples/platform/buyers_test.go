@@ -106,3 +106,27 @@ func TestMomentsDoNotAddUp(t *testing.T) {
 	assert.NotNil(t, ipsForm(zhang.sends("/loan/"+bid+"/repay", nil)), "the borrower may pay")
 	w.assertBooks()
 }
+
+// An offer is its seller's: a buyer who keeps a page of IPS open for longer than
+// his moment does not keep it on the market.
+func TestOffersAreTakenBack(t *testing.T) {
+	t.Parallel()
+	r := newRunning(t, "3")
+	sale := r.offers("3000.00", "3000.00")
+	page := r.wang.submit("/market", "/market/"+sale+"/buy", nil)
+	assert.Contains(t, r.li.press("/market", "/market/"+sale+"/withdraw", nil), "不能撤回")
+	r.passes(hold + time.Second)
+	act := all[Act](r.world, "kind = 'buy'")[0]
+	r.wang.sends(orderPath(act.Operation, act.OrderNo)+"/continue", nil) // no second moment
+	r.li.press("/market", "/market/"+sale+"/withdraw", nil)
+	assert.Equal(t, SaleWithdrawn, all[Sale](r.world, "id = ?", sale)[0].State)
+	assert.Contains(t, string(r.wang.sends(orderPath(act.Operation, act.OrderNo)+"/continue", nil).Body), "已不在转让中")
+	r.wang.carries(page) // all the same: he has it back when the claim is repaid
+	r.wang.has(1985*ips.Yuan, 3015*ips.Yuan)
+	for range 3 {
+		r.repays()
+	}
+	r.wang.has(5000*ips.Yuan, 0)
+	r.assertQuiet()
+	r.assertBooks()
+}

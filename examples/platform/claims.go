@@ -76,7 +76,7 @@ func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
 	n, limit := pageOf(r)
 	sales, next := paged(r, n, list[Sale](d, "state = 'offered' ORDER BY id"+limit))
 	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "转让价格（元）", ""}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
-		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买或还款，届时您的资金要到标的结束才由 IPS 解冻。"}
+		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款，届时您的资金要到标的结束才由 IPS 解冻。"}
 	for _, s := range sales {
 		button := Form{Action: "/market/" + s.ID + "/buy", Button: "购买"}
 		if s.SellerID == v.user.ID {
@@ -145,16 +145,15 @@ func (a *App) buying(w *work, where string, args ...any) bool {
 		append(args, a.now().Add(-hold).UnixMicro(), (24*time.Hour).Microseconds())...)) > 0
 }
 
-// withdrawSale takes an offer back, unless somebody may be accepting it: his money
-// would be frozen for nothing.
+// withdrawSale takes an offer back, unless somebody may be accepting it just now: his
+// money would be frozen for nothing.
 func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := a.data.tx(r.Context(), func(d *work) {
 		sale, _ := d.lockSale(r.PathValue("sale"))
 		if d.err == nil && sale.SellerID != v.user.ID {
 			d.fail(errNotFound)
 		}
-		buying := progress(d, "kind = 'buy' AND ref = ? AND void = 0 AND "+isOpen+" LIMIT 1", sale.ID)
-		d.want(sale.State == SaleOffered && len(buying) == 0, "该债权已有人购买，不能撤回")
+		d.want(sale.State == SaleOffered && !a.buying(d, "ref = ?", sale.ID), "该债权已有人购买，不能撤回")
 		sale.State = SaleWithdrawn
 		set(d, sale)
 	}); err != nil {
