@@ -23,9 +23,8 @@ func (r *running) repays() {
 // back too, whatever was said of his order before.
 func TestBuyersAreFreed(t *testing.T) {
 	t.Parallel()
-	t.Run("whose page was voided", func(t *testing.T) {
-		t.Parallel()
-		r := newRunning(t, "3")
+	each(t, func(t *testing.T, address string) { // whose page was voided
+		r := runningAt(t, address, "3")
 		sale := r.offers("3000.00", "3000.00")
 		page := r.wang.submit("/market", "/market/"+sale+"/buy", nil)
 		buy := all[Act](r.world, "kind = 'buy'")[0]

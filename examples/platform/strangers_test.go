@@ -17,7 +17,11 @@ import (
 // refused before anything is done with them.
 func TestOddTexts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sqliteFile(t))
+	each(t, oddTexts)
+}
+
+func oddTexts(t *testing.T, address string) {
+	w := newWorld(t, address)
 	li := w.customer("李四", "1000.00")
 	good := url.Values{"login": {"user99"}, "password": {password}, "name": {"王五"}, "ident": {"110101199001019999"}, "mobile": {"13800000099"}, "email": {"user99@example.com"}}
 	for name, odd := range map[string][2]string{
