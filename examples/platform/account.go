@@ -99,7 +99,7 @@ func checkMember(u User) error {
 		return complain("请填写 18 位身份证号")
 	case len(u.Mobile) != 11, !digits(u.Mobile):
 		return complain("请填写 11 位手机号")
-	case !strings.Contains(u.Email, "@") || len(u.Email) > 50:
+	case !strings.Contains(u.Email, "@") || len(u.Email) > 50 || !plain(u.Email):
 		return complain("请填写邮箱（不超过 50 个字符）")
 	}
 	return nil

@@ -162,11 +162,12 @@ func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) err
 	return see(w, r, "/claims")
 }
 
-// contractsOf are the contracts of a kind that are valid, of one user or of all.
-func (a *App) contractsOf(w *work, kind ContractKind, userID string) []Contract {
-	today := ips.DateOf(a.now()).String()
-	return list[Contract](w, "kind = ? AND (? = '' OR user_id = ?) AND (valid_until = '' OR valid_until >= ?) ORDER BY signed_at DESC, auth_no LIMIT 100",
-		string(kind), userID, userID, today)
+// contractsOf are the contracts of a kind that are valid and that a condition picks.
+// Of each user, the last one counts: with it he says anew what he allows.
+func (a *App) contractsOf(w *work, kind ContractKind, where string, args ...any) []Contract {
+	return list[Contract](w, where+" AND kind = ? AND (valid_until = '' OR valid_until >= ?) AND NOT EXISTS (SELECT 1 FROM contracts l "+
+		"WHERE l.user_id = contracts.user_id AND l.kind = contracts.kind AND l.signed_at > contracts.signed_at) ORDER BY signed_at DESC, auth_no LIMIT 100",
+		append(args, string(kind), ips.DateOf(a.now()).String())...)
 }
 
 func (a *App) contracts(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -176,13 +177,13 @@ func (a *App) contracts(w http.ResponseWriter, r *http.Request, v *visit) error 
 		Action: "/contracts/bid", Button: "自动投标签约",
 		Fields: []Field{money("借款额度起（元）", "from", "1.00"), money("借款额度止（元）", "to", "1000000.00")},
 	}}}
-	for _, c := range a.contractsOf(d, AutoBid, v.user.ID) {
+	for _, c := range a.contractsOf(d, AutoBid, "user_id = ?", v.user.ID) {
 		bid.Rows = append(bid.Rows, []Cell{
 			text(c.AuthNo), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(day(c.ValidUntil)),
 		})
 	}
 	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}}
-	for _, c := range a.contractsOf(d, AutoRepay, v.user.ID) {
+	for _, c := range a.contractsOf(d, AutoRepay, "user_id = ?", v.user.ID) {
 		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(day(c.ValidUntil))})
 	}
 	if d.err != nil {
