@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/ips-p2p/ips"
 )
@@ -77,6 +78,12 @@ func (a *App) register(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	return see(w, r, "/account")
 }
 
+// plain reports whether a text has nothing in it that cannot be seen, by which one
+// name would look like another.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) })
+}
+
 // checkMember refuses what IPS would refuse for its form alone: without it, a slip
 // would lock a member out of his account. Whether a person is who he says he is,
 // IPS finds out.
@@ -84,15 +91,15 @@ func checkMember(u User) error {
 	digits := func(s string) bool { return strings.Trim(s, "0123456789") == "" }
 	ident := strings.TrimSuffix(u.IdentNo, "X")
 	switch length := len([]rune(u.Login)); {
-	case length == 0 || length > 30:
+	case length == 0 || length > 30 || !plain(u.Login):
 		return complain("请填写用户名（不超过 30 个字符）")
-	case u.RealName == "" || len([]rune(u.RealName)) > 30:
+	case u.RealName == "" || len([]rune(u.RealName)) > 30 || !plain(u.RealName):
 		return complain("请填写真实姓名（不超过 30 个字符）")
 	case len(u.IdentNo) != 18 && len(u.IdentNo) != 15, !digits(ident):
 		return complain("请填写 18 位身份证号")
 	case len(u.Mobile) != 11, !digits(u.Mobile):
 		return complain("请填写 11 位手机号")
-	case !strings.Contains(u.Email, "@") || len(u.Email) > 50:
+	case !strings.Contains(u.Email, "@") || len(u.Email) > 50 || !plain(u.Email):
 		return complain("请填写邮箱（不超过 50 个字符）")
 	}
 	return nil

@@ -13,9 +13,11 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/orders"
@@ -33,6 +35,7 @@ type App struct {
 	secure   bool // cookies travel over HTTPS only
 	mux      *http.ServeMux
 	old      oldBids
+	guesses  guesses
 	// seed tells the sandbox in this program of an old bid; nil without one.
 	seed func(oldBid) error
 }
@@ -192,11 +195,22 @@ func (a *App) serve(role Role, h handler) http.HandlerFunc {
 
 var errLogin = errors.New("log in first")
 
+// storable reports whether every database takes a text.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
 func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit) error {
+	if !storable(r.URL.Path) {
+		return errNotFound
+	}
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			return &problem{http.StatusBadRequest, "无法读取表单"}
+		}
+		for _, values := range r.PostForm {
+			if slices.ContainsFunc(values, func(s string) bool { return !storable(s) }) {
+				return &problem{http.StatusBadRequest, "无法读取表单"}
+			}
 		}
 		if !sameToken(v.token, r.PostFormValue("token")) {
 			return &problem{http.StatusForbidden, "页面已过期，请返回刷新后重试"}
@@ -317,7 +331,7 @@ func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made
 	if click == "" {
 		click = newID()
 	}
-	click = v.user.ID + "/" + click[:min(40, len(click))]
+	click = v.user.ID + "/" + strings.ToValidUTF8(click[:min(40, len(click))], "")
 	content := contentOf(r)
 	again := ""
 	err = a.data.tx(ctx, func(w *work) {
