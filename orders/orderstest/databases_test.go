@@ -134,7 +134,7 @@ func databases() []database {
 					return as(dir, install, "--no-defaults", "--datadir="+dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
 				}, func(dir, port string) *exec.Cmd {
 					return as(dir, server, "--no-defaults", "--datadir="+dir+"/data", "--socket="+dir+"/s", "--port="+port, "--bind-address=127.0.0.1",
-						"--pid-file="+dir+"/pid", "--log-error="+dir+"/err", "--skip-name-resolve", "--character-set-server=utf8mb4", "--max-connections=300")
+						"--pid-file="+dir+"/pid", "--log-error="+dir+"/err", "--skip-name-resolve", "--character-set-server=utf8mb4", "--max-connections=600")
 				}, func(port string) (string, string) { return "mysql", "root@tcp(127.0.0.1:" + port + ")/" })
 			})
 			require.NoError(t, servers.mariaErr)
@@ -170,7 +170,7 @@ func postgres(t testing.TB) (driver, dsn string) {
 		servers.postgresDSN, servers.postgresErr = start(func(dir string) *exec.Cmd {
 			return as(dir, initdb, "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 		}, func(dir, port string) *exec.Cmd {
-			return as(dir, server, "-D", dir+"/data", "-k", dir, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300")
+			return as(dir, server, "-D", dir+"/data", "-k", dir, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=600")
 		}, func(port string) (string, string) {
 			return "pgx", "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"
 		})
