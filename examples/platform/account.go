@@ -54,7 +54,7 @@ func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
 		case v.user.ID == "":
 			link.Path = "/login?next=" + url.QueryEscape(c.path)
 		case v.admin():
-			if !c.staff && c.path != "/loans" {
+			if !c.staff {
 				link.Path = "/admin"
 			}
 		case c.staff:
