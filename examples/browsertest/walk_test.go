@@ -504,7 +504,7 @@ func resend(t *testing.T, browser *chromium) {
 	u.clicks("通知")
 	u.seesConsole("通知", "通知", "notifications")
 	u.do(chromedp.Click(chromedp.Search(`//tr[.//a="R1"]//button[normalize-space()="重发"]`)))
-	u.do(chromedp.WaitVisible(chromedp.Search(`//tr[td[1]="2"][td[3]="HTTP 200"]`)))
+	u.do(chromedp.WaitVisible(chromedp.Search(`//tr[td[1]="2"][starts-with(td[3],"HTTP 200")]`)))
 	platform.WaitIdle()
 	order := shop.order("R1")
 	assert.Equal(t, 2, order.Notified)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/journal"
@@ -13,6 +14,9 @@ import (
 // export writes the books of a data folder as JSON, so that they outlive the
 // version that can replay it. It changes nothing in the folder.
 func export(folder, file string) (err error) {
+	if _, err := os.Stat(filepath.Join(folder, databaseFile)); err != nil {
+		return err // a name mistyped is no folder to begin
+	}
 	store, err := openFolder(folder)
 	if err != nil {
 		return err
@@ -30,6 +34,11 @@ func export(folder, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	// It tells of people, as the folder does.
-	return os.WriteFile(file, append(text, '\n'), 0o600)
+	// It tells of people, as the folder does, and what is there may be the folder's.
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	return errors.Join(err, f.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -253,6 +254,19 @@ func TestExport(t *testing.T) {
 	info, err := os.Stat(file)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	// What is there stays, be it the database itself; what is not there does not come.
+	for _, there := range []string{file, filepath.Join(path, databaseFile)} {
+		before, err := os.ReadFile(there)
+		require.NoError(t, err)
+		require.ErrorIs(t, run(t.Context(), []string{"-data", path, "-export", there}, noEnvironment, io.Discard, io.Discard), fs.ErrExist)
+		after, err := os.ReadFile(there)
+		require.NoError(t, err)
+		assert.Len(t, after, len(before), there)
+	}
+	missing := filepath.Join(t.TempDir(), "mistyped")
+	err = run(t.Context(), []string{"-data", missing, "-export", file + "2"}, noEnvironment, io.Discard, io.Discard)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	assert.NoDirExists(t, missing)
 	err = run(t.Context(), []string{"-export", file}, noEnvironment, io.Discard, io.Discard)
 	assert.ErrorIs(t, err, errUsage)
 }

@@ -118,7 +118,7 @@ func readOptions(args []string, env func(string) (string, bool), stderr io.Write
 	fs.DurationVar(&o.noticeSkew, "notice-skew", 0, "by how much it differs in notifications on top of that, as `duration`")
 	fs.Func("old-bid", "`bid` of the old interface, such as merchant=808801,bid=O1,contract=C1,release=F1,borrower=ACCOUNT,owed=ACCOUNT:300.00; repeatable", each(&o.oldBids, operator.ParseOldBid))
 	fs.StringVar(&o.base, "base", "", "`URL` under which others reach the sandbox, for its WSDL; by default what they called it by")
-	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a `file`, and end")
+	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a new `file`, and end")
 	fs.BoolVar(&o.verbose, "verbose", false, "log every answer to standard error")
 	fs.BoolVar(&o.tail, "tail", false, "print a line of each message that comes in or goes out")
 	if err := fs.Parse(args); err != nil {
@@ -155,7 +155,10 @@ func fromEnvironment(fs *flag.FlagSet, env func(string) (string, bool)) error {
 }
 
 func (o *options) check() error {
+	_, _, noPort := net.SplitHostPort(o.addr)
 	switch {
+	case noPort != nil:
+		return usage("-addr: want HOST:PORT, got %q", o.addr)
 	case (o.tlsCert == "") != (o.tlsKey == ""):
 		return usage("-tls-cert and -tls-key: want both or none")
 	case !o.loopback() && !o.allowRemote:
@@ -179,7 +182,7 @@ func (o *options) loopback() bool {
 	if err != nil {
 		return false
 	}
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)

@@ -222,7 +222,7 @@ func TestProgramWarnsOfOtherMachines(t *testing.T) {
 func TestWhoCanReachAnAddress(t *testing.T) {
 	t.Parallel()
 	for addr, want := range map[string]bool{
-		"127.0.0.1:80": true, "127.8.9.1:80": true, "[::1]:80": true, "localhost:0": true,
+		"127.0.0.1:80": true, "127.8.9.1:80": true, "[::1]:80": true, "localhost:0": true, "LocalHost:0": true,
 		":80": false, "0.0.0.0:80": false, "[::]:80": false, "10.0.0.1:80": false, "example.com:80": false, "127.0.0.1": false,
 		"localhost.example.com:80": false,
 	} {
@@ -251,6 +251,7 @@ func TestUsage(t *testing.T) {
 		"mode from env":   {nil, []string{"IPS_SANDBOX_MODE", "maybe"}, "IPS_SANDBOX_MODE: want auto or manual"},
 		"bad env":         {nil, []string{"IPS_SANDBOX_SEED", "x"}, "IPS_SANDBOX_SEED"},
 		"remote":          {[]string{"-addr", ":8480"}, nil, "say -allow-remote"},
+		"no port":         {[]string{"-addr", "8480"}, nil, `-addr: want HOST:PORT, got "8480"`},
 		"half of TLS":     {[]string{"-tls-cert", "x"}, nil, "want both or none"},
 		"fee":             {[]string{"-ips-fee", "1.005"}, nil, "-ips-fee"},
 		"fault":           {[]string{"-fault", "flood"}, nil, "flag -fault: sandbox: fault: Name: unknown fault"},

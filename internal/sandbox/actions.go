@@ -209,10 +209,7 @@ func (s *Sandbox) Diagnose(m Message) string {
 	for _, f := range m.Fields {
 		fields.Add(f.Name, f.Value)
 	}
-	own, others := s.merchants[cmp.Or(m.Merchant, s.codes[0])], []diagnose.Keys{}
-	if own == nil {
-		own = s.merchants[s.codes[0]]
-	}
+	own, others := cmp.Or(s.merchants[m.Merchant], s.merchants[s.codes[0]]), []diagnose.Keys{}
 	for _, code := range s.codes {
 		if other := s.merchants[code]; other != own {
 			others = append(others, other.secrets)

@@ -573,6 +573,25 @@ func TestConsoleRefusesForeignForms(t *testing.T) {
 	assert.True(t, l.Now().Equal(noon.Add(2*time.Hour)))
 }
 
+// A merchant may name the console as his own address. What he is told there,
+// by the sandbox itself or by a page of it that posts, is no form of the
+// console's.
+func TestConsoleTakesNothingMeantForMerchants(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	for i, path := range []string{"/console/reset", "/console/notifications/2/resend"} {
+		form := strings.ReplaceAll(f.openingOf(fmt.Sprint("A", i), fmt.Sprint("user", i)), f.shop.URL+"/notify", f.url+path)
+		_, a := f.post("CreateNewIpsAcct.aspx", seal(f.keys, "arg", form)).returned(t)
+		f.delivered()
+		assert.Len(t, f.accounts(""), i+1)
+		answer := url.Values{"pMerCode": {a.merchant}, "pErrCode": {a.code}, "pErrMsg": {a.text}, "p3DesXmlPara": {a.body}, "pSign": {a.sign}}
+		r := f.do(http.MethodPost, path, formType, answer.Encode(), "Sec-Fetch-Site", "same-origin")
+		assert.Equal(t, http.StatusForbidden, r.status, path)
+		assert.Len(t, f.accounts(""), i+1)
+	}
+	assert.Len(t, f.GivenUp(), 2)
+}
+
 func TestConsoleRefusesForeignHosts(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{Hosts: []string{"sandbox.example.com"}})
@@ -797,6 +816,12 @@ func TestConsoleTellsTheLifeOfAnOrder(t *testing.T) {
 	assert.Contains(t, f.console("/console/search?q="+url.QueryEscape(account)).text, "张三")
 	assert.Contains(t, f.console("/console/search?q=nowhere").text, "没有找到")
 	assert.Contains(t, f.console("/console/").text, "完成 2，部分失败 0，待用户确认 0，结果挂起 0，失败 0")
+	for i := range 12 {
+		f.post("CreateNewIpsAcct.aspx", seal(f.keys, "arg", f.openingOf(fmt.Sprint("MANY", i), fmt.Sprint("many", i))))
+	}
+	many := f.console("/console/search?q=MANY").text
+	assert.Contains(t, many, "MANY11")
+	assert.NotContains(t, many, "MANY0", "the newest of each")
 }
 
 // What is not kept any more is said to be so.

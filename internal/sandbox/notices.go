@@ -102,9 +102,8 @@ func raiseAmount(a engine.Answer) (raised engine.Answer, ok bool) {
 		if rest != "" {
 			f.Value += "." + rest
 		}
-		body := append(engine.Message(nil), a.Body...)
-		body[i] = f
-		a.Body = body
+		a.Body = slices.Clone(a.Body)
+		a.Body[i] = f
 		return a, true
 	}
 	return a, false

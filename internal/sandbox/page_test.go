@@ -335,3 +335,21 @@ func FuzzPage(f *testing.F) {
 		require.NoError(t, s.CheckBooks())
 	})
 }
+
+// A merchant's server reads the page of an automatic repayment, which begins
+// with the return form; on every other page ASP.NET's own form is the first.
+func TestOnlyAnAutomaticRepaymentBeginsWithItsForm(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	for page, kinds := range map[string]map[string]bool{
+		"RepaymentNewTrade.aspx": {"1": false, "2": true},
+		"registerSubject.aspx":   {"2": false},
+	} {
+		for kind, first := range kinds {
+			r := f.post(page, seal(f.keys, "p", document("pMerBillNo", "R1", "pRepayType", kind, "pWebUrl", "http://shop.example.com/back")))
+			forms := formTag.FindAllString(r.body, -1)
+			require.NotEmpty(t, forms, r.body)
+			assert.Equal(t, first, !strings.Contains(forms[0], "__VIEWSTATE"), "%s %s", page, kind)
+		}
+	}
+}

@@ -326,9 +326,6 @@ func (s *Sandbox) Now() time.Time {
 // Advance moves the sandbox's clock forward, so that what was to happen in the
 // meantime happens: texts and pages time out, notifications are tried again.
 func (s *Sandbox) Advance(by time.Duration) error {
-	if by < 0 || by > maxAdvance-s.Offset() {
-		return engine.Wrong("sandbox: Advance: want a duration from 0 up to %s in all, got %s", "时钟只能拨快，总共至多 %s，现为 %s", maxAdvance, by)
-	}
 	kept, err := s.advance(by)
 	if err != nil {
 		return err
@@ -349,6 +346,9 @@ func (s *Sandbox) advance(by time.Duration) (*journal.Batch, error) {
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, ErrClosed
+	}
+	if by < 0 || by > maxAdvance-s.Offset() {
+		return nil, engine.Wrong("sandbox: Advance: want a duration from 0 up to %s in all, got %s", "时钟只能拨快，总共至多 %s，现为 %s", maxAdvance, by)
 	}
 	// The store learns of it before of anything stamped with the new time.
 	if by > 0 {

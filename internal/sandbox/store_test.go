@@ -173,6 +173,21 @@ func TestStoreKeepsNotifications(t *testing.T) {
 }
 
 // A notification tells of something, so it must not be faster than the store.
+// What a fault dropped stays dropped.
+func TestStoreKeepsDroppedNotifications(t *testing.T) {
+	t.Parallel()
+	store := &memory{}
+	f := start(t, sandbox.Config{Store: store})
+	require.NoError(t, f.Fault("808801", sandbox.Fault{Name: fault.NoticeDrop}))
+	f.investor()
+	require.NoError(t, f.Close())
+	again := start(t, sandbox.Config{Store: store.copied()})
+	again.delivered()
+	require.Len(t, again.Notifications(), 1)
+	assert.Equal(t, notifier.Dropped, again.Notifications()[0].State)
+	assert.Empty(t, f.shop.received())
+}
+
 func TestNothingIsToldBeforeItIsKept(t *testing.T) {
 	t.Parallel()
 	kept := &memory{slow: make(chan struct{}, 100)}
@@ -358,4 +373,15 @@ func TestAdvanceIsBounded(t *testing.T) {
 	require.NoError(t, f.Advance(40*year))
 	require.Error(t, f.Advance(1))
 	assert.Equal(t, 100*year, f.Offset(), fmt.Sprint(f.Now()))
+}
+
+func TestAdvanceIsBoundedForManyAtOnce(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() { _ = f.Advance(30 * 365 * 24 * time.Hour) })
+	}
+	all.Wait()
+	assert.Equal(t, 90*365*24*time.Hour, f.Offset())
 }

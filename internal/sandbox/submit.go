@@ -181,11 +181,9 @@ func (s *Sandbox) answer(m *merchant, req request, res result, a engine.Answer) 
 			return result{}, err
 		}
 	}
-	via := req.via
-	if via == messages.ViaPage {
-		via = messages.ViaReturn
+	if req.via == messages.ViaPage {
+		req.via = messages.ViaReturn
 	}
-	req.via = via
 	s.recordAnswer(req, res, m != nil)
 	return res, nil
 }

@@ -142,7 +142,9 @@ func (c *Console) form(action string) http.HandlerFunc {
 			c.problem(w, wire.BodyStatus(err), "表单无法读取或过大")
 			return
 		}
-		if c.foreign.Check(r) != nil {
+		// What IPS tells a merchant can be addressed to us, and a page of ours
+		// posts it. No form of the console has its fields.
+		if c.foreign.Check(r) != nil || r.PostForm.Has("pMerCode") {
 			c.problem(w, http.StatusForbidden, "请求来自其他网站，未作处理")
 			return
 		}

@@ -176,7 +176,9 @@ func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
 	}
 	p.Title = "标的 " + info.No
 	data := bidData{BidInfo: info}
-	data.Claims, data.Pager = pageOf(info.Claims, newPager(r), func(engine.ClaimInfo) bool { return true })
+	at := newPager(r)
+	claims, total := pageOf(info.Claims, at, func(engine.ClaimInfo) bool { return true })
+	data.Claims, data.Pager = claims, at.of(total)
 	_, data.Ended = c.platform.Engine().Order(info.Merchant, "registerSubject", info.Order, true)
 	data.Entries, data.More = c.newestEntries(engine.JournalFilter{Merchant: info.Merchant, Bid: info.No})
 	p.Data = data
@@ -420,12 +422,11 @@ func (c *Console) messages(w http.ResponseWriter, r *http.Request) {
 			typed("订单号、返回码、说明或报文内容")}, period()...),
 		dropped, func(f filterForm, at pager) ([]messages.Message, int) {
 			during, q := f.period(), f.get("q")
-			rows, at := pageOf(all, at, func(m messages.Message) bool {
+			return pageOf(all, at, func(m messages.Message) bool {
 				return selects(f.get("merchant"), m.Merchant) && selects(f.get("op"), m.Op) && selects(f.get("dir"), string(m.Direction)) &&
 					selects(f.get("via"), string(m.Via)) && during.Has(m.At) && mentions(m, q) &&
 					(f.get("sign") == "" || m.Verified == (f.get("sign") == "ok"))
 			})
-			return rows, at.Total
 		})
 }
 
@@ -509,11 +510,10 @@ func (c *Console) notifications(w http.ResponseWriter, r *http.Request) {
 			typed("订单号、返回码、说明或地址")}, period()...),
 		dropped, func(f filterForm, at pager) ([]notifier.Notification, int) {
 			during, q := f.period(), f.get("q")
-			rows, at := pageOf(all, at, func(n notifier.Notification) bool {
+			return pageOf(all, at, func(n notifier.Notification) bool {
 				return selects(f.get("merchant"), n.Merchant) && selects(f.get("op"), n.Op) && selects(f.get("state"), string(n.State)) &&
 					during.Has(n.Queued) && tells(n, q)
 			})
-			return rows, at.Total
 		})
 }
 

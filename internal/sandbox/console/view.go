@@ -445,9 +445,8 @@ func (p pager) address(number int) string {
 }
 
 // pageOf takes a page out of a list that is ordered oldest first, newest first.
-func pageOf[T any](all []T, p pager, takes func(T) bool) ([]T, pager) {
-	var list []T
-	total := 0
+// Total is how many there are.
+func pageOf[T any](all []T, p pager, takes func(T) bool) (list []T, total int) {
 	for i := len(all) - 1; i >= 0; i-- {
 		if !takes(all[i]) {
 			continue
@@ -457,5 +456,5 @@ func pageOf[T any](all []T, p pager, takes func(T) bool) ([]T, pager) {
 		}
 		total++
 	}
-	return list, p.of(total)
+	return list, total
 }

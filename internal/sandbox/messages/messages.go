@@ -62,9 +62,9 @@ type Message struct {
 }
 
 func (m *Message) size() int {
-	n := len(m.XML)
+	n := len(m.XML) + len(m.Text) + len(m.Refusal) + len(m.Peer)
 	for _, f := range m.Fields {
-		n += len(f.Name) + len(f.Value)
+		n += len(f.Name) + len(f.Value) + 32 // of the pair itself
 	}
 	return n
 }
@@ -121,7 +121,7 @@ func (r *Recorder) List() []Message {
 }
 
 // secretNames are the elements whose text names a person too closely.
-const secretNames = `(?:pIdentNo|pFromIdentNo|pToIdentNo|pFIdentNo|pTIdentNo|pMobileNo|pBankCard|pBkAccNo)`
+const secretNames = `(?:\w+:)?(?:pIdentNo|pFromIdentNo|pToIdentNo|pFIdentNo|pTIdentNo|pMobileNo|pBankCard|pBkAccNo)`
 
 // secretElement finds one. It is lax on purpose: documents that the reader
 // refused are shown too.

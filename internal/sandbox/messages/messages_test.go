@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -18,6 +19,7 @@ func TestMask(t *testing.T) {
 		"short":        {"<pIdentNo>11010</pIdentNo>", "<pIdentNo>*****</pIdentNo>"},
 		"CDATA":        {"<pIdentNo><![CDATA[110101199001010001]]></pIdentNo>", "<pIdentNo>110***********0001</pIdentNo>"},
 		"tag at fault": {"<pIdentNo >110101199001010001</pIdentNo >", "<pIdentNo >110***********0001</pIdentNo >"},
+		"a prefix":     {"<a:pIdentNo>110101199001010001</a:pIdentNo>", "<a:pIdentNo>110***********0001</a:pIdentNo>"},
 		"another case": {"<PIDENTNO a='b'>110101199001010001</PIDENTNO>", "<PIDENTNO a='b'>110***********0001</PIDENTNO>"},
 		"cut off":      {"<pIdentNo>1101011990010100", "<pIdentNo>110*********0100"},
 		"nested":       {"<pIdentNo><b>110101199001010001</b></pIdentNo>", "<pIdentNo><b>******************</b></pIdentNo>"},
@@ -49,6 +51,14 @@ func TestRecorderBoundsItsMemory(t *testing.T) {
 		r.Add(Message{XML: strings.Repeat("x", keptBytes/2)})
 	}
 	assert.Len(t, r.List(), 2)
+	for range 5 {
+		r.Add(Message{Text: strings.Repeat("x", keptBytes/4), Refusal: strings.Repeat("x", keptBytes/4)})
+	}
+	assert.Len(t, r.List(), 2, "texts count as well")
+	for range 5 {
+		r.Add(Message{Fields: make([]wire.Pair, keptBytes/64)})
+	}
+	assert.Len(t, r.List(), 2, "so do fields with nothing in them")
 	r.Add(Message{XML: strings.Repeat("x", 2*keptBytes)})
 	assert.Len(t, r.List(), 1, "the newest stays, however large")
 	r.Add(Message{})

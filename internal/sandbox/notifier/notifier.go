@@ -300,29 +300,35 @@ func (n *Notifier) Restore(p Post, state State, attempts []Attempt) {
 func (n *Notifier) take(d *delivery) {
 	n.bySeq[d.notice.Seq] = d
 	n.history = append(n.history, d)
-	n.bytes += len(d.answer.Body) + len(d.answer.XML)
-	for len(n.history) > 1 && (len(n.history) > maxKept || n.bytes > maxBytes) {
-		oldest := n.history[0]
-		if oldest.notice.State == Queued {
-			return
-		}
-		delete(n.bySeq, oldest.notice.Seq)
-		n.bytes -= len(oldest.answer.Body) + len(oldest.answer.XML)
-		n.history[0] = nil
-		n.history = n.history[1:]
+	n.bytes += d.size()
+	if len(n.history) > maxKept || n.bytes > maxBytes {
+		// A tenth less, so that this is not to do again at the next.
+		n.drop(maxKept*9/10, maxBytes*9/10)
 	}
+}
+
+func (d *delivery) size() int {
+	return len(d.answer.Body) + len(d.answer.XML) + len(d.notice.URL)
 }
 
 // Forget drops the notices that are delivered or given up.
 func (n *Notifier) Forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.drop(0, 0)
+}
+
+// drop forgets the oldest notices that are delivered or given up, until as many
+// are left.
+func (n *Notifier) drop(kept, bytes int) {
+	left := len(n.history)
 	n.history = slices.DeleteFunc(n.history, func(d *delivery) bool {
-		if d.notice.State == Queued {
+		if d.notice.State == Queued || left <= kept && n.bytes <= bytes {
 			return false
 		}
 		delete(n.bySeq, d.notice.Seq)
-		n.bytes -= len(d.answer.Body) + len(d.answer.XML)
+		n.bytes -= d.size()
+		left--
 		return true
 	})
 }

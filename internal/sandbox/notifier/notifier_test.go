@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -57,6 +58,33 @@ func (w *world) queue(seq int64, merchant string, hold *notifier.Hold) {
 }
 
 func ok(*http.Request) int { return http.StatusOK }
+
+// What one merchant leaves unanswered does not keep the memory of others from
+// being bounded.
+func TestMerchantWhoHangsKeepsNoHistory(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	defer close(hang)
+	w := start(notifier.Config{}, func(r *http.Request) int {
+		if r.URL.Host == "hangs.example.com" {
+			<-hang
+		}
+		return http.StatusOK
+	})
+	t.Cleanup(w.Close)
+	w.queue(1, "hangs", nil)
+	for seq := range int64(12) {
+		w.Queue(notifier.Post{
+			Notice: engine.Notice{Seq: seq + 2, Merchant: "answers", URL: "http://answers.example.com/"},
+			Answer: wire.Envelope{XML: strings.Repeat("x", 16<<20)},
+		})
+		require.Eventually(t, func() bool { return w.Pending() == 1 }, 10*time.Second, time.Millisecond)
+	}
+	list := w.List()
+	assert.Len(t, list, 4, "less than 64 MiB, and what is on its way")
+	assert.Equal(t, notifier.Queued, list[0].State)
+	assert.EqualValues(t, 13, list[len(list)-1].Seq)
+}
 
 // A merchant who accepts and never answers keeps nobody else waiting.
 func TestMerchantsDoNotWaitForEachOther(t *testing.T) {

@@ -146,9 +146,7 @@ func (p *Pages) showUnder(w http.ResponseWriter, status int, policy, name string
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Frame-Options", "DENY") // for browsers that know no frame-ancestors
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	h.Set("X-Frame-Options", "DENY")        // for browsers that know no frame-ancestors
 	h.Set("Referrer-Policy", "same-origin") // a link to a page opens it
 	wire.Send(w, status, "text/html; charset=utf-8", b.Bytes())
 }
