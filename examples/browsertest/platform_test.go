@@ -211,7 +211,9 @@ func (w *walker) answers() {
 	w.lands(`document.querySelector("h1").innerText === "业务场景"`)
 	at := again[string](w, `location.href`)
 	w.follows("查看 IPS 短信")
-	w.goes(func() { w.do(chromedp.Click(chromedp.Search(`(//main//*[contains(.,"待回复")]/descendant-or-self::a | //main//a[starts-with(@href,"/sms")])[1]`))) })
+	w.goes(func() {
+		w.do(chromedp.Click(chromedp.Search(`(//main//*[contains(.,"待回复")]/descendant-or-self::a | //main//a[starts-with(@href,"/sms")])[1]`)))
+	})
 	w.goes(func() { w.do(chromedp.Click(control("同意"))) })
 	w.opens(at)
 }
@@ -226,7 +228,8 @@ func TestPlatform(t *testing.T) {
 	walks := func(name string) *walker {
 		w := &walker{user: browser.user(t, phone), axe: axe, seen: seen}
 		w.name = "platform-" + name
-		w.watch.expect("422") // a form that is refused on purpose
+		w.watch.expect("422")      // forms that are refused on purpose
+		w.watch.expect("/nowhere") // no such page
 		w.opens(site)
 		w.looks()
 		return w
