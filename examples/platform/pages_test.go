@@ -19,8 +19,8 @@ func TestPartIsShownAsPart(t *testing.T) {
 	w := newWorld(t, sqliteFile(t))
 	zhang, li := w.customer("张三", ""), w.customer("李四", "10010.00")
 	bid := zhang.borrows("10000.00", "0.00", "2", "1")
-	li.bids(bid, "6000.00")
-	li.bids(bid, "4000.00")
+	li.bids(bid, "5000.00")
+	li.bids(bid, "5000.00")
 	assert.Contains(t, zhang.see("/loan/"+bid), "已满标，待放款")
 	assert.NotContains(t, w.admin.see("/market"), "投标金额")
 	_, err := w.box.OrderFault(sandbox.Fault{Name: fault.Row, Op: "Transfer", Row: 1})
@@ -28,7 +28,7 @@ func TestPartIsShownAsPart(t *testing.T) {
 	w.administer(bid, "release", nil)
 	act := all[Act](w, "kind = 'release'")[0]
 	page := w.admin.see(orderPath(act.Operation, act.OrderNo))
-	for _, want := range []string{"部分成功：2 笔中 1 笔未成功；应 10,000.00 元，实际 4,000.00 元", "<dd>部分成功</dd>", "未成功的明细", "6,000.00", `<td data-label="原因">`} {
+	for _, want := range []string{"部分成功：2 笔中 1 笔未成功；应 10,000.00 元，实际 5,000.00 元", "<dd>部分成功</dd>", "未成功的明细", "5,000.00", `<td data-label="原因">`} {
 		assert.Contains(t, page, want)
 	}
 	assert.NotContains(t, page, "IPS 已处理成功")
