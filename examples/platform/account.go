@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ips-p2p/ips"
 )
@@ -136,14 +137,20 @@ func (a *App) register(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	return see(w, r, "/account")
 }
 
+// plain reports whether a text has nothing in it that cannot be seen, by which one
+// name would look like another.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) })
+}
+
 // checkMember refuses what IPS would refuse for its form alone: without it, a slip
 // would lock a member out of his account. Whether a person is who he says he is,
 // IPS finds out.
 func checkMember(u User) error {
 	switch length := len([]rune(u.Login)); {
-	case length == 0 || length > 30:
+	case length == 0 || length > 30 || !plain(u.Login):
 		return complain("请填写用户名（不超过 30 个字符）")
-	case u.RealName == "" || len([]rune(u.RealName)) > 30:
+	case u.RealName == "" || len([]rune(u.RealName)) > 30 || !plain(u.RealName):
 		return complain("请填写真实姓名（不超过 30 个字符）")
 	case !identNo.MatchString(u.IdentNo):
 		return complain("请填写 18 位身份证号，其中第 7 至 14 位为出生日期")
@@ -153,7 +160,7 @@ func checkMember(u User) error {
 	if _, err := time.Parse("20060102", u.IdentNo[6:14]); err != nil {
 		return complain("身份证号中的出生日期不正确")
 	}
-	if a, err := mail.ParseAddress(u.Email); err != nil || a.Address != u.Email || len(u.Email) > 50 {
+	if a, err := mail.ParseAddress(u.Email); err != nil || a.Address != u.Email || len(u.Email) > 50 || !plain(u.Email) {
 		return complain("请填写邮箱，如 user@example.com（不超过 50 个字符）")
 	}
 	return nil

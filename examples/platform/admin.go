@@ -83,12 +83,12 @@ func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error 
 			button("/unfreeze", "解冻", nil, money("解冻借款人保证金（元）", "amount", loan.MarginLeft.String()))
 		}
 		left := loan.Amount - loan.Released - frozen
-		for _, c := range a.contractsOf(d, AutoBid, "") {
+		for _, c := range a.contractsOf(d, AutoBid, "1 = 1") {
 			if allows(c, loan) && left > 0 {
 				button("/autobid", "代为投标", []Fact{{"contract", c.AuthNo}}, money(d.person(c.UserID)+" 自动投标（元）", "amount", left.String()))
 			}
 		}
-		if p := nextOf(open, ""); p.period > 0 && len(a.contractsOf(d, AutoRepay, loan.BorrowerID)) > 0 {
+		if p := nextOf(open, ""); p.period > 0 && len(a.contractsOf(d, AutoRepay, "user_id = ?", loan.BorrowerID)) > 0 {
 			button("/autorepay", fmt.Sprintf("自动还款 第 %d 期（%s 元）", p.period, p.total()), nil)
 		}
 		for _, s := range list[Sale](d, "bid_no = ? AND state = 'failed' ORDER BY id", loan.BidNo) {
@@ -269,14 +269,11 @@ func (a *App) autoBid(w http.ResponseWriter, r *http.Request, v *visit) error {
 	return a.call(w, r, v, func(d *work) draft {
 		loan := d.lockRunning(r.PathValue("bid"))
 		d.wantRoom(loan, amount)
-		contract, ok := Contract{}, false
-		for _, c := range a.contractsOf(d, AutoBid, "") {
-			if c.AuthNo == r.PostFormValue("contract") && allows(c, loan) {
-				contract, ok = c, true
-			}
+		contracts := a.contractsOf(d, AutoBid, "auth_no = ?", r.PostFormValue("contract"))
+		if d.want(len(contracts) > 0 && allows(contracts[0], loan), "没有适用于该标的的自动投标签约"); d.err != nil {
+			return draft{}
 		}
-		d.want(ok, "没有适用于该标的的自动投标签约")
-		user := d.user(contract.UserID)
+		contract, user := contracts[0], d.user(contracts[0].UserID)
 		return draft{kind: KindBid, bidNo: loan.BidNo, about: "自动投标 " + amount.String() + " 元", request: ips.AutoBidRequest{
 			Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), AuthNo: contract.AuthNo, Amount: amount, Fee: perMille(amount, bidFeePerMille),
 			IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account, Purpose: loan.Purpose,
@@ -292,7 +289,7 @@ func (a *App) autoRepay(w http.ResponseWriter, r *http.Request, v *visit) error 
 	return a.call(w, r, v, func(d *work) draft {
 		loan := d.lockRunning(r.PathValue("bid"))
 		p := a.nextPayment(d, loan, "", "")
-		contracts := a.contractsOf(d, AutoRepay, p.borrower.ID)
+		contracts := a.contractsOf(d, AutoRepay, "user_id = ?", p.borrower.ID)
 		if d.want(len(contracts) > 0, "借款人没有自动还款签约"); d.err != nil {
 			return draft{}
 		}

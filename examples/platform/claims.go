@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/ips-p2p/ips"
 )
@@ -75,7 +76,7 @@ func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
 	n, limit := pageOf(r)
 	sales, next := paged(r, n, list[Sale](d, "state = 'offered' ORDER BY id"+limit))
 	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "转让价格（元）", "操作"}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
-		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买或还款，届时您的资金要到标的结束才由 IPS 解冻。"}
+		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款，届时您的资金要到标的结束才由 IPS 解冻。"}
 	for _, s := range sales {
 		button := Form{Action: "/market/" + s.ID + "/buy", Button: "购买"}
 		if s.SellerID == v.user.ID {
@@ -116,8 +117,7 @@ func (a *App) buy(w http.ResponseWriter, r *http.Request, v *visit) error {
 		d.wantQuiet(loan.BidNo, claimMovers...)
 		repaying := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND "+isOpen+" LIMIT 1", loan.BidNo)
 		d.want(len(repaying) == 0, "借款人正在还款，该标的的债权暂不能购买")
-		rivals := progress(d, "kind = 'buy' AND ref = ? AND user_id <> ? AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.state = 'pending' AND o.heard > 0) LIMIT 1", sale.ID, v.user.ID, a.now().Add(-hold).UnixMicro())
-		d.want(len(rivals) == 0, "他人正在办理购买，请几分钟后再试")
+		d.want(!a.buying(d, "ref = ? AND user_id <> ?", sale.ID, v.user.ID), "他人正在办理购买，请几分钟后再试")
 		mine := progress(d, "kind = 'buy' AND ref = ? AND user_id = ? AND "+isOpen+" LIMIT 1", sale.ID, v.user.ID)
 		d.want(len(mine) == 0, "您已下单购买，请在“我的订单”中继续办理")
 		kind := ips.TransferPartClaim
@@ -135,16 +135,25 @@ func (a *App) buy(w http.ResponseWriter, r *http.Request, v *visit) error {
 	})
 }
 
-// withdrawSale takes an offer back, unless somebody may be accepting it: his money
-// would be frozen for nothing.
+// buying reports whether somebody has just opened a page of IPS to buy, whom others
+// let finish first. Who has left such a page of the loan within a day is not waited
+// for again: else he could keep everybody waiting with one page after the other.
+func (a *App) buying(w *work, where string, args ...any) bool {
+	return len(progress(w, where+" AND kind = 'buy' AND void = 0 AND "+isOpen+" AND (o.state = 'pending' AND o.heard > 0 OR made_at > ? AND NOT EXISTS ("+
+		"SELECT 1 FROM acts b JOIN ips_order p ON p.order_key = b.order_key WHERE b.bid_no = a.bid_no AND b.user_id = a.user_id AND b.kind = 'buy' "+
+		"AND b.made_at < a.made_at AND b.made_at > a.made_at - ? AND p.state <> 'done')) LIMIT 1",
+		append(args, a.now().Add(-hold).UnixMicro(), (24*time.Hour).Microseconds())...)) > 0
+}
+
+// withdrawSale takes an offer back, unless somebody may be accepting it just now: his
+// money would be frozen for nothing.
 func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := a.data.tx(r.Context(), func(d *work) {
 		sale, _ := d.lockSale(r.PathValue("sale"))
 		if d.err == nil && sale.SellerID != v.user.ID {
 			d.fail(errNotFound)
 		}
-		buying := progress(d, "kind = 'buy' AND ref = ? AND void = 0 AND "+isOpen+" LIMIT 1", sale.ID)
-		d.want(sale.State == SaleOffered && len(buying) == 0, "该债权已有人购买，不能撤回")
+		d.want(sale.State == SaleOffered && !a.buying(d, "ref = ?", sale.ID), "该债权已有人购买，不能撤回")
 		sale.State = SaleWithdrawn
 		set(d, sale)
 	}); err != nil {
@@ -153,11 +162,12 @@ func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) err
 	return see(w, r, "/claims")
 }
 
-// contractsOf are the contracts of a kind that are valid, of one user or of all.
-func (a *App) contractsOf(w *work, kind ContractKind, userID string) []Contract {
-	today := ips.DateOf(a.now()).String()
-	return list[Contract](w, "kind = ? AND (? = '' OR user_id = ?) AND (valid_until = '' OR valid_until >= ?) ORDER BY signed_at DESC, auth_no LIMIT 100",
-		string(kind), userID, userID, today)
+// contractsOf are the contracts of a kind that are valid and that a condition picks.
+// Of each user, the last one counts: with it he says anew what he allows.
+func (a *App) contractsOf(w *work, kind ContractKind, where string, args ...any) []Contract {
+	return list[Contract](w, where+" AND kind = ? AND (valid_until = '' OR valid_until >= ?) AND NOT EXISTS (SELECT 1 FROM contracts l "+
+		"WHERE l.user_id = contracts.user_id AND l.kind = contracts.kind AND l.signed_at > contracts.signed_at) ORDER BY signed_at DESC, auth_no LIMIT 100",
+		append(args, string(kind), ips.DateOf(a.now()).String())...)
 }
 
 func (a *App) contracts(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -167,13 +177,13 @@ func (a *App) contracts(w http.ResponseWriter, r *http.Request, v *visit) error 
 		Action: "/contracts/bid", Button: "自动投标签约",
 		Fields: []Field{money("借款额度起（元）", "from", "1.00"), money("借款额度止（元）", "to", "1000000.00")},
 	}}}
-	for _, c := range a.contractsOf(d, AutoBid, v.user.ID) {
+	for _, c := range a.contractsOf(d, AutoBid, "user_id = ?", v.user.ID) {
 		bid.Rows = append(bid.Rows, []Cell{
 			text(c.AuthNo), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(day(c.ValidUntil)),
 		})
 	}
 	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}}
-	for _, c := range a.contractsOf(d, AutoRepay, v.user.ID) {
+	for _, c := range a.contractsOf(d, AutoRepay, "user_id = ?", v.user.ID) {
 		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(day(c.ValidUntil))})
 	}
 	if d.err != nil {

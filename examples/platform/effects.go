@@ -344,23 +344,28 @@ func (e *effect) pay(number, account string, amount ips.Amount, by DueState) {
 	if amount > 0 {
 		e.note("已无应还款项，多付 " + amount.String() + " 元，请平台与收款人协商退回")
 	}
-	if e.count("SELECT SUM(unpaid) FROM shares WHERE claim = ?", share.Claim) == 0 {
-		e.freeBuyers(share.Claim)
-	}
+	e.freeBuyers(share.Claim)
 }
 
 // freeBuyers gives back what is frozen for sales that were not carried out, when
 // so much was paid on their claim that IPS holds it for repaid. That it does so is
 // our assumption: the contract is silent.
 func (e *effect) freeBuyers(claim string) {
-	for _, buy := range list[Act](e.work, "kind = 'buy' AND void = 0 AND ref IN (SELECT s.id FROM sales s JOIN shares h ON h.id = s.share_id WHERE h.claim = ?) "+
-		"AND order_no NOT IN (SELECT order_no FROM sales WHERE state = 'done')", claim) {
-		for _, line := range list[Posting](e.work, "order_key = ? AND frozen > 0", buy.OrderKey) {
-			e.move(line.Account, line.Frozen, -line.Frozen, "债权已还清，解冻受让资金")
-			buy.Void, buy.Note = true, "债权已还清，受让资金已解冻"
-			set(e.work, buy)
-			e.exec("UPDATE sales SET state = 'withdrawn' WHERE order_no = ?", buy.OrderNo)
-		}
+	if e.count("SELECT SUM(unpaid) FROM shares WHERE claim = ?", claim) > 0 {
+		return
+	}
+	type frozen struct {
+		OrderKey, OrderNo, Account string
+		Amount                     ips.Amount
+	}
+	for _, f := range rows[frozen](e.work, "SELECT a.order_key, a.order_no, p.account, SUM(p.frozen) FROM postings p JOIN acts a ON a.order_key = p.order_key "+
+		"JOIN sales s ON s.id = a.ref JOIN shares h ON h.id = s.share_id WHERE a.kind = 'buy' AND h.claim = ? AND a.order_no NOT IN (SELECT order_no FROM sales WHERE state = 'done') "+
+		"GROUP BY a.order_key, a.order_no, p.account HAVING SUM(p.frozen) > 0 ORDER BY a.order_key", claim) {
+		// Among the lines of the order that froze it, so that it is freed once.
+		line := e.count("SELECT MAX(line) FROM postings WHERE order_key = ?", f.OrderKey) + 1
+		add(e.work, Posting{OrderKey: f.OrderKey, Line: line, Account: f.Account, BidNo: e.act.BidNo, Available: f.Amount, Frozen: -f.Amount, About: "债权已还清，解冻受让资金", PostedAt: e.now})
+		e.exec("UPDATE acts SET note = ? WHERE order_key = ?", "债权已还清，受让资金已解冻", f.OrderKey)
+		e.exec("UPDATE sales SET state = 'withdrawn' WHERE order_no = ?", f.OrderNo)
 	}
 }
 
@@ -468,10 +473,12 @@ func saleRegistered(e *effect, q ips.RegisterDebtTransferRequest, _ *ips.Registe
 	sale := find[Sale](e.work, "id = ?", e.act.Ref)
 	if sale.State != SaleOffered {
 		e.note("确认前该债权已不在转让中，不能划转；受让资金在标的结束时由 IPS 解冻")
-		return
+	} else {
+		sale.State, sale.BuyerID, sale.OrderNo = SalePaid, e.act.UserID, q.OrderNo
+		set(e.work, sale)
 	}
-	sale.State, sale.BuyerID, sale.OrderNo = SalePaid, e.act.UserID, q.OrderNo
-	set(e.work, sale)
+	// IPS may have frozen it before the last payment, of which was heard first.
+	e.freeBuyers(find[Share](e.work, "id = ?", sale.ShareID).Claim)
 }
 
 // goOn carries on the sales of the order's loan whose buyers have paid and that

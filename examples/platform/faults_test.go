@@ -28,8 +28,10 @@ type running struct {
 	bid, guarantee        string
 }
 
-func newRunning(t *testing.T, mode string) *running {
-	r := &running{world: newWorld(t, sqliteFile(t))}
+func newRunning(t *testing.T, mode string) *running { return runningAt(t, sqliteFile(t), mode) }
+
+func runningAt(t *testing.T, address, mode string) *running {
+	r := &running{world: newWorld(t, address)}
 	r.zhang, r.li = r.customer("张三", "4000.00"), r.customer("李四", "3003.00")
 	r.wang, r.zhao = r.customer("王五", "5000.00"), r.customer("赵六", "4000.00")
 	r.bid = r.zhang.borrows("3000.00", "90.00", "3", mode)

@@ -94,7 +94,7 @@ func (a *App) applicationOf(r *http.Request, v *visit) (Loan, error) {
 		return loan, complain("借款金额至少 %s 元", minBid)
 	case err != nil || loan.Rate < ips.Percent || loan.Rate > 24*ips.Percent:
 		return loan, complain("年利率须为 1.00%% 至 24.00%%")
-	case loan.Purpose == "" || len([]rune(loan.Purpose)) > 100:
+	case loan.Purpose == "" || len([]rune(loan.Purpose)) > 100 || !plain(loan.Purpose):
 		return loan, complain("请填写借款用途（不超过 100 个字符）")
 	case repayModes[loan.RepayMode] == "":
 		return loan, complain("请选择还款方式")
@@ -356,8 +356,7 @@ func (a *App) nextPayment(w *work, loan Loan, except, payer string) payment {
 	w.want(loan.State == LoanRunning || loan.State == LoanOld, "该标的没有待还款项")
 	w.want(w.quiet(loan.BidNo, except, claimMovers...), "该标的另有未完成的订单，请稍后")
 	w.wantNoSale(loan.BidNo)
-	recent := progress(w, "bid_no = ? AND kind = 'buy' AND void = 0 AND "+isOpen+" AND (made_at > ? OR o.state = 'pending' AND o.heard > 0) LIMIT 1", loan.BidNo, a.now().Add(-hold).UnixMicro())
-	w.want(len(recent) == 0, "该标的有债权转让正在办理，请几分钟后再试")
+	w.want(!a.buying(w, "bid_no = ?", loan.BidNo), "该标的有债权转让正在办理，请几分钟后再试")
 	p := nextOf(w.payables(loan.BidNo), payer)
 	p.loan, p.borrower = loan, w.user(loan.BorrowerID)
 	w.want(len(p.dues) > 0, "该标的没有待还款项")
@@ -421,6 +420,11 @@ const maxRepayRows = 300
 // creditors the first 300. Pressed again, it is the same order.
 func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	bidNo := r.PathValue("bid")
+	d := a.data.read(r.Context())
+	loan := find[Loan](d, "bid_no = ?", bidNo)
+	if d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款"); d.err != nil {
+		return d.err
+	}
 	left, err := a.repayForms(r.Context(), bidNo)
 	if err != nil {
 		return err
@@ -435,7 +439,6 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	return a.begin(w, r, v, func(d *work) draft {
 		loan := d.lock(bidNo)
-		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
 		p := a.nextPayment(d, loan, "", "").first(maxRepayRows)
 		same := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND a.mark = ? AND "+isLeft+" LIMIT 1", bidNo, p.mark())
 		d.want(len(same) == 0, "您已发起该笔还款，请在“我的订单”中继续办理")

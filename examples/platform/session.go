@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -115,6 +117,35 @@ func (a *App) checkPassword(user User, found bool, password string) bool {
 	return bcrypt.CompareHashAndPassword([]byte(user.Password), []byte(password)) == nil
 }
 
+// maxGuesses is how often a password may be wrong within guessTime, by what comes
+// from one address: a stranger elsewhere locks nobody out.
+const maxGuesses, guessTime = 10, 10 * time.Minute
+
+// guesses counts tries to log in. Each program counts its own.
+type guesses struct {
+	mu    sync.Mutex
+	tries map[string]int
+	since time.Time
+}
+
+// more counts a try, before it is known whether it is right, and reports whether it
+// may be made. All are forgotten together, which bounds the memory in time.
+func (g *guesses) more(who string, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now.Sub(g.since) > guessTime || g.tries == nil {
+		g.tries, g.since = make(map[string]int), now
+	}
+	g.tries[who]++
+	return g.tries[who] <= maxGuesses
+}
+
+func (g *guesses) forget(who string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.tries, who)
+}
+
 func (a *App) loginPage(w http.ResponseWriter, r *http.Request, v *visit) error {
 	form, why := Form{Action: "/login", Button: "登录"}, ""
 	if next := local(r.URL.Query().Get("next")); next != "" {
@@ -132,9 +163,14 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	if d.err != nil {
 		return d.err
 	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	if found && !a.guesses.more(user.ID+"/"+host, a.now()) {
+		return &problem{http.StatusTooManyRequests, "密码错误次数过多，请稍后再试"}
+	}
 	if !a.checkPassword(user, found, r.PostFormValue("password")) {
 		return &problem{http.StatusForbidden, "用户名或密码不正确"}
 	}
+	a.guesses.forget(user.ID + "/" + host)
 	if err := a.startSession(w, r, user); err != nil {
 		return err
 	}

@@ -14,9 +14,11 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/orders"
@@ -34,6 +36,7 @@ type App struct {
 	secure   bool // cookies travel over HTTPS only
 	mux      *http.ServeMux
 	old      oldBids
+	guesses  guesses
 	// seed tells the sandbox in this program of an old bid; nil without one.
 	seed func(oldBid) error
 	// Of the sandbox in this program: where its text messages are read, and whether
@@ -215,7 +218,13 @@ func local(target string) string {
 	return u.RequestURI()
 }
 
+// storable reports whether every database takes a text.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
 func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit) error {
+	if !storable(r.URL.Path) {
+		return errNotFound
+	}
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
@@ -224,6 +233,11 @@ func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit)
 		v.from = cmp.Or(local(r.PostFormValue("page")), "/")
 		if role != anybody && v.user.ID == "" {
 			return errLogin
+		}
+		for _, values := range r.PostForm {
+			if slices.ContainsFunc(values, func(s string) bool { return !storable(s) }) {
+				return &problem{http.StatusBadRequest, "无法读取表单"}
+			}
 		}
 		if !sameToken(v.token, r.PostFormValue("token")) {
 			return &problem{http.StatusForbidden, "页面已过期，请再提交一次"}
@@ -263,7 +277,7 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 	}
 	links := []Link{{"返回首页", "/"}}
 	if r.Method == http.MethodPost {
-		if back, err := url.Parse(v.from); err == nil && r.PostForm != nil && p.status != http.StatusNotFound {
+		if back, err := url.Parse(v.from); err == nil && r.PostForm != nil && p.status != http.StatusNotFound && p.status != http.StatusBadRequest {
 			again := r.Clone(context.WithValue(r.Context(), wrongKey{}, &wrong{action: r.URL.Path, text: p.text, status: p.status, typed: r.PostForm}))
 			again.Method, again.URL, again.Body, again.Form, again.PostForm = http.MethodGet, back, http.NoBody, nil, nil
 			a.mux.ServeHTTP(w, again)
@@ -353,7 +367,7 @@ func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made
 	if click == "" {
 		click = newID()
 	}
-	click = v.user.ID + "/" + click[:min(40, len(click))]
+	click = v.user.ID + "/" + strings.ToValidUTF8(click[:min(40, len(click))], "")
 	content := contentOf(r)
 	again := ""
 	err = a.data.tx(ctx, func(w *work) {
