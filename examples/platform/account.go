@@ -1,8 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/ips-p2p/ips"
@@ -18,6 +24,7 @@ func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	n, limit := pageOf(r)
 	loans, next := paged(r, n, list[Loan](d, "state NOT IN ('applied', 'failed', 'old') ORDER BY created_at DESC, bid_no"+limit))
+	stateOf := d.loanStates()
 	if d.err != nil {
 		return d.err
 	}
@@ -25,7 +32,7 @@ func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
 	for _, l := range loans {
 		table.Rows = append(table.Rows, []Cell{
 			linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), {Text: l.Rate.String() + "%", Number: true},
-			text(months(l.Months)), text(repayModes[l.RepayMode]), text(loanStates[l.State]),
+			text(months(l.Months)), text(repayModes[l.RepayMode]), text(stateOf(l)),
 		})
 	}
 	if table.Rows == nil {
@@ -37,27 +44,79 @@ func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}, table)
 }
 
+// chapters lists the guide's chapters: who does what, where, and how far the
+// visitor is, or, for staff, the platform.
 func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, v, "业务场景", Part{
-		Text: "按 IPS 资金管理平台 v2.0《使用说明》的章节，逐章体验：",
-		Head: []string{"章", "业务场景", "操作人", "怎么做"}, Rows: chapters(),
-	})
+	d := a.data.read(r.Context())
+	list := Part{Head: []string{"章", "业务场景", "操作人", "怎么做", "进度"}}
+	for _, c := range guide {
+		link, progress := linked(c.name, c.path), "登录后显示"
+		switch {
+		case v.user.ID == "":
+			link.Path = "/login?next=" + url.QueryEscape(c.path)
+		case v.admin():
+			if !c.staff {
+				link.Path = "/admin"
+			}
+		case c.staff:
+			link.Path = ""
+		}
+		if v.user.ID != "" {
+			n := d.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE o.state = 'done' AND "+c.done+
+				" AND (? = 'admin' OR user_id = ? OR bid_no IN (SELECT bid_no FROM loans WHERE borrower_id = ?))", string(v.user.Role), v.user.ID, v.user.ID)
+			progress = "未开始"
+			if n > 0 {
+				progress = "已完成 " + strconv.Itoa(n) + " 笔"
+			}
+			if c.staff && !v.admin() {
+				progress += "（由平台管理员操作）"
+			}
+		}
+		list.Rows = append(list.Rows, []Cell{text(c.no), link, text(c.who), text(c.how), text(progress)})
+	}
+	if d.err != nil {
+		return d.err
+	}
+	list.Text = "按 IPS 资金管理平台 v2.0《使用说明》的章节，逐章体验。会员和平台管理员各做各的：点击只会带您到自己能办理的页面。"
+	if a.inbox != "" && a.manual {
+		list.Text += "当前为手动模式：IPS 的页面和短信都等您本人确认。"
+	} else if a.inbox != "" {
+		list.Text += "当前为自动模式：IPS 的页面和短信自动确认，不会停下来（启动时加 -manual 改为手动）。"
+	}
+	return a.show(w, v, "业务场景", list, a.inboxLink())
+}
+
+// inboxLink leads to the text messages of the sandbox in this program.
+func (a *App) inboxLink() (p Part) {
+	if a.inbox != "" {
+		p.Links = []Link{{"查看 IPS 短信", a.inbox}}
+	}
+	return p
+}
+
+// personal are the fields of what IPS wants to know of a member.
+func personal(u User) []Field {
+	return []Field{
+		{Label: "真实姓名", Name: "name", Value: u.RealName, Max: 30}, {Label: "身份证号", Name: "ident", Value: u.IdentNo, Max: 18},
+		{Label: "手机号", Name: "mobile", Value: u.Mobile, Max: 11, Mode: "numeric"}, {Label: "邮箱", Name: "email", Value: u.Email, Type: "email", Max: 50},
+	}
+}
+
+// typedInto reads them.
+func typedInto(u User, r *http.Request) User {
+	field := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	u.RealName, u.IdentNo, u.Mobile, u.Email = field("name"), strings.ToUpper(field("ident")), field("mobile"), field("email")
+	return u
 }
 
 func (a *App) registerPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, v, "会员注册", Part{Forms: []Form{{Action: "/register", Button: "注册", Fields: []Field{
+	return a.show(w, v, "会员注册", Part{Forms: []Form{{Action: "/register", Button: "注册", Fields: append([]Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
-		{Label: "真实姓名", Name: "name", Max: 30}, {Label: "身份证号", Name: "ident", Max: 18},
-		{Label: "手机号", Name: "mobile", Max: 11}, {Label: "邮箱", Name: "email", Type: "email", Max: 50},
-	}}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"})
+	}, personal(User{})...)}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"})
 }
 
 func (a *App) register(w http.ResponseWriter, r *http.Request, _ *visit) error {
-	field := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
-	user := User{
-		ID: newID(), Login: field("login"), Role: Member, RealName: field("name"), IdentNo: strings.ToUpper(field("ident")),
-		Mobile: field("mobile"), Email: field("email"), CreatedAt: a.now(),
-	}
+	user := typedInto(User{ID: newID(), Login: strings.TrimSpace(r.PostFormValue("login")), Role: Member, CreatedAt: a.now()}, r)
 	err := checkMember(user)
 	if err == nil {
 		user.Password, err = a.hashPassword(r.PostFormValue("password"))
@@ -88,21 +147,44 @@ func plain(s string) bool {
 // would lock a member out of his account. Whether a person is who he says he is,
 // IPS finds out.
 func checkMember(u User) error {
-	digits := func(s string) bool { return strings.Trim(s, "0123456789") == "" }
-	ident := strings.TrimSuffix(u.IdentNo, "X")
 	switch length := len([]rune(u.Login)); {
 	case length == 0 || length > 30 || !plain(u.Login):
 		return complain("请填写用户名（不超过 30 个字符）")
 	case u.RealName == "" || len([]rune(u.RealName)) > 30 || !plain(u.RealName):
 		return complain("请填写真实姓名（不超过 30 个字符）")
-	case len(u.IdentNo) != 18 && len(u.IdentNo) != 15, !digits(ident):
-		return complain("请填写 18 位身份证号")
-	case len(u.Mobile) != 11, !digits(u.Mobile):
-		return complain("请填写 11 位手机号")
-	case !strings.Contains(u.Email, "@") || len(u.Email) > 50 || !plain(u.Email):
-		return complain("请填写邮箱（不超过 50 个字符）")
+	case !identNo.MatchString(u.IdentNo):
+		return complain("请填写 18 位身份证号，其中第 7 至 14 位为出生日期")
+	case !mobileNo.MatchString(u.Mobile):
+		return complain("请填写 11 位手机号，如 13800000000")
+	}
+	if _, err := time.Parse("20060102", u.IdentNo[6:14]); err != nil {
+		return complain("身份证号中的出生日期不正确")
+	}
+	if a, err := mail.ParseAddress(u.Email); err != nil || a.Address != u.Email || len(u.Email) > 50 || !plain(u.Email) {
+		return complain("请填写邮箱，如 user@example.com（不超过 50 个字符）")
 	}
 	return nil
+}
+
+var identNo, mobileNo = regexp.MustCompile(`^[1-9]\d{16}[\dX]$`), regexp.MustCompile(`^1[3-9]\d{9}$`)
+
+// correct changes what a member has typed of himself, as long as IPS has not made
+// it the owner of an account. What was begun with the old data is not taken up.
+func (a *App) correct(w http.ResponseWriter, r *http.Request, v *visit) error {
+	if err := a.data.tx(r.Context(), func(d *work) {
+		user := typedInto(d.user(v.user.ID), r)
+		d.want(user.Account == "" && user.Role == Member, "您已开通托管账户，资料以 IPS 为准")
+		if err := checkMember(user); err != nil {
+			d.fail(err)
+		}
+		begun := progress(d, "user_id = ? AND operation = ? AND "+isUnderWay+" LIMIT 1", user.ID, string(ips.OpOpenAccount))
+		d.want(len(begun) == 0, "IPS 正在处理您的开户，请等待结果")
+		set(d, user)
+		d.exec("UPDATE acts SET void = 1 WHERE user_id = ? AND operation = ?", user.ID, string(ips.OpOpenAccount))
+	}); err != nil {
+		return err
+	}
+	return see(w, r, "/account")
 }
 
 func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -113,7 +195,8 @@ func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
 		return a.show(w, v, "我的账户", Part{
 			Text:  "您还没有 IPS 托管账户。开户后才能充值、投标和借款。",
 			Forms: []Form{{Action: "/account/open", Button: "开通托管账户"}},
-		})
+		}, Part{Heading: "我的资料", Forms: []Form{{Action: "/account/details", Button: "更正资料", Fields: personal(v.user)}},
+			Hint: "开户时提交给 IPS；IPS 不接受的，在这里更正后再开户。"})
 	}
 	d := a.data.read(r.Context())
 	has := d.holding(v.user.Account)
@@ -144,7 +227,7 @@ func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) erro
 		return complain("平台管理员没有托管账户")
 	}
 	d := a.data.read(r.Context())
-	begun := progress(d, "user_id = ? AND operation = ? AND "+isOpen+" ORDER BY made_at DESC LIMIT 1", v.user.ID, string(ips.OpOpenAccount))
+	begun := progress(d, "user_id = ? AND operation = ? AND void = 0 AND "+isOpen+" ORDER BY made_at DESC LIMIT 1", v.user.ID, string(ips.OpOpenAccount))
 	if d.err != nil {
 		return d.err
 	}
@@ -245,15 +328,15 @@ func (a *App) orders(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if d.err != nil {
 		return d.err
 	}
-	return a.show(w, v, "我的订单", orderTable("", mine, next))
+	return a.show(w, v, "我的订单", orderTable("", mine, next, v))
 }
 
-func orderTable(heading string, all []Progress, next []Link) Part {
+func orderTable(heading string, all []Progress, next []Link, v *visit) Part {
 	table := Part{Heading: heading, Head: []string{"时间", "业务", "内容", "订单号", "状态", "说明"}, Links: next}
 	for _, p := range all {
 		table.Rows = append(table.Rows, []Cell{
 			text(when(p.MadeAt)), text(operationName(p.Operation)), text(p.About), linked(p.OrderNo, orderPath(p.Operation, p.OrderNo)),
-			text(stateOf(p)), text(p.Note),
+			text(stateOf(p)), text(said(p.Note, v)),
 		})
 	}
 	if table.Rows == nil {
@@ -283,19 +366,46 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	facts := []Fact{{"业务", operationName(p.Operation)}, {"内容", p.About}, {"订单号", p.OrderNo}, {"状态", stateOf(p)}}
 	if p.Note != "" {
-		facts = append(facts, Fact{"说明", p.Note})
+		facts = append(facts, Fact{"说明", said(p.Note, v)})
 	}
 	facts = append(facts, Fact{"提交时间", when(p.MadeAt)})
 	if p.State.Ended() {
 		facts = append(facts, Fact{"完成时间", when(p.EndedAt)})
 	}
+	if v.user.Account != "" {
+		has := d.holding(v.user.Account)
+		facts = append(facts, Fact{"账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
+	}
 	head := Part{Facts: facts}
+	if p.BidNo != "" {
+		head.Links = append(head.Links, Link{"查看标的", map[bool]string{true: "/admin", false: ""}[v.admin()] + "/loan/" + p.BidNo})
+	}
 	path := orderPath(p.Operation, p.OrderNo)
-	if p.ByUser && !p.State.Ended() && p.UserID == v.user.ID {
+	if p.ByUser && !p.State.Ended() && p.UserID == v.user.ID && (p.left() || p.Kind != KindPublish) {
 		head.Forms = append(head.Forms, Form{Action: path + "/continue", Button: "继续办理（前往 IPS）"})
 	}
 	if p.left() && !p.Void && v.admin() {
-		head.Forms = append(head.Forms, Form{Action: "/admin" + path + "/void", Button: "作废（用户未在 IPS 确认）"})
+		head.Forms = append(head.Forms, Form{Action: "/admin" + path + "/void", Button: "作废（用户未在 IPS 确认）", Ask: "作废后不能恢复；用户若仍在 IPS 确认，结果照常入账。"})
+	}
+	said, class := headline(p, v)
+	parts := []Part{{Text: said, Class: class}, head}
+	if !p.State.Ended() {
+		v.again = 3
+		if a.now().Sub(p.MadeAt) > time.Minute {
+			v.again = 20
+		}
+		if asksByText(p.Operation) {
+			parts = append(parts, a.inboxLink())
+		}
+	}
+	failed := Part{Heading: "未成功的明细", Head: []string{"行", "账户", "金额（元）", "原因"}}
+	for _, f := range list[Failure](d, "order_key = ? ORDER BY line", p.OrderKey) {
+		failed.Rows = append(failed.Rows, []Cell{
+			{Text: strconv.Itoa(f.Line), Number: true}, text(tail(f.Account)), number(f.Amount), text(cmp.Or(f.Reason, "IPS 未说明原因")),
+		})
+	}
+	if failed.Rows != nil {
+		parts = append(parts, failed)
 	}
 	lines := Part{Heading: "资金变动", Head: []string{"账户", "摘要", "可用变动", "冻结变动"}}
 	for _, l := range list[Posting](d, "order_key = ? ORDER BY line", p.OrderKey) {
@@ -303,7 +413,6 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 			lines.Rows = append(lines.Rows, []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)})
 		}
 	}
-	parts := []Part{head}
 	if lines.Rows != nil {
 		parts = append(parts, lines)
 	}

@@ -30,12 +30,13 @@ func (a *App) adminHome(w http.ResponseWriter, r *http.Request, v *visit) error 
 	for _, u := range list[User](d, "role = 'member' AND account <> '' ORDER BY login LIMIT 500") {
 		members = append(members, Fact{u.ID, u.Login})
 	}
+	stateOf := d.loanStates()
 	if d.err != nil {
 		return d.err
 	}
 	table := Part{Heading: "标的", Head: []string{"标的号", "借款用途", "借款金额（元）", "状态"}, Links: next}
 	for _, l := range loans {
-		table.Rows = append(table.Rows, []Cell{linked(l.BidNo, "/admin/loan/"+l.BidNo), text(l.Purpose), number(l.Amount), text(loanStates[l.State])})
+		table.Rows = append(table.Rows, []Cell{linked(l.BidNo, "/admin/loan/"+l.BidNo), text(l.Purpose), number(l.Amount), text(stateOf(l))})
 	}
 	if table.Rows == nil {
 		table.Text = "还没有借款申请。"
@@ -60,7 +61,7 @@ func (a *App) adminHome(w http.ResponseWriter, r *http.Request, v *visit) error 
 func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
-	parts, open, next := d.loanParts(loan)
+	parts, open := a.loanParts(d, loan, v)
 	path := "/admin/loan/" + loan.BidNo
 	do := Part{Heading: "操作"}
 	button := func(action, text string, hidden []Fact, fields ...Field) {
@@ -70,19 +71,25 @@ func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error 
 		button("/publish", "审核通过并发布", nil)
 	}
 	if loan.open() {
-		button("/release", "放款", nil)
-		button("/end", map[LoanState]string{LoanRaising: "流标", LoanRunning: "标的结束"}[loan.State], nil)
+		frozen := d.frozen(loan.BidNo)
+		if frozen > 0 {
+			button("/release", "放款（"+frozen.String()+" 元）", nil)
+		}
+		if len(open) == 0 {
+			button("/end", map[LoanState]string{LoanRaising: "流标", LoanRunning: "标的结束"}[loan.State], nil)
+			do.Forms[len(do.Forms)-1].Ask = "标的就此结束，不能恢复；尚未放款的投标资金（" + frozen.String() + " 元）和保证金全部解冻退回。"
+		}
 		if loan.MarginLeft > 0 {
 			button("/unfreeze", "解冻", nil, money("解冻借款人保证金（元）", "amount", loan.MarginLeft.String()))
 		}
-		left := loan.Amount - loan.Released - d.frozen(loan.BidNo)
+		left := loan.Amount - loan.Released - frozen
 		for _, c := range a.contractsOf(d, AutoBid, "1 = 1") {
 			if allows(c, loan) && left > 0 {
 				button("/autobid", "代为投标", []Fact{{"contract", c.AuthNo}}, money(d.person(c.UserID)+" 自动投标（元）", "amount", left.String()))
 			}
 		}
-		if next > 0 && len(a.contractsOf(d, AutoRepay, "user_id = ?", loan.BorrowerID)) > 0 {
-			button("/autorepay", fmt.Sprintf("自动还款 第 %d 期（%s 元）", next, open[next]), nil)
+		if p := nextOf(open, ""); p.period > 0 && len(a.contractsOf(d, AutoRepay, "user_id = ?", loan.BorrowerID)) > 0 {
+			button("/autorepay", fmt.Sprintf("自动还款 第 %d 期（%s 元）", p.period, p.total()), nil)
 		}
 		for _, s := range list[Sale](d, "bid_no = ? AND state = 'failed' ORDER BY id", loan.BidNo) {
 			button("/sale", "重新划转债权转让 "+s.Price.String()+" 元", []Fact{{"sale", s.ID}})
@@ -93,8 +100,8 @@ func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error 
 		do := Part{Heading: "担保方 " + d.person(g.GuarantorID), Text: fmt.Sprintf("担保金额 %s 元，冻结保证金 %s 元，已代偿 %s 元，担保收益 %s 元（已结算 %s 元）%s",
 			g.Amount, g.MarginLeft, g.Compensated, g.Profit, g.ProfitPaid, agreement(g))}
 		hidden := []Fact{{"guarantee", g.OrderNo}}
-		if next > 0 {
-			do.Forms = append(do.Forms, Form{Action: path + "/compensate", Button: fmt.Sprintf("代偿 第 %d 期（%s 元）", next, open[next]), Hidden: hidden})
+		if p := nextOf(open, d.user(g.GuarantorID).Account); p.period > 0 && loan.State == LoanRunning {
+			do.Forms = append(do.Forms, Form{Action: path + "/compensate", Button: fmt.Sprintf("代偿 第 %d 期（%s 元）", p.period, p.total()), Hidden: hidden})
 		}
 		if g.Profit > g.ProfitPaid && g.Agreed {
 			do.Forms = append(do.Forms, Form{Action: path + "/profit", Button: "结算担保收益", Hidden: hidden})
@@ -109,7 +116,7 @@ func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if d.err != nil {
 		return d.err
 	}
-	return a.show(w, v, "标的管理", slices.Concat(all, parts[1:], []Part{orderTable("订单", done, older)})...)
+	return a.show(w, v, "标的管理", slices.Concat(all, parts[1:], []Part{orderTable("订单", done, older, v)})...)
 }
 
 func allows(c Contract, loan Loan) bool {
@@ -330,11 +337,15 @@ func (a *App) withhold(w http.ResponseWriter, r *http.Request, v *visit) error {
 func (a *App) adminOrders(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	n, limit := pageOf(r)
-	all, next := paged(r, n, progress(d, "1 = 1 ORDER BY made_at DESC, a.order_key"+limit))
+	only := r.URL.Query().Get("state")
+	where := cmp.Or(map[string]string{"open": isOpen, "part": "o.state = 'done' AND (note LIKE '" + partlyDone + "%' OR note LIKE '" + noneDone + "%')", "refused": "o.state = 'refused'"}[only], "1 = 1")
+	all, next := paged(r, n, progress(d, where+" ORDER BY made_at DESC, a.order_key"+limit))
 	if d.err != nil {
 		return d.err
 	}
-	return a.show(w, v, "全部订单", Part{Forms: []Form{{Action: "/admin/reconcile", Button: "立即处理未决订单"}}}, orderTable("", all, next))
+	return a.show(w, v, "全部订单", Part{Forms: []Form{{Action: "/admin/reconcile", Button: "立即处理未决订单"}}, Links: []Link{
+		{"全部", "/admin/orders"}, {"未决", "/admin/orders?state=open"}, {partlyDone, "/admin/orders?state=part"}, {"失败", "/admin/orders?state=refused"},
+	}}, orderTable("", all, next, v))
 }
 
 // reconcile does what is due of the open orders at once.
@@ -349,7 +360,7 @@ func (a *App) reconcile(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if d.err != nil {
 		return d.err
 	}
-	return a.show(w, v, "对账结果", Part{Text: "到期的未决订单已处理。"}, orderTable("未能了结的订单", open, nil))
+	return a.show(w, v, "对账结果", Part{Text: "到期的未决订单已处理。"}, orderTable("未能了结的订单", open, nil, v))
 }
 
 // void says of a form that its user has left that nobody waits for it any more.

@@ -15,7 +15,7 @@ import (
 
 func (r *running) repays() {
 	r.t.Helper()
-	require.Contains(r.t, r.zhang.press("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil), "IPS 已受理")
+	require.Regexp(r.t, `IPS 已(受理|处理成功)`, r.zhang.press("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil))
 	r.settle()
 }
 

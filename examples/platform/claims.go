@@ -75,7 +75,7 @@ func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	n, limit := pageOf(r)
 	sales, next := paged(r, n, list[Sale](d, "state = 'offered' ORDER BY id"+limit))
-	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "转让价格（元）", ""}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
+	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "转让价格（元）", "操作"}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
 		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款，届时您的资金要到标的结束才由 IPS 解冻。"}
 	for _, s := range sales {
 		button := Form{Action: "/market/" + s.ID + "/buy", Button: "购买"}

@@ -226,30 +226,56 @@ func marginUnfrozen(e *effect, q ips.UnfreezeMarginRequest, _ *ips.UnfreezeMargi
 
 // 4.10 转账
 
-// carried picks the rows of a batch that IPS has carried out, and notes how many
-// it has not.
-func carried[R comparable](e *effect, asked, failed []R) (done []R) {
+// carried picks the rows of a batch that IPS has carried out, and keeps those that
+// it has not, with its reasons.
+func carried[R comparable](e *effect, asked, failed []R, said func(R) Failure) (done []R) {
 	left := make(map[R]int)
 	for _, row := range failed {
 		left[row]++
 	}
-	for _, row := range asked {
-		if left[row] > 0 {
-			left[row]--
-		} else {
+	e.exec("DELETE FROM failures WHERE order_key = ?", e.order.Key)
+	var moved, whole ips.Amount
+	for i, row := range asked {
+		f := said(row)
+		whole += f.Amount
+		if left[row] == 0 {
 			done = append(done, row)
+			moved += f.Amount
+			continue
 		}
+		left[row]--
+		f.OrderKey, f.Line = e.order.Key, i+1
+		if runes := []rune(f.Reason); len(runes) > 200 {
+			f.Reason = string(runes[:200])
+		}
+		add(e.work, f)
 	}
-	if n := len(asked) - len(done); n > 0 {
-		e.note(fmt.Sprintf("部分成功：%d 笔中 %d 笔未成功", len(asked), n))
+	switch n := len(asked) - len(done); {
+	case n > 0 && moved == 0:
+		e.note(fmt.Sprintf("%s：%d 笔均未成功，没有资金变动", noneDone, n))
+	case n > 0:
+		e.note(fmt.Sprintf("%s：%d 笔中 %d 笔未成功；应 %s 元，实际 %s 元", partlyDone, len(asked), n, whole, moved))
 	}
 	return done
 }
 
+// How the notes of batches begin of which rows failed.
+const partlyDone, noneDone = "部分成功", "全部未成功"
+
 // transferred carries out the rows that IPS has carried out.
 func transferred(e *effect, q ips.TransferRequest, r *ips.TransferResponse) {
 	loan := e.lock(q.BidNo)
-	done := carried(e, q.Rows, r.Failed(q.Rows))
+	why := make(map[string]string)
+	for _, row := range r.Rows {
+		why[row.OriginalOrderNo+" "+row.ToAccount] = row.Message
+	}
+	done := carried(e, q.Rows, r.Failed(q.Rows), func(row ips.TransferRow) Failure {
+		account := row.ToAccount
+		if q.Type == ips.TransferInvestment {
+			account = row.FromAccount // each investor's, of one borrower
+		}
+		return Failure{Account: account, Amount: row.Amount, Reason: why[row.OriginalOrderNo+" "+row.ToAccount]}
+	})
 	if len(done) == 0 && q.Type == ips.TransferDebt {
 		e.saleFailed()
 	}
@@ -386,7 +412,13 @@ func (e *effect) profited(row ips.TransferRow) {
 
 func (e *effect) repaid(bidNo, from string, asked []ips.RepayRow, r *ips.RepayResponse) {
 	e.lock(bidNo)
-	for _, row := range carried(e, asked, r.Failed(asked)) {
+	why := make(map[string]string)
+	for _, row := range r.Rows {
+		why[row.CreditorOrderNo+" "+row.Account] = row.Message
+	}
+	for _, row := range carried(e, asked, r.Failed(asked), func(row ips.RepayRow) Failure {
+		return Failure{Account: row.Account, Amount: row.Amount, Reason: why[row.CreditorOrderNo+" "+row.Account]}
+	}) {
 		e.pay(row.CreditorOrderNo, row.Account, row.Amount, DueRepaid)
 		e.move(from, -row.Amount-row.BorrowerFee, 0, "还款")
 		e.move(row.Account, row.Amount-row.Fee, 0, "收到还款")
@@ -398,7 +430,13 @@ func (e *effect) repaid(bidNo, from string, asked []ips.RepayRow, r *ips.RepayRe
 // ends with it: IPS knows no other end of such a bid.
 func oldBidRepaid(e *effect, q ips.RepayOldBidRequest, r *ips.RepayOldBidResponse) {
 	loan := e.lock(q.BidNo)
-	for _, row := range carried(e, q.Rows, r.Failed(q.Rows)) {
+	why := make(map[string]string)
+	for _, row := range r.Rows {
+		why[row.Account] = row.Message
+	}
+	for _, row := range carried(e, q.Rows, r.Failed(q.Rows), func(row ips.RepayOldBidRow) Failure {
+		return Failure{Account: row.Account, Amount: row.Amount, Reason: why[row.Account]}
+	}) {
 		e.pay(q.BidNo, row.Account, row.Amount, DueRepaid)
 		e.move(q.Account, -row.Amount, 0, "老标的还款")
 		e.move(row.Account, row.Amount-row.Fee, 0, "收到老标的还款")

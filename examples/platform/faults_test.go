@@ -38,7 +38,7 @@ func runningAt(t *testing.T, address, mode string) *running {
 	require.Contains(t, r.zhao.press("/loan/"+r.bid, "/loan/"+r.bid+"/guarantee", url.Values{"margin": {"500.00"}}), "IPS 已处理成功")
 	r.guarantee = guaranteeOf(t, r.world, r.bid)
 	r.li.bids(r.bid, "3000.00")
-	require.Contains(t, r.administer(r.bid, "release", nil), "放款 3000.00 元")
+	require.Contains(t, r.administer(r.bid, "release", nil), "放款 3,000.00 元")
 	return r
 }
 
@@ -119,7 +119,7 @@ func TestSaleAndRepayment(t *testing.T) {
 		page := r.wang.submit("/market", "/market/"+sale+"/buy", nil)
 		assert.Contains(t, r.zhang.press("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil), "请几分钟后再试")
 		r.passes(hold + time.Second)
-		assert.Contains(t, r.zhang.press("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil), "IPS 已受理")
+		assert.Regexp(t, `IPS 已(受理|处理成功)`, r.zhang.press("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil))
 		r.settle()
 		before := r.li.atIPS()
 		// He confirms what he had opened: his money is frozen, but it does not go to
@@ -131,7 +131,7 @@ func TestSaleAndRepayment(t *testing.T) {
 		assert.Contains(t, r.wang.see("/orders"), "受让资金在标的结束时由 IPS 解冻")
 		// Nothing waits for it, and the end of the bid gives him all of it back.
 		for range 2 {
-			assert.Contains(t, r.zhang.press("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil), "IPS 已受理")
+			assert.Regexp(t, `IPS 已(受理|处理成功)`, r.zhang.press("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil))
 			r.settle()
 		}
 		r.administer(r.bid, "end", nil)
@@ -184,9 +184,9 @@ func TestFormsLockNobody(t *testing.T) {
 				r.zhang.pressForm(page, ipsForm(page), nil)
 			}
 			r.post("/admin/loan/"+r.bid+"/unfreeze", url.Values{"amount": {"90.00"}})
-			assert.Contains(t, r.compensates(), "担保方代偿 第 1 期 1030.00 元")
+			assert.Contains(t, r.compensates(), "担保方代偿 第 1 期 1,030.00 元")
 			assert.Equal(t, ips.Amount(0), all[Due](r.world, "period = 1")[0].Left())
-			assert.Contains(t, r.compensates(), "担保方代偿 第 2 期 1020.00 元")
+			assert.Contains(t, r.compensates(), "担保方代偿 第 2 期 1,020.00 元")
 			r.compensates()
 			r.administer(r.bid, "end", nil)
 			assert.Contains(t, r.zhang.see("/loan/"+r.bid), "已结束")
@@ -208,7 +208,7 @@ func TestFormsLockNobody(t *testing.T) {
 		assert.Contains(t, string(rich.sends("/market/"+sale+"/buy", nil).Body), "我的订单")
 		require.Contains(t, r.wang.press("/market", "/market/"+sale+"/buy", nil), "IPS 已处理成功")
 		r.settle()
-		assert.Contains(t, r.wang.see("/claims"), "待收本金 3000.00 元")
+		assert.Contains(t, r.wang.see("/claims"), "待收本金 3,000.00 元")
 		r.assertBooks()
 	})
 }
@@ -221,12 +221,12 @@ func TestLateRepayment(t *testing.T) {
 	old := r.zhang.submit("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil) // 1030.00
 	r.compensates()
 	r.zhang.carries(old)
-	assert.Contains(t, r.zhang.see("/loan/"+r.bid), "还第 3 期（1000.00 元）")
+	assert.Contains(t, r.zhang.see("/loan/"+r.bid), "还第 3 期（1,000.00 元）")
 	last := r.zhang.submit("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil)
 	r.compensates()
 	r.zhang.carries(last)
-	assert.Contains(t, r.zhang.see("/loan/"+r.bid), "多收 1000.00 元待退回")
-	assert.Contains(t, r.zhang.see("/orders"), "多付 1000.00 元")
+	assert.Contains(t, r.zhang.see("/loan/"+r.bid), "多收 1,000.00 元待退回")
+	assert.Contains(t, r.zhang.see("/orders"), "多付 1,000.00 元")
 	r.administer(r.bid, "end", nil)
 	r.assertQuiet()
 	r.assertBooks()
@@ -251,7 +251,7 @@ func TestManySmallShares(t *testing.T) {
 	assert.Equal(t, LoanRunning, loan.State)
 	assert.Equal(t, perMille(30290_99, lendFeePerMille), loan.FeeTaken, "the whole fee, however it is divided")
 
-	assert.Contains(t, zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil), "IPS 已受理")
+	assert.Regexp(t, `IPS 已(受理|处理成功)`, zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil))
 	w.settle()
 	assert.Len(t, all[Due](w, "period = 1 AND state = 'open'"), 2, "300 at a time")
 	w.administer(bid, "autorepay", nil)
@@ -316,7 +316,7 @@ func TestFailedRows(t *testing.T) {
 		require.Eventually(t, func() bool { return all[Sale](r.world, "id = ?", sale.ID)[0].State == SaleFailed }, patience, 20*time.Millisecond)
 		r.administer(r.bid, "sale", url.Values{"sale": {sale.ID}})
 		r.wang.has(3995*ips.Yuan, 0)
-		assert.Contains(t, r.wang.see("/claims"), "待收本金 1000.00 元")
+		assert.Contains(t, r.wang.see("/claims"), "待收本金 1,000.00 元")
 		r.assertQuiet()
 		r.assertBooks()
 	})
@@ -620,7 +620,7 @@ func TestGuarantorHolds(t *testing.T) {
 		assert.Contains(t, w.administer(bid, "compensate", nil), want)
 	}
 	for range 2 {
-		assert.Contains(t, zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil), "IPS 已受理")
+		assert.Regexp(t, `IPS 已(受理|处理成功)`, zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil))
 		w.settle()
 	}
 	w.administer(bid, "end", nil)

@@ -43,12 +43,13 @@ func (a *App) borrowPage(w http.ResponseWriter, r *http.Request, v *visit) error
 	d.requireAccount(v.user)
 	n, limit := pageOf(r)
 	loans, next := paged(r, n, list[Loan](d, "borrower_id = ? ORDER BY created_at DESC, bid_no"+limit, v.user.ID))
+	stateOf := d.loanStates()
 	if d.err != nil {
 		return d.err
 	}
 	mine := Part{Heading: "我的借款", Head: []string{"借款用途", "借款金额（元）", "状态"}, Links: next}
 	for _, l := range loans {
-		mine.Rows = append(mine.Rows, []Cell{linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), text(loanStates[l.State])})
+		mine.Rows = append(mine.Rows, []Cell{linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), text(stateOf(l))})
 	}
 	return a.show(w, v, "我要借款", Part{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
 		money("借款金额（元）", "amount", ""), money("借款保证金（元）", "margin", "0.00"), money("年利率（%）", "rate", "12.00"),
@@ -105,18 +106,49 @@ func (a *App) applicationOf(r *http.Request, v *visit) (Loan, error) {
 	return loan, nil
 }
 
-// loanParts are what the loan's pages for members and for staff have in common.
-func (d *work) loanParts(loan Loan) (parts []Part, open map[int]ips.Amount, next int) {
+// loanStates says how far loans have come.
+func (d *work) loanStates() func(Loan) string {
+	type sum struct {
+		BidNo  string
+		Amount ips.Amount
+	}
+	frozen, owed := make(map[string]ips.Amount), make(map[string]bool)
+	for _, s := range rows[sum](d, "SELECT bid_no, SUM(principal) FROM shares WHERE state = 'frozen' GROUP BY bid_no") {
+		frozen[s.BidNo] = s.Amount
+	}
+	for _, s := range rows[sum](d, "SELECT DISTINCT s.bid_no, 0 FROM dues d JOIN shares s ON s.id = d.share_id WHERE d.state = 'open'") {
+		owed[s.BidNo] = true
+	}
+	return func(l Loan) string { return stateOfLoan(l, frozen[l.BidNo], owed[l.BidNo]) }
+}
+
+// loanParts are what the loan's pages for members and for staff have in common:
+// beside them, what is open of it, by period.
+func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []payable) {
 	frozen := d.frozen(loan.BidNo)
+	open = d.payables(loan.BidNo)
 	facts := []Fact{
 		{"标的号", loan.BidNo}, {"借款人", d.person(loan.BorrowerID)}, {"借款用途", loan.Purpose}, {"借款金额", loan.Amount.String() + " 元"},
-		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"状态", loanStates[loan.State]},
-		{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)},
-		{"冻结保证金", loan.MarginLeft.String() + " 元"},
+		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"状态", stateOfLoan(loan, frozen, len(open) > 0)},
 	}
-	if loan.State == LoanApplied && loan.RegOrder != "" {
-		facts = append(facts, Fact{"提示", "已提交 IPS，等待借款人回复 IPS 短信确认"})
+	if loan.State != LoanApplied && loan.State != LoanFailed && loan.State != LoanEnded {
+		facts = append(facts, Fact{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)},
+			Fact{"冻结保证金", loan.MarginLeft.String() + " 元"})
 	}
+	head := Part{}
+	for _, p := range progress(d, "bid_no = ? AND kind = 'publish' ORDER BY made_at DESC LIMIT 1", loan.BidNo) {
+		switch {
+		case loan.State == LoanApplied && loan.RegOrder != "":
+			facts = append(facts, Fact{"等待", "借款人回复 IPS 短信确认，最晚 " + when(p.MadeAt.Add(textTime)) + "；本页会自动更新"})
+			v.again, head = 10, a.inboxLink()
+		case loan.State == LoanFailed:
+			facts = append(facts, Fact{"原因", said(p.Note, v)})
+			if loan.BorrowerID == v.user.ID {
+				head.Links = []Link{{"重新申请", "/borrow"}}
+			}
+		}
+	}
+	head.Facts = facts
 	type period struct {
 		Period                    int
 		DueOn                     string
@@ -124,19 +156,23 @@ func (d *work) loanParts(loan Loan) (parts []Part, open map[int]ips.Amount, next
 		Open                      int
 		State                     DueState
 	}
-	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金", "利息", "合计", "已还", "状态"}}
-	open = make(map[int]ips.Amount)
+	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金", "利息", "合计", "已还", "待还", "状态"}}
+	today := ips.DateOf(a.now()).String()
 	for _, p := range rows[period](d, "SELECT d.period, MIN(d.due_on), SUM(d.principal), SUM(d.interest), SUM(d.paid), SUM(CASE WHEN d.state = 'open' THEN 1 ELSE 0 END), MIN(d.state) "+
 		"FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.bid_no = ? AND d.principal + d.interest > 0 GROUP BY d.period ORDER BY d.period", loan.BidNo) {
+		state := dueStates[p.State]
 		if p.Open > 0 {
-			p.State, open[p.Period] = DueOpen, p.Principal+p.Interest-p.Paid
-			if next == 0 {
-				next = p.Period
+			state = dueStates[DueOpen]
+			if p.Paid > 0 {
+				state = "部分已还"
+			}
+			if p.DueOn < today {
+				state += "，逾期"
 			}
 		}
 		plan.Rows = append(plan.Rows, []Cell{
 			{Text: strconv.Itoa(p.Period), Number: true}, text(day(p.DueOn)), number(p.Principal), number(p.Interest), number(p.Principal + p.Interest),
-			number(p.Paid), text(dueStates[p.State]),
+			number(p.Paid), number(p.Principal + p.Interest - p.Paid), text(state),
 		})
 	}
 	shares := Part{Heading: "投标记录", Head: []string{"债权人", "待收本金", "状态"}}
@@ -147,13 +183,13 @@ func (d *work) loanParts(loan Loan) (parts []Part, open map[int]ips.Amount, next
 		}
 		shares.Rows = append(shares.Rows, []Cell{text(d.person(s.HolderID)), number(s.Principal), text(state)})
 	}
-	parts = []Part{{Facts: facts}}
+	parts = []Part{head}
 	for _, p := range []Part{plan, shares} {
 		if p.Rows != nil {
 			parts = append(parts, p)
 		}
 	}
-	return parts, open, next
+	return parts, open
 }
 
 func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -163,24 +199,27 @@ func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if (loan.State == LoanApplied || loan.State == LoanFailed || loan.State == LoanOld) && !mine && !v.admin() {
 		d.fail(errNotFound)
 	}
-	parts, open, next := d.loanParts(loan)
+	parts, open := a.loanParts(d, loan, v)
 	path := "/loan/" + loan.BidNo
 	var forms []Part
-	if loan.open() && v.user.ID != "" && !v.admin() && !mine {
-		left := loan.Amount - loan.Released - d.frozen(loan.BidNo)
+	member := v.user.ID != "" && !v.admin() && !mine
+	left := loan.Amount - loan.Released - d.frozen(loan.BidNo)
+	if loan.open() && member && left > 0 {
 		forms = append(forms, Part{Heading: "投标", Forms: []Form{{
 			Action: path + "/bid", Button: "投标", Fields: []Field{money("投标金额（元）", "amount", left.String())},
-		}}, Hint: "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"},
-			Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
-				money("担保保证金（元，0 为无保证金担保）", "margin", "0.00"), money("担保收益（元）", "profit", "0.00"),
-			}}}, Hint: "担保收益由借款人支付，须借款人同意。"})
+		}}, Hint: "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"})
 	}
-	if mine && next > 0 {
+	if loan.open() && member && (len(open) > 0 || loan.Released < loan.Amount) {
+		forms = append(forms, Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
+			money("担保保证金（元，0 为无保证金担保）", "margin", "0.00"), money("担保收益（元）", "profit", "0.00"),
+		}}}, Hint: "担保收益由借款人支付，须借款人同意。"})
+	}
+	if p := nextOf(open, "").first(maxRepayRows); mine && p.period > 0 {
 		forms = append(forms, Part{Heading: "还款", Forms: []Form{{
-			Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", next, open[next]),
+			Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", p.period, p.total()),
 		}}})
 	}
-	guarantors := Part{Heading: "担保方", Head: []string{"担保方", "担保金额", "冻结保证金", "已代偿", "担保收益", ""}}
+	guarantors := Part{Heading: "担保方", Head: []string{"担保方", "担保金额", "冻结保证金", "已代偿", "担保收益", "同意"}}
 	for _, g := range list[Guarantee](d, "bid_no = ? ORDER BY order_no LIMIT 200", loan.BidNo) {
 		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g))}
 		if mine && g.Profit > 0 && !g.Agreed && loan.open() {
@@ -318,16 +357,30 @@ func (a *App) nextPayment(w *work, loan Loan, except, payer string) payment {
 	w.want(w.quiet(loan.BidNo, except, claimMovers...), "该标的另有未完成的订单，请稍后")
 	w.wantNoSale(loan.BidNo)
 	w.want(!a.buying(w, "bid_no = ?", loan.BidNo), "该标的有债权转让正在办理，请几分钟后再试")
-	p := payment{loan: loan, borrower: w.user(loan.BorrowerID)}
-	for _, due := range w.payables(loan.BidNo) {
+	p := nextOf(w.payables(loan.BidNo), payer)
+	p.loan, p.borrower = loan, w.user(loan.BorrowerID)
+	w.want(len(p.dues) > 0, "该标的没有待还款项")
+	return p
+}
+
+// nextOf is the first period of what is open, without what the payer would pay
+// himself.
+func nextOf(open []payable, payer string) (p payment) {
+	for _, due := range open {
 		if due.Account == payer || p.period != 0 && due.Period != p.period {
 			continue
 		}
 		p.period = due.Period
 		p.dues = append(p.dues, due)
 	}
-	w.want(len(p.dues) > 0, "该标的没有待还款项")
 	return p
+}
+
+func (p payment) total() (sum ips.Amount) {
+	for _, due := range p.dues {
+		sum += due.Left()
+	}
+	return sum
 }
 
 func (w *work) wantNoSale(bidNo string) {
@@ -357,11 +410,7 @@ func (p payment) mark() string {
 }
 
 func (p payment) about(what string) string {
-	var amount ips.Amount
-	for _, due := range p.dues {
-		amount += due.Left()
-	}
-	return what + " 第 " + strconv.Itoa(p.period) + " 期 " + amount.String() + " 元"
+	return what + " 第 " + strconv.Itoa(p.period) + " 期 " + p.total().String() + " 元"
 }
 
 // maxRepayRows is how many creditors IPS pays with one repayment.

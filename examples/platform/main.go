@@ -144,6 +144,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 	if box != nil {
+		app.inbox, app.manual = strings.TrimSuffix(cfg.Environment.PostBase, "/CreditWeb/")+"/sms", f.manual
 		app.seed = func(old oldBid) error {
 			return box.SeedOldBid(cfg.MerchantCode, engine.OldBid{BidNo: old.bidNo, ContractNo: old.contractNo, Release: old.releaseNo,
 				Borrower: old.borrower, Owed: []engine.OldClaim{{Account: old.investor, Amount: int64(old.amount)}}})

@@ -107,6 +107,15 @@ type Posting struct {
 	PostedAt  time.Time
 }
 
+// Failure is a row of a batch that IPS has not carried out.
+type Failure struct {
+	OrderKey string
+	Line     int    // in the batch, from 1
+	Account  string // the one that tells the rows apart
+	Amount   ips.Amount
+	Reason   string // as IPS says it
+}
+
 // LoanState is how far a loan has come.
 type LoanState string
 
@@ -273,6 +282,7 @@ func (User) table() (string, int)         { return "users", 1 }
 func (Session) table() (string, int)      { return "sessions", 1 }
 func (Act) table() (string, int)          { return "acts", 1 }
 func (Posting) table() (string, int)      { return "postings", 2 }
+func (Failure) table() (string, int)      { return "failures", 2 }
 func (Loan) table() (string, int)         { return "loans", 1 }
 func (Guarantee) table() (string, int)    { return "guarantees", 1 }
 func (Share) table() (string, int)        { return "shares", 1 }

@@ -172,3 +172,14 @@ CREATE TABLE IF NOT EXISTS contracts (
     FOREIGN KEY (user_id) REFERENCES users (id)
 );
 CREATE INDEX contracts_user ON contracts (user_id);
+
+-- version 2
+-- The rows of batches that IPS has not carried out.
+CREATE TABLE IF NOT EXISTS failures (
+    order_key VARCHAR(96)  NOT NULL,
+    line      BIGINT       NOT NULL,
+    account   VARCHAR(40)  NOT NULL,
+    amount    BIGINT       NOT NULL,
+    reason    VARCHAR(250) NOT NULL,
+    PRIMARY KEY (order_key, line)
+);

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -146,9 +147,14 @@ func (g *guesses) forget(who string) {
 }
 
 func (a *App) loginPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, v, "登录", Part{Forms: []Form{{Action: "/login", Button: "登录", Fields: []Field{
+	form, why := Form{Action: "/login", Button: "登录"}, ""
+	if next := local(r.URL.Query().Get("next")); next != "" {
+		form.Hidden, why = []Fact{{"next", next}}, "请先登录，登录后回到刚才的页面。"
+	}
+	form.Fields = []Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
-	}}}, Links: []Link{{"还没有账号？注册", "/register"}}})
+	}
+	return a.show(w, v, "登录", Part{Text: why, Forms: []Form{form}, Links: []Link{{"还没有账号？注册", "/register"}}})
 }
 
 func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {
@@ -168,10 +174,11 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	if err := a.startSession(w, r, user); err != nil {
 		return err
 	}
+	home := "/account"
 	if user.Role == Admin {
-		return see(w, r, "/admin")
+		home = "/admin"
 	}
-	return see(w, r, "/account")
+	return see(w, r, cmp.Or(local(r.PostFormValue("next")), home))
 }
 
 // staff names the member of the staff who works with the book's console.

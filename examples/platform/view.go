@@ -1,6 +1,10 @@
 package main
 
 import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -32,12 +36,12 @@ type Cell struct {
 	Forms      []Form
 }
 
-// Form is a form with one button. Its token and its click are added by viewOf.
+// Form is a form with one button. The second line is viewOf's.
 type Form struct {
-	Action, Button string
-	Hidden         []Fact
-	Fields         []Field
-	Token, Click   string
+	Action, Button, Ask         string // Ask is what is asked before the button can be pressed
+	Token, Click, From, Mistake string
+	Hidden                      []Fact
+	Fields                      []Field
 }
 
 // Field is something to fill in.
@@ -56,9 +60,53 @@ func text(s string) Cell                              { return Cell{Text: s} }
 func linked(s, path string) Cell                      { return Cell{Text: s, Path: path} }
 func number[N interface{ String() string }](n N) Cell { return Cell{Text: n.String(), Number: true} }
 
+// wrong is a form that was refused: it is shown again, with what was typed.
+type wrong struct {
+	action, text string
+	status       int
+	typed        url.Values
+	shown        bool
+}
+
+func (w *wrong) of(f Form) bool {
+	if w == nil || w.shown || w.action != f.Action {
+		return false
+	}
+	for _, h := range f.Hidden {
+		if w.typed.Get(h.Name) != h.Value {
+			return false
+		}
+	}
+	return true
+}
+
+var (
+	longAmount = regexp.MustCompile(`\d{4,}\.\d{2}\b`)
+	grouped    = regexp.MustCompile(`^\d{1,3}([,，]\d{3})+(\.\d*)?$`)
+)
+
+// amounts writes the amounts in a text as people do, 1,000.00.
+func amounts(s string) string {
+	return longAmount.ReplaceAllStringFunc(s, func(n string) string {
+		for i := len(n) - 6; i > 0; i -= 3 {
+			n = n[:i] + "," + n[i:]
+		}
+		return n
+	})
+}
+
+// ungrouped takes the separators out of an amount that somebody has typed.
+func ungrouped(s string) string {
+	if s = strings.TrimSpace(s); grouped.MatchString(s) {
+		s = strings.NewReplacer(",", "", "，", "").Replace(s)
+	}
+	return s
+}
+
 // view is what the template gets.
 type view struct {
 	Title  string
+	Path   string
 	Nav    []Link
 	Logout []Form
 	Parts  []Part
@@ -84,7 +132,17 @@ func viewOf(v *visit, title string, parts []Part) view {
 	}
 	sign := func(forms []Form) {
 		for i := range forms {
-			forms[i].Token, forms[i].Click = v.token, newID()
+			f := &forms[i]
+			f.Token, f.Click, f.From = v.token, newID(), v.from
+			if !v.wrong.of(*f) {
+				continue
+			}
+			v.wrong.shown, f.Mistake = true, v.wrong.text
+			for j := range f.Fields {
+				if f.Fields[j].Type != "password" {
+					f.Fields[j].Value = v.wrong.typed.Get(f.Fields[j].Name)
+				}
+			}
 		}
 	}
 	sign(logout)
@@ -96,7 +154,11 @@ func viewOf(v *visit, title string, parts []Part) view {
 			}
 		}
 	}
-	return view{title, nav, logout, parts}
+	if v.wrong != nil && !v.wrong.shown {
+		parts = slices.Concat([]Part{{Class: "problem", Text: v.wrong.text}}, parts)
+	}
+	path, _, _ := strings.Cut(v.from, "?")
+	return view{title, path, nav, logout, parts}
 }
 
 // day writes a yyyyMMdd.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -38,12 +39,16 @@ type App struct {
 	guesses  guesses
 	// seed tells the sandbox in this program of an old bid; nil without one.
 	seed func(oldBid) error
+	// Of the sandbox in this program: where its text messages are read, and whether
+	// its pages wait for people.
+	inbox  string
+	manual bool
 }
 
 //go:embed templates
 var templates embed.FS
 
-var page = template.Must(template.ParseFS(templates, "templates/page.html"))
+var page = template.Must(template.New("page.html").Funcs(template.FuncMap{"amounts": amounts}).ParseFS(templates, "templates/page.html"))
 
 // newApp makes a site that is reached at base, e.g. http://127.0.0.1:8080.
 func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace orders.Pace, passCost int, log *slog.Logger, opts ...ips.Option) (*App, error) {
@@ -82,6 +87,7 @@ func (a *App) routes() {
 	a.mux.Handle("POST /ips/return/", a.client.ReturnHandler(in, a.showReturn))
 	a.mux.Handle("/admin/book/", http.StripPrefix("/admin/book", a.book.Console(a.staff)))
 	a.mux.HandleFunc("GET /style.css", a.style)
+	a.mux.HandleFunc("/", a.serve(anybody, func(http.ResponseWriter, *http.Request, *visit) error { return errNotFound }))
 	for pattern, page := range map[string]handler{
 		"GET /{$}":        a.home,
 		"GET /loans":      a.home,
@@ -98,6 +104,7 @@ func (a *App) routes() {
 	for pattern, page := range map[string]handler{
 		"GET /account":                   a.account,
 		"POST /account/open":             a.openAccount,
+		"POST /account/details":          a.correct,
 		"GET /funds":                     a.funds,
 		"POST /recharge":                 a.recharge,
 		"POST /withdraw":                 a.withdraw,
@@ -154,6 +161,9 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 type visit struct {
 	user  User   // the zero User for somebody who is not logged in
 	token string // against cross-site request forgery
+	from  string // the page, to which a form that it holds comes back
+	wrong *wrong // the form that was refused there
+	again int    // seconds after which the page looks again, 0 for never
 }
 
 func (v *visit) admin() bool { return v.user.Role == Admin }
@@ -181,6 +191,8 @@ const maxForm = 64 << 10
 func (a *App) serve(role Role, h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := a.visitOf(w, r)
+		v.from = r.URL.RequestURI()
+		v.wrong, _ = r.Context().Value(wrongKey{}).(*wrong)
 		if err == nil {
 			err = a.admit(w, r, role, v)
 		}
@@ -193,7 +205,18 @@ func (a *App) serve(role Role, h handler) http.HandlerFunc {
 	}
 }
 
+type wrongKey struct{}
+
 var errLogin = errors.New("log in first")
+
+// local is a target on this site, or "" if it is none.
+func local(target string) string {
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(target, "\\") {
+		return ""
+	}
+	return u.RequestURI()
+}
 
 // storable reports whether every database takes a text.
 func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
@@ -207,13 +230,17 @@ func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit)
 		if err := r.ParseForm(); err != nil {
 			return &problem{http.StatusBadRequest, "无法读取表单"}
 		}
+		v.from = cmp.Or(local(r.PostFormValue("page")), "/")
+		if role != anybody && v.user.ID == "" {
+			return errLogin
+		}
 		for _, values := range r.PostForm {
 			if slices.ContainsFunc(values, func(s string) bool { return !storable(s) }) {
 				return &problem{http.StatusBadRequest, "无法读取表单"}
 			}
 		}
 		if !sameToken(v.token, r.PostFormValue("token")) {
-			return &problem{http.StatusForbidden, "页面已过期，请返回刷新后重试"}
+			return &problem{http.StatusForbidden, "页面已过期，请再提交一次"}
 		}
 	}
 	switch {
@@ -222,7 +249,7 @@ func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit)
 	case v.user.ID == "":
 		return errLogin
 	case role == Admin && !v.admin():
-		return &problem{http.StatusForbidden, "没有权限"}
+		return &problem{http.StatusForbidden, "没有权限：该页面由平台管理员办理"}
 	}
 	return nil
 }
@@ -233,7 +260,7 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 	var invalid *ips.ValidationError
 	switch {
 	case errors.Is(err, errLogin):
-		http.Redirect(w, r, "/login", http.StatusSeeOther)
+		_ = see(w, r, "/login?next="+url.QueryEscape(v.from))
 		return
 	case errors.As(err, &p):
 	case errors.As(err, &invalid):
@@ -248,12 +275,15 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 		p = &problem{http.StatusInternalServerError, "系统繁忙，请稍后再试"}
 	}
-	if v == nil {
-		v = &visit{}
-	}
 	links := []Link{{"返回首页", "/"}}
-	if back, err := url.Parse(r.Referer()); err == nil && back.Host == r.Host && !strings.HasPrefix(back.Path, "//") {
-		links = append(links, Link{"返回上一页", back.EscapedPath()})
+	if r.Method == http.MethodPost {
+		if back, err := url.Parse(v.from); err == nil && r.PostForm != nil && p.status != http.StatusNotFound && p.status != http.StatusBadRequest {
+			again := r.Clone(context.WithValue(r.Context(), wrongKey{}, &wrong{action: r.URL.Path, text: p.text, status: p.status, typed: r.PostForm}))
+			again.Method, again.URL, again.Body, again.Form, again.PostForm = http.MethodGet, back, http.NoBody, nil, nil
+			a.mux.ServeHTTP(w, again)
+			return
+		}
+		links = append(links, Link{"返回上一页", v.from})
 	}
 	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: links})
 }
@@ -265,6 +295,9 @@ func (a *App) show(w http.ResponseWriter, v *visit, title string, parts ...Part)
 
 // render writes a page. Nothing of it is sent before all of it is there.
 func (a *App) render(w http.ResponseWriter, v *visit, status int, title string, parts ...Part) error {
+	if v.wrong != nil {
+		status = v.wrong.status
+	}
 	var body bytes.Buffer
 	if err := page.Execute(&body, viewOf(v, title, parts)); err != nil {
 		a.log.Error("page", "title", title, "err", err)
@@ -273,10 +306,13 @@ func (a *App) render(w http.ResponseWriter, v *visit, status int, title string, 
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if v.again > 0 {
+		h.Set("Refresh", strconv.Itoa(v.again))
+	}
 	w.WriteHeader(status)
 	_, _ = body.WriteTo(w) // the browser has gone; there is nobody to tell
 	return nil
@@ -369,7 +405,7 @@ func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made
 func contentOf(r *http.Request) string {
 	form := url.Values{"path": {r.URL.Path}}
 	for name, values := range r.PostForm {
-		if name != "token" && name != "click" {
+		if name != "token" && name != "click" && name != "page" {
 			form[name] = values
 		}
 	}
@@ -427,42 +463,26 @@ func orderPath(op ips.Operation, no string) string {
 	return (&url.URL{Path: "/order/" + string(op) + "/" + no}).EscapedPath()
 }
 
-// see sends the browser to a page of the site itself. Targets are never taken
-// from a request.
+// see sends the browser to a page of the site itself.
 func see(w http.ResponseWriter, r *http.Request, target string) error {
 	http.Redirect(w, r, target, http.StatusSeeOther)
 	return nil
 }
 
-// showReturn answers the browser that IPS has sent back. Anybody can replay
-// what his own browser carried, so it logs nobody in and shows nothing that
-// the answer itself does not tell.
-func (a *App) showReturn(w http.ResponseWriter, r *http.Request, resp ips.Response, err error) {
-	if resp == nil { // a reload, or what is no answer of IPS
-		http.Redirect(w, r, "/orders", http.StatusSeeOther)
-		return
+// showReturn sends the browser that IPS has sent back on to the page of the order.
+// Anybody can replay what his own browser carried, so it shows nothing itself: the
+// page of the order asks who he is, and can be loaded again.
+func (a *App) showReturn(w http.ResponseWriter, r *http.Request, resp ips.Response, _ error) {
+	target := "/orders" // a reload, or what is no answer of IPS
+	if resp != nil && resp.Base().OrderNo != "" {
+		target = orderPath(resp.Base().Operation, resp.Base().OrderNo)
 	}
-	base := resp.Base()
-	said := "IPS 没有处理成功：" + base.Message + "（" + string(base.Code) + "）"
-	switch base.Outcome {
-	case ips.Success:
-		said = "IPS 已处理成功。"
-	case ips.Pending:
-		said = "IPS 已受理，结果稍后通知平台。"
-	}
-	parts := []Part{{Text: said}}
-	if err != nil {
-		parts = append(parts, Part{Text: "平台正在记录结果，请稍后查看订单。"})
-	}
-	if base.OrderNo != "" {
-		parts = append(parts, Part{Links: []Link{{"查看订单 " + base.OrderNo, orderPath(base.Operation, base.OrderNo)}}})
-	}
-	_ = a.show(w, &visit{}, "IPS 处理结果", parts...)
+	_ = see(w, r, target)
 }
 
 // amountOf reads an amount in yuan out of a form.
 func amountOf(r *http.Request, field, label string) (ips.Amount, error) {
-	amount, err := ips.ParseAmount(strings.TrimSpace(r.PostFormValue(field)))
+	amount, err := ips.ParseAmount(ungrouped(r.PostFormValue(field)))
 	if err != nil || amount > ips.MaxAmount {
 		return 0, complain("%s请填写金额（元，最多两位小数）", label)
 	}
@@ -479,7 +499,10 @@ func positive(r *http.Request, field, label string) (ips.Amount, error) {
 }
 
 // requireAccount tells a user without a custody account to open one.
-func (w *work) requireAccount(u User) { w.want(u.Account != "", "请先开通 IPS 托管账户") }
+func (w *work) requireAccount(u User) {
+	w.want(u.Role != Admin, "平台管理员没有托管账户，请以会员身份登录办理")
+	w.want(u.Account != "", "请先在“我的账户”开通 IPS 托管账户")
+}
 
 // person is how pages name a user.
 func (w *work) person(id string) string {
@@ -505,5 +528,7 @@ func paged[T any](r *http.Request, n int, all []T) ([]T, []Link) {
 	if len(all) <= perPage {
 		return all, nil
 	}
-	return all[:perPage], []Link{{"下一页", fmt.Sprintf("%s?page=%d", r.URL.Path, n+1)}}
+	query := r.URL.Query()
+	query.Set("page", strconv.Itoa(n+1))
+	return all[:perPage], []Link{{"下一页", r.URL.Path + "?" + query.Encode()}}
 }

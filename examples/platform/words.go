@@ -1,7 +1,9 @@
 package main
 
 import (
+	"regexp"
 	"strings"
+	"time"
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/orders"
@@ -26,36 +28,106 @@ var (
 
 // stateOf is how far an order has come. A batch may have succeeded in part.
 func stateOf(p Progress) string {
-	if p.State == orders.StateDone && strings.HasPrefix(p.Note, "部分成功") {
-		return "部分成功"
+	switch {
+	case p.State == orders.StateDone && strings.HasPrefix(p.Note, partlyDone):
+		return partlyDone
+	case p.State == orders.StateDone && strings.HasPrefix(p.Note, noneDone):
+		return noneDone
+	case p.cancelled():
+		return "已取消"
+	case p.State == orders.StateRefused && strings.Contains(p.Note, "短信拒绝"):
+		return "用户短信拒绝"
 	}
 	return orderStates[p.State]
 }
 
-// chapters is the usage guide's, and where the site shows them.
-func chapters() [][]Cell {
-	var all [][]Cell
-	for _, c := range [][5]string{
-		{"1", "用户开户", "用户", "/account", "注册后点“开通托管账户”，在 IPS 页面设置密码和银行卡"},
-		{"2", "平台发布借款标", "借款人、平台", "/borrow", "借款人提交借款申请，平台审核后发布；IPS 短信征得借款人同意"},
-		{"3", "担保方对标的担保", "担保方", "/loans", "在标的页面选择有保证金或无保证金担保；担保收益须借款人同意"},
-		{"4", "投资人投标（一次性放款）", "投资人、平台", "/loans", "投资人投标并在 IPS 确认，资金冻结；满标后平台放款"},
-		{"5", "投资人投标（随投随放）", "投资人、平台", "/loans", "未满标时平台即可放款，之后可继续投标、再次放款"},
-		{"6", "个人债权转让", "出让方、受让方", "/claims", "在“我的债权”挂牌，受让方在“转让市场”购买并在 IPS 确认"},
-		{"7", "借款人还款", "借款人", "/borrow", "在标的页面按还款计划逐期手动还款；签约后平台可自动还款"},
-		{"8", "担保方代偿", "平台", "/admin", "借款人无法还款时，由担保方按期代偿给投资人"},
-		{"9", "借款人针对代偿的还款", "借款人", "/borrow", "在标的页面向担保方还款"},
-		{"10", "托管账户充值（网银）", "用户", "/funds", "选择充值银行，到银行页面付款"},
-		{"11", "托管账户充值（委托收款-用户发起）", "用户", "/funds", "选择代扣充值；需事先面签委托授权书"},
-		{"12", "托管账户充值（委托收款-商户发起）", "平台", "/admin", "平台发起代扣，IPS 短信征得用户同意"},
-		{"13", "托管账户提现", "用户", "/funds", "填写提现金额，在 IPS 页面确认"},
-		{"14", "解冻担保方保证金", "平台", "/admin", "可分批解冻直至为零"},
-		{"15", "解冻借款人保证金", "平台", "/admin", "可分批解冻直至为零"},
-		{"16", "投资人设置自动投标", "投资人、平台", "/contracts", "投资人在 IPS 设置规则，平台在规则内代为投标"},
-		{"17", "借款人设置自动还款", "借款人、平台", "/contracts", "借款人授权后，平台代为还款"},
-		{"三", "新老系统过渡：老标的还款", "借款人、平台", "/borrow", "老接口的标的登记后，借款人在标的页面按老接口还款"},
-	} {
-		all = append(all, []Cell{text(c[0]), linked(c[1], c[3]), text(c[2]), text(c[4])})
+// cancelled reports whether the user has left the page of IPS by its button.
+func (p Progress) cancelled() bool {
+	return p.State == orders.StateRefused && strings.Contains(p.Note, "用户取消")
+}
+
+// forStaff is what IPS ends its sentences with: numbers and codes.
+var forStaff = regexp.MustCompile(`([,，][^,，(（]*[(（][0-9A-Za-z]*[)）])*([,，]?错误码[A-Z0-9]+)?(（[A-Z0-9]+）)?$`)
+
+// said is a note as members read it: without IPS's codes, and without the numbers
+// that it repeats.
+func said(note string, v *visit) string {
+	if v.admin() {
+		return note
 	}
-	return all
+	return forStaff.ReplaceAllString(note, "")
+}
+
+// textTime is how long a text message of IPS can be answered.
+const textTime = 30 * time.Minute
+
+// asksByText reports whether IPS asks somebody by text message for an operation.
+func asksByText(op ips.Operation) bool {
+	return op == ips.OpRegisterBid || op == ips.OpWithholdingRecharge
+}
+
+// headline says of an order what its reader should know first, and the class of
+// the paragraph.
+func headline(p Progress, v *visit) (text, class string) {
+	switch {
+	case p.State == orders.StateDone && (strings.HasPrefix(p.Note, partlyDone) || strings.HasPrefix(p.Note, noneDone)):
+		return p.Note, "problem"
+	case p.State == orders.StateDone:
+		return "IPS 已处理成功。" + p.Note, "good"
+	case p.cancelled():
+		return "已取消：您在 IPS 页面取消了办理，没有资金变动。", "wait"
+	case p.State == orders.StateRefused:
+		return "IPS 没有处理成功：" + said(p.Note, v), "problem"
+	case p.State == orders.StateClosed:
+		return "已关闭：一直没有在 IPS 确认，没有资金变动。", "wait"
+	case p.left():
+		return "尚未收到 IPS 的结果。已在 IPS 确认的，稍候即可，本页会自动更新；还没有确认的，可以继续办理：同一笔订单，不会重复付款。", "wait"
+	case asksByText(p.Operation):
+		return "IPS 已受理，等待用户回复 IPS 短信确认，最晚 " + when(p.MadeAt.Add(textTime)) + "。本页会自动更新。", "wait"
+	}
+	return "IPS 已受理，结果稍后通知平台。本页会自动更新。", "wait"
+}
+
+// stateOfLoan says how far a loan has come, with what is frozen for it.
+func stateOfLoan(l Loan, frozen ips.Amount, owed bool) string {
+	switch {
+	case l.State == LoanApplied && l.RegOrder != "":
+		return "等待借款人短信确认"
+	case l.State == LoanEnded && l.Released == 0:
+		return "已流标"
+	case l.State == LoanEnded, l.State == LoanRunning && l.Released == l.Amount && !owed:
+		return map[bool]string{true: "已还清，已结束", false: "已还清，待结束"}[l.State == LoanEnded]
+	case l.State == LoanRaising && frozen == l.Amount:
+		return "已满标，待放款"
+	}
+	return loanStates[l.State]
+}
+
+// chapter is one of the usage guide's: who does it, where the site shows it, and
+// which finished orders belong to it, as an SQL condition.
+type chapter struct {
+	no, name, who, path string
+	staff               bool // the path is staff's
+	how, done           string
+}
+
+var guide = []chapter{
+	{"1", "用户开户", "用户", "/account", false, "注册后点“开通托管账户”，在 IPS 页面设置密码和银行卡", "a.operation = 'OpenAccount'"},
+	{"2", "平台发布借款标", "借款人、平台", "/borrow", false, "借款人提交借款申请，平台审核后发布；IPS 短信征得借款人同意", "kind = 'publish'"},
+	{"3", "担保方对标的担保", "担保方", "/loans", false, "在标的页面选择有保证金或无保证金担保；担保收益须借款人同意", "kind = 'guarantee'"},
+	{"4", "投资人投标（一次性放款）", "投资人、平台", "/loans", false, "投资人投标并在 IPS 确认，资金冻结；满标后平台放款", "kind = 'bid'"},
+	{"5", "投资人投标（随投随放）", "投资人、平台", "/loans", false, "未满标时平台即可放款，之后可继续投标、再次放款", "kind = 'release'"},
+	{"6", "个人债权转让", "出让方、受让方", "/claims", false, "在“我的债权”挂牌，受让方在“转让市场”购买并在 IPS 确认", "kind = 'buy'"},
+	{"7", "借款人还款", "借款人", "/borrow", false, "在标的页面按还款计划逐期手动还款", "kind = 'repay'"},
+	{"8", "担保方代偿", "平台", "/admin", true, "借款人无法还款时，由担保方按期代偿给投资人", "kind = 'compensate'"},
+	{"9", "借款人针对代偿的还款", "借款人", "/borrow", false, "在标的页面向担保方还款", "kind = 'reimburse'"},
+	{"10", "托管账户充值（网银）", "用户", "/funds", false, "选择充值银行，到银行页面付款", "a.operation = 'Recharge'"},
+	{"11", "托管账户充值（委托收款-用户发起）", "用户", "/funds", false, "选择代扣充值；需事先面签委托授权书", "a.operation = 'Recharge' AND about LIKE '代扣%'"},
+	{"12", "托管账户充值（委托收款-商户发起）", "平台", "/admin", true, "平台发起代扣，IPS 短信征得用户同意", "a.operation = 'WithholdingRecharge'"},
+	{"13", "托管账户提现", "用户", "/funds", false, "填写提现金额，在 IPS 页面确认", "a.operation = 'Withdraw'"},
+	{"14", "解冻担保方保证金", "平台", "/admin", true, "可分批解冻直至为零", "kind = 'unfreeze' AND ref <> ''"},
+	{"15", "解冻借款人保证金", "平台", "/admin", true, "可分批解冻直至为零", "kind = 'unfreeze' AND ref = ''"},
+	{"16", "投资人设置自动投标", "投资人、平台", "/contracts", false, "投资人在 IPS 设置规则，平台在规则内代为投标", "a.operation = 'SignAutoBid'"},
+	{"17", "借款人设置自动还款", "借款人、平台", "/contracts", false, "借款人授权后，平台代为还款", "a.operation = 'SignAutoRepay'"},
+	{"三", "新老系统过渡：老标的还款", "借款人、平台", "/borrow", false, "平台登记老标的，借款人在标的页面按老接口还款", "a.operation = 'RepayOldBid'"},
 }

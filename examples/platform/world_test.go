@@ -325,7 +325,7 @@ func (p *person) borrows(amount, margin, months, mode string) (bidNo string) {
 	})
 	bidNo = bidLink.FindStringSubmatch(page.URL.Path)[1]
 	page2 := p.w.admin.press("/admin/loan/"+bidNo, "/admin/loan/"+bidNo+"/publish", nil)
-	require.Contains(p.w.t, page2, "IPS 已受理")
+	require.Regexp(p.w.t, `IPS 已(受理|处理成功)`, page2)
 	p.w.settle()
 	require.Contains(p.w.t, p.see("/loan/"+bidNo), "募集中")
 	return bidNo
