@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/ips-p2p/ips"
 )
@@ -34,7 +35,7 @@ func For(merchantCode string) RecordOption { return func(r *recording) { r.merch
 // Click makes the second of two clicks the first order: give the page that shows
 // the button a random token, and Record the token that comes with the click. The
 // same token with other content is [ErrOtherContent]. Content is the whole request
-// but for an order number that the book makes: a random bid or contract number for
+// but for its date and an order number that the book makes: a random bid or contract number for
 // each click is other content, so derive it from the token. An empty token is an
 // error: it would make the second click a second order.
 func Click(token string) RecordOption {
@@ -198,6 +199,14 @@ func (b *Book) clicked(client *ips.Client, first *row, req ips.Request, numbered
 		return Order{}, err
 	}
 	order := b.order(first, recorded)
+	if reflect.TypeOf(req) == reflect.TypeOf(recorded) { // a second click after midnight is the first order too
+		dated := reflect.New(reflect.TypeOf(req)).Elem()
+		dated.Set(reflect.ValueOf(req))
+		if day := dated.FieldByName("Date"); day.IsValid() {
+			day.Set(reflect.ValueOf(recorded).FieldByName("Date"))
+		}
+		req = dated.Interface().(ips.Request)
+	}
 	if !numbered {
 		if req, err = client.Complete(ips.WithOrderNo(req, first.no)); err != nil {
 			return order, err

@@ -71,6 +71,21 @@ func TestRecordIsTheCallersTransaction(t *testing.T) {
 	})
 }
 
+// A second click after midnight brings another date and is the first order.
+func TestClickAfterMidnight(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		yesterday := ips.DateOf(time.Now().AddDate(0, 0, -1))
+		req := recharge(10 * ips.Yuan)
+		req.Date = yesterday
+		first := s.record(s.book, req, orders.Click("c1"))
+		req.Date = ips.Today()
+		second := s.record(s.book, req, orders.Click("c1"))
+		assert.False(t, second.New)
+		assert.Equal(t, first.Key, second.Key)
+		assert.Equal(t, yesterday, second.Request.(ips.RechargeRequest).Date, "it goes out as it was recorded")
+	})
+}
+
 func TestClick(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		first := s.record(s.book, recharge(10*ips.Yuan), orders.Click("c1"))
