@@ -37,7 +37,7 @@ func files(t *testing.T, name string) []string {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != "." && path != ".github" && strings.HasPrefix(d.Name(), "."):
+		case path == "docs/site", d.IsDir() && path != "." && path != ".github" && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
 		case d.Name() == name || strings.HasPrefix(name, ".") && filepath.Ext(path) == name:
 			all = append(all, filepath.ToSlash(path))
