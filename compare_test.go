@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,9 +47,10 @@ func TestCompare(t *testing.T) {
 	recharge := func() ips.Request { return exampleOf(t, ips.OpRecharge).request }
 	bid := func() ips.Request { b := bidRequest(t); return &b }
 	transfer := func() ips.Request { tr := exampleTransfer(t); return &tr }
+	asked := exampleOf(t, ips.OpOpenAccount).request.(*ips.OpenAccountRequest).IdentNo[:17] + "x"
 	opening := func() ips.Request {
 		o := *exampleOf(t, ips.OpOpenAccount).request.(*ips.OpenAccountRequest)
-		o.IdentNo = "11010119900101000x"
+		o.IdentNo = asked
 		return &o
 	}
 	none := []string(nil)
@@ -72,9 +74,9 @@ func TestCompare(t *testing.T) {
 		"bid number":             {bid, []string{"BID000001", "BID000002"}, []string{"pBidNo: BID000001, BID000002"}},
 		"margin":                 {bid, []string{"5000.00</pGuar", "0.00</pGuar"}, []string{"pGuaranteesAmt: 5000.00, 0.00"}},
 		"transfer":               {transfer, none, nil},
-		"another person":         {opening, []string{"11010119900101000x", "110101199001010002"}, []string{"pIdentNo: 11010119900101000x, 110101199001010002"}},
-		"a person's capital X":   {opening, []string{"11010119900101000x", "11010119900101000X"}, nil},
-		"no person":              {opening, []string{"11010119900101000x", ""}, nil},
+		"another person":         {opening, []string{asked, "110101199001010002"}, []string{"pIdentNo: " + asked + ", 110101199001010002"}},
+		"a person's capital X":   {opening, []string{asked, strings.ToUpper(asked)}, nil},
+		"no person":              {opening, []string{asked, ""}, nil},
 		"transfer type":          {transfer, []string{"<pTransferType>1", "<pTransferType>2"}, []string{"pTransferType: 1, 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,7 +58,9 @@ func said(note string, v *visit) string {
 	return forStaff.ReplaceAllString(note, "")
 }
 
-// textTime is how long a text message of IPS can be answered.
+// textTime is how long a text message of IPS can be answered: 30 minutes by the
+// words of MG02047F, of a bid's borrower. That it is the same for others is our
+// choice. IPS may tell of its end some minutes later.
 const textTime = 30 * time.Minute
 
 // asksByText reports whether IPS asks somebody by text message for an operation.
