@@ -81,7 +81,7 @@ func headline(p Progress, v *visit) (text, class string) {
 	case p.State == orders.StateRefused:
 		return "IPS 没有处理成功：" + said(p.Note, v), "problem"
 	case p.State == orders.StateClosed:
-		return "已关闭：一直没有在 IPS 确认，没有资金变动。", "wait"
+		return "已关闭：IPS 两次答复没有收到这笔办理。如果您其实已经确认，请联系客服核对。", "wait"
 	case p.left():
 		return "尚未收到 IPS 的结果。已在 IPS 确认的，稍候即可，本页会自动更新；还没有确认的，可以继续办理：同一笔订单，不会重复付款。", "wait"
 	case asksByText(p.Operation):
