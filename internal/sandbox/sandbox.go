@@ -240,6 +240,9 @@ func (s *Sandbox) begin(cfg Config) error {
 			return fmt.Errorf("merchant %s: is in the store and not configured, so nothing can be signed for it", m.Merchant)
 		}
 	}
+	if err := s.journal.Spare(); err != nil {
+		s.log.Warn("data folder", "err", err)
+	}
 	s.startNotifier(cfg)
 	s.journal.Start()
 	if err = s.restoreNotices(kept.Notices()); err == nil {
@@ -297,7 +300,7 @@ func (s *Sandbox) readyMerchants(cfg Config) error {
 // addMerchants tells the engine about merchants that are new or configured
 // differently than before. One that is configured as before stays as it is,
 // in the mode that it was put in meanwhile.
-func (s *Sandbox) addMerchants(kept *journal.Replay) error {
+func (s *Sandbox) addMerchants(kept *journal.Tally) error {
 	for _, code := range s.codes {
 		settings := s.merchants[code].settings
 		if before, ok := kept.Settings[code]; ok && before == settings {
@@ -352,7 +355,7 @@ func (s *Sandbox) advance(by time.Duration) (*journal.Batch, error) {
 	}
 	// The store learns of it before of anything stamped with the new time.
 	if by > 0 {
-		s.journal.Add(Record{Advance: by}, nil)
+		s.journal.Add(Record{Advance: by}, nil, nil)
 	}
 	s.clock.Lock()
 	s.clock.offset += by
@@ -475,7 +478,7 @@ func (s *Sandbox) commit(cmd engine.Command, hold *notifier.Hold) (happened, err
 		}
 		posts = append(posts, p)
 	}
-	kept := s.journal.Add(Record{Command: &cmd, Decision: out.Decision}, func() {
+	kept := s.journal.Add(Record{Command: &cmd, Decision: out.Decision}, out.Notices, func() {
 		for _, p := range posts {
 			s.notifier.Queue(p)
 			s.feed.Touch(console.Notices)

@@ -110,8 +110,8 @@ func (s *Sandbox) submit(ctx context.Context, req request) (result, error) {
 		Kind: engine.KindSubmit, Merchant: o.merchant.keys.MerCode(), Op: req.op.Name, Message: o.msg,
 	})
 	switch {
-	case errors.Is(err, ErrClosed):
-		return result{}, err
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrStore):
+		return result{}, err // what became of it, if anything, is not known: a signed answer would say that it failed
 	case err != nil:
 		s.log.Error("submit", "op", req.op.Name, "merchant", o.merchant.keys.MerCode(), "order", res.order, "err", err)
 		return s.answer(o.merchant, req, res, engine.Answer{Code: codeSystem, Text: "系统异常，错误码" + codeSystem})

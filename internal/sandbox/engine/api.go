@@ -199,7 +199,9 @@ func (m Message) write(b *strings.Builder) {
 }
 
 // Equal says whether two answers say the same.
-func (a Answer) Equal(b Answer) bool { return a.Code == b.Code && a.Text == b.Text && a.Body.equal(b.Body) }
+func (a Answer) Equal(b Answer) bool {
+	return a.Code == b.Code && a.Text == b.Text && a.Body.equal(b.Body)
+}
 
 func (m Message) equal(other Message) bool {
 	return slices.EqualFunc(m, other, func(a, b Field) bool {

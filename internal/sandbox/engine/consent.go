@@ -75,9 +75,11 @@ type ask struct {
 // sms is a text message that wants an answer.
 type sms struct {
 	SMS
-	order *order
-	consent
-	told bool // it failed for want of an answer, and the merchant knows
+	order    *order
+	declined *refusal
+	late     *refusal
+	job      bool
+	told     bool // it failed for want of an answer, and the merchant knows
 }
 
 // SMS describes a text message that wants an answer.
@@ -168,7 +170,7 @@ func (e *Engine) open(o *order, c consent) *ask {
 // send texts a person.
 func (e *Engine) send(o *order, c consent) *sms {
 	e.numbers.SMS++
-	m := &sms{order: o, consent: c, SMS: SMS{
+	m := &sms{order: o, declined: c.declined, late: c.late, job: c.job, SMS: SMS{
 		ID: fmt.Sprintf("SMS%010d", e.numbers.SMS), Mobile: c.from.mobile, Text: c.text, Merchant: o.merchant.code(), Op: o.op.name,
 		Order: o.key.bill, At: e.now.In(China), Deadline: e.now.Add(smsTime).In(China), State: SMSOpen,
 	}}

@@ -30,7 +30,8 @@ type Engine struct {
 	operations map[string]*operation
 
 	operationList []*operation // in the order of the manual
-	scratch       []byte       // for fingerprints
+	transfers     map[string]*transferKind
+	scratch       []byte // for fingerprints
 	state
 }
 
