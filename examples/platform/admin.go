@@ -301,23 +301,6 @@ func (a *App) autoRepay(w http.ResponseWriter, r *http.Request, v *visit) error 
 	})
 }
 
-// resume tries the transfer of a sale again that IPS has not carried out.
-func (a *App) resume(w http.ResponseWriter, r *http.Request, v *visit) error {
-	var order orders.Order
-	if err := a.data.tx(r.Context(), func(d *work) {
-		sale, loan := d.lockSale(r.PostFormValue("sale"))
-		d.want(sale.State == SaleFailed && loan.BidNo == r.PathValue("bid") && loan.State == LoanRunning, "该债权转让不在等待划转")
-		d.wantQuiet(loan.BidNo, claimMovers...)
-		order = a.hand(d, sale)
-	}); err != nil {
-		return err
-	}
-	if order.Key != "" {
-		a.send(order)
-	}
-	return see(w, r, "/admin/loan/"+r.PathValue("bid"))
-}
-
 // withhold debits a user's card after he has said yes to a text message
 // (委托收款-商户发起).
 func (a *App) withhold(w http.ResponseWriter, r *http.Request, v *visit) error {

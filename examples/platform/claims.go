@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/orders"
 )
 
 // Chapter 6, 个人债权转让, and the contracts of 16 and 17.
@@ -58,7 +61,7 @@ func (a *App) sell(w http.ResponseWriter, r *http.Request, v *visit) error {
 		share := find[Share](d, "id = ? AND holder_id = ?", r.PathValue("share"), v.user.ID)
 		loan := d.lock(share.BidNo)
 		share = find[Share](d, "id = ?", share.ID) // as it is now that the loan is locked
-		live := d.count("SELECT COUNT(*) FROM sales WHERE share_id = ? AND state IN ('offered', 'paid', 'failed')", share.ID)
+		live := d.count("SELECT COUNT(*) FROM sales WHERE share_id = ? AND state NOT IN ('done', 'withdrawn')", share.ID)
 		d.want(share.State == ShareReleased && loan.State == LoanRunning, "放款后、结束前才能转让债权")
 		d.want(live == 0, "该债权已在转让中")
 		d.want(face <= share.Principal, "可转让债权面额为 %s 元", share.Principal)
@@ -75,15 +78,28 @@ func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	n, limit := pageOf(r)
 	sales, next := paged(r, n, list[Sale](d, "state = 'offered' ORDER BY id"+limit))
-	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "转让价格（元）", "操作"}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
-		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款，届时您的资金要到标的结束才由 IPS 解冻。"}
-	for _, s := range sales {
+	asked := list[Sale](d, "state = 'askbuyer' AND buyer_id = ? OR state = 'askseller' AND seller_id = ? ORDER BY id LIMIT 50", v.user.ID, v.user.ID)
+	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "待收利息（元）", "转让价格（元）", "操作"}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
+		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前的下单确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" +
+		"已被他人购买的由出让方决定是否再转让，此前资金冻结，最迟到债权还清或标的结束。"}
+	for _, s := range slices.Concat(asked, sales) {
+		share := find[Share](d, "id = ?", s.ShareID)
+		face := min(s.Face, share.Principal)
+		var interest ips.Amount
+		for _, due := range list[Due](d, "share_id = ? AND state = 'open'", share.ID) {
+			interest += proportion(due.InterestLeft(), face, max(1, share.Principal))
+		}
 		button := Form{Action: "/market/" + s.ID + "/buy", Button: "购买"}
-		if s.SellerID == v.user.ID {
+		switch {
+		case s.State == SaleAsksBuyer:
+			button = Form{Action: "/market/" + s.ID + "/accept", Button: "按现状受让"}
+		case s.State == SaleAsksSeller:
+			button = Form{Action: "/market/" + s.ID + "/accept", Button: "同意再转让"}
+		case s.SellerID == v.user.ID:
 			button = Form{Action: "/market/" + s.ID + "/withdraw", Button: "撤回"}
 		}
 		table.Rows = append(table.Rows, []Cell{
-			linked(find[Loan](d, "bid_no = ?", s.BidNo).Purpose, "/loan/"+s.BidNo), text(d.person(s.SellerID)), number(s.Face), number(s.Price),
+			linked(find[Loan](d, "bid_no = ?", s.BidNo).Purpose, "/loan/"+s.BidNo), text(d.person(s.SellerID)), number(face), number(interest), number(s.Price),
 			{Forms: []Form{button}},
 		})
 	}
@@ -160,6 +176,32 @@ func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) err
 		return err
 	}
 	return see(w, r, "/claims")
+}
+
+// accept is the word that a sale waits for whose buyer's money is frozen: of a late
+// buyer, who takes the claim as it is now, of its seller, or of staff after IPS has
+// not carried it out.
+func (a *App) accept(w http.ResponseWriter, r *http.Request, v *visit) error {
+	var order orders.Order
+	if err := a.data.tx(r.Context(), func(d *work) {
+		sale, loan := d.lockSale(cmp.Or(r.PathValue("sale"), r.PostFormValue("sale")))
+		asked := sale.State == SaleFailed && v.admin() || sale.State == SaleAsksBuyer && sale.BuyerID == v.user.ID || sale.State == SaleAsksSeller && sale.SellerID == v.user.ID
+		d.want(asked && loan.State == LoanRunning, "该债权转让不在等待您的决定")
+		d.wantQuiet(loan.BidNo, claimMovers...)
+		if sale.State == SaleAsksBuyer {
+			share := find[Share](d, "id = ?", sale.ShareID)
+			sale.Face = min(sale.Face, share.Principal)
+			d.want(sale.Face > 0, "该债权已没有可受让的本金，%s", untilThen)
+			d.exec("UPDATE acts SET mark = ?, note = '' WHERE kind = 'buy' AND order_no = ?", d.mark(share), sale.OrderNo)
+		}
+		order = a.hand(d, sale)
+	}); err != nil {
+		return err
+	}
+	if order.Key != "" {
+		a.send(order)
+	}
+	return see(w, r, v.from)
 }
 
 // contractsOf are the contracts of a kind that are valid and that a condition picks.

@@ -92,6 +92,7 @@ func connect(address string) (*Data, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(16)
 	return &Data{db, orders.SQLite}, nil
 }
 

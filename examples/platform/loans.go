@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -484,24 +485,42 @@ func (a *App) noRepayUnheard(ctx context.Context, bidNo string) error {
 			continue // of an old bid, which nobody else can pay
 		}
 		answer, err := a.client.QueryTrade(ctx, ips.QueryTradeRequest{OrderNo: form.OrderNo, Type: trade})
+		switch {
+		case err == nil && (answer.Status == ips.TradeNotFound || answer.Status == ips.TradeFailed):
+			continue
+		case err == nil && answer.Status == ips.TradeDone:
+			return complain("借款人已在 IPS 还款，请等待结果")
+		}
+		// In work, or waiting for him on the page of IPS, or IPS does not say.
+		moved, err := a.moved(ctx, form.Request.(ips.RepayRequest))
 		if err != nil {
-			a.log.Warn("no trade query", "err", err)
+			a.log.Warn("no balances", "err", err)
 			return complain("暂时无法向 IPS 查询借款人的还款，请稍后再试")
 		}
-		switch answer.Status {
-		case ips.TradeNotFound, ips.TradeFailed:
-		case ips.TradeDone:
-			return complain("借款人已在 IPS 还款，请等待结果")
-		default: // in work, or waiting for him on the page of IPS: has money moved?
-			q := form.Request.(ips.RepayRequest)
-			theirs, err := a.client.QueryBalance(ctx, q.Account)
-			d := a.data.read(ctx)
-			if mine := d.holding(q.Account); err != nil || d.err != nil || theirs.Available < mine.Available {
-				return complain("借款人的还款 IPS 正在处理，请等待结果")
-			}
+		if moved {
+			return complain("借款人的还款 IPS 正在处理，请等待结果")
 		}
 	}
 	return nil
+}
+
+// moved reports whether IPS has taken a repayment from the borrower and given it to
+// the creditors, of whom it looks at some. What he has less of, he may have
+// withdrawn; what they have more of is none of his doing.
+func (a *App) moved(ctx context.Context, q ips.RepayRequest) (bool, error) {
+	rows := append([]ips.RepayRow{{Account: q.Account, Fee: q.Amount + q.Fee}}, q.Rows...)
+	for _, row := range rows[:min(len(rows), 10)] {
+		d := a.data.read(ctx)
+		ours := d.holding(row.Account)
+		theirs, err := a.client.QueryBalance(ctx, row.Account)
+		if err := cmp.Or(err, d.err); err != nil {
+			return false, err
+		}
+		if change := row.Amount - row.Fee; change > 0 && theirs.Available < ours.Available+change || change < 0 && theirs.Available > ours.Available+change {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // reimburse lets the borrower pay the guarantor back. No page of IPS is shown.

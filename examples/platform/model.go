@@ -232,6 +232,9 @@ const (
 	SaleFailed    SaleState = "failed" // IPS did not carry it out: staff may try again
 	SaleDone      SaleState = "done"
 	SaleWithdrawn SaleState = "withdrawn"
+	// Of a buyer who has confirmed late, whose money only the sale can free.
+	SaleAsksBuyer  SaleState = "askbuyer"  // there is less of the claim now: does he take it as it is?
+	SaleAsksSeller SaleState = "askseller" // another was faster: does the seller sell more of it?
 )
 
 // Sale is an offer to sell a share or a part of it (债权转让).
