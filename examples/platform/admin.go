@@ -364,66 +364,6 @@ func (a *App) void(w http.ResponseWriter, r *http.Request, v *visit) error {
 	return see(w, r, orderPath(p.Operation, p.OrderNo))
 }
 
-// books compares what the platform believes with what IPS says, some accounts at
-// a time.
-func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
-	all, err := a.compare(r.Context(), r.URL.Query().Get("after"), perPage)
-	if err != nil {
-		return err
-	}
-	table := Part{
-		Text: "平台账目由每笔订单的结果累计而成，与 IPS 查询的余额逐户核对。有未决订单的账户可能暂时有出入。",
-		Head: []string{"托管账户", "平台可用", "平台冻结", "IPS 可用", "IPS 冻结", "核对"},
-	}
-	for _, c := range all {
-		verdict := "一致"
-		switch {
-		case c.Refusal != nil:
-			verdict = "IPS 未应答：" + c.Refusal.Message
-		case c.Differs():
-			verdict = "不一致（未决订单 " + strconv.Itoa(c.Open) + " 笔）"
-		}
-		table.Rows = append(table.Rows, []Cell{text(c.Account), number(c.Own.Available), number(c.Own.Frozen), number(c.IPS.Available), number(c.IPS.Frozen), text(verdict)})
-	}
-	if len(all) == perPage {
-		table.Links = []Link{{"下一页", "/admin/books?after=" + all[len(all)-1].Account}}
-	}
-	return a.show(w, v, "账目核对", table)
-}
-
-// compare holds up to limit accounts behind one of them against IPS.
-func (a *App) compare(ctx context.Context, after string, limit int) (all []orders.Compared, err error) {
-	books := orders.Books{
-		Accounts: func(ctx context.Context, after string) (accounts []string, err error) {
-			type account struct{ Account string }
-			d := a.data.read(ctx)
-			switch after {
-			case "":
-				return []string{a.client.MerchantCode()}, nil
-			case a.client.MerchantCode():
-				after = ""
-			}
-			for _, c := range rows[account](d, "SELECT account FROM users WHERE account > ? ORDER BY account LIMIT 100", after) {
-				accounts = append(accounts, c.Account)
-			}
-			return accounts, d.err
-		},
-		Holding: func(ctx context.Context, account string) (orders.Holding, error) {
-			d := a.data.read(ctx)
-			return d.holding(account), d.err
-		},
-	}
-	for c, err := range a.book.Compare(ctx, books, after) {
-		if err != nil {
-			return all, err
-		}
-		if all = append(all, c); len(all) == limit {
-			break
-		}
-	}
-	return all, nil
-}
-
 // contradictions are what a person must decide: the book's matters. Its console
 // shows each order in full.
 func (a *App) contradictions(w http.ResponseWriter, r *http.Request, v *visit) error {

@@ -281,6 +281,23 @@ type Contract struct {
 	SignedAt   time.Time
 }
 
+// Comparison holds the books against IPS's, and goes on where it was left.
+type Comparison struct {
+	BeganAt time.Time
+	UpTo    string // the last account that was looked at
+	Looked  int
+	EndedAt time.Time
+}
+
+// Difference is an account of which the books say something else than IPS.
+type Difference struct {
+	BeganAt time.Time
+	Account string
+	Line    string // of the CSV file, as JSON
+}
+
+func (Comparison) table() (string, int)   { return "comparisons", 1 }
+func (Difference) table() (string, int)   { return "differences", 2 }
 func (User) table() (string, int)         { return "users", 1 }
 func (Session) table() (string, int)      { return "sessions", 1 }
 func (Act) table() (string, int)          { return "acts", 1 }

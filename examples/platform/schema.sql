@@ -183,3 +183,19 @@ CREATE TABLE IF NOT EXISTS failures (
     reason    VARCHAR(250) NOT NULL,
     PRIMARY KEY (order_key, line)
 );
+
+-- version 3
+-- Comparisons with the books of IPS (对账), and what they have found.
+CREATE TABLE IF NOT EXISTS comparisons (
+    began_at BIGINT      PRIMARY KEY,
+    up_to    VARCHAR(40) NOT NULL, -- the last account that was looked at
+    looked   BIGINT      NOT NULL,
+    ended_at BIGINT      NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS differences (
+    began_at BIGINT        NOT NULL,
+    account  VARCHAR(40)   NOT NULL,
+    line     VARCHAR(2000) NOT NULL, -- of the CSV file, as JSON
+    PRIMARY KEY (began_at, account)
+);

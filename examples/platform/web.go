@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,7 @@ type App struct {
 	mux      *http.ServeMux
 	old      oldBids
 	guesses  guesses
+	hashing  chan struct{} // has room for those who hash a password
 	// seed tells the sandbox in this program of an old bid; nil without one.
 	seed func(oldBid) error
 	// Of the sandbox in this program: where its text messages are read, and whether
@@ -57,7 +59,8 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 		return nil, fmt.Errorf("the site's address: want an absolute http or https URL, got %.80q", base)
 	}
 	base = strings.TrimRight(base, "/")
-	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", mux: http.NewServeMux()}
+	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", mux: http.NewServeMux(),
+		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	cfg.ReturnURL, cfg.NotifyURL = base+"/ips/return", base+"/ips/notify"
 	if a.client, err = ips.NewClient(cfg, append(opts, ips.WithOldBids(a.old.has))...); err != nil {
 		return nil, err
@@ -148,6 +151,8 @@ func (a *App) routes() {
 		"POST /admin/order/{op}/{no}/void":       a.void,
 		"POST /admin/reconcile":                  a.reconcile,
 		"GET /admin/books":                       a.books,
+		"GET /admin/books/differences.csv":       a.differencesFile,
+		"GET /admin/books/orders.csv":            a.ordersFile,
 		"GET /admin/contradictions":              a.contradictions,
 		"POST /admin/contradictions/{id}/settle": a.resolve,
 	} {
