@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -16,14 +15,9 @@ import (
 )
 
 // 对账: the platform's books against IPS's. Every look at the page carries the
-// comparison on for some seconds from where it was left, by whichever program;
-// what it has found is kept.
-
-const (
-	lookTime  = 5 * time.Second     // of one look at the page
-	freshTime = time.Minute         // until a look begins another comparison
-	booksTime = 90 * 24 * time.Hour // until one is forgotten
-)
+// comparison on for lookTime from where it was left, by whichever program; what it
+// has found is kept, until a look begins another freshTime after its end.
+const lookTime, freshTime = 5 * time.Second, time.Minute
 
 // ours are the books that the book compares.
 func (a *App) ours() orders.Books {
@@ -31,13 +25,8 @@ func (a *App) ours() orders.Books {
 		Accounts: func(ctx context.Context, after string) (accounts []string, err error) {
 			type account struct{ Account string }
 			d := a.data.read(ctx)
-			switch after {
-			case "":
-				return []string{a.client.MerchantCode()}, nil
-			case a.client.MerchantCode():
-				after = ""
-			}
-			for _, c := range rows[account](d, "SELECT account FROM users WHERE account > ? ORDER BY account LIMIT 100", after) {
+			for _, c := range rows[account](d, "SELECT account FROM (SELECT account FROM users UNION SELECT ? AS account) a WHERE account > ? ORDER BY account LIMIT 100",
+				a.client.MerchantCode(), after) {
 				accounts = append(accounts, c.Account)
 			}
 			return accounts, d.err
@@ -54,11 +43,10 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 	d, now := a.data.read(ctx), a.now().Truncate(time.Microsecond)
 	c, ok := maybe[Comparison](d, "1 = 1 ORDER BY began_at DESC LIMIT 1")
 	if !ok || !c.EndedAt.IsZero() && now.Sub(c.EndedAt) > freshTime {
+		d.exec("DELETE FROM differences")
+		d.exec("DELETE FROM comparisons")
 		c = Comparison{BeganAt: now}
 		add(d, c)
-		for _, table := range []string{"comparisons", "differences"} {
-			d.exec("DELETE FROM "+table+" WHERE began_at < ?", now.Add(-booksTime).UnixMicro())
-		}
 	}
 	if d.err != nil || !c.EndedAt.IsZero() {
 		return c, d.err
@@ -67,10 +55,9 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 	keep := func() error {
 		err := a.data.tx(ctx, func(w *work) {
 			// Unless another look has gone on meanwhile.
-			if w.exec("UPDATE comparisons SET up_to = ?, looked = ?, ended_at = ? WHERE began_at = ? AND up_to = ? AND ended_at = 0",
-				append(values(c)[1:], c.BeganAt.UnixMicro(), kept.UpTo)...) != 1 {
-				w.complain("另一个页面正在对账，请稍后再看")
-			}
+			n := w.exec("UPDATE comparisons SET up_to = ?, looked = ?, ended_at = ? WHERE began_at = ? AND up_to = ? AND ended_at = 0",
+				append(values(c)[1:], c.BeganAt.UnixMicro(), kept.UpTo)...)
+			w.want(n == 1, "另一个页面正在对账，请稍后再看")
 			for _, f := range found {
 				add(w, f)
 			}
@@ -86,7 +73,7 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 		c.UpTo, c.Looked = line.Account, c.Looked+1
 		if line.Differs() {
 			record, _ := json.Marshal(line.Record()) // of texts: it cannot fail
-			found = append(found, Difference{c.BeganAt, line.Account, string(record)})
+			found = append(found, Difference{line.Account, string(record)})
 		}
 		late := time.Now().After(until)
 		if late || len(found) == perPage {
@@ -106,26 +93,15 @@ func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	d := a.data.read(r.Context())
 	n, limit := pageOf(r)
-	differences, next := paged(r, n, list[Difference](d, "began_at = ? ORDER BY account"+limit, c.BeganAt.UnixMicro()))
-	count := d.count("SELECT COUNT(*) FROM differences WHERE began_at = ?", c.BeganAt.UnixMicro())
-	earlier := Part{Heading: "各次对账", Head: []string{"开始时间", "已核对（户）", "完成时间", "差异"}}
-	for _, c := range list[Comparison](d, "1 = 1 ORDER BY began_at DESC LIMIT 30") {
-		earlier.Rows = append(earlier.Rows, []Cell{text(when(c.BeganAt)), {Text: strconv.Itoa(c.Looked), Number: true}, text(when(c.EndedAt)),
-			linked("下载 CSV", "/admin/books/differences.csv?began="+strconv.FormatInt(c.BeganAt.UnixMicro(), 10))})
-	}
-	if d.err != nil {
-		return d.err
-	}
-	said := fmt.Sprintf("已逐户核对 %d 户的可用和冻结余额：", c.Looked)
-	switch {
-	case count > 0:
-		said += fmt.Sprintf("%d 户不一致。有未决订单的账户可能暂时有出入。", count)
-	default:
-		said += "全部一致。"
+	differences, next := paged(r, n, list[Difference](d, "1 = 1 ORDER BY account"+limit))
+	count := d.count("SELECT COUNT(*) FROM differences")
+	said := fmt.Sprintf("%s 起已逐户核对 %d 户的可用和冻结余额，%d 户不一致。", when(c.BeganAt), c.Looked, count)
+	if count > 0 {
+		said += "有未决订单的账户可能暂时有出入。"
 	}
 	if c.EndedAt.IsZero() {
 		v.again = 1
-		said += "对账尚未完成，本页会自动继续。"
+		said += "尚未完成，本页会自动继续。"
 	}
 	table := Part{Text: said, Head: orders.DifferenceColumns(), Links: next}
 	for _, f := range differences {
@@ -136,9 +112,10 @@ func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
 		table.Rows = append(table.Rows, cells)
 	}
 	day := func(ago int) string { return ips.DateOf(a.now().AddDate(0, 0, -ago)).String() }
-	return a.show(w, v, "账目核对", table, earlier, Part{Heading: "订单明细", Links: []Link{
-		{"下载今日订单 CSV", "/admin/books/orders.csv?day=" + day(0)},
-		{"下载昨日订单 CSV", "/admin/books/orders.csv?day=" + day(1)},
+	return a.show(w, v, d, "账目核对", table, Part{Heading: "下载（CSV）", Links: []Link{
+		{"差异", "/admin/books/differences.csv"},
+		{"今日订单", "/admin/books/orders.csv?day=" + day(0)},
+		{"昨日订单", "/admin/books/orders.csv?day=" + day(1)},
 	}})
 }
 
@@ -148,26 +125,21 @@ func (f Difference) columns() (all []string) {
 	return all
 }
 
-// differencesFile are the differences of one comparison, as a file.
+// differencesFile are the differences of the last comparison, as a file.
 func (a *App) differencesFile(w http.ResponseWriter, r *http.Request, _ *visit) error {
-	began, _ := strconv.ParseInt(r.URL.Query().Get("began"), 10, 64)
-	d := a.data.read(r.Context())
-	find[Comparison](d, "began_at = ?", began)
-	if d.err != nil {
-		return d.err
-	}
-	download(w, "differences-"+time.UnixMicro(began).In(ips.China).Format("20060102-150405"))
-	_, _ = io.WriteString(w, "\ufeff") // for spreadsheets
-	out := csv.NewWriter(w)
-	_ = out.Write(orders.DifferenceColumns())
-	for page := []Difference{{}}; len(page) > 0; {
-		page = list[Difference](d, "began_at = ? AND account > ? ORDER BY account LIMIT 500", began, page[len(page)-1].Account)
-		for _, f := range page {
-			_ = out.Write(f.columns())
+	return a.download(w, "differences", func() error {
+		_, _ = io.WriteString(w, "\ufeff") // for spreadsheets
+		d, out := a.data.read(r.Context()), csv.NewWriter(w)
+		_ = out.Write(orders.DifferenceColumns())
+		for page := []Difference{{}}; len(page) > 0; {
+			page = list[Difference](d, "account > ? ORDER BY account LIMIT 500", page[len(page)-1].Account)
+			for _, f := range page {
+				_ = out.Write(f.columns())
+			}
 		}
-	}
-	out.Flush()
-	return a.whole(errors.Join(d.err, out.Error()))
+		out.Flush()
+		return errors.Join(d.err, out.Error())
+	})
 }
 
 // ordersFile are the orders of a day, as a file.
@@ -176,22 +148,20 @@ func (a *App) ordersFile(w http.ResponseWriter, r *http.Request, _ *visit) error
 	if err != nil {
 		return complain("日期须为八位数字，如 20260131")
 	}
-	download(w, "orders-"+day.String())
-	return a.whole(a.book.WriteOrders(r.Context(), w, day.Time(), day.Time().AddDate(0, 0, 1)))
+	return a.download(w, "orders-"+day.String(), func() error {
+		return a.book.WriteOrders(r.Context(), w, day.Time(), day.Time().AddDate(0, 0, 1))
+	})
 }
 
-// whole breaks the connection off if there is an error: half a file must not look
-// like one.
-func (a *App) whole(err error) error {
-	if err != nil {
-		a.log.Error("download", "err", err)
-		panic(http.ErrAbortHandler)
-	}
-	return nil
-}
-
-func download(w http.ResponseWriter, name string) {
+// download writes a file, piece by piece. If that fails the connection is broken
+// off: half a file must not look like one.
+func (a *App) download(w http.ResponseWriter, name string, write func() error) error {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
 	w.Header().Set("Cache-Control", "no-store")
+	if err := write(); err != nil {
+		a.log.Error("download", "file", name, "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }

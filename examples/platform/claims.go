@@ -38,26 +38,17 @@ func (a *App) claims(w http.ResponseWriter, r *http.Request, v *visit) error {
 		}
 		parts = append(parts, p)
 	}
-	if d.err != nil {
-		return d.err
-	}
 	if parts == nil {
 		parts = []Part{{Text: "您还没有债权。", Links: []Link{{"去投标", "/loans"}}}}
 	}
-	return a.show(w, v, "我的债权", append(parts, Part{Links: next})...)
+	return a.show(w, v, d, "我的债权", append(parts, Part{Links: next})...)
 }
 
 // sell offers a share, or a part of it, on the market.
 func (a *App) sell(w http.ResponseWriter, r *http.Request, v *visit) error {
-	face, err := positive(r, "face", "转让债权面额")
-	if err != nil {
-		return err
-	}
-	price, err := positive(r, "price", "转让价格")
-	if err != nil {
-		return err
-	}
-	if err := a.data.tx(r.Context(), func(d *work) {
+	return a.change(w, r, "/market", func(d *work) {
+		face := d.positive(r, "face", "转让债权面额")
+		price := d.positive(r, "price", "转让价格")
 		share := find[Share](d, "id = ? AND holder_id = ?", r.PathValue("share"), v.user.ID)
 		loan := d.lock(share.BidNo)
 		share = find[Share](d, "id = ?", share.ID) // as it is now that the loan is locked
@@ -68,10 +59,7 @@ func (a *App) sell(w http.ResponseWriter, r *http.Request, v *visit) error {
 		d.want(face == share.Principal || face >= minBid && share.Principal-face >= minBid, "部分转让时，转让和保留的面额都至少 %s 元", minBid)
 		d.want(100*price >= 70*face && 100*price <= 130*face, "转让价格须为债权面额的 70%% 至 130%%")
 		add(d, Sale{ID: newID(), ShareID: share.ID, BidNo: share.BidNo, SellerID: v.user.ID, Face: face, Price: price, State: SaleOffered})
-	}); err != nil {
-		return err
-	}
-	return see(w, r, "/market")
+	})
 }
 
 func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -103,13 +91,10 @@ func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
 			{Forms: []Form{button}},
 		})
 	}
-	if d.err != nil {
-		return d.err
-	}
 	if table.Rows == nil {
 		table.Text = "暂无转让中的债权。"
 	}
-	return a.show(w, v, "债权转让市场", table)
+	return a.show(w, v, d, "债权转让市场", table)
 }
 
 // lockSale finds an offer, with its loan locked.
@@ -164,7 +149,7 @@ func (a *App) buying(w *work, where string, args ...any) bool {
 // withdrawSale takes an offer back, unless somebody may be accepting it just now: his
 // money would be frozen for nothing.
 func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if err := a.data.tx(r.Context(), func(d *work) {
+	return a.change(w, r, "/claims", func(d *work) {
 		sale, _ := d.lockSale(r.PathValue("sale"))
 		if d.err == nil && sale.SellerID != v.user.ID {
 			d.fail(errNotFound)
@@ -172,10 +157,7 @@ func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) err
 		d.want(sale.State == SaleOffered && !a.buying(d, "ref = ?", sale.ID), "该债权已有人购买，不能撤回")
 		sale.State = SaleWithdrawn
 		set(d, sale)
-	}); err != nil {
-		return err
-	}
-	return see(w, r, "/claims")
+	})
 }
 
 // accept is the word that a sale waits for whose buyer's money is frozen: of a late
@@ -228,22 +210,13 @@ func (a *App) contracts(w http.ResponseWriter, r *http.Request, v *visit) error 
 	for _, c := range a.contractsOf(d, AutoRepay, "user_id = ?", v.user.ID) {
 		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(day(c.ValidUntil))})
 	}
-	if d.err != nil {
-		return d.err
-	}
-	return a.show(w, v, "自动投标与自动还款", bid, repay)
+	return a.show(w, v, d, "自动投标与自动还款", bid, repay)
 }
 
 func (a *App) signAutoBid(w http.ResponseWriter, r *http.Request, v *visit) error {
-	from, err := positive(r, "from", "借款额度起")
-	if err != nil {
-		return err
-	}
-	to, err := positive(r, "to", "借款额度止")
-	if err != nil {
-		return err
-	}
 	return a.begin(w, r, v, func(d *work) draft {
+		from := d.positive(r, "from", "借款额度起")
+		to := d.positive(r, "to", "借款额度止")
 		d.requireAccount(v.user)
 		return draft{kind: KindOther, about: "自动投标签约", request: ips.SignAutoBidRequest{
 			Date: ips.DateOf(a.now()), IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account,

@@ -46,7 +46,9 @@ func on[Q ips.Request, R ips.Response](a *App, done func(*effect, Q, R), refused
 	})
 	orders.Refused(a.book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q Q, refusal *ips.Error) (orders.After, error) {
 		e := a.effect(ctx, tx, o)
-		e.note(fmt.Sprintf("%s（%s）", refusal.Message, refusal.Code))
+		if e.note(fmt.Sprintf("%s（%s）", refusal.Message, refusal.Code)); refusal.Code == "" {
+			e.note("IPS 查询答复：未办成") // nobody has heard why
+		}
 		if refused != nil {
 			refused(e, q)
 		}

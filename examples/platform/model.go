@@ -291,13 +291,12 @@ type Comparison struct {
 
 // Difference is an account of which the books say something else than IPS.
 type Difference struct {
-	BeganAt time.Time
 	Account string
 	Line    string // of the CSV file, as JSON
 }
 
 func (Comparison) table() (string, int)   { return "comparisons", 1 }
-func (Difference) table() (string, int)   { return "differences", 2 }
+func (Difference) table() (string, int)   { return "differences", 1 }
 func (User) table() (string, int)         { return "users", 1 }
 func (Session) table() (string, int)      { return "sessions", 1 }
 func (Act) table() (string, int)          { return "acts", 1 }

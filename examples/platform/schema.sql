@@ -185,7 +185,7 @@ CREATE TABLE IF NOT EXISTS failures (
 );
 
 -- version 3
--- Comparisons with the books of IPS (对账), and what they have found.
+-- The last comparison with the books of IPS (对账), and what it has found.
 CREATE TABLE IF NOT EXISTS comparisons (
     began_at BIGINT      PRIMARY KEY,
     up_to    VARCHAR(40) NOT NULL, -- the last account that was looked at
@@ -194,8 +194,6 @@ CREATE TABLE IF NOT EXISTS comparisons (
 );
 
 CREATE TABLE IF NOT EXISTS differences (
-    began_at BIGINT        NOT NULL,
-    account  VARCHAR(40)   NOT NULL,
-    line     VARCHAR(2000) NOT NULL, -- of the CSV file, as JSON
-    PRIMARY KEY (began_at, account)
+    account VARCHAR(40)   PRIMARY KEY,
+    line    VARCHAR(2000) NOT NULL -- of the CSV file, as JSON
 );

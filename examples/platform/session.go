@@ -178,7 +178,7 @@ func (a *App) loginPage(w http.ResponseWriter, r *http.Request, v *visit) error 
 	form.Fields = []Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
 	}
-	return a.show(w, v, "登录", Part{Text: why, Forms: []Form{form}, Links: []Link{{"还没有账号？注册", "/register"}}})
+	return a.show(w, v, nil, "登录", Part{Text: why, Forms: []Form{form}, Links: []Link{{"还没有账号？注册", "/register"}}})
 }
 
 func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {
