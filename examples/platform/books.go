@@ -95,10 +95,11 @@ func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
 	n, limit := pageOf(r)
 	differences, next := paged(r, n, list[Difference](d, "1 = 1 ORDER BY account"+limit))
 	count := d.count("SELECT COUNT(*) FROM differences")
-	said := fmt.Sprintf("%s 起已逐户核对 %d 户的可用和冻结余额，%d 户不一致。", when(c.BeganAt), c.Looked, count)
+	said := "全部一致。"
 	if count > 0 {
-		said += "有未决订单的账户可能暂时有出入。"
+		said = fmt.Sprintf("%d 户不一致，有未决订单的可能只是暂时。", count)
 	}
+	said = fmt.Sprintf("%s 起已逐户核对 %d 户的可用和冻结余额：%s", when(c.BeganAt), c.Looked, said)
 	if c.EndedAt.IsZero() {
 		v.again = 1
 		said += "尚未完成，本页会自动继续。"

@@ -37,9 +37,9 @@ func TestComparison(t *testing.T) {
 		li, wang := w.customer("李四", "500.00"), w.customer("王五", "700.00")
 		last := w.customer("赵六", "900.00")
 		w.settle()
-		assert.Contains(t, w.admin.see("/admin/books"), "核对 4 户的可用和冻结余额，0 户不一致。", "the merchant's own account too")
+		assert.Contains(t, w.admin.see("/admin/books"), "核对 4 户的可用和冻结余额：全部一致。", "the merchant's own account too")
 		require.NoError(t, w.box.Deposit("808801", wang.user().Account, 100))
-		assert.Contains(t, w.admin.see("/admin/books"), "，0 户不一致", "the last one, for a minute")
+		assert.Contains(t, w.admin.see("/admin/books"), "：全部一致", "the last one, for a minute")
 
 		// IPS answers no more, and a program dies after the first account.
 		w.passes(freshTime + time.Second)
@@ -61,7 +61,7 @@ func TestComparison(t *testing.T) {
 		other.site = second.URL
 		other.press("/login", "/login", map[string][]string{"login": {"admin"}, "password": {password}})
 		text := other.see("/admin/books")
-		assert.Contains(t, text, "核对 4 户的可用和冻结余额，2 户不一致")
+		assert.Contains(t, text, "核对 4 户的可用和冻结余额：2 户不一致")
 		asked := fmt.Sprint(w.box.Unmasked()[before:])
 		assert.Contains(t, asked, wang.user().Account)
 		assert.NotContains(t, asked, li.user().Account, "what was looked at is not asked for again")
