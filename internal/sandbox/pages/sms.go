@@ -34,7 +34,7 @@ type shownText struct {
 func (p *Pages) serveSMS(w http.ResponseWriter, r *http.Request, rest string) {
 	switch {
 	case !p.platform.Local(r.Host):
-		p.Failure(w, http.StatusMisdirectedRequest, Failure{Text: "请用localhost或IP地址访问短信收件箱"})
+		p.Failure(w, http.StatusMisdirectedRequest, Failure{Text: "请用localhost、IP地址或沙箱设置里登记的主机名访问短信收件箱"})
 	case rest == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		p.show(w, http.StatusOK, "phones", phones(p.platform.Inbox(""), p.platform.Now()))
 	case rest == "":
