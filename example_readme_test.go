@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -73,9 +73,9 @@ func Example_readme() {
 	var invalid *ips.ValidationError
 	fmt.Println(resp, errors.As(err, &invalid))
 	forged := sealedExample("R20141213000001", "5000.00")
-	for _, answer := range []fiveFields{forged, sealedExample("R9", "500.00"), sealedExample("R20141213000001", "500.00"), forged} {
+	for _, answer := range []fixture.Answer{forged, sealedExample("R9", "500.00"), sealedExample("R20141213000001", "500.00"), forged} {
 		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, answer.inbound(ips.OpRecharge))
+		mux.ServeHTTP(w, answer.Inbound(ips.OpRecharge))
 		fmt.Println(w.Code, orders["R20141213000001"].State)
 	}
 	// Output:
@@ -108,14 +108,8 @@ func (o *readmeOrder) Save(_ context.Context, next ips.OrderState) error {
 }
 
 // sealedExample says that a recharge has succeeded.
-func sealedExample(orderNo, amount string) fiveFields {
-	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
-	if err != nil {
-		panic(err)
-	}
-	body := keys.Encrypt([]byte(document("pMerBillNo", orderNo, "pTrdAmt", amount)))
-	return fiveFields{cfg.MerchantCode, "MG00000F", "操作成功", body, keys.SignAnswer("MG00000F", "操作成功", body)}
+func sealedExample(orderNo, amount string) fixture.Answer {
+	return fixture.Sealed(ips.CodeSuccess, "操作成功", fixture.Document("pMerBillNo", orderNo, "pTrdAmt", amount))
 }
 
 // TestSandboxAddress: what is copied from the documents finds the sandbox where

@@ -324,7 +324,7 @@ func (w *work) wantFunds(u User, amount ips.Amount) {
 func (a *App) orders(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	n, limit := pageOf(r)
-	mine, next := paged(r, n, progress(d, "user_id = ? ORDER BY made_at DESC, a.order_key"+limit, v.user.ID))
+	mine, next := paged(r, n, progress(d, isMine+" ORDER BY made_at DESC, a.order_key"+limit, v.user.ID, v.user.ID))
 	if d.err != nil {
 		return d.err
 	}
@@ -348,8 +348,9 @@ func orderTable(heading string, all []Progress, next []Link, v *visit) Part {
 // orderOf finds the order that a page is about, if the visitor may see it.
 func (a *App) orderOf(r *http.Request, v *visit) (Progress, error) {
 	d := a.data.read(r.Context())
-	all := progress(d, "operation = ? AND a.order_no = ? ORDER BY made_at DESC LIMIT 1", r.PathValue("op"), r.PathValue("no"))
-	if d.err == nil && (len(all) == 0 || all[0].UserID != v.user.ID && !v.admin()) {
+	all := progress(d, "operation = ? AND a.order_no = ? AND (? OR "+isMine+") ORDER BY made_at DESC LIMIT 1",
+		r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.ID)
+	if d.err == nil && len(all) == 0 {
 		d.err = errNotFound
 	}
 	if d.err != nil {
@@ -374,7 +375,7 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	if v.user.Account != "" {
 		has := d.holding(v.user.Account)
-		facts = append(facts, Fact{"账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
+		facts = append(facts, Fact{"托管账户", v.user.Account}, Fact{"账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
 	}
 	head := Part{Facts: facts}
 	if p.BidNo != "" {

@@ -310,7 +310,8 @@ func progress(w *work, where string, args ...any) []Progress {
 // SQL conditions about an act a and its order o.
 const (
 	isOpen     = "o.state NOT IN ('done', 'refused', 'closed')"
-	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0" // see Progress
+	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0"                                            // see Progress
+	isMine     = "(user_id = ? OR kind = 'sale' AND ref IN (SELECT id FROM sales WHERE seller_id = ?))" // the seller's receipt, too
 	isUnderWay = isOpen + " AND NOT (by_user = 1 AND o.heard = 0)"
 )
 

@@ -365,7 +365,7 @@ func (g *game) calm() {
 			}
 			return
 		}
-		for _, sms := range g.box.Inbox("") {
+		for _, sms := range g.box.Engine().Inbox("") {
 			_ = g.box.ReplySMS(sms.ID, g.rand.IntN(4) > 0) // those that wait for an answer
 		}
 		if tries++; len(busy) > 0 && tries < 20 {

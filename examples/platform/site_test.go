@@ -70,6 +70,12 @@ func TestLifeOfALoan(t *testing.T) {
 		li.has(3938*ips.Yuan+50*ips.Fen, 0)   // + 1,900 − 9.50
 		wang.has(3122*ips.Yuan+50*ips.Fen, 0) // − 1,900 − 9.50
 		assert.Contains(t, wang.see("/claims"), "待收本金 2,000.00 元")
+		sold := all[Act](w, "kind = 'sale'")[0]
+		assert.Contains(t, li.see("/orders"), "债权转让 划转 1,900.00 元")
+		receipt := li.see(orderPath(sold.Operation, sold.OrderNo))
+		assert.Contains(t, receipt, "1,890.50", "what the seller got")
+		assert.NotContains(t, receipt, "继续办理")
+		assert.NotContains(t, zhang.see("/orders"), sold.OrderNo)
 
 		// Chapters 8 and 9: the guarantor pays the second period, and gets it back.
 		guarantee := guaranteeOf(t, w, bid)

@@ -299,7 +299,9 @@ func (a *App) render(w http.ResponseWriter, v *visit, status int, title string, 
 		status = v.wrong.status
 	}
 	var body bytes.Buffer
-	if err := page.Execute(&body, viewOf(v, title, parts)); err != nil {
+	shown := viewOf(v, title, parts)
+	shown.Inbox = a.inbox
+	if err := page.Execute(&body, shown); err != nil {
 		a.log.Error("page", "title", title, "err", err)
 		http.Error(w, "系统繁忙", http.StatusInternalServerError)
 		return nil

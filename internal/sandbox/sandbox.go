@@ -322,6 +322,9 @@ func (s *Sandbox) addMerchants(kept *journal.Replay) error {
 	return nil
 }
 
+// Version is that of what a page shows that is read from now on.
+func (s *Sandbox) Version() uint64 { return s.feed.Version() }
+
 // Now is the time by the sandbox's own clock. It never goes back.
 func (s *Sandbox) Now() time.Time {
 	s.clock.Lock()
