@@ -194,11 +194,6 @@ func (c *Console) show(w http.ResponseWriter, status int, name string, p page) {
 	wire.Send(w, status, "text/html; charset=utf-8", b.Bytes())
 }
 
-func (c *Console) version() uint64 {
-	version, _, _ := c.feed.since(0)
-	return version
-}
-
 func (c *Console) problem(w http.ResponseWriter, status int, text string) {
 	c.show(w, status, "problem", page{Title: "未能完成", Data: text})
 }

@@ -43,7 +43,7 @@ type overviewData struct {
 
 func (c *Console) overview(w http.ResponseWriter, _ *http.Request) {
 	s := c.platform
-	p := page{Title: "概览", Section: "overview", Live: "state notifications", Version: c.version()}
+	p := page{Title: "概览", Section: "overview", Live: "state notifications", Version: c.feed.Version()}
 	data := overviewData{
 		Merchants: s.Engine().Merchants(),
 		Totals:    s.Engine().Totals(),
@@ -54,11 +54,7 @@ func (c *Console) overview(w http.ResponseWriter, _ *http.Request) {
 		Notices:   make(map[notifier.State]int),
 		Day:       chart(s.Engine().Outcomes()),
 	}
-	for _, text := range s.Engine().Inbox("") {
-		if text.State == engine.SMSOpen {
-			data.Texts++
-		}
-	}
+	_, data.Texts = s.Engine().NewestTexts(engine.TextFilter{Waiting: true}, engine.Page{Limit: 1})
 	for _, n := range s.Notifications() {
 		data.Notices[n.State]++
 	}
@@ -77,7 +73,7 @@ type listData[T any] struct {
 
 // list shows what the filters of a list select.
 func list[T any](c *Console, w http.ResponseWriter, r *http.Request, p page, fields []filterField, dropped int64, find func(filterForm, pager) ([]T, int)) {
-	p.Version = c.version()
+	p.Version = c.feed.Version()
 	f, at := filters(r, fields...), newPager(r)
 	rows, total := find(f, at)
 	p.Data = listData[T]{f, at.of(total), rows, dropped}
@@ -112,7 +108,7 @@ type accountData struct {
 func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 	merchant, number := pathValue(r, "merchant"), pathValue(r, "account")
 	e := c.platform.Engine()
-	p := page{Title: "账户 " + number, Section: "accounts", Live: "state", Version: c.version()}
+	p := page{Title: "账户 " + number, Section: "accounts", Live: "state", Version: c.feed.Version()}
 	balance, ok := e.Balance(merchant, number)
 	if !ok {
 		c.notFound(w, r)
@@ -168,7 +164,7 @@ type bidData struct {
 }
 
 func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
-	p := page{Section: "bids", Live: "state", Version: c.version()}
+	p := page{Section: "bids", Live: "state", Version: c.feed.Version()}
 	info, ok := c.platform.Engine().Bid(pathValue(r, "merchant"), pathValue(r, "bid"))
 	if !ok {
 		c.notFound(w, r)
@@ -231,7 +227,7 @@ func (c *Console) orderOf(r *http.Request) (engine.OrderInfo, bool) {
 }
 
 func (c *Console) order(w http.ResponseWriter, r *http.Request) {
-	p := page{Section: "orders", Live: "state messages notifications", Version: c.version()}
+	p := page{Section: "orders", Live: "state messages notifications", Version: c.feed.Version()}
 	info, ok := c.orderOf(r)
 	if !ok {
 		c.notFound(w, r)
@@ -311,14 +307,17 @@ func (c *Console) moments(info engine.OrderInfo, notices []notifier.Notification
 		add(opened)
 		add(moment{ask.ClosedAt, "确认页结束", "", "", "plain", ""})
 	}
-	for _, text := range e.Inbox("") {
-		if text.Merchant == info.Merchant && text.Op == info.Op && text.Order == info.Order {
-			state := labelOf("text", text.State)
-			add(moment{text.At, "短信", wire.ClockText(text.Deadline) + " 前有效", "/sms", "wait", ""})
-			add(moment{text.AnsweredAt, "短信回复", state.Text, "", state.Tone, ""})
-			if text.State == engine.SMSExpired {
-				add(moment{text.Deadline, "短信回复", state.Text, "", state.Tone, ""})
-			}
+	texts, _ := e.NewestTexts(engine.TextFilter{Merchant: info.Merchant, Op: info.Op, Order: info.Order}, engine.Page{Limit: maxRows})
+	for _, text := range slices.Backward(texts) {
+		state, inbox := labelOf("text", text.State), "/sms/"+text.Mobile
+		if text.State == engine.SMSTold {
+			add(moment{text.At, "短信", "告知，无需回复", inbox, "plain", ""})
+			continue
+		}
+		add(moment{text.At, "短信", wire.ClockText(text.Deadline) + " 前有效", inbox, "wait", ""})
+		add(moment{text.AnsweredAt, "短信回复", state.Text, "", state.Tone, ""})
+		if text.State == engine.SMSExpired {
+			add(moment{text.Deadline, "短信回复", state.Text, "", state.Tone, ""})
 		}
 	}
 	for _, n := range slices.Backward(notices) {
@@ -474,7 +473,7 @@ func (c *Console) message(w http.ResponseWriter, r *http.Request) {
 		data.Document = newDocument(r, m.XML, "document")
 	}
 	c.show(w, http.StatusOK, "message", page{
-		Title: "报文 " + strconv.FormatInt(m.Seq, 10), Section: "messages", Version: c.version(), Data: data,
+		Title: "报文 " + strconv.FormatInt(m.Seq, 10), Section: "messages", Version: c.feed.Version(), Data: data,
 	})
 }
 
@@ -542,7 +541,7 @@ func (c *Console) findPosting(r *http.Request) (posting, bool) {
 }
 
 func (c *Console) notification(w http.ResponseWriter, r *http.Request) {
-	version := c.version()
+	version := c.feed.Version()
 	n, ok := c.findPosting(r)
 	if !ok {
 		c.problem(w, http.StatusNotFound, "没有这条通知，或因保留数量有限已被清除")
@@ -601,7 +600,7 @@ type searchData struct {
 
 // search looks for a text everywhere.
 func (c *Console) search(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "搜索", Section: "search", Version: c.version()}
+	p := page{Title: "搜索", Section: "search", Version: c.feed.Version()}
 	e, q, newest := c.platform.Engine(), strings.TrimSpace(r.URL.Query().Get("q")), engine.Page{Limit: recentRows}
 	data := searchData{Text: q}
 	if q != "" {
@@ -638,7 +637,7 @@ type faultsData struct {
 }
 
 func (c *Console) faults(w http.ResponseWriter, _ *http.Request) {
-	p := page{Title: "故障", Section: "faults", Live: "state messages notifications", Version: c.version()}
+	p := page{Title: "故障", Section: "faults", Live: "state messages notifications", Version: c.feed.Version()}
 	p.Data = faultsData{c.platform.Faults(), fault.Kinds(), c.merchantFilter(), operationFilter()}
 	c.show(w, http.StatusOK, "faults", p)
 }
@@ -657,7 +656,7 @@ func (c *Console) liveFaults() int {
 // oldBids shows the bids of the interface before v2.0, and a form to bring one
 // in.
 func (c *Console) oldBids(w http.ResponseWriter, _ *http.Request) {
-	p := page{Title: "老标的", Section: "oldbids", Live: "state", Version: c.version()}
+	p := page{Title: "老标的", Section: "oldbids", Live: "state", Version: c.feed.Version()}
 	p.Data = struct {
 		Merchants filterField
 		Bids      []engine.OldBidInfo

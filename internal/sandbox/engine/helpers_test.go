@@ -127,6 +127,11 @@ func (w *world) pass(d time.Duration) engine.Outcome {
 	return w.apply(engine.Command{Kind: engine.KindTick})
 }
 
+// asked are the texts to somebody that want an answer.
+func (w *world) asked(p person) []engine.SMS {
+	return slices.DeleteFunc(w.e.Inbox(p.mobile), func(m engine.SMS) bool { return m.State == engine.SMSTold })
+}
+
 func (w *world) reply(yes bool) engine.Outcome {
 	w.t.Helper()
 	for _, m := range w.e.Inbox("") {

@@ -299,7 +299,9 @@ type AskInfo struct {
 	Deadline     time.Time
 	Open         bool
 	ClosedAt     time.Time
-	TriesLeft    int // on a PagePassword
+	Cancelled    bool // closed by the button that says no
+	TriesLeft    int  // on a PagePassword
+	AutoPassword bool // the password is [AutoPassword]
 }
 
 // Ask describes a confirmation, open or closed.
@@ -330,6 +332,24 @@ func (a *ask) info() AskInfo {
 	info := a.AskInfo
 	info.Lines, info.Payees = slices.Clone(a.Lines), slices.Clone(a.Payees)
 	return info
+}
+
+// TextFilter selects text messages; an empty field selects all.
+type TextFilter struct {
+	Merchant, Mobile, Op, Order string
+	Waiting, Settled            bool   // for an answer, or not any more
+	Text                        string // part of the mobile, name, account, order number or words
+}
+
+// NewestTexts lists a page of the text messages that the filter takes and says
+// how many it takes in all.
+func (e *Engine) NewestTexts(f TextFilter, p Page) (list []SMS, total int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return newest(e.textList, p, func(m *sms) SMS { return m.SMS }, func(m *sms) bool {
+		return is(f.Merchant, m.Merchant) && is(f.Mobile, m.Mobile) && is(f.Op, m.Op) && is(f.Order, m.Order) && (!f.Waiting || m.State == SMSOpen) && (!f.Settled || m.State != SMSOpen) &&
+			within(f.Text, m.Mobile, m.Name, m.Account, m.Order, m.Text)
+	})
 }
 
 // Inbox lists the text messages to a mobile, or with "" to all of them, in the
