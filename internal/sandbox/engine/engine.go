@@ -30,8 +30,7 @@ type Engine struct {
 	operations map[string]*operation
 
 	operationList []*operation // in the order of the manual
-	transfers     map[string]*transferKind
-	scratch       []byte // for fingerprints
+	scratch       []byte       // for fingerprints
 	state
 }
 

@@ -11,7 +11,7 @@ import (
 
 // New returns an engine that knows nobody yet.
 func New() *Engine {
-	e := &Engine{kinds: commandKinds(), operations: make(map[string]*operation), operationList: operations(), transfers: transferKinds(), state: newState()}
+	e := &Engine{kinds: commandKinds(), operations: make(map[string]*operation), operationList: operations(), state: newState()}
 	for _, op := range e.operationList {
 		e.operations[op.name] = op
 	}

@@ -14,7 +14,7 @@ func (e *Engine) coder() (*image.Coder, error) {
 	for _, op := range e.operationList {
 		named[op.name] = op
 	}
-	for name, kind := range e.transfers {
+	for name, kind := range transferKinds {
 		named["transfer "+name] = kind
 	}
 	return image.New(state{}, []any{
