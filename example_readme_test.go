@@ -29,7 +29,7 @@ import (
 func Example_readme() {
 	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/recharge", nil)
 	ctx, mux, myDatabase := r.Context(), http.NewServeMux(), new(ipstest.MemoryOnce)
-	orders := readmeOrders{"R20141213000001": {exampleRecharge(), ips.OrderRecorded}}
+	myTable := readmeOrders{"R20141213000001": {exampleRecharge(), ips.OrderRecorded}}
 
 	cfg := ips.TestMerchant()                              // the vendor's published test merchant
 	cfg.Environment = ips.Sandbox("http://127.0.0.1:8480") // or ips.Production()
@@ -50,9 +50,10 @@ func Example_readme() {
 	resp, err := client.Transfer(ctx, ips.TransferRequest{ /* … */ })
 
 	// Answers that arrive later are verified and handed to your function, in the
-	// transaction that myDatabase has begun for it.
+	// transaction that myDatabase has begun for it. On package orders there is no
+	// such function: it does all of this, and book.Hear is the handler.
 	recharged := func(ctx context.Context, a *ips.RechargeResponse) error {
-		order, err := orders.Lock(ctx, a.OrderNo) // the request that was sent, and its state
+		order, err := myTable.Lock(ctx, a.OrderNo) // the request that was sent, and its state
 		if err != nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func Example_readme() {
 	for _, answer := range []fixture.Answer{forged, sealedExample("R9", "500.00"), sealedExample("R20141213000001", "500.00"), forged} {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, answer.Inbound(ips.OpRecharge))
-		fmt.Println(w.Code, orders["R20141213000001"].State)
+		fmt.Println(w.Code, myTable["R20141213000001"].State)
 	}
 	// Output:
 	// 200 http://127.0.0.1:8480/CreditWeb/doDpTrade.aspx

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
 
 // TestLifeOfALoan clicks through all chapters of the guide, in Chinese pages,
@@ -145,6 +147,8 @@ func TestRefusalIsShown(t *testing.T) {
 	w := newWorld(t, sqliteFile(t))
 	zhang, li := w.customer("张三", ""), w.customer("李四", "100.00")
 	bid := zhang.borrows("10000.00", "0.00", "6", "3")
+	_, err := w.box.OrderFault(sandbox.Fault{Name: fault.HTTP502, Op: "QueryTrade", Count: 100000}) // which may be faster, and gives no reason
+	require.NoError(t, err)
 	page := li.press("/loan/"+bid, "/loan/"+bid+"/bid", url.Values{"amount": {"5000.00"}})
 	assert.Contains(t, page, "IPS 没有处理成功")
 	assert.NotContains(t, page, string(ips.CodeInvestorFunds), "codes are for staff")

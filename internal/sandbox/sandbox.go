@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -98,8 +99,9 @@ type Config struct {
 	TLS *tls.Config
 
 	// Hosts are names by which the console, the admin API and the inbox of text
-	// messages may be called, in addition to localhost and IP addresses. A name that is not on the
-	// list may be another site's that was pointed at this machine.
+	// messages may be called, in addition to localhost, IP addresses and the name
+	// in Base. Any other name may be another site's that was pointed at this
+	// machine.
 	Hosts []string
 
 	Logger *slog.Logger // by default nothing is logged; secrets never are
@@ -168,7 +170,6 @@ func New(cfg Config) (*Sandbox, error) {
 		journal:   journal.New(cfg.Store),
 		feed:      console.NewFeed(),
 		oldBids:   slices.Clone(cfg.OldBids),
-		hosts:     cfg.Hosts,
 		base:      strings.TrimSuffix(cfg.Base, "/"),
 		skew:      cfg.NoticeSkew,
 		tls:       cfg.TLS,
@@ -215,6 +216,17 @@ func (s *Sandbox) begin(cfg Config) error {
 	}
 	if cfg.TradeQuery != "" && !cfg.TradeQuery.Valid() {
 		return fmt.Errorf("config: TradeQuery: want both, query, service or none, got %q", cfg.TradeQuery)
+	}
+	hosts := cfg.Hosts
+	if base, err := url.Parse(s.base); err == nil && base.Host != "" {
+		hosts = append(slices.Clip(hosts), base.Host)
+	}
+	for _, text := range hosts {
+		name, err := ParseHost(text)
+		if err != nil {
+			return fmt.Errorf("config: Hosts: %w", err)
+		}
+		s.hosts = append(s.hosts, name)
 	}
 	var err error
 	if s.pages, err = pages.New(s, s.log); err != nil {

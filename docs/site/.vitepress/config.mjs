@@ -36,11 +36,12 @@ const pages = [
   ['lending', 'A loan', '一笔借款'],
   ['frameworks', 'Web frameworks', 'Web 框架'],
   ['sandbox', 'The sandbox', '沙箱'],
+  ['reference', 'Reference', '接口参考'],
   ['php-java', 'For PHP and Java', '给 PHP 和 Java 同事'],
   ['operators', 'For operators', '写给运维'],
 ].filter(([name]) => existsSync(path.join(root, 'docs', name + '.md')))
 
-const english = ['reference', 'architecture', 'benchmarks', 'dependencies', 'attacks']
+const english = ['architecture', 'benchmarks', 'dependencies', 'attacks']
 
 export default defineConfig({
   title: 'ips',
@@ -73,7 +74,7 @@ export default defineConfig({
   themeConfig: {
     sidebar: {
       '/': [...pages.map(([name, text]) => ({ text, link: `/${name}` })), ...english.map((name) => ({ text: name, link: `/${name}` }))],
-      '/zh/': [...pages.map(([name, , text]) => ({ text, link: `/zh/${name}` })), { text: '字段参考（英文）', link: '/reference' }],
+      '/zh/': [...pages.map(([name, , text]) => ({ text, link: `/zh/${name}` }))],
     },
     search: { provider: 'local', options: { miniSearch: { options: { tokenize, processTerm: (term) => term.toLowerCase() }, searchOptions: { combineWith: 'AND' } } } },
   },

@@ -43,7 +43,7 @@ func (p *Pages) serveSMS(w http.ResponseWriter, r *http.Request, rest string) {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case !p.platform.Local(r.Host):
-		p.Failure(w, http.StatusMisdirectedRequest, Failure{Text: "请用localhost或IP地址访问短信收件箱"})
+		p.Failure(w, http.StatusMisdirectedRequest, Failure{Text: "请用localhost、IP地址或沙箱设置里登记的主机名访问短信收件箱"})
 	case rest != "" && !mobileForm.MatchString(rest):
 		p.Failure(w, http.StatusNotFound, Failure{Text: "手机号格式不正确"})
 	case reads:
