@@ -32,7 +32,7 @@ func (p Period) Has(t time.Time) bool {
 // 1,000.00 are. What is none is -1.
 func AmountOf(text string) int64 {
 	whole, cents, _ := strings.Cut(strings.ReplaceAll(text, ",", ""), ".")
-	if len(cents) != 2 && strings.Contains(text, ".") || len(whole) > 15 {
+	if len(cents) != 2 && strings.Contains(text, ".") || whole == "" || len(whole) > 15 {
 		return -1
 	}
 	fen, err := strconv.ParseUint(whole+(cents + "00")[:2], 10, 63)
