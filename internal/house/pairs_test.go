@@ -12,9 +12,9 @@ import (
 
 // codeOf are the Go files of which the documents show parts.
 var codeOf = map[string][]string{
-	"orders": {"examples/shop/main.go", "examples/shop/shop.go", "examples/shop/shop_test.go", "orders/orderstest/recipes_test.go"},
-	"first-hour": {"examples/shop/firsthour/recharge.go",
-		"examples/shop/firsthour/recharge_test.go"},
+	"orders": {"examples/shop/main.go", "examples/shop/shop.go", "examples/shop/pages.go", "examples/shop/opening.go", "examples/shop/shop_test.go", "orders/orderstest/recipes_test.go"},
+	"first-hour": {"orders/orderstest/firsthour/recharge.go",
+		"orders/orderstest/firsthour/recharge_test.go"},
 	"lending":    {"orders/orderstest/lending_test.go"},
 	"own-orders": nil,
 	"php-java":   nil,
