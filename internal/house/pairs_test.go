@@ -15,9 +15,14 @@ var codeOf = map[string][]string{
 	"orders": {"examples/shop/main.go", "examples/shop/shop.go", "examples/shop/shop_test.go", "orders/orderstest/recipes_test.go"},
 	"first-hour": {"examples/shop/firsthour/recharge.go",
 		"examples/shop/firsthour/recharge_test.go"},
-	"lending":    {"orders/orderstest/lending_test.go"},
-	"own-orders": nil,
-	"php-java":   nil,
+	"lending":     {"orders/orderstest/lending_test.go"},
+	"own-orders":  nil,
+	"cookbook":    {"example_cookbook_test.go", "example_cookbook_sql_test.go", "orders/orderstest/recipe_gorm_test.go", "orders/orderstest/recipes_test.go", "examples/mysql/once.go"},
+	"frameworks":  {"examples/frameworks/nethttp.go", "examples/frameworks/gin.go", "examples/frameworks/echo.go", "examples/frameworks/gozero.go", "examples/frameworks/kratos.go", "examples/frameworks/hertz.go", "examples/frameworks/fiber.go", "examples/frameworks/site.go"},
+	"php-java":    nil,
+	"sandbox":     nil,
+	"operators":   nil,
+	"../SECURITY": nil,
 }
 
 var (

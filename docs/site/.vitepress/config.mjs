@@ -39,9 +39,10 @@ const pages = [
   ['reference', 'Reference', '接口参考'],
   ['php-java', 'For PHP and Java', '给 PHP 和 Java 同事'],
   ['operators', 'For operators', '写给运维'],
-].filter(([name]) => existsSync(path.join(root, 'docs', name + '.md')))
+  ['SECURITY', 'Security', '安全'],
+]
 
-const english = ['architecture', 'benchmarks', 'dependencies', 'attacks']
+const english = ['architecture', 'benchmarks', 'dependencies', 'attacks', 'CONTRIBUTING', 'CHANGELOG']
 
 export default defineConfig({
   title: 'ips',
