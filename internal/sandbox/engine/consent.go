@@ -194,6 +194,8 @@ func (e *Engine) write(id string, o *order, a *account, text string) *sms {
 		Order: o.key.bill, Site: cmp.Or(o.back, o.notify), At: e.now.In(China),
 	}}
 	e.textList = append(e.textList, m)
+	o.texts = append(o.texts, m)
+	e.inboxes[m.Mobile] = append(e.inboxes[m.Mobile], m)
 	return m
 }
 

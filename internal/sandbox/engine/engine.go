@@ -63,8 +63,10 @@ type state struct {
 	askList   []*ask
 	texts     map[string]*sms
 	textList  []*sms
-	deadlines []deadline // earliest first
+	inboxes   map[string][]*sms // by mobile
+	deadlines []deadline        // earliest first
 
+	columns columns
 	numbers counters
 	notices []Notice // gathered while a command runs
 	decided []*order // likewise: those whose state it decided
