@@ -196,6 +196,9 @@ func TestPowerLoss(t *testing.T) {
 	m := sandbox.TestMerchant()
 	keys, err := envelope.NewKeys(m.Code, m.Cert, m.Key, m.IV)
 	require.NoError(t, err)
+	if testing.Short() {
+		*powerLosses = min(*powerLosses, 10)
+	}
 	var tails, snapshots, lost, unsure, orders int
 	for seed := range uint64(*powerLosses) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
