@@ -509,7 +509,7 @@ func BenchmarkNewServer(b *testing.B) {
 	for _, bb := range []struct {
 		name string
 		opts []ipstest.Option
-	}{{"md5", nil}, {"rsa", []ipstest.Option{ipstest.WithRSA()}}} {
+	}{{"md5", nil}, {"rsa", []ipstest.Option{ipstest.WithMD5withRSA()}}} {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
