@@ -110,6 +110,7 @@ func (c *Console) routes() *http.ServeMux {
 	for path, action := range map[string]string{
 		"clock":                                 "clock/advance",
 		"reset":                                 "reset",
+		"sample":                                "sample",
 		"notifications/{seq}/resend":            "notifications/{seq}/resend",
 		"faults/order":                          "faults",
 		"faults/lift":                           "faults/lift",
@@ -161,6 +162,10 @@ func (c *Console) form(action string) http.HandlerFunc {
 			} else {
 				c.log.Error("console", "action", action, "err", err)
 			}
+			if action == "faults" {
+				c.showFaults(w, http.StatusUnprocessableEntity, text, r.PostForm)
+				return
+			}
 			c.problem(w, http.StatusUnprocessableEntity, text)
 			return
 		}
@@ -169,9 +174,18 @@ func (c *Console) form(action string) http.HandlerFunc {
 		if page+"/" == Prefix {
 			page = Prefix
 		}
-		http.Redirect(w, r, page, http.StatusSeeOther)
+		// The page says what was done when it is come to by this name.
+		http.Redirect(w, r, page+"#done-"+doneName(action), http.StatusSeeOther)
 	}
 }
+
+// done says that an action was done, by its name.
+var done = map[string]string{
+	"advance": "时钟已拨快。", "reset": "沙箱已清空。", "sample": "示例数据已写入。", "resend": "通知已重发。", "faults": "故障已安排。", "lift": "故障已解除。",
+	"oldbids": "老标的已录入。", "mode": "确认方式已更改。", "mandate": "代扣委托已更改。", "deposit": "已入金。",
+}
+
+func doneName(action string) string { return action[strings.LastIndexByte(action, '/')+1:] }
 
 // page is what every page of the console shows.
 type page struct {
