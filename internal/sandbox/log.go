@@ -22,8 +22,10 @@ func (b bounded) Handle(ctx context.Context, r slog.Record) error {
 	return b.Handler.Handle(ctx, short)
 }
 
-func (b bounded) WithAttrs(attrs []slog.Attr) slog.Handler { return bounded{b.Handler.WithAttrs(attrs)} }
-func (b bounded) WithGroup(name string) slog.Handler       { return bounded{b.Handler.WithGroup(name)} }
+func (b bounded) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return bounded{b.Handler.WithAttrs(attrs)}
+}
+func (b bounded) WithGroup(name string) slog.Handler { return bounded{b.Handler.WithGroup(name)} }
 
 func shortenedAttr(a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {

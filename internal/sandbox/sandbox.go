@@ -234,9 +234,7 @@ func (s *Sandbox) begin(cfg Config) error {
 	if s.pages, err = pages.New(s, s.log); err != nil {
 		return err
 	}
-	if s.console, err = console.New(s, s.feed, s.log); err != nil {
-		return err
-	}
+	s.console = console.New(s, s.feed, s.log)
 	if err := s.readyMerchants(cfg); err != nil {
 		return err
 	}
