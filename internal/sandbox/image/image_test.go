@@ -118,8 +118,8 @@ func chain(n int) *node {
 func TestSchema(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, coder(t).Schema(), coder(t).Schema())
-	type one struct{ a string }
-	type other struct{ b string }
+	type one struct{ A string }
+	type other struct{ B string }
 	c, err := image.New(one{}, nil, nil)
 	require.NoError(t, err)
 	d, err := image.New(other{}, nil, nil)
