@@ -70,12 +70,12 @@ func TestPlay(t *testing.T) {
 
 // playSum is what was played.
 type playSum struct {
-	seeds, pressed, refused, carried, left, stale, faults, loans, ended, sales, overpaid, decided atomic.Int64
+	seeds, pressed, refused, carried, left, stale, faults, loans, ended, sales, asked, overpaid, decided atomic.Int64
 }
 
 func (s *playSum) String() string {
-	return fmt.Sprintf("%d seeds: %d buttons pressed, %d times told no; %d pages of IPS confirmed, %d left, %d confirmed late; %d faults; %d loans published, %d ended; %d claims sold; %d times paid too much; %d matters decided by staff",
-		s.seeds.Load(), s.pressed.Load(), s.refused.Load(), s.carried.Load(), s.left.Load(), s.stale.Load(), s.faults.Load(), s.loans.Load(), s.ended.Load(), s.sales.Load(), s.overpaid.Load(), s.decided.Load())
+	return fmt.Sprintf("%d seeds: %d buttons pressed, %d times told no; %d pages of IPS confirmed, %d left, %d confirmed late; %d faults; %d loans published, %d ended; %d claims sold, %d late buyers who waited for a word; %d times paid too much; %d matters decided by staff",
+		s.seeds.Load(), s.pressed.Load(), s.refused.Load(), s.carried.Load(), s.left.Load(), s.stale.Load(), s.faults.Load(), s.loans.Load(), s.ended.Load(), s.sales.Load(), s.asked.Load(), s.overpaid.Load(), s.decided.Load())
 }
 
 // player is a member with his habits.
@@ -147,7 +147,7 @@ func (g *game) turn() {
 		if g.rand.IntN(2) == 0 {
 			g.staff()
 		}
-		if g.rand.IntN(10) == 0 {
+		if g.rand.IntN(5) == 0 {
 			g.passes(hold + time.Second)
 		}
 	}
@@ -199,24 +199,31 @@ func (g *game) draw(p *player) func() {
 	case 1, 2, 3:
 		paths = []string{"/market"}
 	}
-	path, pick, leave, seed := paths[g.rand.IntN(len(paths))], g.rand.IntN(1000), g.rand.Float64() < p.leaves, g.rand.Uint64()
-	return func() { g.press(p, path, pick, leave, rand.New(rand.NewPCG(seed, 7))) }
+	g.rand.Shuffle(len(paths), func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
+	pick, leave, seed := g.rand.IntN(1000), g.rand.Float64() < p.leaves, g.rand.Uint64()
+	return func() { g.press(p, paths[:min(3, len(paths))], pick, leave, rand.New(rand.NewPCG(seed, 7))) }
 }
 
-// press opens a page and presses one of its buttons.
-func (g *game) press(p *player, path string, pick int, leave bool, r *rand.Rand) {
+// press opens pages until one has a button for him, and presses one of its buttons.
+func (g *game) press(p *player, paths []string, pick int, leave bool, r *rand.Rand) {
 	ctx, cancel := p.ctx()
 	defer cancel()
-	page, _ := p.b.Get(ctx, p.site+path)
-	if page == nil {
-		return
+	var page *browser.Page
+	var forms []*htmlform.Form
+	for _, path := range paths {
+		if page, _ = p.b.Get(ctx, p.site+path); page == nil {
+			return
+		}
+		if forms = g.forms(page); len(forms) > 0 {
+			break
+		}
 	}
-	forms := g.forms(page)
 	if len(forms) == 0 {
 		return
 	}
 	form := forms[pick%len(forms)]
 	typed := g.fill(form, r)
+	leave = leave || strings.HasSuffix(form.Action, "/buy") && r.IntN(3) == 0 // to come back when others have acted
 	for range p.clicks {
 		g.sum.pressed.Add(1)
 		next, _ := p.b.Press(ctx, page, form, "", typed)
@@ -409,6 +416,7 @@ func (g *game) decide() {
 func (g *game) check() {
 	g.assertBooks()
 	d := g.app.data.read(context.Background())
+	g.sum.asked.Add(int64(d.count("SELECT COUNT(*) FROM sales WHERE state IN ('askbuyer', 'askseller')")))
 	// A claim's principal and interest are what was lent and agreed, whoever holds
 	// which part of it, and nobody was paid more of it than that.
 	type claim struct {
