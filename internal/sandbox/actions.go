@@ -160,6 +160,12 @@ func (s *Sandbox) Reset() error {
 // Notifications returns the newest notifications, oldest first.
 func (s *Sandbox) Notifications() []Notification { return s.notifier.List() }
 
+// NewestNotices are a page of those of the newest notifications that takes
+// accepts, newest first, and how many it accepts.
+func (s *Sandbox) NewestNotices(skip, limit int, takes func(*Notification) bool) ([]Notification, int) {
+	return s.notifier.Newest(skip, limit, takes)
+}
+
 // GivenUp returns those of the newest notifications whose every attempt failed.
 func (s *Sandbox) GivenUp() []Notification {
 	return slices.DeleteFunc(s.Notifications(), func(n Notification) bool { return n.State != notifier.Abandoned })

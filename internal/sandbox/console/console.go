@@ -39,6 +39,9 @@ type Platform interface {
 	operator.Platform
 	// Unmasked are the newest messages, oldest first, with people's data.
 	Unmasked() []messages.Message
+	// NewestNotices are a page of the notifications that takes accepts, newest
+	// first, and how many it accepts.
+	NewestNotices(skip, limit int, takes func(*notifier.Notification) bool) ([]notifier.Notification, int)
 	// Posting is a notification and what is posted for it.
 	Posting(seq int64) (notifier.Notification, wire.Envelope, bool)
 	// Diagnose says in Chinese why the signature or the body of a refused

@@ -165,6 +165,7 @@ func (t *openTask) do(e *Engine, o *order) (result, *refusal) {
 	e.accounts[a.number] = a
 	e.accountList = append(e.accountList, a)
 	e.emails[strings.ToLower(a.email)] = a
+	o.account = a.number
 	e.tell(o, a, fmt.Sprintf("【环迅支付】您在%s的资金托管账户%s已开通，绑定%s尾号%s的银行卡。", o.merchant.Name, a.number, a.bank, a.cardTail))
 	res := o.done(given{
 		"pStatus": openingDone, "pBankName": a.bank, "pBkAccName": a.realName, "pBkAccNo": a.cardTail,

@@ -76,9 +76,11 @@ type ask struct {
 // sms is a text message that wants an answer.
 type sms struct {
 	SMS
-	order *order
-	consent
-	told bool // it failed for want of an answer, and the merchant knows
+	order    *order
+	declined *refusal
+	late     *refusal
+	job      bool
+	told     bool // it failed for want of an answer, and the merchant knows
 }
 
 // SMS describes a text message.
@@ -177,7 +179,8 @@ func (e *Engine) open(o *order, c consent) *ask {
 func (e *Engine) send(o *order, c consent) *sms {
 	e.numbers.SMS++
 	m := e.write(fmt.Sprintf("SMS%010d", e.numbers.SMS), o, c.from, c.text)
-	m.consent, m.Deadline, m.State = c, e.now.Add(smsTime).In(China), SMSOpen
+	m.declined, m.late, m.job = c.declined, c.late, c.job
+	m.Deadline, m.State = e.now.Add(smsTime).In(China), SMSOpen
 	e.texts[m.ID] = m
 	return m
 }
@@ -194,6 +197,8 @@ func (e *Engine) write(id string, o *order, a *account, text string) *sms {
 		Order: o.key.bill, Site: cmp.Or(o.back, o.notify), At: e.now.In(China),
 	}}
 	e.textList = append(e.textList, m)
+	o.texts = append(o.texts, m)
+	e.inboxes[m.Mobile] = append(e.inboxes[m.Mobile], m)
 	return m
 }
 

@@ -165,7 +165,7 @@ func (w *world) orders(merchant string) []engine.OrderInfo {
 }
 
 func (w *world) bids(merchant string) []engine.BidInfo {
-	list, _ := w.e.NewestBids(engine.BidFilter{Merchant: merchant}, engine.Page{})
+	list, _ := w.e.NewestBids(engine.BidFilter{Merchant: merchant, Whole: true}, engine.Page{})
 	return oldestFirst(list)
 }
 

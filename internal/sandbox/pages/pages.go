@@ -151,6 +151,7 @@ func (p *Pages) show(w http.ResponseWriter, status int, name string, data any) {
 // does not leave half a page.
 func (p *Pages) showUnder(w http.ResponseWriter, status int, policy, name string, data any) {
 	var b bytes.Buffer
+	b.Grow(8 << 10) // of most pages
 	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
 		http.Error(w, "page "+name+" cannot be shown", http.StatusInternalServerError)
 		return

@@ -69,16 +69,10 @@ func (p *Pages) showInbox(w http.ResponseWriter, r *http.Request, mobile string)
 	if err != nil || number < 1 || number > 1_000_000 {
 		number = 1
 	}
-	// What waits for an answer comes first, whatever its age.
-	e := p.platform.Engine()
-	skip, filter := (number-1)*textsPerPage, engine.TextFilter{Mobile: mobile, Text: find}
-	filter.Waiting = true
-	texts, waiting := e.NewestTexts(filter, engine.Page{Skip: skip, Limit: textsPerPage})
-	filter.Waiting, filter.Settled = false, true
-	settled, total := e.NewestTexts(filter, engine.Page{Skip: max(0, skip-waiting), Limit: textsPerPage})
-	texts = append(texts, settled...)
-	page.Waiting, page.Total = waiting, waiting+total
-	for _, m := range texts[:min(len(texts), textsPerPage)] {
+	var texts []engine.SMS
+	texts, page.Waiting, page.Total = p.platform.Engine().NewestTexts(engine.TextFilter{Mobile: mobile, Text: find},
+		engine.Page{Skip: (number - 1) * textsPerPage, Limit: textsPerPage})
+	for _, m := range texts {
 		page.Texts = append(page.Texts, shown(m, page.Now))
 	}
 	at := func(n int) string {
