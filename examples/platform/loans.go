@@ -28,6 +28,8 @@ const (
 	// How long a page of IPS that was just opened keeps others from doing what
 	// would make it worthless: a moment, once for each of them, and no longer.
 	hold = 3 * time.Minute
+	// How long who has ordered a claim still gets it after its seller has withdrawn it.
+	offerTime = 24 * time.Hour
 )
 
 func perMille(amount ips.Amount, n ips.Amount) ips.Amount { return amount * n / 1000 }
