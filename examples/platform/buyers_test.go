@@ -194,6 +194,7 @@ func TestLateBuyers(t *testing.T) {
 		r.li.press("/market", "/market/"+late.ID+"/accept", nil)
 		r.settle()
 		r.wang.has(3995*ips.Yuan, 0)
+		assert.NotContains(t, r.wang.see("/orders"), untilThen)
 		for _, p := range []*person{r.li, r.zhao, r.wang} {
 			assert.Contains(t, p.see("/claims"), "待收本金 1,000.00 元", p.login)
 		}

@@ -170,12 +170,13 @@ func (a *App) accept(w http.ResponseWriter, r *http.Request, v *visit) error {
 		asked := sale.State == SaleFailed && v.admin() || sale.State == SaleAsksBuyer && sale.BuyerID == v.user.ID || sale.State == SaleAsksSeller && sale.SellerID == v.user.ID
 		d.want(asked && loan.State == LoanRunning, "该债权转让不在等待您的决定")
 		d.wantQuiet(loan.BidNo, claimMovers...)
-		if sale.State == SaleAsksBuyer {
+		purchase := find[Act](d, "kind = 'buy' AND order_no = ?", sale.OrderNo)
+		if purchase.Note = ""; sale.State == SaleAsksBuyer {
 			share := find[Share](d, "id = ?", sale.ShareID)
-			sale.Face = min(sale.Face, share.Principal)
+			sale.Face, purchase.Mark = min(sale.Face, share.Principal), d.mark(share)
 			d.want(sale.Face > 0, "该债权已没有可受让的本金，%s", untilThen)
-			d.exec("UPDATE acts SET mark = ?, note = '' WHERE kind = 'buy' AND order_no = ?", d.mark(share), sale.OrderNo)
 		}
+		set(d, purchase)
 		order = a.hand(d, sale)
 	}); err != nil {
 		return err
