@@ -60,10 +60,28 @@ func TestPlay(t *testing.T) {
 		t.Run(fmt.Sprint("worker", worker), func(t *testing.T) {
 			t.Parallel()
 			for seed := range next {
-				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, uint64(seed), &sum) }) {
+				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, uint64(seed), &sum, sqliteFile(t)) }) {
 					t.Logf("again: IPS_PLAY=1 IPS_PLAY_FROM=%d", seed)
 				}
 			}
+		})
+	}
+}
+
+// TestPlayEach plays on all databases, where transactions meet otherwise than in
+// SQLite. IPS_PLAY_EACH is how many seeds, by default 1.
+func TestPlayEach(t *testing.T) {
+	t.Parallel()
+	seeds := 1
+	if n, err := strconv.Atoi(os.Getenv("IPS_PLAY_EACH")); err == nil {
+		seeds = n
+	}
+	var sum playSum
+	t.Cleanup(func() { t.Log(sum.String()) })
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, address string) { play(t, uint64(seed), &sum, address) })
 		})
 	}
 }
@@ -96,8 +114,8 @@ type game struct {
 	sum     *playSum
 }
 
-func play(t *testing.T, seed uint64, sum *playSum) {
-	g := &game{world: newWorld(t, sqliteFile(t), 1500*time.Millisecond), rand: rand.New(rand.NewPCG(seed, 19)), sum: sum}
+func play(t *testing.T, seed uint64, sum *playSum, address string) {
+	g := &game{world: newWorld(t, address, 1500*time.Millisecond), rand: rand.New(rand.NewPCG(seed, 19)), sum: sum}
 	sum.seeds.Add(1)
 	for _, p := range []*player{
 		{person: g.customer("张三", "1500.00")}, {person: g.customer("李四", "4000.00")}, {person: g.customer("王五", "4000.00")},
