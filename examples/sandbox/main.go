@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 		return err
 	}
 	if o.export != "" {
-		return export(o.data, o.export)
+		return export(o.data, o.export, stderr)
 	}
 	box, err := o.open(stderr)
 	if err != nil {
@@ -57,6 +57,11 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	base, err := box.Start(o.addr)
 	if err != nil {
 		return errors.Join(err, box.Close())
+	}
+	if o.sample {
+		if err := box.Sample("", base); err != nil {
+			return errors.Join(err, box.Close())
+		}
 	}
 	if !o.loopback() {
 		warnOfRemote(stderr, o.addr)
