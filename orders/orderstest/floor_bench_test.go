@@ -40,18 +40,19 @@ func BenchmarkFloor(b *testing.B) {
 }
 
 type floor struct {
-	tb     testing.TB
-	kind   database
-	db     *sql.DB
-	book   *orders.Book
-	insert string
-	body   []byte // of a recorded recharge
-	answer []byte // of an answer to it
-	next   atomic.Int64
+	tb       testing.TB
+	kind     database
+	db       *sql.DB
+	book     *orders.Book
+	platform *platform
+	insert   string
+	body     []byte // of a recorded recharge
+	answer   []byte // of an answer to it
+	next     atomic.Int64
 }
 
 func newFloor(tb testing.TB, d database) *floor {
-	f := &floor{tb: tb, kind: d}
+	f := &floor{tb: tb, kind: d, platform: newPlatform(tb)}
 	driver, dsn := d.open(tb)
 	switch d.dialect {
 	case orders.SQLite:
@@ -63,7 +64,7 @@ func newFloor(tb testing.TB, d database) *floor {
 	f.db.SetMaxOpenConns(40)
 	f.db.SetMaxIdleConns(40)
 	var err error
-	f.book, err = orders.Open(f.db, d.dialect, orders.One(newPlatform(tb).client(tb)), orders.Prefix("T"), orders.OnError(func(err error) { tb.Logf("book: %v", err) }))
+	f.book, err = orders.Open(f.db, d.dialect, orders.One(f.platform.client(tb)), orders.Prefix("T"), orders.WithPace(orders.Pace{PerSecond: 1e6}), orders.OnError(func(err error) { tb.Logf("book: %v", err) }))
 	require.NoError(tb, err)
 	require.NoError(tb, f.book.Migrate(bg()))
 	f.insert = bind(d.dialect, "INSERT INTO ips_order (order_key, merchant, op, order_no, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, "+
