@@ -90,6 +90,14 @@ func TestStatements(t *testing.T) {
 type counted struct {
 	driver.Connector
 	statements, trips atomic.Int64
+	hear              func(query string, args []driver.NamedValue) // nil: nobody
+}
+
+func (c *counted) count(query string, args []driver.NamedValue) {
+	c.statements.Add(1)
+	if c.hear != nil {
+		c.hear(query, args)
+	}
 }
 
 func (c *counted) connect(t testing.TB, name, dsn string) {
@@ -157,12 +165,12 @@ type countedConn struct {
 }
 
 func (c *countedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	c.c.statements.Add(1)
+	c.c.count(query, args)
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 }
 
 func (c *countedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.c.statements.Add(1)
+	c.c.count(query, args)
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }
 
