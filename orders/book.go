@@ -32,6 +32,7 @@ type Book struct {
 	calls    gate
 	wake     chan struct{}
 	hook     *hook.Hook
+	queries  sync.Map // texts to what the dialect makes of them
 	noQuery  sync.Map // merchant codes whose IPS does not know the trade query, to when that was heard
 }
 

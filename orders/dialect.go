@@ -196,21 +196,29 @@ func (d Dialect) explain(err error) error {
 }
 
 // query writes a statement for the dialect: ? are the parameters, {now} the
-// clock, {lock}, {nowait} and {share} the ends of locking reads.
+// clock, {lock}, {nowait} and {share} the ends of locking reads. What it has
+// written it keeps: a text must hold nothing that changes with each call.
 func (b *Book) query(text string) string {
+	if b.hook != nil && b.hook.Skew != nil {
+		return b.dialect.write(text, fmt.Sprintf("(%s+%d)", b.dialect.now(), b.hook.Skew().Microseconds()))
+	}
+	written, ok := b.queries.Load(text)
+	if !ok {
+		written, _ = b.queries.LoadOrStore(text, b.dialect.write(text, b.dialect.now()))
+	}
+	return written.(string)
+}
+
+func (d Dialect) write(text, now string) string {
 	lock, nowait, share := " FOR UPDATE", " FOR UPDATE NOWAIT", " FOR SHARE"
-	switch b.dialect {
+	switch d {
 	case MySQL:
 		share = " LOCK IN SHARE MODE" // MariaDB has no other
 	case SQLite:
 		lock, nowait, share = "", "", ""
 	}
-	now := b.dialect.now()
-	if b.hook != nil && b.hook.Skew != nil {
-		now = fmt.Sprintf("(%s+%d)", now, b.hook.Skew().Microseconds())
-	}
 	text = strings.NewReplacer("{now}", now, "{lock}", lock, "{nowait}", nowait, "{share}", share).Replace(text)
-	if b.dialect != PostgreSQL {
+	if d != PostgreSQL {
 		return text
 	}
 	var out strings.Builder

@@ -106,13 +106,12 @@ func (b *Book) read(ctx context.Context, key string) (*row, error) {
 // lock reads an order and keeps others from it. Whoever comes second gets a fault
 // at once, so that nobody holds a connection while he waits.
 func (b *Book) lock(ctx context.Context, tx *sql.Tx, key string) (*row, error) {
+	text := "SELECT " + rowColumns + ", {now} FROM ips_order WHERE order_key = ?{nowait}"
 	if b.dialect == SQLite { // takes the write lock before anything is read
-		if _, err := tx.ExecContext(ctx, "UPDATE ips_order SET ver = ver WHERE order_key = ?", key); err != nil {
-			return nil, err
-		}
+		text = "UPDATE ips_order SET ver = ver WHERE order_key = ? RETURNING " + rowColumns + ", {now}"
 	}
 	var o row
-	err := tx.QueryRowContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE order_key = ?{nowait}"), key).Scan(o.into()...)
+	err := tx.QueryRowContext(ctx, b.query(text), key).Scan(o.into()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("orders: %.100q: %w", key, ErrUnrecorded)
 	}
@@ -163,6 +162,7 @@ func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, w
 		return errors.Join(errLostTx, err)
 	}
 	o.ver++
+	o.mark = mark
 	if o.why != "" {
 		why = o.why
 	}

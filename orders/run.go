@@ -168,7 +168,7 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 		return rows.Err()
 	}
 	const mine = "SELECT order_key FROM ips_order WHERE due_us > 0 AND lease = ? LIMIT 1000"
-	set := fmt.Sprintf("UPDATE ips_order SET lease = ?, lease_us = {now} + %d, due_us = {now} + %d, ver = ver + 1 ", us(b.pace.Lease), later)
+	const set = "UPDATE ips_order SET lease = ?, lease_us = {now} + ?, due_us = {now} + ?, ver = ver + 1 "
 	// In these words SQLite sees that the index, which leaves out 0, has them all.
 	const due = "WHERE due_us > 0 AND due_us <= {now} AND lease_us < {now} ORDER BY due_us LIMIT ?"
 	err := b.within(ctx, func(ctx context.Context) (bool, error) {
@@ -196,7 +196,7 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 		if b.dialect == PostgreSQL {
 			skip = " FOR UPDATE SKIP LOCKED"
 		}
-		err := read(tx.QueryContext(ctx, b.query(set+"WHERE order_key IN (SELECT order_key FROM ips_order "+due+skip+") RETURNING order_key"), lease, n))
+		err := read(tx.QueryContext(ctx, b.query(set+"WHERE order_key IN (SELECT order_key FROM ips_order "+due+skip+") RETURNING order_key"), lease, us(b.pace.Lease), later, n))
 		if err == nil && len(claimed) == 0 {
 			return errSame
 		}

@@ -217,7 +217,7 @@ func (g *grown) key(i int) string {
 // ended reports whether the order i has an answer, as all have but abandoned forms
 // and the newest.
 func (g *grown) ended(i int) (closed, open bool) {
-	return g.kindOf(i).form && mix(i)/20%6 == 0, i >= g.n-max(50, g.n/1000)
+	return g.kindOf(i).form && mix(i)/20%6 == 0, i >= g.n-max(1000, g.n/1000)
 }
 
 // said is IPS's answer to the order i.
