@@ -169,8 +169,9 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 	}
 	const mine = "SELECT order_key FROM ips_order WHERE due_us > 0 AND lease = ? LIMIT 1000"
 	const set = "UPDATE ips_order SET lease = ?, lease_us = {now} + ?, due_us = {now} + ?, ver = ver + 1 "
-	// In these words SQLite sees that the index, which leaves out 0, has them all.
-	const due = "WHERE due_us > 0 AND due_us <= {now} AND lease_us < {now} ORDER BY due_us LIMIT ?"
+	// In these words SQLite sees that the index, which leaves out 0, has them all, and
+	// PostgreSQL, whose clock runs on within a statement, that it has an end.
+	const due = "WHERE due_us > 0 AND due_us <= (SELECT {now}) AND lease_us < {now} ORDER BY due_us LIMIT ?"
 	err := b.within(ctx, func(ctx context.Context) (bool, error) {
 		err := read(b.db.QueryContext(ctx, b.query(mine), lease))
 		return len(claimed) > 0, err

@@ -138,6 +138,75 @@ func TestNoStatementReadsATableThrough(t *testing.T) {
 	assert.Greater(t, asked, 30, "statements that were looked at")
 }
 
+// What is not due yet is not looked at: PostgreSQL and MySQL have bounds at both
+// ends of what they read of the index.
+func TestLookForDueIsBounded(t *testing.T) {
+	for _, d := range databases() {
+		if d.name == "PgBouncer" || testing.Short() && d.dialect != orders.SQLite {
+			continue
+		}
+		t.Run(d.name, func(t *testing.T) {
+			c := new(counted)
+			kind := d
+			kind.open = func(t testing.TB) (string, string) {
+				name, dsn := d.open(t)
+				c.connect(t, name, dsn)
+				return name, dsn
+			}
+			s := newShop(t, kind)
+			for range 200 { // else PostgreSQL reads the table, which is nothing
+				s.record(s.book, withholding(ips.Yuan))
+			}
+			db := sql.OpenDB(c)
+			defer db.Close()
+			b := s.open(db, nil)
+			var claim string
+			var args []any
+			c.hear = func(query string, values []driver.NamedValue) {
+				if strings.Contains(query, "due_us > 0") && strings.HasPrefix(query, "UPDATE") {
+					claim, args = query, nil
+					for _, v := range values {
+						args = append(args, v.Value)
+					}
+				}
+			}
+			require.NoError(t, b.Do(bg()))
+			require.NotEmpty(t, claim)
+			var explain, want string
+			switch d.dialect {
+			case orders.SQLite:
+				explain, want = "EXPLAIN QUERY PLAN ", "ips_order_due (due_us>? AND due_us<?)"
+			case orders.PostgreSQL:
+				explain, want = "EXPLAIN ", "Index Cond: ((due_us > 0) AND (due_us <="
+			case orders.MySQL:
+				explain, want = "EXPLAIN FORMAT=JSON ", `"access_type": "range"`
+			}
+			db.SetMaxOpenConns(1)
+			if d.dialect == orders.PostgreSQL {
+				_, err := db.Exec("SET enable_seqscan = off")
+				require.NoError(t, err)
+			}
+			rows, err := db.Query(explain+claim, args...)
+			require.NoError(t, err)
+			defer rows.Close()
+			columns, err := rows.Columns()
+			require.NoError(t, err)
+			var plan strings.Builder
+			for rows.Next() {
+				line := make([]sql.NullString, len(columns))
+				into := make([]any, len(columns))
+				for i := range line {
+					into[i] = &line[i]
+				}
+				require.NoError(t, rows.Scan(into...))
+				fmt.Fprintln(&plan, line[len(line)-1].String)
+			}
+			require.NoError(t, rows.Err())
+			assert.Contains(t, plan.String(), want)
+		})
+	}
+}
+
 // heardOf is the answer that was kept of an order.
 func heardOf(t *testing.T, db *sql.DB, o orders.Order) ips.Response {
 	var body []byte
