@@ -51,13 +51,34 @@ func (d Dialect) now() string {
 	}
 }
 
-// isolation is that of the book's own transactions. In MySQL's default, a claim
-// of due orders would block the inserting of others.
-func (d Dialect) isolation() *sql.TxOptions {
-	if d == SQLite {
+// isolation is that of the book's own transactions, READ COMMITTED. In MySQL's
+// default a claim of due orders would block the inserting of others. To say so
+// costs MySQL a round trip for each transaction, unless the DSN has said it for
+// all: that is asked once, since a pool's connections are alike.
+func (b *Book) isolation(ctx context.Context) *sql.TxOptions {
+	committed := &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	switch b.dialect {
+	case SQLite:
+		return nil
+	case PostgreSQL:
+		return committed
+	}
+	if is := b.isCommitted.Load(); is != nil {
+		if *is {
+			return nil
+		}
+		return committed
+	}
+	var name, level string // MariaDB and MySQL have different names for it
+	err := b.db.QueryRowContext(ctx, "SHOW SESSION VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')").Scan(&name, &level)
+	is := level == "READ-COMMITTED"
+	if err == nil {
+		b.isCommitted.Store(&is)
+	}
+	if is {
 		return nil
 	}
-	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	return committed
 }
 
 // Fault is what an error of the database means.

@@ -415,18 +415,37 @@ func (b *Book) redo(ctx context.Context, j job) error {
 }
 
 // Distrust says that the database may have lost commits since a time, as after a
-// failover to a standby that was behind: what was recorded or touched since then
-// and has no end is of unknown fate and never sent by itself. It is asked for,
-// and else before a person.
+// failover to a standby that was behind. Of the orders without an end, these are of
+// unknown fate then and never sent by themselves: what was recorded or touched
+// since, and every order of whatever age that a server sends and that seems not to
+// have been sent yet, on hold or not, since its sending may be among what was
+// lost. They are asked for, and else before a person. A form recorded up to [Pace]
+// PageLife before counts as handed out. n is how many orders that is.
 func (b *Book) Distrust(ctx context.Context, since time.Time) (n int64, err error) {
+	from := since.UnixMicro()
 	err = b.within(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET state = 'unknown', ver = ver + 1, mark = '', sent = sent + 1, lease = '', lease_us = 0, due_us = {now} "+
-			"WHERE (made_us >= ? OR touched_us >= ?) AND state IN ('recorded', 'sending', 'unknown') AND ended_us = 0"), since.UnixMicro(), since.UnixMicro())
-		if err != nil {
-			return err
+		n = 0
+		for _, one := range []struct {
+			text string
+			args []any
+		}{
+			{"UPDATE ips_order SET state = 'unknown', ver = ver + 1, mark = '', sent = sent + 1, lease = '', lease_us = 0, due_us = {now} WHERE ended_us = 0 " +
+				"AND state IN ('recorded', 'sending', 'unknown') AND (made_us >= ? OR touched_us >= ? OR state = 'recorded' AND (flags & ?) = 0)",
+				[]any{from, from, int64(flagForm)}},
+			{"UPDATE ips_order SET handed = 1, handed_us = {now}, ver = ver + 1, mark = '', due_us = {now} WHERE ended_us = 0 " +
+				"AND state = 'recorded' AND handed = 0 AND made_us >= ?", []any{from - us(b.pace.PageLife)}},
+		} {
+			result, err := tx.ExecContext(ctx, b.query(one.text), one.args...)
+			if err != nil {
+				return err
+			}
+			changed, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += changed
 		}
-		n, err = result.RowsAffected()
-		return err
+		return nil
 	})
 	if err == nil {
 		b.nudge()

@@ -46,6 +46,7 @@ type floor struct {
 	db       *sql.DB
 	book     *orders.Book
 	platform *platform
+	client   *ips.Client
 	insert   string
 	body     []byte // of a recorded recharge
 	answer   []byte // of an answer to it
@@ -59,13 +60,14 @@ func newFloor(tb testing.TB, d database) *floor {
 	case orders.SQLite:
 		dsn = strings.Replace(dsn, "synchronous(NORMAL)", "synchronous(FULL)", 1) // else nothing is durable
 	case orders.MySQL:
-		dsn += "?interpolateParams=true"
+		dsn += "?interpolateParams=true&tx_isolation='READ-COMMITTED'"
 	}
 	f.db = pool(tb, driver, dsn)
 	f.db.SetMaxOpenConns(40)
 	f.db.SetMaxIdleConns(40)
+	f.client = f.platform.client(tb)
 	var err error
-	f.book, err = orders.Open(f.db, d.dialect, orders.One(f.platform.client(tb)), orders.Prefix("T"), orders.WithPace(orders.Pace{PerSecond: 1e6}), orders.OnError(func(err error) { tb.Logf("book: %v", err) }))
+	f.book, err = orders.Open(f.db, d.dialect, orders.One(f.client), orders.Prefix("T"), orders.WithPace(orders.Pace{PerSecond: 1e6}), orders.OnError(func(err error) { tb.Logf("book: %v", err) }))
 	require.NoError(tb, err)
 	require.NoError(tb, f.book.Migrate(bg()))
 	f.insert = bind(d.dialect, "INSERT INTO ips_order (order_key, merchant, op, order_no, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, "+

@@ -61,6 +61,7 @@ func BenchmarkGrowth(b *testing.B) {
 				all = append(all, g)
 				b.Cleanup(g.drop)
 			}
+			inTurn(all, "record") // to warm up
 			for _, s := range all[0].steps() {
 				costs := inTurn(all, s.name)
 				for i, g := range all {
@@ -351,7 +352,7 @@ func (g *grown) exec(texts ...string) {
 func (g *grown) quick(on bool) {
 	switch {
 	case g.kind.dialect == orders.MySQL && on:
-		g.exec("SET GLOBAL innodb_buffer_pool_size = 2147483648", "SET GLOBAL innodb_flush_log_at_trx_commit = 0", "SET GLOBAL innodb_log_file_size = 2147483648")
+		g.exec("SET GLOBAL innodb_buffer_pool_size = 2147483648", "SET GLOBAL innodb_flush_log_at_trx_commit = 0", "SET GLOBAL innodb_log_file_size = 1073741824")
 	case g.kind.dialect == orders.MySQL:
 		g.exec("SET GLOBAL innodb_max_dirty_pages_pct = 0", "ANALYZE TABLE ips_order, ips_answer, ips_event, ips_matter, ips_gone, ips_stray")
 		for range 6000 {
@@ -366,7 +367,7 @@ func (g *grown) quick(on bool) {
 		g.exec("SET GLOBAL innodb_max_dirty_pages_pct = 90", "SET GLOBAL innodb_log_file_size = 100663296", "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
 			"SET GLOBAL innodb_buffer_pool_size = 134217728")
 	case g.kind.dialect == orders.PostgreSQL && on:
-		g.exec("ALTER SYSTEM SET max_wal_size = '8GB'", "SELECT pg_reload_conf()")
+		g.exec("ALTER SYSTEM SET max_wal_size = '2GB'", "SELECT pg_reload_conf()")
 	case g.kind.dialect == orders.PostgreSQL:
 		g.exec("ALTER SYSTEM RESET max_wal_size", "SELECT pg_reload_conf()", "VACUUM (ANALYZE, FREEZE)", "CHECKPOINT")
 	default:

@@ -341,6 +341,30 @@ func TestDistrust(t *testing.T) {
 	})
 }
 
+// A sending may be lost of an order that was recorded long before, and so may the
+// handing out of a form.
+func TestDistrustOfOlderOrders(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.effects(s.book)
+		direct := s.record(b, autoBid(10*ips.Yuan), orders.Hold())
+		form, shown := s.record(b, recharge(10*ips.Yuan)), s.record(b, recharge(10*ips.Yuan))
+		_, err := b.Form(bg(), shown)
+		require.NoError(t, err)
+		s.advance(2 * time.Hour)
+		n, err := b.Distrust(bg(), time.Now().Add(time.Hour))
+		require.NoError(t, err)
+		assert.Equal(t, int64(2), n)
+		s.is(direct, orders.StateUnknown)
+		s.is(form, orders.StateRecorded)
+		s.days(b, 12)
+		s.is(direct, orders.StateUnknown)
+		s.is(form, orders.StateClosed)
+		s.is(shown, orders.StateClosed)
+		assert.Equal(t, []string{"unknown"}, s.kinds())
+		assert.Nil(t, s.ips.deal(direct.OrderNo), "nothing was sent")
+	})
+}
+
 // Many programs ask for an order of unknown fate once per interval in all.
 func TestManyProgramsAskOnce(t *testing.T) {
 	programs, many := 50, 1000
