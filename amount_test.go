@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // TestAnswersBeyondARequest: a balance may be more than one request can move.
@@ -46,13 +47,13 @@ func TestAnswersBeyondARequest(t *testing.T) {
 		require.Error(t, got.UnmarshalText([]byte(text)), text)
 		assert.Equal(t, ips.Amount(5), got)
 	}
-	c, _ := recordingClient(t, soapAnswer("QueryForAccBalance", document("pMerCode", "808801", "pErrCode", "0000",
+	c, _ := fixture.RecordingClient(t, fixture.SOAP("QueryForAccBalance", fixture.Document("pMerCode", "808801", "pErrCode", "0000",
 		"pIpsAcctNo", "4021000000000001", "pBalance", "1098999999.99", "pLock", "0", "pNeedstl", "-1098999999.99")), "text/xml")
 	balance, err := c.QueryBalance(context.Background(), "4021000000000001")
 	require.NoError(t, err)
 	assert.Equal(t, ips.Amount(1_098_999_999_99), balance.Available)
 	assert.Equal(t, ips.Amount(-1_098_999_999_99), balance.Unsettled)
-	sum := read[*ips.RechargeResponse](t, ips.OpRecharge, "MG00000F", document("pMerBillNo", "R1", "pTrdAmt", "1098999999.99"))
+	sum := read[*ips.RechargeResponse](t, ips.OpRecharge, "MG00000F", fixture.Document("pMerBillNo", "R1", "pTrdAmt", "1098999999.99"))
 	assert.Equal(t, ips.Amount(1_098_999_999_99), sum.Amount)
 }
 

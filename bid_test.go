@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // TestEndOfBid repeats the registration but for the day and the addresses.
@@ -22,7 +23,7 @@ func TestEndOfBid(t *testing.T) {
 	want.Date, want.ReturnURL, want.NotifyURL = end.Date, "", ""
 	assert.Equal(t, want, end)
 	assert.Equal(t, ips.NewDate(2014, time.December, 13), bid.Date)
-	complete, err := offlineClient(t).Complete(end)
+	complete, err := fixture.Client(t).Complete(end)
 	require.NoError(t, err)
 	assert.Equal(t, "https://p2p.example.com/ips/notify/end-bid", complete.(ips.EndBidRequest).NotifyURL)
 }

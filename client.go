@@ -31,8 +31,8 @@ import (
 type Client struct {
 	seal       sealer
 	env        Environment
-	returnURL  address // default of pWebUrl
-	notifyURL  address // default of pS2SUrl
+	returnURL  map[Operation]string // default of pWebUrl
+	notifyURL  map[Operation]string // default of pS2SUrl
 	wire       wire
 	watch      observer
 	retry      retrier
@@ -75,7 +75,7 @@ func (c *Client) complete(req Request) (own, error) {
 	if err != nil {
 		return own{}, err
 	}
-	returnURL, notifyURL := c.returnURL.of(o.op.Operation), c.notifyURL.of(o.op.Operation)
+	returnURL, notifyURL := c.returnURL[o.op.Operation], c.notifyURL[o.op.Operation]
 	o.fillIn(returnURL, notifyURL)
 	if err := o.plan.validate(o.op.Operation, o.ptr.Interface(), returnURL, notifyURL); err != nil {
 		return o, err

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 func assertNoSecret(t *testing.T, text string) {
@@ -33,7 +34,7 @@ func assertNoSecret(t *testing.T, text string) {
 func TestNothingPrintsSecrets(t *testing.T) {
 	t.Parallel()
 	key := rsaKey(t, 1024)
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.PublicKey = &key.PublicKey
 	cfg.Former = &ips.FormerKeys{Cert: cfg.Cert, Key: cfg.Key, IV: cfg.IV, Until: time.Now().Add(time.Hour)}
 	c, err := ips.NewClient(cfg)
@@ -41,7 +42,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	e := exampleOf(t, ips.OpOpenAccount)
 	form, _, err := e.send(c, e.request)
 	require.NoError(t, err)
-	keys := vendorKeys(t)
+	keys := fixture.Keys()
 	for name, v := range map[string]any{
 		"Config": cfg, "*Config": &cfg, "FormerKeys": *cfg.Former, "*FormerKeys": cfg.Former, "Secret": cfg.Cert, "*Secret": &cfg.Cert, "Client": reflect.ValueOf(c).Elem().Interface(), "*Client": c, "Form": *form, "*Form": form, "keys": keys, "*keys": *keys,
 		"in a struct": struct {
@@ -96,7 +97,7 @@ func fieldNames(fields []ips.FormField) []string {
 // TestTwoMerchantsInOneProcess: clients share nothing.
 func TestTwoMerchantsInOneProcess(t *testing.T) {
 	t.Parallel()
-	other := offlineConfig()
+	other := fixture.Config()
 	other.MerchantCode, other.Cert, other.Key, other.IV = "999001", ips.NewSecret(strings.Repeat("c", 128)), ips.NewSecret(strings.Repeat("k", 24)), ips.NewSecret(strings.Repeat("i", 8))
 	second, err := ips.NewClient(other)
 	require.NoError(t, err)
@@ -104,8 +105,8 @@ func TestTwoMerchantsInOneProcess(t *testing.T) {
 	form, _, err := e.send(second, e.request)
 	require.NoError(t, err)
 	assert.Equal(t, "999001", form.Fields()[0].Value)
-	assert.False(t, vendorKeys(t).VerifyRequest(form.Fields()[1].Value, form.Fields()[2].Value))
-	_, err = second.ParseNotification(sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge), ips.OpRecharge)
+	assert.False(t, fixture.Keys().VerifyRequest(form.Fields()[1].Value, form.Fields()[2].Value))
+	_, err = second.ParseNotification(fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Inbound(ips.OpRecharge), ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrMerchant)
 }
 
@@ -114,7 +115,7 @@ func TestTwoMerchantsInOneProcess(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	c := serverClient(t, func(w http.ResponseWriter, _ *http.Request) {
-		answerSOAP(w, 200, soapAnswer("GuaranteeUnfreeze", sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1")).result()))
+		answerSOAP(w, 200, fixture.SOAP("GuaranteeUnfreeze", fixture.Sealed("MG00000F", "", fixture.Document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1")).Result()))
 	}, ips.WithTimeout(10*time.Second))
 	first, _, err := exampleOf(t, ips.OpOpenAccount).send(c, exampleOf(t, ips.OpOpenAccount).request)
 	require.NoError(t, err)
@@ -131,7 +132,7 @@ func TestConcurrentUse(t *testing.T) {
 					assert.Equal(t, ips.Success, resp.Base().Outcome)
 				}
 			}
-			_, err := c.ParseNotification(sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge), ips.OpRecharge)
+			_, err := c.ParseNotification(fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Inbound(ips.OpRecharge), ips.OpRecharge)
 			assert.NoError(t, err)
 		})
 	}

@@ -8,15 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // TestLongerCodeIsNoOtherCode: the message's first letters cannot be drawn into
 // the code.
 func TestLongerCodeIsNoOtherCode(t *testing.T) {
 	t.Parallel()
-	f := sealedAnswer(t, "MG00000F", "SUCCESS", rechargeDocument)
-	f.errCode, f.errMsg = "MG00000FSUCCESS", ""
-	_, err := offlineClient(t).ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+	f := fixture.Sealed("MG00000F", "SUCCESS", fixture.RechargeDocument)
+	f.ErrCode, f.ErrMsg = "MG00000FSUCCESS", ""
+	_, err := fixture.Client(t).ParseNotification(f.Inbound(ips.OpRecharge), ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrMalformed)
 }
 
@@ -37,7 +38,7 @@ func TestUnknownCode(t *testing.T) {
 		"9999": {}, "0000": {}, "01": {}, "02": {}, // of the queries and the old interface
 		"MG02500F": {}, "MG02501F": {}, "MG02503F": {}, "MG02505F": {}, // a bid's verdicts
 	} {
-		resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "未知错误", rechargeDocument).inbound(ips.OpRecharge), ips.OpRecharge)
+		resp, err := fixture.Client(t).ParseNotification(fixture.Sealed(code, "未知错误", fixture.RechargeDocument).Inbound(ips.OpRecharge), ips.OpRecharge)
 		require.NoError(t, err, code)
 		base := resp.Base()
 		assert.Equal(t, want.outcome, base.Outcome, code)
@@ -55,7 +56,7 @@ func TestUnknownCode(t *testing.T) {
 		ips.OpEndBid:      {"MG02500F": ips.Undecided, "MG02501F": ips.Undecided, "MG02503F": ips.Pending, "MG02505F": ips.Success},
 	} {
 		for code, want := range codes {
-			i := info(t, op)
+			i := fixture.Info(t, op)
 			assert.Equal(t, want, i.Outcome(code), "%s %s", op, code)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // TestCompareWithNothing: what is not there is a difference and no panic.
@@ -33,8 +34,8 @@ func TestCompareSeesNoMoney(t *testing.T) {
 	req := exampleOf(t, ips.OpRegisterBid).request
 	for _, name := range []string{"pLendAmt", "pTrdAmt"} {
 		for said, want := range map[string]int{"0": 1, "0.00": 1, "": 0} {
-			a := sealedAnswer(t, ips.CodeBidRaising, "", document("pMerBillNo", ips.OrderNo(req), "pBidStatus", "2", name, said))
-			resp, err := offlineClient(t).ParseNotification(a.inbound(ips.OpRegisterBid), ips.OpRegisterBid)
+			a := fixture.Sealed(ips.CodeBidRaising, "", fixture.Document("pMerBillNo", ips.OrderNo(req), "pBidStatus", "2", name, said))
+			resp, err := fixture.Client(t).ParseNotification(a.Inbound(ips.OpRegisterBid), ips.OpRegisterBid)
 			require.NoError(t, err)
 			assert.Len(t, ips.Compare(req, resp), want, "%s %q", name, said)
 		}

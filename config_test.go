@@ -19,6 +19,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 func environment() map[string]string {
@@ -97,13 +98,10 @@ func TestConfigFromFile(t *testing.T) {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	old := ips.TestMerchant()
-	oldKeys, err := envelope.NewKeys(old.MerchantCode, old.Cert.Reveal(), old.Key.Reveal(), old.IV.Reveal())
-	require.NoError(t, err)
-	body := oldKeys.Encrypt([]byte(document("pMerBillNo", "R1", "pTrdDate", "20141213")))
-	fromOld := fiveFields{old.MerchantCode, "MG00000F", "ok", body, oldKeys.SignAnswer("MG00000F", "ok", body)}
+	fromOld := fixture.SealedBy(fixture.KeysOf(old), ips.CodeSuccess, "ok", fixture.Document("pMerBillNo", "R1", "pTrdDate", "20141213"))
 
 	client := func(former *ips.FormerKeys) *ips.Client {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		cfg.Cert, cfg.Key, cfg.IV = ips.NewSecret(strings.Repeat("n", 128)), ips.NewSecret("abcdefghabcdefghijklmnop"), ips.NewSecret("12345678")
 		cfg.Former = former
 		c, err := ips.NewClient(cfg)
@@ -113,16 +111,16 @@ func TestRotation(t *testing.T) {
 	former := func(until time.Time) *ips.FormerKeys {
 		return &ips.FormerKeys{Cert: old.Cert, Key: old.Key, IV: old.IV, Until: until}
 	}
-	_, err = client(nil).ParseNotification(fromOld.inbound(ips.OpRecharge), ips.OpRecharge)
+	_, err := client(nil).ParseNotification(fromOld.Inbound(ips.OpRecharge), ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrSignature)
-	resp, err := client(former(time.Now().Add(time.Hour))).ParseNotification(fromOld.inbound(ips.OpRecharge), ips.OpRecharge)
+	resp, err := client(former(time.Now().Add(time.Hour))).ParseNotification(fromOld.Inbound(ips.OpRecharge), ips.OpRecharge)
 	require.NoError(t, err)
 	assert.Equal(t, "R1", resp.Base().OrderNo)
-	_, err = client(former(time.Now().Add(-time.Second))).ParseNotification(fromOld.inbound(ips.OpRecharge), ips.OpRecharge)
+	_, err = client(former(time.Now().Add(-time.Second))).ParseNotification(fromOld.Inbound(ips.OpRecharge), ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrSignature, "the window has closed")
 
 	for name, f := range map[string]*ips.FormerKeys{"no end": former(time.Time{}), "nothing": {Until: time.Now()}, "bad cert": {Cert: ips.NewSecret("x"), Until: time.Now()}} {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		cfg.Former = f
 		_, err := ips.NewClient(cfg)
 		require.ErrorContains(t, err, "former keys", name)
@@ -138,12 +136,9 @@ func TestRotationOfTheCipher(t *testing.T) {
 		"3DES key": func(c *ips.Config) { c.Key = ips.NewSecret("abcdefghabcdefghijklmnop") },
 		"IV":       func(c *ips.Config) { c.IV = ips.NewSecret("12345678") },
 	} {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		change(&cfg)
-		now, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
-		require.NoError(t, err)
-		before, err := envelope.NewKeys(old.MerchantCode, old.Cert.Reveal(), old.Key.Reveal(), old.IV.Reveal())
-		require.NoError(t, err)
+		now, before := fixture.KeysOf(cfg), fixture.KeysOf(old)
 		client := func(until time.Time) *ips.Client {
 			cfg.Former = &ips.FormerKeys{Key: old.Key, IV: old.IV, Until: until}
 			c, err := ips.NewClient(cfg)
@@ -156,12 +151,11 @@ func TestRotationOfTheCipher(t *testing.T) {
 			// under the other key.
 			for n := range 300 {
 				no := fmt.Sprintf("R%d", n)
-				body := keys.Encrypt([]byte(document("pMerBillNo", no, "pTrdAmt", "1.00")))
-				f := fiveFields{cfg.MerchantCode, "MG00000F", "ok", body, keys.SignAnswer("MG00000F", "ok", body)}
-				resp, err := open.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+				f := fixture.SealedBy(keys, ips.CodeSuccess, "ok", fixture.Document("pMerBillNo", no, "pTrdAmt", "1.00"))
+				resp, err := open.ParseNotification(f.Inbound(ips.OpRecharge), ips.OpRecharge)
 				require.NoError(t, err, name)
 				require.Equal(t, no, resp.Base().OrderNo, name)
-				if _, err = closed.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge); keys == now {
+				if _, err = closed.ParseNotification(f.Inbound(ips.OpRecharge), ips.OpRecharge); keys == now {
 					require.NoError(t, err, name)
 				} else {
 					require.ErrorIs(t, err, ips.ErrMalformed, name)
@@ -183,19 +177,17 @@ func TestRotationAndOwnRequests(t *testing.T) {
 	cut := 0
 	for n := 0; cut == 0; n++ {
 		old.IV = ips.NewSecret(fmt.Sprintf("2EDxsE%02d", n))
-		var err error
-		before, err = envelope.NewKeys(old.MerchantCode, old.Cert.Reveal(), old.Key.Reveal(), old.IV.Reveal())
-		require.NoError(t, err)
-		body = before.Encrypt([]byte(document("pMerBillNo", "R1")))
+		before = fixture.KeysOf(old)
+		body = before.Encrypt([]byte(fixture.Document("pMerBillNo", "R1")))
 		cut = len(body) - len(strings.TrimLeft(body, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"))
 	}
-	forged := fiveFields{old.MerchantCode, body[:cut], body[cut:], "", before.SignRequest(body)}
+	forged := fixture.Answer{MerCode: old.MerchantCode, ErrCode: body[:cut], ErrMsg: body[cut:], Sign: before.SignRequest(body)}
 	for _, until := range []time.Time{time.Now().Add(time.Hour), time.Now().Add(-time.Hour)} {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		cfg.Key, cfg.Former = ips.NewSecret("abcdefghabcdefghijklmnop"), &ips.FormerKeys{Key: old.Key, IV: old.IV, Until: until}
 		c, err := ips.NewClient(cfg)
 		require.NoError(t, err)
-		_, err = c.ParseNotification(forged.inbound(ips.OpRecharge), ips.OpRecharge)
+		_, err = c.ParseNotification(forged.Inbound(ips.OpRecharge), ips.OpRecharge)
 		require.ErrorIs(t, err, ips.ErrMalformed)
 		require.ErrorContains(t, err, "it is a request")
 	}
@@ -258,7 +250,7 @@ func TestSecret(t *testing.T) {
 // by reflection, unexported fields and pointers included, as spew and YAML do.
 func TestNoPrinterFindsSecrets(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Former = &ips.FormerKeys{Cert: cfg.Cert, Key: cfg.Key, IV: cfg.IV, Until: time.Now().Add(time.Hour)}
 	texts := 0
 	var walk func(v reflect.Value)
@@ -309,7 +301,7 @@ func TestEnvironments(t *testing.T) {
 	}, ips.VendorTest())
 	assert.Equal(t, ips.EnvironmentAt("http://127.0.0.1:8080"), ips.EnvironmentAt("http://127.0.0.1:8080/"))
 
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment.PostBase = "https://ips.example.com/elsewhere"
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)

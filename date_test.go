@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // echo is a database of one row: a query gives its arguments back, as the named
@@ -365,7 +366,7 @@ func testChina(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "20150101", d.String())
 	assert.True(t, d.Time().Equal(newYear))
-	resp := read[*ips.BidResponse](t, ips.OpRegisterBid, "MG02501F", document("pMerBillNo", "B1", "pIpsTime", "20150101000000", "pRegDate", "20141231"))
+	resp := read[*ips.BidResponse](t, ips.OpRegisterBid, "MG02501F", fixture.Document("pMerBillNo", "B1", "pIpsTime", "20150101000000", "pRegDate", "20141231"))
 	assert.True(t, resp.IPSTime.Equal(newYear))
 	assert.Equal(t, "20141231", resp.Date.String())
 	before := ips.DateOf(time.Now())

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -29,7 +29,7 @@ import (
 func Example_readme() {
 	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/recharge", nil)
 	ctx, mux, myDatabase := r.Context(), http.NewServeMux(), new(ipstest.MemoryOnce)
-	orders := readmeOrders{"R20141213000001": {exampleRecharge(), ips.OrderRecorded}}
+	myTable := readmeOrders{"R20141213000001": {exampleRecharge(), ips.OrderRecorded}}
 
 	cfg := ips.TestMerchant()                              // the vendor's published test merchant
 	cfg.Environment = ips.Sandbox("http://127.0.0.1:8480") // or ips.Production()
@@ -50,9 +50,10 @@ func Example_readme() {
 	resp, err := client.Transfer(ctx, ips.TransferRequest{ /* … */ })
 
 	// Answers that arrive later are verified and handed to your function, in the
-	// transaction that myDatabase has begun for it.
+	// transaction that myDatabase has begun for it. On package orders there is no
+	// such function: it does all of this, and book.Hear is the handler.
 	recharged := func(ctx context.Context, a *ips.RechargeResponse) error {
-		order, err := orders.Lock(ctx, a.OrderNo) // the request that was sent, and its state
+		order, err := myTable.Lock(ctx, a.OrderNo) // the request that was sent, and its state
 		if err != nil {
 			return err
 		}
@@ -73,10 +74,10 @@ func Example_readme() {
 	var invalid *ips.ValidationError
 	fmt.Println(resp, errors.As(err, &invalid))
 	forged := sealedExample("R20141213000001", "5000.00")
-	for _, answer := range []fiveFields{forged, sealedExample("R9", "500.00"), sealedExample("R20141213000001", "500.00"), forged} {
+	for _, answer := range []fixture.Answer{forged, sealedExample("R9", "500.00"), sealedExample("R20141213000001", "500.00"), forged} {
 		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, answer.inbound(ips.OpRecharge))
-		fmt.Println(w.Code, orders["R20141213000001"].State)
+		mux.ServeHTTP(w, answer.Inbound(ips.OpRecharge))
+		fmt.Println(w.Code, myTable["R20141213000001"].State)
 	}
 	// Output:
 	// 200 http://127.0.0.1:8480/CreditWeb/doDpTrade.aspx
@@ -108,14 +109,8 @@ func (o *readmeOrder) Save(_ context.Context, next ips.OrderState) error {
 }
 
 // sealedExample says that a recharge has succeeded.
-func sealedExample(orderNo, amount string) fiveFields {
-	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
-	if err != nil {
-		panic(err)
-	}
-	body := keys.Encrypt([]byte(document("pMerBillNo", orderNo, "pTrdAmt", amount)))
-	return fiveFields{cfg.MerchantCode, "MG00000F", "操作成功", body, keys.SignAnswer("MG00000F", "操作成功", body)}
+func sealedExample(orderNo, amount string) fixture.Answer {
+	return fixture.Sealed(ips.CodeSuccess, "操作成功", fixture.Document("pMerBillNo", orderNo, "pTrdAmt", amount))
 }
 
 // TestSandboxAddress: what is copied from the documents finds the sandbox where

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -283,14 +283,7 @@ func ExampleMarshalRequest() {
 
 // exampleNotification is what IPS posts after a recharge.
 func exampleNotification() *http.Request {
-	cfg := ips.TestMerchant()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
-	if err != nil {
-		panic(err)
-	}
-	body := keys.Encrypt([]byte(rechargeDocument))
-	f := fiveFields{cfg.MerchantCode, "MG00000F", "操作成功", body, keys.SignAnswer("MG00000F", "操作成功", body)}
-	return f.inbound(ips.OpRecharge)
+	return fixture.Sealed(ips.CodeSuccess, "操作成功", fixture.RechargeDocument).Inbound(ips.OpRecharge)
 }
 
 func ExampleClient_ReturnHandler() {

@@ -12,12 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 func TestForm(t *testing.T) {
 	t.Parallel()
 	e := exampleOf(t, ips.OpRegisterBid)
-	form, _, err := e.send(offlineClient(t), e.request)
+	form, _, err := e.send(fixture.Client(t), e.request)
 	require.NoError(t, err)
 	assert.Equal(t, ips.OpRegisterBid, form.Operation())
 	assert.Equal(t, "B20141213000001", form.OrderNo())
@@ -66,7 +67,7 @@ func TestForm(t *testing.T) {
 // action.
 func TestFormEscapesEverything(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment.PostBase = `https://ips.example.com/"><script>alert(1)</script>/`
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)

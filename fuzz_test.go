@@ -12,6 +12,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // FuzzOpen feeds signed documents of any content: the reader may refuse them,
@@ -20,15 +21,15 @@ func FuzzOpen(f *testing.F) {
 	for _, tt := range examples(f) {
 		f.Add(string(tt.op), string(tt.response.Base().Code), responseFile(f, tt.op))
 	}
-	f.Add("recharge", "MG00000F", rechargeDocument)
+	f.Add("recharge", "MG00000F", fixture.RechargeDocument)
 	f.Add("recharge", "MG00006F", "")
 	f.Add("transfer", "MG00000F", "<pReq><pDetails><pRow/><x/></pDetails></pReq>")
 	f.Add("recharge", "0000", "\xff\xfe<\x00")
 	f.Add("recharge", "MG00000F", `<?xml version="1.0" encoding="GBK"?><pReq>`+"\xb2\xe2"+`</pReq>`)
-	c := offlineClient(f)
+	c := fixture.Client(f)
 	f.Fuzz(func(t *testing.T, op, code, doc string) {
-		answer := sealedAnswer(t, ips.Code(code), "", doc)
-		resp, err := c.ParseNotification(answer.inbound("x"), ips.Operation(op))
+		answer := fixture.Sealed(ips.Code(code), "", doc)
+		resp, err := c.ParseNotification(answer.Inbound("x"), ips.Operation(op))
 		if (resp == nil) == (err == nil) {
 			t.Fatalf("resp %v, err %v", resp, err)
 		}
@@ -55,14 +56,14 @@ func FuzzOpen(f *testing.F) {
 // FuzzUnsealed feeds the five fields themselves: only a true signature opens
 // anything.
 func FuzzUnsealed(f *testing.F) {
-	good := sealedAnswer(f, "MG00000F", "操作成功", rechargeDocument)
-	f.Add(good.merCode, good.errCode, good.errMsg, good.body, good.sign)
-	f.Add(good.merCode, "MG00000", "F操作成功", good.body, good.sign)
-	f.Add(good.merCode, good.errCode, good.errMsg+good.body, "", good.sign)
+	good := fixture.Sealed("MG00000F", "操作成功", fixture.RechargeDocument)
+	f.Add(good.MerCode, good.ErrCode, good.ErrMsg, good.Body, good.Sign)
+	f.Add(good.MerCode, "MG00000", "F操作成功", good.Body, good.Sign)
+	f.Add(good.MerCode, good.ErrCode, good.ErrMsg+good.Body, "", good.Sign)
 	f.Add("808801", "MG00000F", "", "AAAAAAAAAAA=", strings.Repeat("0", 32))
-	c, keys := offlineClient(f), vendorKeys(f)
+	c, keys := fixture.Client(f), fixture.Keys()
 	f.Fuzz(func(t *testing.T, merCode, errCode, errMsg, body, sign string) {
-		resp, err := c.ParseNotification(fiveFields{merCode, errCode, errMsg, body, sign}.inbound(ips.OpRecharge), ips.OpRecharge)
+		resp, err := c.ParseNotification(fixture.Answer{MerCode: merCode, ErrCode: errCode, ErrMsg: errMsg, Body: body, Sign: sign}.Inbound(ips.OpRecharge), ips.OpRecharge)
 		if err != nil {
 			return
 		}
@@ -79,7 +80,7 @@ func FuzzUnsealed(f *testing.F) {
 // came verifies.
 func FuzzInbound(f *testing.F) {
 	const form = "application/x-www-form-urlencoded"
-	good := sealedAnswer(f, "MG00000F", "操作成功", rechargeDocument).values().Encode()
+	good := fixture.Sealed("MG00000F", "操作成功", fixture.RechargeDocument).Values().Encode()
 	f.Add([]byte(good), form)
 	f.Add([]byte(good), form+"; charset=gbk")
 	f.Add([]byte(good+"&pSign=0"), form)
@@ -87,7 +88,7 @@ func FuzzInbound(f *testing.F) {
 	f.Add([]byte("pMerCode=808801&pErrCode=MG00000F&pErrMsg=&p3DesXmlPara=&pSign="), form)
 	f.Add([]byte("%"), form+"; charset=utf-16")
 	f.Add([]byte(`{"a":1}`), "application/json")
-	c, keys := offlineClient(f, ips.WithLimits(ips.Limits{Inbound: 1 << 16})), vendorKeys(f)
+	c, keys := fixture.Client(f, ips.WithLimits(ips.Limits{Inbound: 1 << 16})), fixture.Keys()
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
 		handled := 0
 		h := c.NotifyHandler(ips.Inbound{Hear: hear(func(ips.Response) error {
@@ -95,7 +96,7 @@ func FuzzInbound(f *testing.F) {
 			return nil
 		})})
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, post(ips.OpRecharge, contentType, string(body)))
+		h.ServeHTTP(w, fixture.Post(ips.OpRecharge, contentType, string(body)))
 		switch w.Code {
 		case http.StatusBadRequest:
 			if handled != 0 || w.Body.String() != "refused\n" {
@@ -122,19 +123,19 @@ func FuzzInbound(f *testing.F) {
 
 // FuzzReturnPage feeds the page that answers a server-posted form.
 func FuzzReturnPage(f *testing.F) {
-	good := sealedAnswer(f, "MG02503F", "标的结束处理中", document("pMerBillNo", "B20141213000001"))
-	f.Add([]byte(good.page()), "text/html; charset=utf-8")
-	f.Add([]byte(good.returnForm()+good.returnForm()), "text/html")
-	f.Add([]byte("<table><form>"+good.returnForm()), "text/html; charset=gbk")
+	good := fixture.Sealed("MG02503F", "标的结束处理中", fixture.Document("pMerBillNo", "B20141213000001"))
+	f.Add([]byte(good.Page()), "text/html; charset=utf-8")
+	f.Add([]byte(good.ReturnForm()+good.ReturnForm()), "text/html")
+	f.Add([]byte("<table><form>"+good.ReturnForm()), "text/html; charset=gbk")
 	f.Add([]byte("<form><select name=pSign><option selected>x</select><textarea name=pMerCode></form>"), "")
 	f.Add([]byte("<svg><form><input name=pSign></svg>"), "text/html")
-	r := new(recorder)
-	c := offlineClient(f, ips.WithHTTPClient(httpClient(r)))
+	r := new(fixture.Recorder)
+	c := fixture.Client(f, ips.WithHTTPClient(httpClient(r)))
 	req := *exampleOf(f, ips.OpEndBid).request.(*ips.EndBidRequest)
 	f.Fuzz(func(t *testing.T, page []byte, contentType string) {
-		r.answer, r.contentType = string(page), contentType
+		r.Answer, r.ContentType = string(page), contentType
 		resp, err := c.EndBid(context.Background(), req)
-		if err == nil && !strings.Contains(string(page), good.sign) {
+		if err == nil && !strings.Contains(string(page), good.Sign) {
 			t.Fatalf("believed %+v", resp)
 		}
 	})
@@ -142,19 +143,19 @@ func FuzzReturnPage(f *testing.F) {
 
 // FuzzSOAPAnswer feeds the answer to a web service call.
 func FuzzSOAPAnswer(f *testing.F) {
-	good := sealedAnswer(f, "MG00000F", "操作成功", document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1"))
-	f.Add([]byte(soapAnswer("GuaranteeUnfreeze", good.result())), "text/xml; charset=utf-8")
-	f.Add([]byte(soapAnswer("GuaranteeUnfreeze", "")), "text/xml; charset=gbk")
+	good := fixture.Sealed("MG00000F", "操作成功", fixture.Document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1"))
+	f.Add([]byte(fixture.SOAP("GuaranteeUnfreeze", good.Result())), "text/xml; charset=utf-8")
+	f.Add([]byte(fixture.SOAP("GuaranteeUnfreeze", "")), "text/xml; charset=gbk")
 	f.Add([]byte(fault("Server", "x")), "text/xml")
 	f.Add([]byte(`<Envelope><Body><Fault><Code><Value>s:Sender</Value></Code><Reason><Text>x</Text></Reason></Fault></Body></Envelope>`), "application/soap+xml")
 	f.Add([]byte(`<?xml version="1.0" encoding="utf-16"?><Envelope/>`), "charset=")
-	r := new(recorder)
-	c := offlineClient(f, ips.WithHTTPClient(httpClient(r)))
+	r := new(fixture.Recorder)
+	c := fixture.Client(f, ips.WithHTTPClient(httpClient(r)))
 	req := *exampleOf(f, ips.OpUnfreezeMargin).request.(*ips.UnfreezeMarginRequest)
 	f.Fuzz(func(t *testing.T, answer []byte, contentType string) {
-		r.answer, r.contentType = string(answer), contentType
+		r.Answer, r.ContentType = string(answer), contentType
 		resp, err := c.UnfreezeMargin(context.Background(), req)
-		if err == nil && !strings.Contains(string(answer), good.sign) {
+		if err == nil && !strings.Contains(string(answer), good.Sign) {
 			t.Fatalf("believed %+v", resp)
 		}
 	})

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -131,7 +131,7 @@ func TestMerchantsShareConnections(t *testing.T) {
 	site.Start()
 	defer site.Close()
 	m, err := ips.NewMerchants(func(_ context.Context, code string) (ips.Config, error) {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		cfg.MerchantCode, cfg.Environment = code, ips.EnvironmentAt(site.URL)
 		return cfg, nil
 	})
@@ -148,10 +148,10 @@ func TestMerchantsShareConnections(t *testing.T) {
 // TestMerchantsInbound: what comes to the shared address and finds no merchant.
 func TestMerchantsInbound(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	good := genuine(t, cfg, "R1")
 	with := func(change func(url.Values)) url.Values {
-		v := good.values()
+		v := good.Values()
 		change(v)
 		return v
 	}
@@ -165,14 +165,14 @@ func TestMerchantsInbound(t *testing.T) {
 		err    error
 		loads  int
 	}{
-		{"genuine", good.values(), nil, http.StatusOK, "OK\n", nil, 1},
+		{"genuine", good.Values(), nil, http.StatusOK, "OK\n", nil, 1},
 		{"of nobody", with(func(v url.Values) { v.Set("pMerCode", "808899") }), nil, http.StatusBadRequest, "refused\n", ips.ErrMerchant, 1},
 		{"no code at all", with(func(v url.Values) { v.Del("pMerCode") }), nil, http.StatusBadRequest, "refused\n", ips.ErrMalformed, 0},
 		{"two codes", with(func(v url.Values) { v.Add("pMerCode", "808801") }), nil, http.StatusBadRequest, "refused\n", ips.ErrMalformed, 0},
 		{"a long code", with(func(v url.Values) { v.Set("pMerCode", strings.Repeat("8", 1000)) }), nil, http.StatusBadRequest, "refused\n", ips.ErrMerchant, 0},
 		{"forged", with(func(v url.Values) { v.Set("pErrMsg", "other") }), nil, http.StatusBadRequest, "refused\n", ips.ErrSignature, 1},
 		{"too large", with(func(v url.Values) { v.Set("more", strings.Repeat("x", 64<<10)) }), nil, http.StatusBadRequest, "refused\n", ips.ErrTooLarge, 0},
-		{"no keys to be had", good.values(), outage, http.StatusServiceUnavailable, "not handled\n", outage, 1},
+		{"no keys to be had", good.Values(), outage, http.StatusServiceUnavailable, "not handled\n", outage, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -214,26 +214,23 @@ func TestMerchantsInbound(t *testing.T) {
 }
 
 // genuine is an answer of IPS to a recharge, made with the keys of cfg.
-func genuine(t *testing.T, cfg ips.Config, orderNo string) fiveFields {
+func genuine(t *testing.T, cfg ips.Config, orderNo string) fixture.Answer {
 	t.Helper()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
-	require.NoError(t, err)
-	body := keys.Encrypt([]byte(document("pMerBillNo", orderNo, "pTrdDate", "20141213")))
-	return fiveFields{cfg.MerchantCode, "MG00000F", "ok", body, keys.SignAnswer("MG00000F", "ok", body)}
+	return fixture.SealedBy(fixture.KeysOf(cfg), ips.CodeSuccess, "ok", fixture.Document("pMerBillNo", orderNo, "pTrdDate", "20141213"))
 }
 
 // TestMerchantsRotation: new keys while the program runs.
 func TestMerchantsRotation(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	keys := &keyServer{configs: map[string]ips.Config{cfg.MerchantCode: cfg}}
 	var h ears
 	m, err := ips.NewMerchants(keys.load, ips.WithHook(h.hook))
 	require.NoError(t, err)
 	handler := m.NotifyHandler(h.inbound())
-	post := func(f fiveFields) int {
+	post := func(f fixture.Answer) int {
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, f.inbound(ips.OpRecharge))
+		handler.ServeHTTP(w, f.Inbound(ips.OpRecharge))
 		return w.Code
 	}
 	first, err := m.Client(t.Context(), cfg.MerchantCode)
@@ -275,7 +272,7 @@ func TestMerchantsRotation(t *testing.T) {
 // TestMerchantsOvertaken: a slow load of old keys ends after a fast one of new.
 func TestMerchantsOvertaken(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	slow, started := make(chan struct{}), make(chan struct{})
 	var calls atomic.Int64
 	m, err := ips.NewMerchants(func(context.Context, string) (ips.Config, error) {
@@ -306,7 +303,7 @@ func TestMerchantsOvertaken(t *testing.T) {
 
 func TestMerchantsRefuse(t *testing.T) {
 	t.Parallel()
-	load := func(context.Context, string) (ips.Config, error) { return offlineConfig(), nil }
+	load := func(context.Context, string) (ips.Config, error) { return fixture.Config(), nil }
 	_, err := ips.NewMerchants(nil)
 	require.Error(t, err)
 	_, err = ips.NewMerchants(load, ips.WithTimeout(-1), nil)

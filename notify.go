@@ -88,7 +88,7 @@ func postForm(r *http.Request, most int64) (form url.Values, label string, err e
 	if form == nil && r.Body != nil {
 		// A stranger's word on the length is good for no more than a little memory.
 		body, err := readAll(http.MaxBytesReader(nil, r.Body, most), min(r.ContentLength, 64<<10))
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		if tooLarge := (*http.MaxBytesError)(nil); err != nil && errors.As(err, &tooLarge) {
 			return nil, "", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 		}
 		if err != nil && len(body) > 0 {

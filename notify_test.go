@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -42,21 +43,21 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 func TestDispatch(t *testing.T) {
 	t.Parallel()
 	for _, tt := range examples(t) {
-		if info(t, tt.op).Transport == ips.QueryService {
+		if fixture.Info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}
 		t.Run(string(tt.op), func(t *testing.T) {
 			t.Parallel()
-			c := offlineClient(t)
-			answer := sealedAnswer(t, tt.response.Base().Code, "操作成功！", responseFile(t, tt.op))
+			c := fixture.Client(t)
+			answer := fixture.Sealed(tt.response.Base().Code, "操作成功！", responseFile(t, tt.op))
 			var heard ips.Response
 			w := serve(c.NotifyHandler(ips.Inbound{Hear: hear(func(r ips.Response) error {
 				heard = r
 				return nil
-			})}), answer.inbound(tt.op))
+			})}), answer.Inbound(tt.op))
 			assert.Equal(t, http.StatusOK, w.Code)
 			assert.Equal(t, "OK\n", w.Body.String())
-			assertAnswer(t, tt.response, heard)
+			fixture.AssertAnswer(t, tt.response, heard)
 
 			_, isBid := tt.response.(*ips.BidResponse)
 			bids, others := 0, 0
@@ -67,7 +68,7 @@ func TestDispatch(t *testing.T) {
 				others++
 				return nil
 			}))
-			assert.Equal(t, http.StatusOK, serve(c.NotifyHandler(ips.Inbound{Hear: table}), answer.inbound(tt.op)).Code)
+			assert.Equal(t, http.StatusOK, serve(c.NotifyHandler(ips.Inbound{Hear: table}), answer.Inbound(tt.op)).Code)
 			assert.Equal(t, isBid, bids == 1 && others == 0)
 			assert.Equal(t, !isBid, bids == 0 && others == 1)
 		})
@@ -78,7 +79,7 @@ func TestDispatch(t *testing.T) {
 // kept, and OnError hears of it.
 func TestUnheard(t *testing.T) {
 	t.Parallel()
-	answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	answer := fixture.Sealed("MG00000F", "", fixture.RechargeDocument)
 	takesBids := ips.On(func(context.Context, *ips.BidResponse) error { return nil }, nil)
 	for name, h := range map[string]ips.Handler{
 		"nil": nil, "type switch": hear(func(ips.Response) error { return ips.ErrUnheard }), "On": takesBids,
@@ -91,15 +92,15 @@ func TestUnheard(t *testing.T) {
 			if h != nil {
 				in.Hear = ips.Deduplicated(&once, h)
 			}
-			c := offlineClient(t)
-			w := serve(c.NotifyHandler(in), answer.inbound(ips.OpRecharge))
+			c := fixture.Client(t)
+			w := serve(c.NotifyHandler(in), answer.Inbound(ips.OpRecharge))
 			assert.Equal(t, http.StatusNotImplemented, w.Code)
 			assert.Equal(t, "not heard\n", w.Body.String())
 			var shown error
 			serve(c.ReturnHandler(in, func(_ http.ResponseWriter, _ *http.Request, a ips.Response, err error) {
 				assert.NotNil(t, a)
 				shown = err
-			}), answer.inbound(ips.OpRecharge))
+			}), answer.Inbound(ips.OpRecharge))
 			assert.ErrorIs(t, shown, ips.ErrUnheard)
 			require.Len(t, reported, 2)
 			assert.ErrorIs(t, reported[0], ips.ErrUnheard)
@@ -107,7 +108,7 @@ func TestUnheard(t *testing.T) {
 			// A program that has learnt to take it hears it.
 			heard := false
 			in.Hear = ips.Deduplicated(&once, hear(func(ips.Response) error { heard = true; return nil }))
-			assert.Equal(t, http.StatusOK, serve(c.NotifyHandler(in), answer.inbound(ips.OpRecharge)).Code)
+			assert.Equal(t, http.StatusOK, serve(c.NotifyHandler(in), answer.Inbound(ips.OpRecharge)).Code)
 			assert.True(t, heard, "the key was kept")
 		})
 	}
@@ -118,19 +119,19 @@ func TestUnheard(t *testing.T) {
 // none may be taken for another, unless both have the same kind of answer.
 func TestForeignAnswers(t *testing.T) {
 	t.Parallel()
-	c := offlineClient(t)
+	c := fixture.Client(t)
 	for _, tt := range examples(t) {
 		from := tt.op
-		if info(t, from).Transport == ips.QueryService {
+		if fixture.Info(t, from).Transport == ips.QueryService {
 			continue
 		}
-		answer := sealedAnswer(t, "MG00000F", "", responseFile(t, from))
+		answer := fixture.Sealed("MG00000F", "", responseFile(t, from))
 		for _, other := range examples(t) {
 			to := other.op
-			if info(t, to).Transport == ips.QueryService {
+			if fixture.Info(t, to).Transport == ips.QueryService {
 				continue
 			}
-			resp, err := c.ParseNotification(answer.inbound(to), to)
+			resp, err := c.ParseNotification(answer.Inbound(to), to)
 			switch {
 			case from != to && reflect.TypeOf(tt.response) == reflect.TypeFor[*ips.BidResponse]() && reflect.TypeOf(other.response) == reflect.TypeFor[*ips.BidResponse]():
 				assert.ErrorIs(t, err, ips.ErrOperation, "%s at %s", from, to)
@@ -150,7 +151,7 @@ func TestForeignAnswers(t *testing.T) {
 // still one.
 func TestPendingWithholding(t *testing.T) {
 	t.Parallel()
-	doc := document("pMerBillNo", "W1", "pTrdDate", "20141213", "pTrdAmt", "10", "pMerFee", "0", "pIpsFeeType", "1")
+	doc := fixture.Document("pMerBillNo", "W1", "pTrdDate", "20141213", "pTrdAmt", "10", "pMerFee", "0", "pIpsFeeType", "1")
 	resp := read[*ips.WithholdingRechargeResponse](t, ips.OpWithholdingRecharge, "MG00008F", doc)
 	assert.Equal(t, ips.Pending, resp.Outcome)
 	assert.Equal(t, 10*ips.Yuan, resp.Amount)
@@ -177,15 +178,15 @@ func TestNotifyAcknowledges(t *testing.T) {
 		if deduplicated {
 			h = ips.Deduplicated(new(ipstest.MemoryOnce), h)
 		}
-		notify := offlineClient(t).NotifyHandler(ips.Inbound{Hear: h, OnError: func(_ *http.Request, err error) { reported = append(reported, err) }})
-		answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
-		notify.ServeHTTP(w, answer.inbound(ips.OpRecharge))
+		notify := fixture.Client(t).NotifyHandler(ips.Inbound{Hear: h, OnError: func(_ *http.Request, err error) { reported = append(reported, err) }})
+		answer := fixture.Sealed("MG00000F", "", fixture.RechargeDocument)
+		notify.ServeHTTP(w, answer.Inbound(ips.OpRecharge))
 		assert.Equal(t, http.StatusInternalServerError, w.Code)
 		assert.NotContains(t, w.Body.String(), "disk")
 		fail = false
 		for range 2 {
 			w = httptest.NewRecorder()
-			notify.ServeHTTP(w, answer.inbound(ips.OpRecharge))
+			notify.ServeHTTP(w, answer.Inbound(ips.OpRecharge))
 			assert.Equal(t, http.StatusOK, w.Code)
 		}
 		if deduplicated {
@@ -201,45 +202,45 @@ func TestNotifyAcknowledges(t *testing.T) {
 // TestRefusalsLookAlike: whatever is wrong, the other side learns nothing.
 func TestRefusalsLookAlike(t *testing.T) {
 	t.Parallel()
-	good := sealedAnswer(t, "MG00000F", "操作成功", rechargeDocument)
-	with := func(spoil func(*fiveFields)) *http.Request {
+	good := fixture.Sealed("MG00000F", "操作成功", fixture.RechargeDocument)
+	with := func(spoil func(*fixture.Answer)) *http.Request {
 		f := good
 		spoil(&f)
-		return f.inbound(ips.OpRecharge)
+		return f.Inbound(ips.OpRecharge)
 	}
 	const form = "application/x-www-form-urlencoded"
-	encoded := good.values().Encode()
+	encoded := good.Values().Encode()
 	requests := map[string]*http.Request{
-		"another merchant": with(func(f *fiveFields) { f.merCode = "808802" }),
-		"bad signature":    with(func(f *fiveFields) { f.sign = change(f.sign) }),
-		"garbage body":     with(func(f *fiveFields) { f.body = "garbage" }),
-		"bad padding": with(func(f *fiveFields) {
-			f.body = "AAAAAAAAAAA="
-			f.sign = vendorKeys(t).SignAnswer(f.errCode, f.errMsg, f.body)
+		"another merchant": with(func(f *fixture.Answer) { f.MerCode = "808802" }),
+		"bad signature":    with(func(f *fixture.Answer) { f.Sign = fixture.Change(f.Sign) }),
+		"garbage body":     with(func(f *fixture.Answer) { f.Body = "garbage" }),
+		"bad padding": with(func(f *fixture.Answer) {
+			f.Body = "AAAAAAAAAAA="
+			f.Sign = fixture.Keys().SignAnswer(f.ErrCode, f.ErrMsg, f.Body)
 		}),
-		"bad XML":               sealedAnswer(t, "MG00000F", "", "<pReq>").inbound(ips.OpRecharge),
-		"another operation":     sealedAnswer(t, "MG00000F", "", responseFile(t, ips.OpWithdraw)).inbound(ips.OpRecharge),
-		"unknown operation":     good.inbound("no-such-operation"),
-		"a query":               good.inbound(ips.OpQueryBalance),
-		"PUT":                   withMethod(good.inbound(ips.OpRecharge), http.MethodPut),
-		"JSON":                  post(ips.OpRecharge, "application/json", `{"pMerCode":"808801"}`),
-		"multipart":             post(ips.OpRecharge, "multipart/form-data; boundary=x", "--x--"),
-		"text":                  post(ips.OpRecharge, "text/plain", encoded),
-		"no content type":       post(ips.OpRecharge, "", encoded),
-		"broken content type":   post(ips.OpRecharge, "application/x-www-form-urlencoded; =", encoded),
-		"unknown charset":       post(ips.OpRecharge, form+"; charset=klingon", encoded),
-		"empty body":            post(ips.OpRecharge, form, ""),
-		"broken percent":        post(ips.OpRecharge, form, encoded+"%zz"),
-		"semicolon":             post(ips.OpRecharge, form, encoded+";a=b"),
-		"doubled sign":          post(ips.OpRecharge, form, encoded+"&pSign="+good.sign),
-		"doubled merchant":      post(ips.OpRecharge, form, "pMerCode=808801&"+encoded),
-		"a field is missing":    post(ips.OpRecharge, form, "pMerCode=808801&pErrCode=MG00000F&pErrMsg=&pSign="+good.sign),
-		"oversized":             post(ips.OpRecharge, form, encoded+"&x="+strings.Repeat("x", 9<<20)),
-		"fields in the URL":     inURL(post(ips.OpRecharge, form, ""), encoded),
-		"one field in the URL":  inURL(post(ips.OpRecharge, form, strings.Replace(encoded, "pSign=", "x=", 1)), "pSign="+good.sign),
+		"bad XML":               fixture.Sealed("MG00000F", "", "<pReq>").Inbound(ips.OpRecharge),
+		"another operation":     fixture.Sealed("MG00000F", "", responseFile(t, ips.OpWithdraw)).Inbound(ips.OpRecharge),
+		"unknown operation":     good.Inbound("no-such-operation"),
+		"a query":               good.Inbound(ips.OpQueryBalance),
+		"PUT":                   withMethod(good.Inbound(ips.OpRecharge), http.MethodPut),
+		"JSON":                  fixture.Post(ips.OpRecharge, "application/json", `{"pMerCode":"808801"}`),
+		"multipart":             fixture.Post(ips.OpRecharge, "multipart/form-data; boundary=x", "--x--"),
+		"text":                  fixture.Post(ips.OpRecharge, "text/plain", encoded),
+		"no content type":       fixture.Post(ips.OpRecharge, "", encoded),
+		"broken content type":   fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded; =", encoded),
+		"unknown charset":       fixture.Post(ips.OpRecharge, form+"; charset=klingon", encoded),
+		"empty body":            fixture.Post(ips.OpRecharge, form, ""),
+		"broken percent":        fixture.Post(ips.OpRecharge, form, encoded+"%zz"),
+		"semicolon":             fixture.Post(ips.OpRecharge, form, encoded+";a=b"),
+		"doubled sign":          fixture.Post(ips.OpRecharge, form, encoded+"&pSign="+good.Sign),
+		"doubled merchant":      fixture.Post(ips.OpRecharge, form, "pMerCode=808801&"+encoded),
+		"a field is missing":    fixture.Post(ips.OpRecharge, form, "pMerCode=808801&pErrCode=MG00000F&pErrMsg=&pSign="+good.Sign),
+		"oversized":             fixture.Post(ips.OpRecharge, form, encoded+"&x="+strings.Repeat("x", 9<<20)),
+		"fields in the URL":     inURL(fixture.Post(ips.OpRecharge, form, ""), encoded),
+		"one field in the URL":  inURL(fixture.Post(ips.OpRecharge, form, strings.Replace(encoded, "pSign=", "x=", 1)), "pSign="+good.Sign),
 		"GET":                   httptest.NewRequest(http.MethodGet, "https://p2p.example.com/ips/notify/recharge?"+encoded, nil),
 		"HEAD":                  httptest.NewRequest(http.MethodHead, "https://p2p.example.com/ips/notify/recharge", nil),
-		"names in another case": post(ips.OpRecharge, form, strings.ToLower(encoded)),
+		"names in another case": fixture.Post(ips.OpRecharge, form, strings.ToLower(encoded)),
 	}
 	for name, r := range requests {
 		t.Run(name, func(t *testing.T) {
@@ -256,7 +257,7 @@ func TestRefusalsLookAlike(t *testing.T) {
 						assert.NotContains(t, err.Error(), ips.TestMerchant().Cert.Reveal())
 					},
 				}
-				c := offlineClient(t)
+				c := fixture.Client(t)
 				if returns {
 					shown := 0
 					h := c.ReturnHandler(in, func(w http.ResponseWriter, _ *http.Request, answer ips.Response, err error) {
@@ -294,8 +295,8 @@ func inURL(r *http.Request, query string) *http.Request {
 // TestURLQueryIsIgnored: what stands in the URL neither helps nor harms.
 func TestURLQueryIsIgnored(t *testing.T) {
 	t.Parallel()
-	r := inURL(sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge), "pSign=0&pMerCode=808802&utm=x")
-	resp, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	r := inURL(fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Inbound(ips.OpRecharge), "pSign=0&pMerCode=808802&utm=x")
+	resp, err := fixture.Client(t).ParseNotification(r, ips.OpRecharge)
 	require.NoError(t, err)
 	assert.Equal(t, "R20141213000001", resp.Base().OrderNo)
 }
@@ -303,15 +304,15 @@ func TestURLQueryIsIgnored(t *testing.T) {
 // TestFormParsedBefore: a framework in front may have read the body already.
 func TestFormParsedBefore(t *testing.T) {
 	t.Parallel()
-	c := offlineClient(t)
-	good := sealedAnswer(t, "MG00000F", "", rechargeDocument)
-	r := inURL(good.inbound(ips.OpRecharge), "pSign=0")
+	c := fixture.Client(t)
+	good := fixture.Sealed("MG00000F", "", fixture.RechargeDocument)
+	r := inURL(good.Inbound(ips.OpRecharge), "pSign=0")
 	require.NoError(t, r.ParseForm())
 	require.Len(t, r.Form["pSign"], 2)
 	_, err := c.ParseNotification(r, ips.OpRecharge)
 	require.NoError(t, err)
 
-	r = inURL(post(ips.OpRecharge, "application/x-www-form-urlencoded", ""), good.values().Encode())
+	r = inURL(fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded", ""), good.Values().Encode())
 	require.NoError(t, r.ParseForm())
 	require.NotEmpty(t, r.Form)
 	_, err = c.ParseNotification(r, ips.OpRecharge)
@@ -322,7 +323,7 @@ func TestFormParsedBefore(t *testing.T) {
 // type says so; the signature is over UTF-8.
 func TestDeclaredCharset(t *testing.T) {
 	t.Parallel()
-	f := sealedAnswer(t, "MG00000F", "操作成功", rechargeDocument)
+	f := fixture.Sealed("MG00000F", "操作成功", fixture.RechargeDocument)
 	for label, encode := range map[string]func(string) (string, error){
 		"gbk":     simplifiedchinese.GBK.NewEncoder().String,
 		"GB2312":  simplifiedchinese.GBK.NewEncoder().String,
@@ -330,29 +331,29 @@ func TestDeclaredCharset(t *testing.T) {
 		"utf-8":   func(s string) (string, error) { return s, nil },
 		`"UTF-8"`: func(s string) (string, error) { return s, nil },
 	} {
-		v := f.values()
-		message, err := encode(f.errMsg)
+		v := f.Values()
+		message, err := encode(f.ErrMsg)
 		require.NoError(t, err)
 		v.Set("pErrMsg", message)
-		resp, err := offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded; charset="+label, v.Encode()), ips.OpRecharge)
+		resp, err := fixture.Client(t).ParseNotification(fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded; charset="+label, v.Encode()), ips.OpRecharge)
 		require.NoError(t, err, label)
 		assert.Equal(t, "操作成功", resp.Base().Message, label)
 	}
-	v := f.values()
-	gbk, err := simplifiedchinese.GBK.NewEncoder().String(f.errMsg)
+	v := f.Values()
+	gbk, err := simplifiedchinese.GBK.NewEncoder().String(f.ErrMsg)
 	require.NoError(t, err)
 	v.Set("pErrMsg", gbk)
-	_, err = offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", v.Encode()), ips.OpRecharge)
+	_, err = fixture.Client(t).ParseNotification(fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded", v.Encode()), ips.OpRecharge)
 	assert.ErrorIs(t, err, ips.ErrSignature, "GBK that does not say so")
 }
 
 // TestOperationOf lets the merchant say what an answer is about.
 func TestOperationOf(t *testing.T) {
 	t.Parallel()
-	r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound("x")
+	r := fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Inbound("x")
 	r.URL.Path = "/callbacks/17"
 	heard := false
-	w := serve(offlineClient(t).NotifyHandler(ips.Inbound{
+	w := serve(fixture.Client(t).NotifyHandler(ips.Inbound{
 		OperationOf: func(*http.Request) ips.Operation { return ips.OpRecharge },
 		Hear: hear(func(ips.Response) error {
 			heard = true
@@ -370,14 +371,14 @@ func TestReturnHandler(t *testing.T) {
 	for code, want := range map[ips.Code]string{"MG00000F": "success", "MG00008F": "pending", "MG00001F": "failure"} {
 		for _, callbackErr := range []error{nil, fail} {
 			var reported error
-			h := offlineClient(t).ReturnHandler(ips.Inbound{
+			h := fixture.Client(t).ReturnHandler(ips.Inbound{
 				Hear: hear(func(resp ips.Response) error {
 					assert.Equal(t, ips.WebReturn, resp.Base().Via)
 					return callbackErr
 				}),
 				OnError: func(_ *http.Request, err error) { reported = err },
 			}, showOutcome)
-			w := serve(h, sealedAnswer(t, code, "", rechargeDocument).inbound(ips.OpRecharge))
+			w := serve(h, fixture.Sealed(code, "", fixture.RechargeDocument).Inbound(ips.OpRecharge))
 			assert.Equal(t, http.StatusOK, w.Code)
 			if callbackErr != nil {
 				assert.Equal(t, want+", not recorded", w.Body.String())
@@ -394,13 +395,13 @@ func TestReturnHandler(t *testing.T) {
 func TestRefusalWithoutOrderNumberIsNeverADuplicate(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	h := offlineClient(t).NotifyHandler(ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(resp ips.Response) error {
+	h := fixture.Client(t).NotifyHandler(ips.Inbound{Hear: ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(resp ips.Response) error {
 		calls++
 		assert.Equal(t, ips.Undecided, resp.Base().Outcome)
 		return nil
 	}))})
 	for range 3 {
-		assert.Equal(t, http.StatusOK, serve(h, sealedAnswer(t, "MG00006F", "", "").inbound(ips.OpRecharge)).Code)
+		assert.Equal(t, http.StatusOK, serve(h, fixture.Sealed("MG00006F", "", "").Inbound(ips.OpRecharge)).Code)
 	}
 	assert.Equal(t, 3, calls)
 }
@@ -420,34 +421,34 @@ func TestPanickingHandler(t *testing.T) {
 		})),
 		OnError: func(_ *http.Request, err error) { reported = append(reported, err) },
 	}
-	answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
-	notify := offlineClient(t).NotifyHandler(in)
-	w := serve(notify, answer.inbound(ips.OpRecharge))
+	answer := fixture.Sealed("MG00000F", "", fixture.RechargeDocument)
+	notify := fixture.Client(t).NotifyHandler(in)
+	w := serve(notify, answer.Inbound(ips.OpRecharge))
 	assert.Equal(t, http.StatusInternalServerError, w.Code)
 	assert.NotContains(t, w.Body.String(), "went wrong")
 	require.Len(t, reported, 1)
 	assert.ErrorContains(t, reported[0], "recharge: panic: went wrong")
 	for range 2 {
-		assert.Equal(t, http.StatusOK, serve(notify, answer.inbound(ips.OpRecharge)).Code)
+		assert.Equal(t, http.StatusOK, serve(notify, answer.Inbound(ips.OpRecharge)).Code)
 	}
 	assert.Equal(t, 2, calls)
 	assert.Len(t, reported, 1)
 
 	// The page of a return is shown all the same.
 	in.Hear = hear(func(ips.Response) error { panic("went wrong") })
-	serve(offlineClient(t).ReturnHandler(in, func(_ http.ResponseWriter, _ *http.Request, answer ips.Response, err error) {
+	serve(fixture.Client(t).ReturnHandler(in, func(_ http.ResponseWriter, _ *http.Request, answer ips.Response, err error) {
 		assert.Equal(t, ips.Success, answer.Base().Outcome)
 		assert.ErrorContains(t, err, "panic")
-	}), answer.inbound(ips.OpRecharge))
+	}), answer.Inbound(ips.OpRecharge))
 	assert.Len(t, reported, 2)
 
 	in.Hear = hear(func(ips.Response) error { panic(http.ErrAbortHandler) })
-	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(offlineClient(t).NotifyHandler(in), answer.inbound(ips.OpRecharge)) })
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(fixture.Client(t).NotifyHandler(in), answer.Inbound(ips.OpRecharge)) })
 	assert.Len(t, reported, 2)
 
 	// A panic without OnError is answered too.
 	in.Hear, in.OnError = hear(func(ips.Response) error { panic(1) }), nil
-	assert.Equal(t, http.StatusInternalServerError, serve(offlineClient(t).NotifyHandler(in), answer.inbound(ips.OpRecharge)).Code)
+	assert.Equal(t, http.StatusInternalServerError, serve(fixture.Client(t).NotifyHandler(in), answer.Inbound(ips.OpRecharge)).Code)
 }
 
 // TestHandlerOutlivesTheCaller: IPS hangs up after its own time, and a
@@ -456,9 +457,9 @@ func TestPanickingHandler(t *testing.T) {
 func TestHandlerOutlivesTheCaller(t *testing.T) {
 	t.Parallel()
 	type key struct{}
-	answer := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	answer := fixture.Sealed("MG00000F", "", fixture.RechargeDocument)
 	ctx, hangUp := context.WithCancel(context.WithValue(context.Background(), key{}, "trace"))
-	h := offlineClient(t).NotifyHandler(ips.Inbound{Hear: func(ctx context.Context, _ ips.Response) error {
+	h := fixture.Client(t).NotifyHandler(ips.Inbound{Hear: func(ctx context.Context, _ ips.Response) error {
 		hangUp()
 		assert.NoError(t, ctx.Err())
 		assert.Equal(t, "trace", ctx.Value(key{}), "what stands in the request's context is kept")
@@ -467,33 +468,33 @@ func TestHandlerOutlivesTheCaller(t *testing.T) {
 		assert.WithinDuration(t, time.Now().Add(30*time.Second), deadline, 5*time.Second)
 		return nil
 	}})
-	assert.Equal(t, http.StatusOK, serve(h, answer.inbound(ips.OpRecharge).WithContext(ctx)).Code)
+	assert.Equal(t, http.StatusOK, serve(h, answer.Inbound(ips.OpRecharge).WithContext(ctx)).Code)
 
-	h = offlineClient(t).NotifyHandler(ips.Inbound{Timeout: time.Millisecond, Hear: func(ctx context.Context, _ ips.Response) error {
+	h = fixture.Client(t).NotifyHandler(ips.Inbound{Timeout: time.Millisecond, Hear: func(ctx context.Context, _ ips.Response) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}})
-	assert.Equal(t, http.StatusInternalServerError, serve(h, answer.inbound(ips.OpRecharge)).Code)
+	assert.Equal(t, http.StatusInternalServerError, serve(h, answer.Inbound(ips.OpRecharge)).Code)
 }
 
 func TestReturnHandlerNeedsAPage(t *testing.T) {
 	t.Parallel()
-	assert.Panics(t, func() { offlineClient(t).ReturnHandler(ips.Inbound{}, nil) })
+	assert.Panics(t, func() { fixture.Client(t).ReturnHandler(ips.Inbound{}, nil) })
 }
 
 // TestBodyReadBefore: a logger in front has drained the body. That is named, and
 // is not taken for a message without fields.
 func TestBodyReadBefore(t *testing.T) {
 	t.Parallel()
-	r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
+	r := fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Inbound(ips.OpRecharge)
 	_, err := io.ReadAll(r.Body)
 	require.NoError(t, err)
-	_, err = offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	_, err = fixture.Client(t).ParseNotification(r, ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrMalformed)
 	assert.ErrorContains(t, err, "something in front has read it")
 
 	// Nobody has read what was never there.
-	_, err = offlineClient(t).ParseNotification(post(ips.OpRecharge, formType, ""), ips.OpRecharge)
+	_, err = fixture.Client(t).ParseNotification(fixture.Post(ips.OpRecharge, formType, ""), ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrMalformed)
 	assert.ErrorContains(t, err, "pMerCode stands there 0 times")
 }
@@ -502,8 +503,8 @@ func TestBodyReadBefore(t *testing.T) {
 // it knows the operation.
 func TestWrongPlaceIsNamed(t *testing.T) {
 	t.Parallel()
-	r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound("")
-	_, err := offlineClient(t).ParseNotification(r, "notify")
+	r := fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Inbound("")
+	_, err := fixture.Client(t).ParseNotification(r, "notify")
 	require.ErrorIs(t, err, ips.ErrOperation)
 	assert.ErrorContains(t, err, `"notify"; the address must end in an operation's name, or Inbound.OperationOf say it`)
 }
@@ -511,9 +512,9 @@ func TestWrongPlaceIsNamed(t *testing.T) {
 // TestReadErrorIsRefused: the body breaks off on the way.
 func TestReadErrorIsRefused(t *testing.T) {
 	t.Parallel()
-	r := post(ips.OpRecharge, "application/x-www-form-urlencoded", "")
+	r := fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded", "")
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader("pMerCode=808801"), brokenReader{}))
-	_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	_, err := fixture.Client(t).ParseNotification(r, ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrMalformed)
 }
 
@@ -525,10 +526,10 @@ func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // parsing are what is verified.
 func TestInboundValuesAreNotForged(t *testing.T) {
 	t.Parallel()
-	r := post(ips.OpRecharge, "application/x-www-form-urlencoded", "")
-	r.PostForm = url.Values(sealedAnswer(t, "MG00000F", "", rechargeDocument).values())
+	r := fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded", "")
+	r.PostForm = url.Values(fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Values())
 	r.PostForm.Set("pErrCode", "MG00001F")
-	_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	_, err := fixture.Client(t).ParseNotification(r, ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrSignature)
 }
 
@@ -537,9 +538,9 @@ func TestInboundValuesAreNotForged(t *testing.T) {
 func TestOneDoor(t *testing.T) {
 	t.Parallel()
 	e := exampleOf(t, ips.OpUnfreezeMargin)
-	doc := document("pMerBillNo", e.orderNo(), "pUnfreezeAmt", "10.00")
-	a := sealedAnswer(t, ips.CodeSuccess, "操作成功", doc)
-	c, _ := recordingClient(t, soapAnswer("GuaranteeUnfreeze", a.result()), "text/xml")
+	doc := fixture.Document("pMerBillNo", e.orderNo(), "pUnfreezeAmt", "10.00")
+	a := fixture.Sealed(ips.CodeSuccess, "操作成功", doc)
+	c, _ := fixture.RecordingClient(t, fixture.SOAP("GuaranteeUnfreeze", a.Result()), "text/xml")
 	var booked []ips.Via
 	h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(r ips.Response) error {
 		booked = append(booked, r.Base().Via)
@@ -548,7 +549,7 @@ func TestOneDoor(t *testing.T) {
 	_, resp, err := e.send(c, e.request)
 	require.NoError(t, err)
 	require.NoError(t, h(t.Context(), resp))
-	w := serve(c.NotifyHandler(ips.Inbound{Hear: h}), a.inbound(ips.OpUnfreezeMargin))
+	w := serve(c.NotifyHandler(ips.Inbound{Hear: h}), a.Inbound(ips.OpUnfreezeMargin))
 	assert.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, []ips.Via{ips.Synchronous}, booked)
 }
@@ -560,8 +561,8 @@ func TestAnswerOfAQueryIsNoNotification(t *testing.T) {
 	t.Parallel()
 	for _, op := range ips.Operations() {
 		for _, code := range []ips.Code{"MG00000F", "MG00008F", "MG02501F", "MG02505F", "0000"} {
-			a := sealedAnswer(t, code, "", document("pMerBillNo", "R1", "pTradeType", "08", "pTradeStatue", "2", "pIpsBillNo", "NT1"))
-			_, err := offlineClient(t).ParseNotification(a.inbound(op.Operation), op.Operation)
+			a := fixture.Sealed(code, "", fixture.Document("pMerBillNo", "R1", "pTradeType", "08", "pTradeStatue", "2", "pIpsBillNo", "NT1"))
+			_, err := fixture.Client(t).ParseNotification(a.Inbound(op.Operation), op.Operation)
 			assert.ErrorIs(t, err, ips.ErrOperation, "%s %s", op.Operation, code)
 		}
 	}
@@ -574,7 +575,7 @@ func TestInboundWithoutBody(t *testing.T) {
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	require.Nil(t, r.Body)
-	_, err = offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	_, err = fixture.Client(t).ParseNotification(r, ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrMalformed)
 }
 
@@ -582,15 +583,15 @@ func TestInboundWithoutBody(t *testing.T) {
 // called something else than one that somebody in front has read.
 func TestInboundBodies(t *testing.T) {
 	t.Parallel()
-	whole := sealedAnswer(t, "MG00000F", "", rechargeDocument)
-	r := whole.inbound(ips.OpRecharge)
+	whole := fixture.Sealed("MG00000F", "", fixture.RechargeDocument)
+	r := whole.Inbound(ips.OpRecharge)
 	r.Header.Add("Content-Type", "application/x-www-form-urlencoded")
-	_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+	_, err := fixture.Client(t).ParseNotification(r, ips.OpRecharge)
 	require.ErrorContains(t, err, "content type stands there 2 times")
-	for text, want := range map[string]string{"": "something in front has read it", "p": "ends too early", whole.values().Encode(): "ends too early"} {
-		r := whole.inbound(ips.OpRecharge)
+	for text, want := range map[string]string{"": "something in front has read it", "p": "ends too early", whole.Values().Encode(): "ends too early"} {
+		r := whole.Inbound(ips.OpRecharge)
 		r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(text), failingBody{io.ErrUnexpectedEOF})), 9999
-		_, err := offlineClient(t).ParseNotification(r, ips.OpRecharge)
+		_, err := fixture.Client(t).ParseNotification(r, ips.OpRecharge)
 		require.ErrorIs(t, err, ips.ErrMalformed)
 		require.ErrorContains(t, err, want)
 	}
@@ -599,12 +600,12 @@ func TestInboundBodies(t *testing.T) {
 // TestBodyTooLarge: the limit holds for what is read, signed or not.
 func TestBodyTooLarge(t *testing.T) {
 	t.Parallel()
-	f := sealedAnswer(t, "MG00000F", "", rechargeDocument)
-	body := f.values().Encode()
-	exact := offlineClient(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body))}))
-	_, err := exact.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+	f := fixture.Sealed("MG00000F", "", fixture.RechargeDocument)
+	body := f.Values().Encode()
+	exact := fixture.Client(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body))}))
+	_, err := exact.ParseNotification(f.Inbound(ips.OpRecharge), ips.OpRecharge)
 	require.NoError(t, err)
-	less := offlineClient(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body) - 1)}))
-	_, err = less.ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+	less := fixture.Client(t, ips.WithLimits(ips.Limits{Inbound: int64(len(body) - 1)}))
+	_, err = less.ParseNotification(f.Inbound(ips.OpRecharge), ips.OpRecharge)
 	require.ErrorIs(t, err, ips.ErrTooLarge)
 }

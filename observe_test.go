@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 func TestHookSeesCalls(t *testing.T) {
@@ -53,17 +54,17 @@ func TestHookSeesCalls(t *testing.T) {
 func TestHookSeesFormsAndInbound(t *testing.T) {
 	t.Parallel()
 	var events []ips.Event
-	c := offlineClient(t, ips.WithHook(collect(&events)))
+	c := fixture.Client(t, ips.WithHook(collect(&events)))
 	e := exampleOf(t, ips.OpRecharge)
 	_, _, err := e.send(c, e.request)
 	require.NoError(t, err)
 
 	handler := c.NotifyHandler(ips.Inbound{Hear: hear(func(ips.Response) error { return nil })})
-	good := sealedAnswer(t, ips.CodeFailed, "失败", document("pMerBillNo", "R1"))
+	good := fixture.Sealed(ips.CodeFailed, "失败", fixture.Document("pMerBillNo", "R1"))
 	bad := good
-	bad.sign = "0" + bad.sign[1:]
-	for _, f := range []fiveFields{good, bad, sealedAnswer(t, ips.CodeDuplicate, "", document("pMerBillNo", "R1"))} {
-		handler.ServeHTTP(httptest.NewRecorder(), f.inbound(ips.OpRecharge))
+	bad.Sign = "0" + bad.Sign[1:]
+	for _, f := range []fixture.Answer{good, bad, fixture.Sealed(ips.CodeDuplicate, "", fixture.Document("pMerBillNo", "R1"))} {
+		handler.ServeHTTP(httptest.NewRecorder(), f.Inbound(ips.OpRecharge))
 	}
 	require.Len(t, events, 4)
 	assert.Equal(t, ips.Redirect, events[0].Transport)
@@ -72,7 +73,7 @@ func TestHookSeesFormsAndInbound(t *testing.T) {
 	assert.Equal(t, ips.ServerToServer, events[1].Via)
 	assert.Equal(t, "R1", events[1].OrderNo)
 	assert.Equal(t, ips.Failure, events[1].Outcome)
-	assert.Equal(t, len(good.errMsg)+len(good.body)+len(good.sign), events[1].Received)
+	assert.Equal(t, len(good.ErrMsg)+len(good.Body)+len(good.Sign), events[1].Received)
 	require.ErrorIs(t, events[1].Err, ips.CodeFailed)
 	require.ErrorIs(t, events[2].Err, ips.ErrSignature)
 	assert.Empty(t, events[2].OrderNo, "nothing of an answer that did not verify")
@@ -88,7 +89,7 @@ func TestHooksAddUp(t *testing.T) {
 		return ips.WithHook(func(context.Context, ips.Event) { order = append(order, name) })
 	}
 	var masked, raw []ips.WireMessage
-	c := offlineClient(t, hook("a"), hook("b"), hook("c"),
+	c := fixture.Client(t, hook("a"), hook("b"), hook("c"),
 		ips.WithUnmaskedWireTap(func(m ips.WireMessage) { raw = append(raw, m) }),
 		ips.WithWireTap(func(m ips.WireMessage) { masked = append(masked, m) }))
 	form, err := c.Form(exampleOf(t, ips.OpRecharge).request)
@@ -105,7 +106,7 @@ func TestHooksAddUp(t *testing.T) {
 func TestHookHearsOfRefusedRequests(t *testing.T) {
 	t.Parallel()
 	var events []ips.Event
-	c, r := recordingClient(t, "", "", ips.WithHook(collect(&events)))
+	c, r := fixture.RecordingClient(t, "", "", ips.WithHook(collect(&events)))
 	last := func() ips.Event {
 		require.Len(t, events, 1)
 		e := events[0]
@@ -149,7 +150,7 @@ func TestHookHearsOfRefusedRequests(t *testing.T) {
 		require.Error(t, err)
 		assert.Empty(t, last().Operation)
 	}
-	assert.Zero(t, r.calls)
+	assert.Zero(t, r.Calls)
 }
 
 // TestHookGetsTheContextOfAForm: a form is made for somebody's click, and the
@@ -158,7 +159,7 @@ func TestHookGetsTheContextOfAForm(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	seen := 0
-	c := offlineClient(t, ips.WithHook(func(ctx context.Context, _ ips.Event) {
+	c := fixture.Client(t, ips.WithHook(func(ctx context.Context, _ ips.Event) {
 		assert.Equal(t, "trace", ctx.Value(key{}))
 		seen++
 	}))
@@ -176,7 +177,7 @@ func TestWrongDoor(t *testing.T) {
 	t.Parallel()
 	for _, tt := range examples(t) {
 		var events []ips.Event
-		c, r := recordingClient(t, "", "", ips.WithHook(collect(&events)), ips.WithWireTap(func(ips.WireMessage) {
+		c, r := fixture.RecordingClient(t, "", "", ips.WithHook(collect(&events)), ips.WithWireTap(func(ips.WireMessage) {
 			if tt.Transport != ips.ServerPosted && tt.Transport != ips.Redirect {
 				t.Errorf("%s: sealed", tt.op)
 			}
@@ -201,7 +202,7 @@ func TestWrongDoor(t *testing.T) {
 			require.Len(t, events, 1)
 			assert.Equal(t, err, events[0].Err)
 		}
-		assert.Zero(t, r.calls)
+		assert.Zero(t, r.Calls)
 	}
 }
 
@@ -211,12 +212,12 @@ func TestEventOperationIsKnown(t *testing.T) {
 	t.Parallel()
 	var events []ips.Event
 	var out bytes.Buffer
-	c := offlineClient(t, ips.WithHook(collect(&events)), ips.WithHook(ips.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))))
-	good := sealedAnswer(t, "MG00000F", "", rechargeDocument)
+	c := fixture.Client(t, ips.WithHook(collect(&events)), ips.WithHook(ips.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))))
+	good := fixture.Sealed("MG00000F", "", fixture.RechargeDocument)
 	for _, name := range []string{"no-such", "RECHARGE", strings.Repeat("A\n", 300_000), "", "recharge ", string(ips.OpQueryBalance)} {
 		events = nil
 		out.Reset()
-		_, err := c.ParseNotification(good.inbound("x"), ips.Operation(name))
+		_, err := c.ParseNotification(good.Inbound("x"), ips.Operation(name))
 		require.ErrorIs(t, err, ips.ErrOperation)
 		require.Len(t, events, 1)
 		assert.Empty(t, events[0].Operation)
@@ -266,25 +267,25 @@ func TestLogEvents(t *testing.T) {
 // program, can write an ERROR.
 func TestLogLevelsOfInbound(t *testing.T) {
 	t.Parallel()
-	good := sealedAnswer(t, "MG00000F", "操作成功", rechargeDocument)
+	good := fixture.Sealed("MG00000F", "操作成功", fixture.RechargeDocument)
 	spoilt, foreign := good, good
-	spoilt.sign, foreign.merCode = change(spoilt.sign), "808802"
+	spoilt.Sign, foreign.MerCode = fixture.Change(spoilt.Sign), "808802"
 	for name, tt := range map[string]struct {
 		request *http.Request
 		level   string
 	}{
-		"success":          {good.inbound(ips.OpRecharge), "INFO"},
-		"refusal":          {sealedAnswer(t, "MG00001F", "", rechargeDocument).inbound(ips.OpRecharge), "WARN"},
-		"duplicate":        {sealedAnswer(t, "MG18026F", "", rechargeDocument).inbound(ips.OpRecharge), "WARN"},
-		"garbage":          {post(ips.OpRecharge, formType, "x"), "INFO"},
-		"a browser's GET":  {withMethod(good.inbound(ips.OpRecharge), http.MethodGet), "INFO"},
-		"no operation":     {good.inbound("wp-login.php"), "INFO"},
-		"too large":        {post(ips.OpRecharge, formType, strings.Repeat("x", 9<<20)), "INFO"},
-		"bad signature":    {spoilt.inbound(ips.OpRecharge), "WARN"},
-		"another merchant": {foreign.inbound(ips.OpRecharge), "WARN"},
+		"success":          {good.Inbound(ips.OpRecharge), "INFO"},
+		"refusal":          {fixture.Sealed("MG00001F", "", fixture.RechargeDocument).Inbound(ips.OpRecharge), "WARN"},
+		"duplicate":        {fixture.Sealed("MG18026F", "", fixture.RechargeDocument).Inbound(ips.OpRecharge), "WARN"},
+		"garbage":          {fixture.Post(ips.OpRecharge, formType, "x"), "INFO"},
+		"a browser's GET":  {withMethod(good.Inbound(ips.OpRecharge), http.MethodGet), "INFO"},
+		"no operation":     {good.Inbound("wp-login.php"), "INFO"},
+		"too large":        {fixture.Post(ips.OpRecharge, formType, strings.Repeat("x", 9<<20)), "INFO"},
+		"bad signature":    {spoilt.Inbound(ips.OpRecharge), "WARN"},
+		"another merchant": {foreign.Inbound(ips.OpRecharge), "WARN"},
 	} {
 		var out bytes.Buffer
-		c := offlineClient(t, ips.WithHook(ips.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))))
+		c := fixture.Client(t, ips.WithHook(ips.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))))
 		serve(c.NotifyHandler(ips.Inbound{Hear: hear(func(ips.Response) error { return nil })}), tt.request)
 		assert.Contains(t, out.String(), "level="+tt.level+" ", name)
 		assert.Equal(t, 1, strings.Count(out.String(), "level="), name)
@@ -293,9 +294,9 @@ func TestLogLevelsOfInbound(t *testing.T) {
 
 func TestHookRefusesNil(t *testing.T) {
 	t.Parallel()
-	_, err := ips.NewClient(offlineConfig(), ips.WithHook(nil))
+	_, err := ips.NewClient(fixture.Config(), ips.WithHook(nil))
 	require.ErrorContains(t, err, "WithHook")
-	_, err = ips.NewClient(offlineConfig(), nil)
+	_, err = ips.NewClient(fixture.Config(), nil)
 	require.ErrorContains(t, err, "option 1 is nil")
 }
 
@@ -303,11 +304,11 @@ func TestHookRefusesNil(t *testing.T) {
 func TestWireTap(t *testing.T) {
 	t.Parallel()
 	var seen, raw []ips.WireMessage
-	answer := sealedAnswer(t, "MG00000F", "操作成功", document("pMerBillNo", "U20141213000001", "pIdentNo", "110101199001010001",
+	answer := fixture.Sealed("MG00000F", "操作成功", fixture.Document("pMerBillNo", "U20141213000001", "pIdentNo", "110101199001010001",
 		"pIpsAcctNo", "4021000000000001", "pMobileNo", "13800000000", "pEmail", "zhangsan@example.com", "pBkAccNo", "0001"))
-	soap := soapAnswer("GuaranteeUnfreeze", answer.result())
-	c, _ := recordingClient(t, soap, "text/xml", ips.WithWireTap(func(m ips.WireMessage) { seen = append(seen, m) }))
-	r, _ := recordingClient(t, soap, "text/xml", ips.WithUnmaskedWireTap(func(m ips.WireMessage) { raw = append(raw, m) }))
+	soap := fixture.SOAP("GuaranteeUnfreeze", answer.Result())
+	c, _ := fixture.RecordingClient(t, soap, "text/xml", ips.WithWireTap(func(m ips.WireMessage) { seen = append(seen, m) }))
+	r, _ := fixture.RecordingClient(t, soap, "text/xml", ips.WithUnmaskedWireTap(func(m ips.WireMessage) { raw = append(raw, m) }))
 	e := exampleOf(t, ips.OpUnfreezeMargin)
 	for _, client := range []*ips.Client{c, r} {
 		_, _, err := e.send(client, e.request)
@@ -326,7 +327,7 @@ func TestWireTap(t *testing.T) {
 	assert.Equal(t, ips.Synchronous, received.Via)
 	assert.NoError(t, received.Err)
 	assert.Equal(t, []ips.FormField{{Name: "pMerCode", Value: "808801"}, {Name: "pErrCode", Value: "MG00000F"}, {Name: "pErrMsg", Value: "操作成功"},
-		{Name: "p3DesXmlPara", Value: answer.body}, {Name: "pSign", Value: answer.sign}}, received.Envelope)
+		{Name: "p3DesXmlPara", Value: answer.Body}, {Name: "pSign", Value: answer.Sign}}, received.Envelope)
 	for _, m := range seen {
 		for _, personal := range []string{"110101199001010001", "13800000000", "zhangsan@example.com", "<pBkAccNo>0001"} {
 			assert.NotContains(t, m.Document, personal)
@@ -338,8 +339,8 @@ func TestWireTap(t *testing.T) {
 	// What could not be believed is not shown as if it could.
 	seen = nil
 	bad := answer
-	bad.sign = change(bad.sign)
-	_, err := c.ParseNotification(bad.inbound(ips.OpUnfreezeMargin), ips.OpUnfreezeMargin)
+	bad.Sign = fixture.Change(bad.Sign)
+	_, err := c.ParseNotification(bad.Inbound(ips.OpUnfreezeMargin), ips.OpUnfreezeMargin)
 	require.Error(t, err)
 	require.Len(t, seen, 1)
 	assert.ErrorIs(t, seen[0].Err, ips.ErrSignature)
@@ -348,11 +349,11 @@ func TestWireTap(t *testing.T) {
 
 	// What is signed and cannot be used is shown, with the reason.
 	for doc, want := range map[string]error{
-		document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "many"): ips.ErrMalformed,
-		document("pMerBillNo", "U20141213000001", "pBidStatus", "2"):      ips.ErrOperation,
+		fixture.Document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "many"): ips.ErrMalformed,
+		fixture.Document("pMerBillNo", "U20141213000001", "pBidStatus", "2"):      ips.ErrOperation,
 	} {
 		seen = nil
-		_, err = c.ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(ips.OpUnfreezeMargin), ips.OpUnfreezeMargin)
+		_, err = c.ParseNotification(fixture.Sealed("MG00000F", "", doc).Inbound(ips.OpUnfreezeMargin), ips.OpUnfreezeMargin)
 		require.ErrorIs(t, err, want)
 		require.Len(t, seen, 1)
 		assert.ErrorIs(t, seen[0].Err, want)
@@ -361,7 +362,7 @@ func TestWireTap(t *testing.T) {
 
 	// Queries have no document when sent.
 	seen = nil
-	q, _ := recordingClient(t, soapAnswer("QueryMerUserInfo", signQuery(t, responseFile(t, ips.OpQueryAccount))), "text/xml",
+	q, _ := fixture.RecordingClient(t, fixture.SOAP("QueryMerUserInfo", signQuery(t, responseFile(t, ips.OpQueryAccount))), "text/xml",
 		ips.WithWireTap(func(m ips.WireMessage) { seen = append(seen, m) }))
 	_, err = q.Call(context.Background(), ips.QueryAccountRequest{Account: "4021000000000001", Memo: "备注"})
 	require.NoError(t, err)
@@ -389,8 +390,8 @@ func TestWireTapMaskHasNoGaps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			shown := "nothing"
-			c := offlineClient(t, ips.WithWireTap(func(m ips.WireMessage) { shown = m.Document }))
-			_, err := c.ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(ips.OpRecharge), ips.OpRecharge)
+			c := fixture.Client(t, ips.WithWireTap(func(m ips.WireMessage) { shown = m.Document }))
+			_, err := c.ParseNotification(fixture.Sealed("MG00000F", "", doc).Inbound(ips.OpRecharge), ips.OpRecharge)
 			if name != "doubled" && name != "malformed" {
 				require.NoError(t, err)
 			}
@@ -409,12 +410,12 @@ func TestInboundEvents(t *testing.T) {
 			continue
 		}
 		var events []ips.Event
-		c := offlineClient(t, ips.WithHook(collect(&events)))
-		resp, err := c.ParseNotification(sealedAnswer(t, op.Success[0], "", responseFile(t, op.Operation)).inbound(op.Operation), op.Operation)
+		c := fixture.Client(t, ips.WithHook(collect(&events)))
+		resp, err := c.ParseNotification(fixture.Sealed(op.Success[0], "", responseFile(t, op.Operation)).Inbound(op.Operation), op.Operation)
 		require.NoError(t, err)
-		_, err = c.ParseReturn(post(op.Operation, "text/plain", ""), op.Operation)
+		_, err = c.ParseReturn(fixture.Post(op.Operation, "text/plain", ""), op.Operation)
 		require.Error(t, err)
-		_, err = c.ParseReturn(post("no-operation", "text/plain", ""), "no-operation")
+		_, err = c.ParseReturn(fixture.Post("no-operation", "text/plain", ""), "no-operation")
 		require.Error(t, err)
 		require.Len(t, events, 3)
 		assert.Equal(t, op.Operation, events[0].Operation)

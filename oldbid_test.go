@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // TestOldBids: every v2.0 operation on an old bid is refused before anything is
@@ -16,7 +17,7 @@ import (
 func TestOldBids(t *testing.T) {
 	t.Parallel()
 	tapped := 0
-	c := offlineClient(t, ips.WithWireTap(func(ips.WireMessage) { tapped++ }))
+	c := fixture.Client(t, ips.WithWireTap(func(ips.WireMessage) { tapped++ }))
 	for _, e := range examples(t) {
 		// Of withdrawals only the directed ones, which are not open, name a bid.
 		named := strings.Contains(string(goldenFile(t, e.op, "request.xml")), "<pBidNo>") && e.op != ips.OpWithdraw
@@ -44,7 +45,7 @@ func TestOldBids(t *testing.T) {
 func TestOldBidsOnlyWhereThereIsABid(t *testing.T) {
 	t.Parallel()
 	var asked []string
-	c, err := ips.NewClient(offlineConfig(), ips.WithOldBids(func(bidNo string) bool {
+	c, err := ips.NewClient(fixture.Config(), ips.WithOldBids(func(bidNo string) bool {
 		asked = append(asked, bidNo)
 		return true
 	}))
@@ -57,12 +58,12 @@ func TestOldBidsOnlyWhereThereIsABid(t *testing.T) {
 
 func TestOldBidsNeedAPredicate(t *testing.T) {
 	t.Parallel()
-	c, err := ips.NewClient(offlineConfig())
+	c, err := ips.NewClient(fixture.Config())
 	require.NoError(t, err)
 	e := exampleOf(t, ips.OpRepayOldBid)
 	_, _, err = e.send(c, e.request)
 	require.ErrorIs(t, err, ips.ErrOldBid)
-	_, err = ips.NewClient(offlineConfig(), ips.WithOldBids(nil))
+	_, err = ips.NewClient(fixture.Config(), ips.WithOldBids(nil))
 	require.ErrorContains(t, err, "WithOldBids")
 }
 

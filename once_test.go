@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -21,8 +22,8 @@ func keyOf(t testing.TB, op ips.Operation, code ips.Code, no string) (ips.Answer
 	require.True(t, ok, op)
 	_, after, ok := strings.Cut(rest, "</pMerBillNo>")
 	require.True(t, ok, op)
-	doc = before + "<pMerBillNo>" + escape(no) + "</pMerBillNo>" + after
-	resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "", doc).inbound(op), op)
+	doc = before + "<pMerBillNo>" + fixture.Escape(no) + "</pMerBillNo>" + after
+	resp, err := fixture.Client(t).ParseNotification(fixture.Sealed(code, "", doc).Inbound(op), op)
 	require.NoError(t, err, "%s %s %q", op, code, no)
 	return resp.Base().Key()
 }
@@ -52,7 +53,7 @@ func TestAnswerKey(t *testing.T) {
 			others = append(others, tt.Pending[0])
 		}
 		for _, code := range others {
-			if i := info(t, tt.op); i.Outcome(code) == ips.Success {
+			if i := fixture.Info(t, tt.op); i.Outcome(code) == ips.Success {
 				continue
 			}
 			assert.False(t, seen[key(code)], "%s %s", tt.op, code)
@@ -162,7 +163,7 @@ func TestTwoSuccessCodesAreOne(t *testing.T) {
 		heard := 0
 		h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error { heard++; return nil }))
 		for _, code := range codes {
-			resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "", responseFile(t, op)).inbound(op), op)
+			resp, err := fixture.Client(t).ParseNotification(fixture.Sealed(code, "", responseFile(t, op)).Inbound(op), op)
 			require.NoError(t, err)
 			require.Equal(t, ips.Success, resp.Base().Outcome)
 			require.NoError(t, h(t.Context(), resp))
@@ -186,7 +187,7 @@ func TestDeduplicatedKeepsNothingOfAFailure(t *testing.T) {
 		amount string
 		want   error
 	}{{"1", wrong}, {"500", nil}, {"1", nil}} { // the last one is a copy now
-		resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, "MG00000F", "", strings.Replace(rechargeDocument, "500", tt.amount, 1)).inbound(ips.OpRecharge), ips.OpRecharge)
+		resp, err := fixture.Client(t).ParseNotification(fixture.Sealed("MG00000F", "", strings.Replace(fixture.RechargeDocument, "500", tt.amount, 1)).Inbound(ips.OpRecharge), ips.OpRecharge)
 		require.NoError(t, err)
 		assert.Equal(t, tt.want, h(t.Context(), resp))
 	}
@@ -201,10 +202,10 @@ func TestOnceAcrossSiblings(t *testing.T) {
 	} {
 		calls := 0
 		h := ips.Deduplicated(new(ipstest.MemoryOnce), hear(func(ips.Response) error { calls++; return nil }))
-		c := offlineClient(t)
-		a := sealedAnswer(t, ips.CodeSuccess, "", responseFile(t, op))
+		c := fixture.Client(t)
+		a := fixture.Sealed(ips.CodeSuccess, "", responseFile(t, op))
 		for _, at := range []ips.Operation{op, sibling, op} {
-			resp, err := c.ParseNotification(a.inbound(at), at)
+			resp, err := c.ParseNotification(a.Inbound(at), at)
 			require.NoError(t, err)
 			require.NoError(t, h(t.Context(), resp))
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -151,8 +152,8 @@ func NewClient(cfg Config, opts ...Option) (*Client, error) {
 	return &Client{
 		seal:       sealer{keys: keys, pub: cfg.PublicKey, former: former},
 		env:        env,
-		returnURL:  newAddress(cfg.ReturnURL),
-		notifyURL:  newAddress(cfg.NotifyURL),
+		returnURL:  callbacks(cfg.ReturnURL),
+		notifyURL:  callbacks(cfg.NotifyURL),
 		wire:       wire{http: withoutRedirects(o.http), timeout: cmp.Or(o.time, 30*time.Second), maxAnswer: cmp.Or(o.limits.Answer, 16<<20), namespace: env.Namespace},
 		watch:      o.watch,
 		retry:      retrier{RetryPolicy: o.retry},
@@ -176,4 +177,19 @@ func withoutRedirects(base *http.Client) *http.Client {
 	}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &hc
+}
+
+// callbacks makes the callback addresses of one kind, by operation, of a base that
+// NewClient has checked.
+func callbacks(base string) map[Operation]string {
+	u, err := url.Parse(base)
+	if base == "" || err != nil {
+		return nil
+	}
+	all := map[Operation]string{}
+	u.Fragment, u.RawFragment = "", ""
+	for _, op := range catalogue {
+		all[op.Operation] = u.JoinPath(string(op.Operation)).String()
+	}
+	return all
 }

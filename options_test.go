@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 func TestNewClientChecksItsConfiguration(t *testing.T) {
@@ -40,7 +41,7 @@ func TestNewClientChecksItsConfiguration(t *testing.T) {
 		"all of the above once": {func(c *ips.Config) { *c = ips.Config{} }, "3DES IV: want 8"},
 	}
 	for name, tt := range tests {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		tt.spoil(&cfg)
 		c, err := ips.NewClient(cfg)
 		require.ErrorContains(t, err, tt.want, name)
@@ -58,7 +59,7 @@ func TestNewClientChecksItsConfiguration(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	for _, l := range []ips.Limits{{Answer: -1}, {Inbound: -1}, {Answer: ips.MaxLimit + 1}, {Inbound: math.MaxInt64}, {Answer: math.MaxInt64}, {Answer: math.MinInt64}} {
-		_, err := ips.NewClient(offlineConfig(), ips.WithLimits(l))
+		_, err := ips.NewClient(fixture.Config(), ips.WithLimits(l))
 		require.ErrorContains(t, err, "WithLimits", "%+v", l)
 	}
 	result := transferResult(t, ips.CodeProcessing)
@@ -66,20 +67,20 @@ func TestLimits(t *testing.T) {
 		for _, length := range []int64{int64(len(result)), -1, 0, 1 << 40, 1 << 62, math.MaxInt64} {
 			answer := httpAnswer(200, "text/xml", result)
 			answer.ContentLength = length
-			c := offlineClient(t, ips.WithLimits(l), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) { return answer, nil }))))
+			c := fixture.Client(t, ips.WithLimits(l), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) { return answer, nil }))))
 			_, err := c.Transfer(t.Context(), exampleTransfer(t))
 			require.NoError(t, err, "%+v, length %d", l, length)
 		}
-		r := sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
+		r := fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Inbound(ips.OpRecharge)
 		r.ContentLength = -1
-		_, err := offlineClient(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
+		_, err := fixture.Client(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
 		require.NoError(t, err)
-		r = sealedAnswer(t, "MG00000F", "", rechargeDocument).inbound(ips.OpRecharge)
+		r = fixture.Sealed("MG00000F", "", fixture.RechargeDocument).Inbound(ips.OpRecharge)
 		r.ContentLength = 1 << 62
-		_, err = offlineClient(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
+		_, err = fixture.Client(t, ips.WithLimits(l)).ParseNotification(r, ips.OpRecharge)
 		require.ErrorIs(t, err, ips.ErrTooLarge)
 	}
-	_, err := offlineClient(t, ips.WithLimits(ips.Limits{Answer: int64(len(result)) - 1}), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
+	_, err := fixture.Client(t, ips.WithLimits(ips.Limits{Answer: int64(len(result)) - 1}), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
 		return httpAnswer(200, "text/xml", result), nil
 	})))).Transfer(t.Context(), exampleTransfer(t))
 	require.ErrorIs(t, err, ips.ErrTooLarge)
@@ -118,7 +119,7 @@ func TestSharedTransport(t *testing.T) {
 	t.Cleanup(s.Close)
 	hc := httpClient(http.DefaultTransport.(*http.Transport).Clone())
 	for range 50 {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		cfg.Environment = ips.EnvironmentAt(s.URL)
 		c, err := ips.NewClient(cfg, ips.WithHTTPClient(hc))
 		require.NoError(t, err)

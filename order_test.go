@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 func TestNewOrderNo(t *testing.T) {
@@ -123,8 +124,8 @@ func TestProofs(t *testing.T) {
 // first answer was lost.
 func TestBidOver(t *testing.T) {
 	t.Parallel()
-	a := sealedAnswer(t, ips.CodeBidOver, "结束标的失败，标的已结束", document("pMerBillNo", "B20141213000001", "pOperationType", "2"))
-	c, _ := recordingClient(t, a.page(), "text/html")
+	a := fixture.Sealed(ips.CodeBidOver, "结束标的失败，标的已结束", fixture.Document("pMerBillNo", "B20141213000001", "pOperationType", "2"))
+	c, _ := fixture.RecordingClient(t, a.Page(), "text/html")
 	e := exampleOf(t, ips.OpEndBid)
 	_, resp, err := e.send(c, e.request)
 	require.ErrorIs(t, err, ips.ErrBidOver)
@@ -137,8 +138,8 @@ func TestBidOver(t *testing.T) {
 
 	// A refusal that names no order may be about any: it settles nothing, and the
 	// error says no more than the state does.
-	for _, unnamed := range []string{"", document("pOperationType", "2"), document("pMerBillNo", "", "pOperationType", "2")} {
-		c, _ := recordingClient(t, sealedAnswer(t, ips.CodeBidOver, "结束标的失败，标的已结束", unnamed).page(), "text/html")
+	for _, unnamed := range []string{"", fixture.Document("pOperationType", "2"), fixture.Document("pMerBillNo", "", "pOperationType", "2")} {
+		c, _ := fixture.RecordingClient(t, fixture.Sealed(ips.CodeBidOver, "结束标的失败，标的已结束", unnamed).Page(), "text/html")
 		_, resp, err := e.send(c, e.request)
 		require.ErrorIs(t, err, ips.ErrFateUnknown, unnamed)
 		require.ErrorIs(t, err, ips.CodeBidOver)
@@ -161,7 +162,7 @@ func TestBidOver(t *testing.T) {
 // read1 is an answer to op that names order X1 and says the code, and its error.
 func read1(t *testing.T, op ips.Operation, code ips.Code) (*ips.Reply, error) {
 	t.Helper()
-	resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "信息", document("pMerBillNo", "X1", "pMemo1", "x")).inbound(op), op)
+	resp, err := fixture.Client(t).ParseNotification(fixture.Sealed(code, "信息", fixture.Document("pMerBillNo", "X1", "pMemo1", "x")).Inbound(op), op)
 	require.NoError(t, err)
 	return resp.Base(), resp.Err()
 }
@@ -171,14 +172,14 @@ func read1(t *testing.T, op ips.Operation, code ips.Code) (*ips.Reply, error) {
 func TestDuplicates(t *testing.T) {
 	t.Parallel()
 	for _, tt := range examples(t) {
-		if info(t, tt.op).Transport == ips.QueryService {
+		if fixture.Info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}
 		for code, text := range map[ips.Code]string{
 			ips.CodeDuplicate: "充值失败", ips.CodeFailed: "失败，订单号重复，错误码MG00001F", "MG09077F": "转账失败，商户订单号重复(T1)",
 		} {
-			a := sealedAnswer(t, code, text, document("pMerBillNo", "X1"))
-			resp, err := offlineClient(t).ParseNotification(a.inbound(tt.op), tt.op)
+			a := fixture.Sealed(code, text, fixture.Document("pMerBillNo", "X1"))
+			resp, err := fixture.Client(t).ParseNotification(a.Inbound(tt.op), tt.op)
 			require.NoError(t, err)
 			base := resp.Base()
 			assert.Equal(t, ips.Undecided, base.Outcome, "%s %s", tt.op, code)
@@ -204,7 +205,7 @@ func TestDuplicates(t *testing.T) {
 // the contract wants it. The account that he opens is not lost.
 func TestResumedOpening(t *testing.T) {
 	t.Parallel()
-	c := offlineClient(t)
+	c := fixture.Client(t)
 	at := ips.OrderRecorded
 	for _, step := range []struct {
 		code   ips.Code
@@ -212,11 +213,11 @@ func TestResumedOpening(t *testing.T) {
 		to     ips.OrderState
 		change ips.Change
 	}{
-		{"MG01093F", document("pMerBillNo", "A1", "pStatus", "5"), ips.OrderRefused, ips.Changed},
-		{"MG00000F", document("pMerBillNo", "A1", "pStatus", "10", "pIpsAcctNo", "4021000000000001"), ips.OrderDone, ips.Late},
-		{"MG00000F", document("pMerBillNo", "A1", "pStatus", "10", "pIpsAcctNo", "4021000000000001"), ips.OrderDone, ips.Unchanged},
+		{"MG01093F", fixture.Document("pMerBillNo", "A1", "pStatus", "5"), ips.OrderRefused, ips.Changed},
+		{"MG00000F", fixture.Document("pMerBillNo", "A1", "pStatus", "10", "pIpsAcctNo", "4021000000000001"), ips.OrderDone, ips.Late},
+		{"MG00000F", fixture.Document("pMerBillNo", "A1", "pStatus", "10", "pIpsAcctNo", "4021000000000001"), ips.OrderDone, ips.Unchanged},
 	} {
-		resp, err := c.ParseNotification(sealedAnswer(t, step.code, "", step.doc).inbound(ips.OpOpenAccount), ips.OpOpenAccount)
+		resp, err := c.ParseNotification(fixture.Sealed(step.code, "", step.doc).Inbound(ips.OpOpenAccount), ips.OpOpenAccount)
 		require.NoError(t, err)
 		var change ips.Change
 		at, change, err = at.Next(resp.Base())
@@ -231,7 +232,7 @@ func TestResumedOpening(t *testing.T) {
 func TestNextOfAQuery(t *testing.T) {
 	t.Parallel()
 	for _, status := range []ips.TradeStatus{ips.TradeDone, ips.TradeFailed, ips.TradeInWork, ips.TradeNotFound, ""} {
-		c := tradeClient(t, ips.TradeQueryAtQuery, &recorder{answer: tradeResult(t, "R1", "08", status), contentType: "text/xml"})
+		c := tradeClient(t, ips.TradeQueryAtQuery, &fixture.Recorder{Answer: tradeResult(t, "R1", "08", status), ContentType: "text/xml"})
 		answer, err := c.QueryTrade(t.Context(), rechargeQuestion)
 		require.NoError(t, err)
 		for _, from := range []ips.OrderState{ips.OrderRecorded, ips.OrderUnknown, ips.OrderPending, ips.OrderDone, ips.OrderRefused} {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"reflect"
 
 	"github.com/ips-p2p/ips/internal/codec"
@@ -136,30 +135,6 @@ func MarshalRequest(req Request) ([]byte, error) {
 		return nil, fmt.Errorf("ips: request of %s: %w", o.op.Operation, err)
 	}
 	return data, nil
-}
-
-// address is the base of a kind of callback address, taken apart so that an
-// operation's address is one concatenation.
-type address struct{ before, behind string }
-
-// newAddress takes a base apart that NewClient has checked.
-func newAddress(base string) address {
-	u, err := url.Parse(base)
-	if base == "" || err != nil {
-		return address{}
-	}
-	query := *u
-	u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = "", false, "", ""
-	before := u.JoinPath("/").String()
-	query.Scheme, query.Host, query.Path, query.RawPath, query.User, query.Opaque = "", "", "", "", nil, ""
-	return address{before, query.String()}
-}
-
-func (a address) of(op Operation) string {
-	if a.before == "" {
-		return ""
-	}
-	return a.before + string(op) + a.behind
 }
 
 // queryFields gives a query its parameters in wire order. The memo is not signed

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // TestRecordedRequests: what went out is what goes out again, addresses and date
@@ -26,7 +27,7 @@ func TestRecordedRequests(t *testing.T) {
 				}
 			}
 			req := tt.request
-			before := offlineClient(t)
+			before := fixture.Client(t)
 			complete, err := before.Complete(req)
 			require.NoError(t, err)
 			assert.NotEqual(t, reflect.Pointer, reflect.TypeOf(complete).Kind())
@@ -44,7 +45,7 @@ func TestRecordedRequests(t *testing.T) {
 			assert.Equal(t, tt.op, ips.OperationOf(back))
 			assert.Equal(t, ips.OrderNo(req), ips.OrderNo(back))
 
-			cfg := offlineConfig()
+			cfg := fixture.Config()
 			cfg.ReturnURL, cfg.NotifyURL = "https://new.example.com/r", "https://new.example.com/n"
 			after, err := ips.NewClient(cfg, ips.WithOldBids(func(no string) bool { return strings.HasPrefix(no, "OLD") }))
 			require.NoError(t, err)
@@ -82,12 +83,12 @@ func TestRecordedCalls(t *testing.T) {
 			continue
 		}
 		send := func(call func(*ips.Client) error) string {
-			r := new(recorder)
+			r := new(fixture.Recorder)
 			require.Error(t, call(tradeClient(t, ips.TradeQueryAtQuery, r, ips.WithOldBids(func(no string) bool { return strings.HasPrefix(no, "OLD") }))))
-			require.Equal(t, 1, r.calls, tt.op)
-			return r.request.URL.Path + string(r.sent)
+			require.Equal(t, 1, r.Calls, tt.op)
+			return r.Request.URL.Path + string(r.Sent)
 		}
-		complete, err := offlineClient(t).Complete(tt.request)
+		complete, err := fixture.Client(t).Complete(tt.request)
 		require.NoError(t, err)
 		data, err := ips.MarshalRequest(complete)
 		require.NoError(t, err)
@@ -184,14 +185,14 @@ func TestValidateBeforeRecording(t *testing.T) {
 		for _, f := range invalid.Fields {
 			assert.NotContains(t, []string{"pWebUrl", "pS2SUrl"}, f.Wire, "the client adds its own")
 		}
-		_, err = offlineClient(t).Complete(empty)
+		_, err = fixture.Client(t).Complete(empty)
 		require.ErrorAs(t, err, &invalid, tt.op)
 	}
 	require.Error(t, ips.Validate(nil))
 	require.Error(t, ips.Validate((*ips.RechargeRequest)(nil)))
 
 	// A client without addresses wants them in the request.
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.NotifyURL, cfg.ReturnURL = "", ""
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)
@@ -229,7 +230,7 @@ func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 	var doc string
 	switch r := req.(type) {
 	case *ips.TransferRequest:
-		doc = document("pMerBillNo", r.OrderNo, "pBidNo", r.BidNo, "pTransferType", string(r.Type))
+		doc = fixture.Document("pMerBillNo", r.OrderNo, "pBidNo", r.BidNo, "pTransferType", string(r.Type))
 		var rows strings.Builder
 		for _, row := range r.Rows {
 			fmt.Fprintf(&rows, "<pRow><pOriMerBillNo>%s</pOriMerBillNo><pTrdAmt>%s</pTrdAmt><pFIpsAcctNo>%s</pFIpsAcctNo><pFTrdFee>%s</pFTrdFee><pTIpsAcctNo>%s</pTIpsAcctNo><pTTrdFee>%s</pTTrdFee><pStatus>Y</pStatus></pRow>",
@@ -237,11 +238,11 @@ func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 		}
 		doc = strings.Replace(doc, "</pReq>", "<pDetails>"+rows.String()+"</pDetails></pReq>", 1)
 	case *ips.RechargeRequest:
-		doc = document("pMerBillNo", r.OrderNo, "pIpsAcctNo", r.Account, "pTrdDate", "20141213", "pTrdAmt", r.Amount.String())
+		doc = fixture.Document("pMerBillNo", r.OrderNo, "pIpsAcctNo", r.Account, "pTrdDate", "20141213", "pTrdAmt", r.Amount.String())
 	case *ips.OpenAccountRequest:
-		doc = document("pMerBillNo", r.OrderNo, "pSmDate", "20141213", "pIdentNo", r.IdentNo, "pIpsAcctNo", liSi)
+		doc = fixture.Document("pMerBillNo", r.OrderNo, "pSmDate", "20141213", "pIdentNo", r.IdentNo, "pIpsAcctNo", liSi)
 	case *ips.RegisterBidRequest:
-		doc = document("pMerBillNo", r.OrderNo, "pBidNo", r.BidNo, "pLendAmt", r.Amount.String(), "pGuaranteesAmt", r.Margin.String(), "pIpsAcctNo", r.Account, "pBidStatus", "2")
+		doc = fixture.Document("pMerBillNo", r.OrderNo, "pBidNo", r.BidNo, "pLendAmt", r.Amount.String(), "pGuaranteesAmt", r.Margin.String(), "pIpsAcctNo", r.Account, "pBidStatus", "2")
 	default:
 		require.Fail(t, "no echo", "%T", req)
 	}
@@ -249,7 +250,7 @@ func echoOf(t testing.TB, req ips.Request, change ...string) ips.Response {
 		require.Contains(t, doc, change[i])
 		doc = strings.Replace(doc, change[i], change[i+1], 1)
 	}
-	resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(op), op)
+	resp, err := fixture.Client(t).ParseNotification(fixture.Sealed("MG00000F", "", doc).Inbound(op), op)
 	require.NoError(t, err)
 	return resp
 }
@@ -274,7 +275,7 @@ type wrapped struct {
 
 func TestWrappedRequests(t *testing.T) {
 	t.Parallel()
-	c, r := recordingClient(t, tradeResult(t, "R1", "08", "1"), "text/xml")
+	c, r := fixture.RecordingClient(t, tradeResult(t, "R1", "08", "1"), "text/xml")
 	for _, req := range []ips.Request{wrapped{QueryTradeRequest: rechargeQuestion}, &wrapped{}, wrappedPointer{&ips.RechargeRequest{}}} {
 		_, err := c.Call(t.Context(), req)
 		require.Error(t, err)
@@ -291,7 +292,7 @@ func TestWrappedRequests(t *testing.T) {
 		assert.False(t, ok)
 		assert.NotEmpty(t, ips.Compare(req, &ips.RechargeResponse{}))
 	}
-	assert.Zero(t, r.calls)
+	assert.Zero(t, r.Calls)
 }
 
 // TestUnmarshalRequestTakesOneRequest and nothing around it.
@@ -317,7 +318,7 @@ func TestCallbackAddresses(t *testing.T) {
 		"https://p2p.example.com/ips?tenant=7":   "https://p2p.example.com/ips/recharge?tenant=7",
 		"https://p2p.example.com/a%2Fb?tenant=7": "https://p2p.example.com/a%2Fb/recharge?tenant=7",
 	} {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		cfg.NotifyURL = base
 		c, err := ips.NewClient(cfg)
 		require.NoError(t, err, base)

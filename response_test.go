@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // TestQueriesKeepWhatNobodyKnows: an element of a query's answer that no field
 // takes is in Extra, and what the envelope took is not.
 func TestQueriesKeepWhatNobodyKnows(t *testing.T) {
 	t.Parallel()
-	c, _ := recordingClient(t, soapAnswer("QueryForAccBalance", document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok",
+	c, _ := fixture.RecordingClient(t, fixture.SOAP("QueryForAccBalance", fixture.Document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok",
 		"pIpsAcctNo", "4021000000000001", "pBalance", "500", "pNew", "x", "pSign", "y")), "text/xml")
 	resp, err := c.QueryBalance(t.Context(), "4021000000000001")
 	require.NoError(t, err)
@@ -27,47 +28,47 @@ func TestQueriesKeepWhatNobodyKnows(t *testing.T) {
 func TestOpenFailures(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		spoil func(f *fiveFields)
+		spoil func(f *fixture.Answer)
 		sign  bool // sign again, so that only the reading can fail
 		want  error
 	}{
-		"another merchant":              {func(f *fiveFields) { f.merCode = "808802" }, false, ips.ErrMerchant},
-		"no merchant":                   {func(f *fiveFields) { f.merCode = "" }, false, ips.ErrMerchant},
-		"changed byte in pMerCode":      {func(f *fiveFields) { f.merCode = change(f.merCode) }, false, ips.ErrMerchant},
-		"changed byte in pErrCode":      {func(f *fiveFields) { f.errCode = change(f.errCode) }, false, ips.ErrSignature},
-		"changed byte in pErrMsg":       {func(f *fiveFields) { f.errMsg = "success!" }, false, ips.ErrSignature},
-		"changed byte in p3DesXmlPara":  {func(f *fiveFields) { f.body = change(f.body) }, false, ips.ErrSignature},
-		"changed byte in pSign":         {func(f *fiveFields) { f.sign = change(f.sign) }, false, ips.ErrSignature},
-		"sign in capitals":              {func(f *fiveFields) { f.sign = strings.ToUpper(f.sign) }, false, ips.ErrSignature},
-		"sign cut short":                {func(f *fiveFields) { f.sign = f.sign[:31] }, false, ips.ErrSignature},
-		"no sign":                       {func(f *fiveFields) { f.sign = "" }, false, ips.ErrSignature},
-		"body emptied":                  {func(f *fiveFields) { f.body = "" }, false, ips.ErrSignature},
-		"garbage body, wrong sign":      {func(f *fiveFields) { f.body = "§§§ not Base64" }, false, ips.ErrSignature},
-		"padding oracle, wrong sign":    {func(f *fiveFields) { f.body = "AAAAAAAAAAA=" }, false, ips.ErrSignature},
-		"request's signature":           {func(f *fiveFields) { f.sign = md5Hex(f.merCode + f.body + ips.TestMerchant().Cert.Reveal()) }, false, ips.ErrSignature},
-		"no code":                       {func(f *fiveFields) { f.errCode = "" }, true, ips.ErrMalformed},
-		"code is not a code":            {func(f *fiveFields) { f.errCode = "成功" }, true, ips.ErrMalformed},
-		"code too long":                 {func(f *fiveFields) { f.errCode = strings.Repeat("A", 17) }, true, ips.ErrMalformed},
-		"border moved into the code":    {func(f *fiveFields) { f.errCode, f.errMsg = "MG00000", "F"+f.errMsg }, false, ips.ErrMalformed},
-		"border moved to the front":     {func(f *fiveFields) { f.errCode, f.errMsg = "M", "G00000F"+f.errMsg }, false, ips.ErrMalformed},
-		"bad Base64":                    {func(f *fiveFields) { f.body = "§" + f.body }, true, ips.ErrMalformed},
-		"Base64 of another alphabet":    {func(f *fiveFields) { f.body = "-_" + f.body[2:] }, true, ips.ErrMalformed},
-		"truncated Base64":              {func(f *fiveFields) { f.body = f.body[:len(f.body)-1] }, true, ips.ErrMalformed},
-		"half a cipher block":           {func(f *fiveFields) { f.body = "AAAAAA==" }, true, ips.ErrMalformed},
-		"a cipher block is missing":     {func(f *fiveFields) { f.body = f.body[:len(f.body)/2&^31] }, true, ips.ErrMalformed},
-		"bad padding":                   {func(f *fiveFields) { f.body = "AAAAAAAAAAA=" }, true, ips.ErrMalformed},
-		"success without a document":    {func(f *fiveFields) { f.body = "" }, true, ips.ErrMalformed},
-		"processing without a document": {func(f *fiveFields) { f.errCode, f.body = "MG00008F", "" }, true, ips.ErrMalformed},
+		"another merchant":              {func(f *fixture.Answer) { f.MerCode = "808802" }, false, ips.ErrMerchant},
+		"no merchant":                   {func(f *fixture.Answer) { f.MerCode = "" }, false, ips.ErrMerchant},
+		"changed byte in pMerCode":      {func(f *fixture.Answer) { f.MerCode = fixture.Change(f.MerCode) }, false, ips.ErrMerchant},
+		"changed byte in pErrCode":      {func(f *fixture.Answer) { f.ErrCode = fixture.Change(f.ErrCode) }, false, ips.ErrSignature},
+		"changed byte in pErrMsg":       {func(f *fixture.Answer) { f.ErrMsg = "success!" }, false, ips.ErrSignature},
+		"changed byte in p3DesXmlPara":  {func(f *fixture.Answer) { f.Body = fixture.Change(f.Body) }, false, ips.ErrSignature},
+		"changed byte in pSign":         {func(f *fixture.Answer) { f.Sign = fixture.Change(f.Sign) }, false, ips.ErrSignature},
+		"sign in capitals":              {func(f *fixture.Answer) { f.Sign = strings.ToUpper(f.Sign) }, false, ips.ErrSignature},
+		"sign cut short":                {func(f *fixture.Answer) { f.Sign = f.Sign[:31] }, false, ips.ErrSignature},
+		"no sign":                       {func(f *fixture.Answer) { f.Sign = "" }, false, ips.ErrSignature},
+		"body emptied":                  {func(f *fixture.Answer) { f.Body = "" }, false, ips.ErrSignature},
+		"garbage body, wrong sign":      {func(f *fixture.Answer) { f.Body = "§§§ not Base64" }, false, ips.ErrSignature},
+		"padding oracle, wrong sign":    {func(f *fixture.Answer) { f.Body = "AAAAAAAAAAA=" }, false, ips.ErrSignature},
+		"request's signature":           {func(f *fixture.Answer) { f.Sign = md5Hex(f.MerCode + f.Body + ips.TestMerchant().Cert.Reveal()) }, false, ips.ErrSignature},
+		"no code":                       {func(f *fixture.Answer) { f.ErrCode = "" }, true, ips.ErrMalformed},
+		"code is not a code":            {func(f *fixture.Answer) { f.ErrCode = "成功" }, true, ips.ErrMalformed},
+		"code too long":                 {func(f *fixture.Answer) { f.ErrCode = strings.Repeat("A", 17) }, true, ips.ErrMalformed},
+		"border moved into the code":    {func(f *fixture.Answer) { f.ErrCode, f.ErrMsg = "MG00000", "F"+f.ErrMsg }, false, ips.ErrMalformed},
+		"border moved to the front":     {func(f *fixture.Answer) { f.ErrCode, f.ErrMsg = "M", "G00000F"+f.ErrMsg }, false, ips.ErrMalformed},
+		"bad Base64":                    {func(f *fixture.Answer) { f.Body = "§" + f.Body }, true, ips.ErrMalformed},
+		"Base64 of another alphabet":    {func(f *fixture.Answer) { f.Body = "-_" + f.Body[2:] }, true, ips.ErrMalformed},
+		"truncated Base64":              {func(f *fixture.Answer) { f.Body = f.Body[:len(f.Body)-1] }, true, ips.ErrMalformed},
+		"half a cipher block":           {func(f *fixture.Answer) { f.Body = "AAAAAA==" }, true, ips.ErrMalformed},
+		"a cipher block is missing":     {func(f *fixture.Answer) { f.Body = f.Body[:len(f.Body)/2&^31] }, true, ips.ErrMalformed},
+		"bad padding":                   {func(f *fixture.Answer) { f.Body = "AAAAAAAAAAA=" }, true, ips.ErrMalformed},
+		"success without a document":    {func(f *fixture.Answer) { f.Body = "" }, true, ips.ErrMalformed},
+		"processing without a document": {func(f *fixture.Answer) { f.ErrCode, f.Body = "MG00008F", "" }, true, ips.ErrMalformed},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := sealedAnswer(t, "MG00000F", "success", rechargeDocument)
+			f := fixture.Sealed("MG00000F", "success", fixture.RechargeDocument)
 			tt.spoil(&f)
 			if tt.sign {
-				f = f.resigned(t)
+				f = f.Resigned()
 			}
-			resp, err := offlineClient(t).ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+			resp, err := fixture.Client(t).ParseNotification(f.Inbound(ips.OpRecharge), ips.OpRecharge)
 			require.ErrorIs(t, err, tt.want)
 			assert.Nil(t, resp)
 			for _, other := range []error{ips.ErrMerchant, ips.ErrSignature, ips.ErrMalformed} {
@@ -86,14 +87,14 @@ func TestOpenFailures(t *testing.T) {
 func TestForeignSuccess(t *testing.T) {
 	t.Parallel()
 	for _, tt := range examples(t) {
-		if info(t, tt.op).Transport == ips.QueryService {
+		if fixture.Info(t, tt.op).Transport == ips.QueryService {
 			continue
 		}
-		bare := document("pMerBillNo", "X1", "pMemo1", "一", "pMemo2", "二", "pMemo3", "三", "pNobodyKnows", "1")
-		_, err := offlineClient(t).ParseNotification(sealedAnswer(t, ips.CodeSuccess, "", bare).inbound(tt.op), tt.op)
+		bare := fixture.Document("pMerBillNo", "X1", "pMemo1", "一", "pMemo2", "二", "pMemo3", "三", "pNobodyKnows", "1")
+		_, err := fixture.Client(t).ParseNotification(fixture.Sealed(ips.CodeSuccess, "", bare).Inbound(tt.op), tt.op)
 		assert.ErrorIs(t, err, ips.ErrOperation, tt.op)
 		for code, want := range map[ips.Code]ips.Outcome{ips.CodeProcessing: ips.Pending, ips.CodeFailed: ips.Failure} {
-			resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "", bare).inbound(tt.op), tt.op)
+			resp, err := fixture.Client(t).ParseNotification(fixture.Sealed(code, "", bare).Inbound(tt.op), tt.op)
 			if tt.op == ips.OpRepayOldBid {
 				continue // its codes are of another kind
 			}
@@ -102,8 +103,8 @@ func TestForeignSuccess(t *testing.T) {
 		}
 	}
 	// The opening's answer at the transfer's address.
-	opened := document("pMerBillNo", "T20141213000001", "pStatus", "10", "pIpsAcctNo", "4021000000000001")
-	_, err := offlineClient(t).ParseNotification(sealedAnswer(t, ips.CodeSuccess, "", opened).inbound(ips.OpTransfer), ips.OpTransfer)
+	opened := fixture.Document("pMerBillNo", "T20141213000001", "pStatus", "10", "pIpsAcctNo", "4021000000000001")
+	_, err := fixture.Client(t).ParseNotification(fixture.Sealed(ips.CodeSuccess, "", opened).Inbound(ips.OpTransfer), ips.OpTransfer)
 	assert.ErrorIs(t, err, ips.ErrOperation)
 }
 
@@ -143,7 +144,7 @@ func TestDocuments(t *testing.T) {
 	for name, doc := range refused {
 		t.Run("refused/"+name, func(t *testing.T) {
 			t.Parallel()
-			_, err := offlineClient(t).ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(ips.OpRecharge), ips.OpRecharge)
+			_, err := fixture.Client(t).ParseNotification(fixture.Sealed("MG00000F", "", doc).Inbound(ips.OpRecharge), ips.OpRecharge)
 			require.ErrorIs(t, err, ips.ErrMalformed)
 			assert.NotContains(t, err.Error(), "R1")
 		})
@@ -162,7 +163,7 @@ func TestDocuments(t *testing.T) {
 	for name, doc := range taken {
 		t.Run("taken/"+name, func(t *testing.T) {
 			t.Parallel()
-			resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, "MG00008F", "", doc).inbound(ips.OpRecharge), ips.OpRecharge)
+			resp, err := fixture.Client(t).ParseNotification(fixture.Sealed("MG00008F", "", doc).Inbound(ips.OpRecharge), ips.OpRecharge)
 			require.NoError(t, err)
 			assert.Equal(t, "R1", resp.Base().OrderNo)
 			assert.Equal(t, ips.Pending, resp.Base().Outcome)
@@ -173,10 +174,10 @@ func TestDocuments(t *testing.T) {
 // TestRefusalWithoutDocument: IPS may refuse before it could read the request.
 func TestRefusalWithoutDocument(t *testing.T) {
 	t.Parallel()
-	empty := vendorKeys(t).Encrypt(nil) // a block of padding and nothing else
+	empty := fixture.Keys().Encrypt(nil) // a block of padding and nothing else
 	for _, body := range []string{"", empty} {
-		f := fiveFields{merCode: "808801", errCode: "MG00006F", errMsg: "必要参数(商户订单号)不能为空！", body: body}.resigned(t)
-		resp, err := offlineClient(t).ParseNotification(f.inbound(ips.OpRecharge), ips.OpRecharge)
+		f := fixture.Answer{MerCode: "808801", ErrCode: "MG00006F", ErrMsg: "必要参数(商户订单号)不能为空！", Body: body}.Resigned()
+		resp, err := fixture.Client(t).ParseNotification(f.Inbound(ips.OpRecharge), ips.OpRecharge)
 		require.NoError(t, err)
 		assert.Equal(t, ips.Undecided, resp.Base().Outcome, "nobody knows of which order")
 		assert.Empty(t, resp.Base().OrderNo)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // script is a network that answers the n-th request, from 1, as it is told, and
@@ -43,7 +44,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (s *script) client(t testing.TB, opts ...ips.Option) *ips.Client {
 	t.Helper()
-	return offlineClient(t, append(opts, ips.WithHTTPClient(httpClient(s)))...)
+	return fixture.Client(t, append(opts, ips.WithHTTPClient(httpClient(s)))...)
 }
 
 // waits are the pauses between the requests.
@@ -78,7 +79,7 @@ func failing(n int, err error, answer string) func(int) (*http.Response, error) 
 
 // transferResult is the answer to the example's transfer.
 func transferResult(t testing.TB, code ips.Code) string {
-	return soapAnswer("Transfer", sealedAnswer(t, code, "说明", document("pMerBillNo", "T20141213000001", "pTransferType", "1")).result())
+	return fixture.SOAP("Transfer", fixture.Sealed(code, "说明", fixture.Document("pMerBillNo", "T20141213000001", "pTransferType", "1")).Result())
 }
 
 func exampleTransfer(t testing.TB) ips.TransferRequest {
@@ -281,7 +282,7 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func balanceResult(amount string) string {
-	return soapAnswer("QueryForAccBalance", document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "", "pIpsAcctNo", "4021000000000001", "pBalance", amount, "pSign", "x"))
+	return fixture.SOAP("QueryForAccBalance", fixture.Document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "", "pIpsAcctNo", "4021000000000001", "pBalance", amount, "pSign", "x"))
 }
 
 func TestRetryHonoursContext(t *testing.T) {
@@ -327,7 +328,7 @@ func TestRetryPolicyRefused(t *testing.T) {
 	t.Parallel()
 	for _, p := range []ips.RetryPolicy{{}, {Attempts: 1, Wait: time.Second}, {Attempts: 2}, {Attempts: 2, Wait: -1},
 		{Attempts: 2, Wait: 1, Budget: -1}, {Attempts: 2, Wait: 1, MaxWait: -1}, {Attempts: 2, Wait: 1, Tokens: -1}} {
-		_, err := ips.NewClient(offlineConfig(), ips.WithRetry(p))
+		_, err := ips.NewClient(fixture.Config(), ips.WithRetry(p))
 		require.ErrorContains(t, err, "WithRetry")
 	}
 }

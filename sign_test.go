@@ -17,56 +17,57 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // TestRSAMode signs answers as IPS does for merchants in MD5withRSA mode.
 func TestRSAMode(t *testing.T) {
 	t.Parallel()
 	key, otherKey := rsaKey(t, 1024), rsaKey(t, 1024)
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.PublicKey = &key.PublicKey
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)
-	keys := vendorKeys(t)
-	sign := func(k *envelope.Keys, key *rsa.PrivateKey, f fiveFields) string {
-		s, err := k.SignAnswerRSA(key, f.errCode, f.errMsg, f.body)
+	keys := fixture.Keys()
+	sign := func(k *envelope.Keys, key *rsa.PrivateKey, f fixture.Answer) string {
+		s, err := k.SignAnswerRSA(key, f.ErrCode, f.ErrMsg, f.Body)
 		require.NoError(t, err)
 		return s
 	}
-	good := sealedAnswer(t, "MG00000F", "操作成功！", rechargeDocument)
-	md5Sign := good.sign
-	good.sign = sign(keys, key, good)
-	require.Len(t, good.sign, 256)
-	otherCert, err := envelope.NewKeys(cfg.MerchantCode, change(cfg.Cert.Reveal()), cfg.Key.Reveal(), cfg.IV.Reveal())
+	good := fixture.Sealed("MG00000F", "操作成功！", fixture.RechargeDocument)
+	md5Sign := good.Sign
+	good.Sign = sign(keys, key, good)
+	require.Len(t, good.Sign, 256)
+	otherCert, err := envelope.NewKeys(cfg.MerchantCode, fixture.Change(cfg.Cert.Reveal()), cfg.Key.Reveal(), cfg.IV.Reveal())
 	require.NoError(t, err)
 
-	resp, err := c.ParseNotification(good.inbound(ips.OpRecharge), ips.OpRecharge)
+	resp, err := c.ParseNotification(good.Inbound(ips.OpRecharge), ips.OpRecharge)
 	require.NoError(t, err)
 	assert.Equal(t, "R20141213000001", resp.Base().OrderNo)
 
-	for name, spoil := range map[string]func(f *fiveFields){
-		"MD5 signature":     func(f *fiveFields) { f.sign = md5Sign },
-		"another key":       func(f *fiveFields) { f.sign = sign(keys, otherKey, *f) },
-		"another cert":      func(f *fiveFields) { f.sign = sign(otherCert, key, *f) },
-		"changed code":      func(f *fiveFields) { f.errCode = "MG00008F" },
-		"changed message":   func(f *fiveFields) { f.errMsg += "!" },
-		"changed body":      func(f *fiveFields) { f.body = change(f.body) },
-		"changed sign":      func(f *fiveFields) { f.sign = change(f.sign) },
-		"sign cut short":    func(f *fiveFields) { f.sign = f.sign[:254] },
-		"sign too long":     func(f *fiveFields) { f.sign += "00" },
-		"sign is not hex":   func(f *fiveFields) { f.sign = "zz" + f.sign[2:] },
-		"no sign":           func(f *fiveFields) { f.sign = "" },
-		"sign in Base64":    func(f *fiveFields) { f.sign = base64.StdEncoding.EncodeToString([]byte(f.sign[:128])) },
-		"zeros of its size": func(f *fiveFields) { f.sign = strings.Repeat("0", 256) },
+	for name, spoil := range map[string]func(f *fixture.Answer){
+		"MD5 signature":     func(f *fixture.Answer) { f.Sign = md5Sign },
+		"another key":       func(f *fixture.Answer) { f.Sign = sign(keys, otherKey, *f) },
+		"another cert":      func(f *fixture.Answer) { f.Sign = sign(otherCert, key, *f) },
+		"changed code":      func(f *fixture.Answer) { f.ErrCode = "MG00008F" },
+		"changed message":   func(f *fixture.Answer) { f.ErrMsg += "!" },
+		"changed body":      func(f *fixture.Answer) { f.Body = fixture.Change(f.Body) },
+		"changed sign":      func(f *fixture.Answer) { f.Sign = fixture.Change(f.Sign) },
+		"sign cut short":    func(f *fixture.Answer) { f.Sign = f.Sign[:254] },
+		"sign too long":     func(f *fixture.Answer) { f.Sign += "00" },
+		"sign is not hex":   func(f *fixture.Answer) { f.Sign = "zz" + f.Sign[2:] },
+		"no sign":           func(f *fixture.Answer) { f.Sign = "" },
+		"sign in Base64":    func(f *fixture.Answer) { f.Sign = base64.StdEncoding.EncodeToString([]byte(f.Sign[:128])) },
+		"zeros of its size": func(f *fixture.Answer) { f.Sign = strings.Repeat("0", 256) },
 	} {
 		bad := good
 		spoil(&bad)
-		_, err := c.ParseNotification(bad.inbound(ips.OpRecharge), ips.OpRecharge)
+		_, err := c.ParseNotification(bad.Inbound(ips.OpRecharge), ips.OpRecharge)
 		assert.ErrorIs(t, err, ips.ErrSignature, name)
 	}
 
 	// A client in MD5 mode does not take an RSA signature.
-	_, err = offlineClient(t).ParseNotification(good.inbound(ips.OpRecharge), ips.OpRecharge)
+	_, err = fixture.Client(t).ParseNotification(good.Inbound(ips.OpRecharge), ips.OpRecharge)
 	assert.ErrorIs(t, err, ips.ErrSignature)
 }
 
@@ -109,23 +110,23 @@ func TestParsePublicKey(t *testing.T) {
 // signature true.
 func TestSpacesForPlus(t *testing.T) {
 	t.Parallel()
-	f := answerWithPlus(t)
-	body := f.values()
-	body.Set("p3DesXmlPara", strings.ReplaceAll(f.body, "+", " "))
-	resp, err := offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", body.Encode()), ips.OpRecharge)
+	f := fixture.AnswerWithPlus(t)
+	body := f.Values()
+	body.Set("p3DesXmlPara", strings.ReplaceAll(f.Body, "+", " "))
+	resp, err := fixture.Client(t).ParseNotification(fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded", body.Encode()), ips.OpRecharge)
 	require.NoError(t, err)
 	assert.NotEmpty(t, resp.Base().OrderNo)
 
 	// As the platform's own sender writes it: plus signs bare.
 	var b strings.Builder
 	for _, name := range []string{"pMerCode", "pErrCode", "pErrMsg", "p3DesXmlPara", "pSign"} {
-		text := f.values().Get(name)
+		text := f.Values().Get(name)
 		if name != "p3DesXmlPara" {
 			text = url.QueryEscape(text)
 		}
 		b.WriteString(name + "=" + text + "&")
 	}
-	_, err = offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", strings.TrimSuffix(b.String(), "&")), ips.OpRecharge)
+	_, err = fixture.Client(t).ParseNotification(fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded", strings.TrimSuffix(b.String(), "&")), ips.OpRecharge)
 	require.NoError(t, err)
 }
 

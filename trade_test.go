@@ -17,18 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // tradeResult is the answer to a trade query.
 func tradeResult(t testing.TB, no string, kind ips.TradeType, status ips.TradeStatus) string {
-	return soapAnswer("QueryTrade", sealedAnswer(t, "MG00000F", "查询成功",
-		document("pMerBillNo", no, "pTradeType", string(kind), "pTradeStatue", string(status), "pIpsBillNo", "NT1")).result())
+	return fixture.SOAP("QueryTrade", fixture.Sealed("MG00000F", "查询成功",
+		fixture.Document("pMerBillNo", no, "pTradeType", string(kind), "pTradeStatue", string(status), "pIpsBillNo", "NT1")).Result())
 }
 
 // tradeClient is a client of an IPS with a trade query, or without.
 func tradeClient(t testing.TB, at ips.TradeQueryService, rt http.RoundTripper, opts ...ips.Option) *ips.Client {
 	t.Helper()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment.TradeQuery = at
 	c, err := ips.NewClient(cfg, append(opts, ips.WithHTTPClient(httpClient(rt)))...)
 	require.NoError(t, err)
@@ -44,19 +45,19 @@ func TestQueryTrade(t *testing.T) {
 	for at, path := range map[ips.TradeQueryService]string{
 		ips.TradeQueryAtQuery: "/CreditWSQuery/Service.asmx", ips.TradeQueryAtService: "/CreditWS/Service.asmx", ips.NoTradeQuery: "",
 	} {
-		r := &recorder{answer: tradeResult(t, "R1", "08", "1"), contentType: "text/xml"}
+		r := &fixture.Recorder{Answer: tradeResult(t, "R1", "08", "1"), ContentType: "text/xml"}
 		resp, err := tradeClient(t, at, r).QueryTrade(t.Context(), rechargeQuestion)
 		if path == "" {
 			require.ErrorIs(t, err, ips.ErrNoTradeQuery)
 			require.NotErrorIs(t, err, ips.ErrFateUnknown)
 			assert.Nil(t, resp)
-			assert.Zero(t, r.calls)
+			assert.Zero(t, r.Calls)
 			continue
 		}
 		require.NoError(t, err)
-		assert.Equal(t, path, r.request.URL.Path)
-		assert.Equal(t, `"http://tempuri.org/QueryTrade"`, r.request.Header.Get("SOAPAction"))
-		assert.Contains(t, string(r.sent), "<p3DesXmlPara>")
+		assert.Equal(t, path, r.Request.URL.Path)
+		assert.Equal(t, `"http://tempuri.org/QueryTrade"`, r.Request.Header.Get("SOAPAction"))
+		assert.Contains(t, string(r.Sent), "<p3DesXmlPara>")
 		assert.Equal(t, ips.TradeDone, resp.Status)
 		assert.Equal(t, "NT1", resp.IPSBillNo)
 		assert.Equal(t, ips.SignatureSealed, resp.Signature)
@@ -71,9 +72,9 @@ func TestQueryTrade(t *testing.T) {
 // the method and by Call.
 func TestQueryTradeAnswers(t *testing.T) {
 	t.Parallel()
-	refusal := sealedAnswer(t, "MG00001F", "失败", "")
-	forged := sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "R1", "pTradeType", "08", "pTradeStatue", "1"))
-	forged.sign = change(forged.sign)
+	refusal := fixture.Sealed("MG00001F", "失败", "")
+	forged := fixture.Sealed("MG00000F", "", fixture.Document("pMerBillNo", "R1", "pTradeType", "08", "pTradeStatue", "1"))
+	forged.Sign = fixture.Change(forged.Sign)
 	for name, tt := range map[string]struct {
 		status int
 		answer string
@@ -85,9 +86,9 @@ func TestQueryTradeAnswers(t *testing.T) {
 		"no number":           {200, tradeResult(t, "", "08", "1"), ips.ErrOperation},
 		"another type":        {200, tradeResult(t, "R1", "09", "1"), ips.ErrOperation},
 		"no type":             {200, tradeResult(t, "R1", "", "1"), ips.ErrOperation},
-		"empty document":      {200, soapAnswer("QueryTrade", sealedAnswer(t, "MG00000F", "", "").result()), ips.ErrOperation},
-		"bad signature":       {200, soapAnswer("QueryTrade", forged.result()), ips.ErrSignature},
-		"refused":             {200, soapAnswer("QueryTrade", refusal.result()), ips.CodeFailed},
+		"empty document":      {200, fixture.SOAP("QueryTrade", fixture.Sealed("MG00000F", "", "").Result()), ips.ErrOperation},
+		"bad signature":       {200, fixture.SOAP("QueryTrade", forged.Result()), ips.ErrSignature},
+		"refused":             {200, fixture.SOAP("QueryTrade", refusal.Result()), ips.CodeFailed},
 		"service knows none":  {500, fault("Client", "no such action"), ips.ErrNoTradeQuery},
 		"service knows none2": {500, fault("Sender", "no such action"), ips.ErrNoTradeQuery},
 		"another answer":      {200, transferResult(t, "MG00000F"), ips.ErrMalformed},
@@ -130,9 +131,9 @@ func TestQueryTradeAnswers(t *testing.T) {
 // that could be signed with the cert counts.
 func TestQueryTradeTagged(t *testing.T) {
 	t.Parallel()
-	said := document("pMerBillNo", "R1", "pTradeType", "08", "pTradeStatue", "1", "pIpsBillNo", "NT1")
-	body := vendorKeys(t).Encrypt([]byte(said))
-	result := document("pMerCode", "808801", "pErrCode", "MG00000F", "pErrMsg", "查询成功", "p3DesXmlPara", body, "pSign", "SIGN")
+	said := fixture.Document("pMerBillNo", "R1", "pTradeType", "08", "pTradeStatue", "1", "pIpsBillNo", "NT1")
+	body := fixture.Keys().Encrypt([]byte(said))
+	result := fixture.Document("pMerCode", "808801", "pErrCode", "MG00000F", "pErrMsg", "查询成功", "p3DesXmlPara", body, "pSign", "SIGN")
 	swap := func(a, b string) string { return strings.Replace(result, a, b, 1) }
 	later := taggedSign(result)
 	for name, tt := range map[string]struct {
@@ -148,11 +149,11 @@ func TestQueryTradeTagged(t *testing.T) {
 		"an element less":       {taggedSign(swap("<pErrMsg>查询成功</pErrMsg>", "")), ips.ErrSignature},
 		"another order":         {taggedSign(swap("<pMerCode>808801</pMerCode><pErrCode>MG00000F</pErrCode>", "<pErrCode>MG00000F</pErrCode><pMerCode>808801</pMerCode>")), ips.ErrSignature},
 		"another merchant":      {taggedSign(swap("808801", "808802")), ips.ErrMerchant},
-		"another's number":      {taggedSign(swap(body, vendorKeys(t).Encrypt([]byte(strings.Replace(said, "R1", "R2", 1))))), ips.ErrOperation},
-		"no document inside it": {taggedSign(swap(body, vendorKeys(t).Encrypt([]byte("x")))), ips.ErrMalformed},
+		"another's number":      {taggedSign(swap(body, fixture.Keys().Encrypt([]byte(strings.Replace(said, "R1", "R2", 1))))), ips.ErrOperation},
+		"no document inside it": {taggedSign(swap(body, fixture.Keys().Encrypt([]byte("x")))), ips.ErrMalformed},
 		"refused":               {taggedSign(swap("MG00000F", "MG00001F")), ips.CodeFailed},
 	} {
-		c := tradeClient(t, ips.TradeQueryAtQuery, &recorder{answer: soapAnswer("QueryTrade", tt.result), contentType: "text/xml"})
+		c := tradeClient(t, ips.TradeQueryAtQuery, &fixture.Recorder{Answer: fixture.SOAP("QueryTrade", tt.result), ContentType: "text/xml"})
 		resp, err := c.QueryTrade(t.Context(), rechargeQuestion)
 		require.ErrorIs(t, err, tt.want, name)
 		if tt.want == nil || tt.want == ips.CodeFailed {
@@ -163,18 +164,18 @@ func TestQueryTradeTagged(t *testing.T) {
 		assert.Nil(t, resp, name)
 	}
 	// The keys of before the rotation sign it too, and no other operation's answer.
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment.TradeQuery = ips.TradeQueryAtService
 	cfg.Former = &ips.FormerKeys{Cert: cfg.Cert, Until: time.Now().Add(time.Hour)}
 	cfg.Cert = ips.NewSecret(strings.Repeat("N", 128))
-	c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(&recorder{answer: soapAnswer("QueryTrade", taggedSign(result)), contentType: "text/xml"})))
+	c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(&fixture.Recorder{Answer: fixture.SOAP("QueryTrade", taggedSign(result)), ContentType: "text/xml"})))
 	require.NoError(t, err)
 	resp, err := c.QueryTrade(t.Context(), rechargeQuestion)
 	require.NoError(t, err)
 	assert.Equal(t, ips.SignatureTagged, resp.Signature)
-	transferred := sealedAnswer(t, ips.CodeSuccess, "成功", document("pMerBillNo", exampleTransfer(t).OrderNo, "pTransferType", "1"))
-	transferred.sign = "SIGN"
-	c, _ = recordingClient(t, soapAnswer("Transfer", taggedSign(transferred.result())), "text/xml")
+	transferred := fixture.Sealed(ips.CodeSuccess, "成功", fixture.Document("pMerBillNo", exampleTransfer(t).OrderNo, "pTransferType", "1"))
+	transferred.Sign = "SIGN"
+	c, _ = fixture.RecordingClient(t, fixture.SOAP("Transfer", taggedSign(transferred.Result())), "text/xml")
 	_, err = c.Transfer(t.Context(), exampleTransfer(t))
 	require.ErrorIs(t, err, ips.ErrSignature)
 }
@@ -426,8 +427,8 @@ func taggedSign(document string, without ...string) string {
 func TestQuerySignatureForms(t *testing.T) {
 	t.Parallel()
 	const account = "4021000000000001"
-	balance := document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok", "pIpsAcctNo", account, "pBalance", "1016.71", "pLock", "500", "pNeedstl", "-0.5", "pSign", "SIGN")
-	banks := document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok", "pBankList", "甲|A|1#", "pSign", "SIGN")
+	balance := fixture.Document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok", "pIpsAcctNo", account, "pBalance", "1016.71", "pLock", "500", "pNeedstl", "-0.5", "pSign", "SIGN")
+	banks := fixture.Document("pMerCode", "808801", "pErrCode", "0000", "pErrMsg", "ok", "pBankList", "甲|A|1#", "pSign", "SIGN")
 	person := responseFile(t, ips.OpQueryAccount)
 	swap := func(document, a, b string) string { return strings.NewReplacer(a, b, b, a).Replace(document) }
 	move := func(document, a, b string) string {
@@ -460,9 +461,9 @@ func TestQuerySignatureForms(t *testing.T) {
 		"an element more":           {ips.OpQueryBalance, taggedSign(strings.Replace(balance, "<pSign>", "<pNew>1</pNew><pSign>", 1)), ips.SignatureNone, nil},
 		"an element less":           {ips.OpQueryBalance, taggedSign(strings.Replace(balance, "<pNeedstl>-0.5</pNeedstl>", "", 1)), ips.SignatureNone, nil},
 		"another merchant's answer": {ips.OpQueryBalance, taggedSign(strings.Replace(balance, "808801", "808802", 1)), 0, ips.ErrMerchant},
-		"a refusal needs no name":   {ips.OpQueryBalance, document("pMerCode", "808801", "pErrCode", "02", "pErrMsg", "无此账户"), 0, ips.CodeNoAccount},
+		"a refusal needs no name":   {ips.OpQueryBalance, fixture.Document("pMerCode", "808801", "pErrCode", "02", "pErrMsg", "无此账户"), 0, ips.CodeNoAccount},
 	} {
-		c, _ := recordingClient(t, soapAnswer(info(t, tt.op).Endpoint, tt.answer), "text/xml")
+		c, _ := fixture.RecordingClient(t, fixture.SOAP(fixture.Info(t, tt.op).Endpoint, tt.answer), "text/xml")
 		var resp ips.Response
 		var err error
 		switch tt.op {

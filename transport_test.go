@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // serverClient is a client of an IPS that h plays.
@@ -24,7 +25,7 @@ func serverClient(t *testing.T, h http.HandlerFunc, opts ...ips.Option) *ips.Cli
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment = ips.EnvironmentAt(s.URL)
 	c, err := ips.NewClient(cfg, opts...)
 	require.NoError(t, err)
@@ -65,13 +66,13 @@ func TestFates(t *testing.T) {
 	soap := func(code int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { answerSOAP(w, code, body) }
 	}
-	result := func(f fiveFields) string { return soapAnswer("Transfer", f.result()) }
-	own := document("pMerBillNo", "T20141213000001", "pTransferType", "1")
-	good := sealedAnswer(t, "MG00008F", "受理中", own)
+	result := func(f fixture.Answer) string { return fixture.SOAP("Transfer", f.Result()) }
+	own := fixture.Document("pMerBillNo", "T20141213000001", "pTransferType", "1")
+	good := fixture.Sealed("MG00008F", "受理中", own)
 	spoilt := good
-	spoilt.sign = change(good.sign)
+	spoilt.Sign = fixture.Change(good.Sign)
 	foreign := good
-	foreign.merCode = "808802"
+	foreign.MerCode = "808802"
 	httpErr := func(code int) error {
 		return &ips.HTTPError{StatusCode: code, Status: fmt.Sprintf("%d %s", code, http.StatusText(code))}
 	}
@@ -102,20 +103,20 @@ func TestFates(t *testing.T) {
 		"empty":                    {soap(200, ""), false, ips.ErrMalformed},
 		"not XML":                  {soap(200, "OK"), false, ips.ErrMalformed},
 		"HTML":                     {soap(200, "<html><body>maintenance</body></html>"), false, ips.ErrMalformed},
-		"no result":                {soap(200, soapAnswer("GetBankList", good.result())), false, ips.ErrMalformed},
-		"empty result":             {soap(200, soapAnswer("Transfer", "")), false, ips.ErrMalformed},
-		"result is not XML":        {soap(200, soapAnswer("Transfer", "MG00000F")), false, ips.ErrMalformed},
-		"result without fields":    {soap(200, soapAnswer("Transfer", "<pReq></pReq>")), false, ips.ErrMerchant},
-		"result with doubled sign": {soap(200, soapAnswer("Transfer", strings.Replace(good.result(), "</pReq>", "<pSign>0</pSign></pReq>", 1))), false, ips.ErrMalformed},
+		"no result":                {soap(200, fixture.SOAP("GetBankList", good.Result())), false, ips.ErrMalformed},
+		"empty result":             {soap(200, fixture.SOAP("Transfer", "")), false, ips.ErrMalformed},
+		"result is not XML":        {soap(200, fixture.SOAP("Transfer", "MG00000F")), false, ips.ErrMalformed},
+		"result without fields":    {soap(200, fixture.SOAP("Transfer", "<pReq></pReq>")), false, ips.ErrMerchant},
+		"result with doubled sign": {soap(200, fixture.SOAP("Transfer", strings.Replace(good.Result(), "</pReq>", "<pSign>0</pSign></pReq>", 1))), false, ips.ErrMalformed},
 		"two results":              {soap(200, strings.Replace(result(good), "</TransferResponse>", "<TransferResult></TransferResult></TransferResponse>", 1)), false, ips.ErrMalformed},
 		"DTD":                      {soap(200, strings.Replace(result(good), "?>", "?><!DOCTYPE x>", 1)), false, ips.ErrMalformed},
 		"bad signature":            {soap(200, result(spoilt)), false, ips.ErrSignature},
 		"another merchant":         {soap(200, result(foreign)), false, ips.ErrMerchant},
-		"another order":            {soap(200, result(sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "T2")))), false, ips.ErrOperation},
-		"another order's refusal":  {soap(200, result(sealedAnswer(t, "MG00001F", "", document("pMerBillNo", "T2")))), false, ips.ErrOperation},
-		"another operation":        {soap(200, result(sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "T20141213000001", "pDwDate", "20141213")))), false, ips.ErrOperation},
-		"success without document": {soap(200, result(sealedAnswer(t, "MG00000F", "", ""))), false, ips.ErrMalformed},
-		"body is no document":      {soap(200, result(sealedAnswer(t, "MG00000F", "", "garbage"))), false, ips.ErrMalformed},
+		"another order":            {soap(200, result(fixture.Sealed("MG00000F", "", fixture.Document("pMerBillNo", "T2")))), false, ips.ErrOperation},
+		"another order's refusal":  {soap(200, result(fixture.Sealed("MG00001F", "", fixture.Document("pMerBillNo", "T2")))), false, ips.ErrOperation},
+		"another operation":        {soap(200, result(fixture.Sealed("MG00000F", "", fixture.Document("pMerBillNo", "T20141213000001", "pDwDate", "20141213")))), false, ips.ErrOperation},
+		"success without document": {soap(200, result(fixture.Sealed("MG00000F", "", ""))), false, ips.ErrMalformed},
+		"body is no document":      {soap(200, result(fixture.Sealed("MG00000F", "", "garbage"))), false, ips.ErrMalformed},
 		"too large":                {soap(200, strings.Repeat(" ", 70_000)), false, ips.ErrTooLarge},
 		"endless": {func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
@@ -176,12 +177,12 @@ func TestFates(t *testing.T) {
 func TestCallOutcomes(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[ips.Code]ips.Outcome{"MG00000F": ips.Success, "MG00008F": ips.Pending, "MG03011F": ips.Failure} {
-		answer := sealedAnswer(t, code, "信息", document("pMerBillNo", "T20141213000001", "pTransferType", "1", "pIpsBillNo", "20141213879"))
+		answer := fixture.Sealed(code, "信息", fixture.Document("pMerBillNo", "T20141213000001", "pTransferType", "1", "pIpsBillNo", "20141213879"))
 		c := serverClient(t, func(w http.ResponseWriter, r *http.Request) {
 			assert.Equal(t, http.MethodPost, r.Method)
 			assert.Equal(t, "text/xml; charset=utf-8", r.Header.Get("Content-Type"))
 			assert.Equal(t, `"http://tempuri.org/Transfer"`, r.Header.Get("SOAPAction"))
-			answerSOAP(w, 200, soapAnswer("Transfer", answer.result()))
+			answerSOAP(w, 200, fixture.SOAP("Transfer", answer.Result()))
 		})
 		resp, err := c.Transfer(context.Background(), *exampleOf(t, ips.OpTransfer).request.(*ips.TransferRequest))
 		require.NotNil(t, resp, "a refusal comes with its answer")
@@ -203,37 +204,37 @@ func TestCallOutcomes(t *testing.T) {
 // TestServerPosted reads the answers out of pages.
 func TestServerPosted(t *testing.T) {
 	t.Parallel()
-	good := sealedAnswer(t, "MG02503F", "标的结束处理中", document("pMerBillNo", "B20141213000001", "pBidStatus", "8"))
+	good := fixture.Sealed("MG02503F", "标的结束处理中", fixture.Document("pMerBillNo", "B20141213000001", "pBidStatus", "8"))
 	spoilt := good
-	spoilt.sign = change(good.sign)
-	other := sealedAnswer(t, "MG02503F", "", document("pMerBillNo", "B2", "pBidStatus", "8"))
-	inTable := `<table><tr><td>` + good.returnForm() + `</td></tr></table>`
-	formAroundRows := `<table>` + strings.Replace(strings.Replace(good.returnForm(), `"><input`, `"><tr><td><input`, 1), `</form>`, `</td></tr></form>`, 1) + `</table>`
+	spoilt.Sign = fixture.Change(good.Sign)
+	other := fixture.Sealed("MG02503F", "", fixture.Document("pMerBillNo", "B2", "pBidStatus", "8"))
+	inTable := `<table><tr><td>` + good.ReturnForm() + `</td></tr></table>`
+	formAroundRows := `<table>` + strings.Replace(strings.Replace(good.ReturnForm(), `"><input`, `"><tr><td><input`, 1), `</form>`, `</td></tr></form>`, 1) + `</table>`
 	tests := map[string]struct {
 		page string
 		want error // nil: the answer is read
 	}{
-		"page form and return form":  {good.page(), nil},
-		"return form alone":          {good.returnForm(), nil},
+		"page form and return form":  {good.Page(), nil},
+		"return form alone":          {good.ReturnForm(), nil},
 		"return form in a table":     {inTable, nil},
 		"table cells inside form":    {formAroundRows, nil},
-		"capitals":                   {strings.NewReplacer("<form", "<FORM", "<input", "<INPUT", "type=\"hidden\"", "TYPE=hidden").Replace(good.page()), nil},
-		"entities in Base64":         {strings.Replace(good.page(), good.body, strings.ReplaceAll(strings.ReplaceAll(good.body, "+", "&#43;"), "=", "&#x3D;"), 1), nil},
-		"line breaks in Base64":      {strings.Replace(good.page(), good.body, good.body[:40]+"\r\n"+good.body[40:], 1), nil},
-		"a further form":             {good.page() + `<form><input name="q"></form>`, nil},
+		"capitals":                   {strings.NewReplacer("<form", "<FORM", "<input", "<INPUT", "type=\"hidden\"", "TYPE=hidden").Replace(good.Page()), nil},
+		"entities in Base64":         {strings.Replace(good.Page(), good.Body, strings.ReplaceAll(strings.ReplaceAll(good.Body, "+", "&#43;"), "=", "&#x3D;"), 1), nil},
+		"line breaks in Base64":      {strings.Replace(good.Page(), good.Body, good.Body[:40]+"\r\n"+good.Body[40:], 1), nil},
+		"a further form":             {good.Page() + `<form><input name="q"></form>`, nil},
 		"no form":                    {"<html><body>系统维护</body></html>", ips.ErrMalformed},
 		"empty":                      {"", ips.ErrMalformed},
 		"page form only":             {`<form method="post"><input type="hidden" name="__VIEWSTATE" value="x"></form>`, ips.ErrMalformed},
-		"two return forms":           {good.page() + good.returnForm(), ips.ErrMalformed},
-		"doubled sign":               {strings.Replace(good.page(), `<input type="hidden" name="pSign"`, `<input name="pSign" value="0"><input type="hidden" name="pSign"`, 1), ips.ErrMalformed},
-		"doubled code":               {strings.Replace(good.page(), `<input type="hidden" name="pErrCode"`, `<textarea name="pErrCode">MG00000F</textarea><input type="hidden" name="pErrCode"`, 1), ips.ErrMalformed},
-		"no body field":              {strings.Replace(good.page(), `name="p3DesXmlPara"`, `name="p3DesXmlPar"`, 1), ips.ErrMalformed},
-		"return form in a comment":   {"<!--" + good.returnForm() + "-->", ips.ErrMalformed},
-		"return form in a script":    {"<script>" + good.returnForm() + "</script>", ips.ErrMalformed},
-		"bad signature":              {spoilt.page(), ips.ErrSignature},
-		"another order":              {other.page(), ips.ErrOperation},
-		"the registration's answer":  {sealedAnswer(t, "MG02501F", "", document("pMerBillNo", "B20141213000001", "pOperationType", "1", "pBidStatus", "2")).page(), ips.ErrOperation},
-		"fields outside of any form": {strings.NewReplacer(`<form name="frmReturn"`, `<div name="frmReturn"`).Replace(good.page()), ips.ErrMalformed},
+		"two return forms":           {good.Page() + good.ReturnForm(), ips.ErrMalformed},
+		"doubled sign":               {strings.Replace(good.Page(), `<input type="hidden" name="pSign"`, `<input name="pSign" value="0"><input type="hidden" name="pSign"`, 1), ips.ErrMalformed},
+		"doubled code":               {strings.Replace(good.Page(), `<input type="hidden" name="pErrCode"`, `<textarea name="pErrCode">MG00000F</textarea><input type="hidden" name="pErrCode"`, 1), ips.ErrMalformed},
+		"no body field":              {strings.Replace(good.Page(), `name="p3DesXmlPara"`, `name="p3DesXmlPar"`, 1), ips.ErrMalformed},
+		"return form in a comment":   {"<!--" + good.ReturnForm() + "-->", ips.ErrMalformed},
+		"return form in a script":    {"<script>" + good.ReturnForm() + "</script>", ips.ErrMalformed},
+		"bad signature":              {spoilt.Page(), ips.ErrSignature},
+		"another order":              {other.Page(), ips.ErrOperation},
+		"the registration's answer":  {fixture.Sealed("MG02501F", "", fixture.Document("pMerBillNo", "B20141213000001", "pOperationType", "1", "pBidStatus", "2")).Page(), ips.ErrOperation},
+		"fields outside of any form": {strings.NewReplacer(`<form name="frmReturn"`, `<div name="frmReturn"`).Replace(good.Page()), ips.ErrMalformed},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -324,7 +325,7 @@ func TestNotSent(t *testing.T) {
 	// Nobody listens.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment = ips.EnvironmentAt("http://" + l.Addr().String())
 	require.NoError(t, l.Close())
 	c, err := ips.NewClient(cfg)
@@ -346,7 +347,7 @@ func TestNotSent(t *testing.T) {
 
 	// TLS with a certificate that nobody trusts.
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("sent") }))
-	s.Config.ErrorLog = discardLog()
+	s.Config.ErrorLog = fixture.DiscardLog()
 	s.StartTLS()
 	defer s.Close()
 	cfg.Environment = ips.EnvironmentAt(s.URL)
@@ -361,7 +362,7 @@ func TestNotSent(t *testing.T) {
 // have sent the request.
 func TestForeignRoundTripper(t *testing.T) {
 	t.Parallel()
-	c, _ := recordingClient(t, "", "")
+	c, _ := fixture.RecordingClient(t, "", "")
 	e := exampleOf(t, ips.OpTransfer)
 	_, _, err := e.send(c, e.request)
 	require.ErrorIs(t, err, ips.ErrFateUnknown)
@@ -370,7 +371,7 @@ func TestForeignRoundTripper(t *testing.T) {
 // TestConnectionReuse sends many calls over one connection.
 func TestConnectionReuse(t *testing.T) {
 	t.Parallel()
-	answer := soapAnswer("GuaranteeUnfreeze", sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1")).result())
+	answer := fixture.SOAP("GuaranteeUnfreeze", fixture.Sealed("MG00000F", "", fixture.Document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1")).Result())
 	var connections atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Header.Get("SOAPAction") {
@@ -387,7 +388,7 @@ func TestConnectionReuse(t *testing.T) {
 	}
 	s.Start()
 	defer s.Close()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment = ips.EnvironmentAt(s.URL)
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)
@@ -411,10 +412,10 @@ func TestQueries(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	balance := func(sign string) string {
-		return soapAnswer("QueryForAccBalance", strings.Replace(signQuery(t, responseFile(t, ips.OpQueryBalance)), "<pSign>", "<pSign>"+sign, 1))
+		return fixture.SOAP("QueryForAccBalance", strings.Replace(signQuery(t, responseFile(t, ips.OpQueryBalance)), "<pSign>", "<pSign>"+sign, 1))
 	}
 	for sign, form := range map[string]ips.Signature{"": ips.SignaturePlain, "0": ips.SignatureNone} {
-		c, _ := recordingClient(t, balance(sign), "text/xml")
+		c, _ := fixture.RecordingClient(t, balance(sign), "text/xml")
 		resp, err := c.QueryBalance(ctx, "4021000000000001")
 		require.NoError(t, err, "the signature is reported and not insisted on")
 		assert.Equal(t, form, resp.Signature)
@@ -433,7 +434,7 @@ func TestQueries(t *testing.T) {
 		"甲|A|1#示例银行|00004#乙|B|2":       {{Name: "甲", Alias: "A", Code: "1"}, {Name: "乙", Alias: "B", Code: "2"}},
 		"a|b|c|d#甲|A|1#丙|C|#x#乙|B|2##": {{Name: "甲", Alias: "A", Code: "1"}, {Name: "乙", Alias: "B", Code: "2"}},
 	} {
-		c, _ := recordingClient(t, soapAnswer("GetBankList", document("pMerCode", "808801", "pErrCode", "0000", "pBankList", list)), "text/xml")
+		c, _ := fixture.RecordingClient(t, fixture.SOAP("GetBankList", fixture.Document("pMerCode", "808801", "pErrCode", "0000", "pBankList", list)), "text/xml")
 		resp, err := c.QueryBanks(ctx)
 		require.NoError(t, err, list)
 		assert.Equal(t, want, resp.Banks, list)
@@ -442,13 +443,13 @@ func TestQueries(t *testing.T) {
 	}
 
 	// Refused: an *Error and never a fate.
-	c, _ := recordingClient(t, soapAnswer("QueryMerUserInfo", document("pMerCode", "808801", "pErrCode", "9999", "pErrMsg", "账户不存在")), "text/xml")
+	c, _ := fixture.RecordingClient(t, fixture.SOAP("QueryMerUserInfo", fixture.Document("pMerCode", "808801", "pErrCode", "9999", "pErrMsg", "账户不存在")), "text/xml")
 	resp, err := c.QueryAccount(ctx, "4021000000000001")
 	var refused *ips.Error
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, &ips.Error{Operation: ips.OpQueryAccount, Code: ips.CodeQueryFailed, Message: "账户不存在"}, refused)
 	assert.Equal(t, ips.Failure, resp.Outcome)
-	c, _ = recordingClient(t, soapAnswer("GetBankList", document("pMerCode", "808801", "pErrCode", "9999")), "text/xml")
+	c, _ = fixture.RecordingClient(t, fixture.SOAP("GetBankList", fixture.Document("pMerCode", "808801", "pErrCode", "9999")), "text/xml")
 	banks, err := c.QueryBanks(ctx)
 	require.ErrorIs(t, err, ips.CodeQueryFailed)
 	assert.Empty(t, banks.Banks)
@@ -458,11 +459,11 @@ func TestQueries(t *testing.T) {
 		answer string
 		want   error
 	}{
-		"another merchant": {document("pMerCode", "808802", "pErrCode", "0000", "pBalance", "1"), ips.ErrMerchant},
-		"bad balance":      {document("pMerCode", "808801", "pErrCode", "0000", "pBalance", "1.005"), ips.ErrMalformed},
+		"another merchant": {fixture.Document("pMerCode", "808802", "pErrCode", "0000", "pBalance", "1"), ips.ErrMerchant},
+		"bad balance":      {fixture.Document("pMerCode", "808801", "pErrCode", "0000", "pBalance", "1.005"), ips.ErrMalformed},
 		"not XML":          {"4021000000000001 1.00", ips.ErrMalformed},
 	} {
-		c, _ := recordingClient(t, soapAnswer("QueryForAccBalance", tt.answer), "text/xml")
+		c, _ := fixture.RecordingClient(t, fixture.SOAP("QueryForAccBalance", tt.answer), "text/xml")
 		resp, err := c.QueryBalance(ctx, "4021000000000001")
 		require.ErrorIs(t, err, tt.want, name)
 		assert.NotErrorIs(t, err, ips.ErrFateUnknown)
@@ -481,18 +482,18 @@ func TestQueries(t *testing.T) {
 func TestRefusalThatNamesNoOrder(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"https://ips.example.com", "http://127.0.0.1:8480", "http://ips.example.com"} {
-		for _, doc := range []string{"", document("pMerBillNo", "", "pBidNo", "BID20141213000001")} {
-			answer := sealedAnswer(t, "MG00006F", "必要参数不能为空！", doc)
-			cfg := offlineConfig()
+		for _, doc := range []string{"", fixture.Document("pMerBillNo", "", "pBidNo", "BID20141213000001")} {
+			answer := fixture.Sealed("MG00006F", "必要参数不能为空！", doc)
+			cfg := fixture.Config()
 			cfg.Environment = ips.EnvironmentAt(base)
-			r := &recorder{}
+			r := &fixture.Recorder{}
 			c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: r}))
 			require.NoError(t, err)
 			for op, text := range map[ips.Operation][2]string{
-				ips.OpTransfer: {soapAnswer("Transfer", answer.result()), "text/xml"},
-				ips.OpEndBid:   {answer.page(), "text/html; charset=utf-8"},
+				ips.OpTransfer: {fixture.SOAP("Transfer", answer.Result()), "text/xml"},
+				ips.OpEndBid:   {answer.Page(), "text/html; charset=utf-8"},
 			} {
-				r.answer, r.contentType = text[0], text[1]
+				r.Answer, r.ContentType = text[0], text[1]
 				e := exampleOf(t, op)
 				_, resp, err := e.send(c, e.request)
 				var unknown *ips.FateUnknownError
@@ -520,11 +521,11 @@ func TestRefusalThatNamesNoOrder(t *testing.T) {
 // a refusal without a document. It must not pass for one, by either way.
 func TestReflectedRequest(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cut := 0
 	for n := range 36 { // an IV under which the body can begin a code
 		cfg.IV = ips.NewSecret(fmt.Sprintf("2EDxsE%02d", n))
-		c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: new(recorder)}))
+		c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: new(fixture.Recorder)}))
 		require.NoError(t, err)
 		form, err := c.Recharge(*exampleOf(t, ips.OpRecharge).request.(*ips.RechargeRequest))
 		require.NoError(t, err)
@@ -533,7 +534,7 @@ func TestReflectedRequest(t *testing.T) {
 			continue
 		}
 		cut++
-		_, err = c.ParseNotification(fiveFields{"808801", body[:1], body[1:], "", sign}.inbound(ips.OpRecharge), ips.OpRecharge)
+		_, err = c.ParseNotification(fixture.Answer{MerCode: "808801", ErrCode: body[:1], ErrMsg: body[1:], Sign: sign}.Inbound(ips.OpRecharge), ips.OpRecharge)
 		require.ErrorIs(t, err, ips.ErrMalformed, "inbound")
 
 		reflecting := httpClient(roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -543,7 +544,7 @@ func TestReflectedRequest(t *testing.T) {
 			body, rest, _ := strings.Cut(rest, "</p3DesXmlPara>")
 			_, rest, _ = strings.Cut(rest, "<pSign>")
 			sign, _, _ := strings.Cut(rest, "</pSign>")
-			answer := soapAnswer("Transfer", fiveFields{"808801", body[:1], body[1:], "", sign}.result())
+			answer := fixture.SOAP("Transfer", fixture.Answer{MerCode: "808801", ErrCode: body[:1], ErrMsg: body[1:], Sign: sign}.Result())
 			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/xml"}}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
 		}))
 		c, err = ips.NewClient(cfg, ips.WithHTTPClient(reflecting))
@@ -581,7 +582,7 @@ func TestUnsignedWords(t *testing.T) {
 				if op == ips.OpEndBid && strings.HasPrefix(word, "soap") {
 					continue // a page knows no faults
 				}
-				cfg := offlineConfig()
+				cfg := fixture.Config()
 				cfg.Environment = ips.EnvironmentAt(base)
 				c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) { return answer(), nil }))))
 				require.NoError(t, err)
@@ -595,7 +596,7 @@ func TestUnsignedWords(t *testing.T) {
 	}
 
 	// Each service is judged by its own address.
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment.PostBase = "http://ips.example.com/"
 	c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
 		return httpAnswer(404, "text/html", "no"), nil
@@ -613,7 +614,7 @@ func TestUnsignedWords(t *testing.T) {
 func TestNotSentBehindAnAnswer(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	c := offlineClient(t, ips.WithRetry(ips.RetryPolicy{Attempts: 3, Wait: 1}), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
+	c := fixture.Client(t, ips.WithRetry(ips.RetryPolicy{Attempts: 3, Wait: 1}), ips.WithHTTPClient(httpClient(roundTrip(func(*http.Request) (*http.Response, error) {
 		calls++
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/xml"}}, Body: failingBody{fmt.Errorf("breaker: %w", ips.ErrNotSent)}}, nil
 	}))))
@@ -639,7 +640,7 @@ func TestNotSentBehindAnAnswer(t *testing.T) {
 
 func TestPasswordInURLStaysOut(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.NotifyURL = "https://user:hunter2@p2p.example.com/"
 	_, err := ips.NewClient(cfg)
 	require.ErrorContains(t, err, "NotifyURL")
@@ -647,7 +648,7 @@ func TestPasswordInURLStaysOut(t *testing.T) {
 
 	e := exampleOf(t, ips.OpRecharge)
 	set(t, e.request, "NotifyURL", cfg.NotifyURL)
-	_, _, err = e.send(offlineClient(t), e.request)
+	_, _, err = e.send(fixture.Client(t), e.request)
 	require.ErrorContains(t, err, "pS2SUrl")
 	assert.NotContains(t, err.Error(), "hunter2")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 func md5Hex(s string) string {
@@ -117,13 +118,13 @@ func requireInvalid(t *testing.T, op ips.Operation, requests []invalid) {
 			t.Parallel()
 			e := exampleOf(t, op)
 			tt.change.apply(t, e.request)
-			c, r := recordingClient(t, "", "", ips.WithWireTap(func(m ips.WireMessage) {
+			c, r := fixture.RecordingClient(t, "", "", ips.WithWireTap(func(m ips.WireMessage) {
 				t.Errorf("%s was sealed although the request is invalid", m.Operation)
 			}))
 			form, resp, err := e.send(c, e.request)
 			assert.Nil(t, form)
 			assert.Nil(t, resp)
-			assert.Zero(t, r.calls, "sent although the request is invalid")
+			assert.Zero(t, r.Calls, "sent although the request is invalid")
 			var invalid *ips.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, op, invalid.Operation)
@@ -173,7 +174,7 @@ func TestRuleCodes(t *testing.T) {
 	} {
 		e := exampleOf(t, tt.op)
 		tt.change.apply(t, e.request)
-		_, _, err := e.send(offlineClient(t), e.request)
+		_, _, err := e.send(fixture.Client(t), e.request)
 		var first ips.FieldError
 		require.ErrorAs(t, err, &first, "%v", tt.change)
 		assert.Equal(t, tt.want, first)
@@ -185,7 +186,7 @@ func TestRuleCodes(t *testing.T) {
 func TestPersonalValuesStayOut(t *testing.T) {
 	t.Parallel()
 	const telling = "110101199001010001-张三-13800000000-4021000000000001-zhangsan@example.com" // longer than any limit
-	c := offlineClient(t)
+	c := fixture.Client(t)
 	for _, e := range examples(t) {
 		v := reflect.ValueOf(e.request).Elem()
 		broken := 0
@@ -222,7 +223,7 @@ func TestLongValuesAreCut(t *testing.T) {
 	t.Parallel()
 	e := exampleOf(t, ips.OpOpenAccount)
 	set(t, e.request, "Memo1", zi(5000))
-	_, _, err := e.send(offlineClient(t), e.request)
+	_, _, err := e.send(fixture.Client(t), e.request)
 	require.ErrorContains(t, err, "… (5000 characters)")
 	assert.Less(t, len(err.Error()), 500)
 }
@@ -287,11 +288,11 @@ func TestBoundaries(t *testing.T) {
 			t.Parallel()
 			e := exampleOf(t, tt.op)
 			tt.change.apply(t, e.request)
-			c, r := recordingClient(t, "", "")
+			c, r := fixture.RecordingClient(t, "", "")
 			form, _, err := e.send(c, e.request)
 			var invalid *ips.ValidationError
 			require.False(t, errors.As(err, &invalid), "%v", err)
-			assert.True(t, form != nil || r.calls == 1, "neither a form nor a call")
+			assert.True(t, form != nil || r.Calls == 1, "neither a form nor a call")
 		})
 	}
 }

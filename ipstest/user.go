@@ -197,7 +197,7 @@ func (s *Server) reply(mobile string, yes bool) {
 
 // waitingText finds the oldest text message that waits at a mobile number.
 func (s *Server) waitingText(mobile string) (id string, ok bool) {
-	for _, m := range s.sandbox.Inbox(mobile) {
+	for _, m := range s.sandbox.Engine().Inbox(mobile) {
 		if m.Merchant == s.cfg.MerchantCode && m.State == engine.SMSOpen {
 			return m.ID, true
 		}
@@ -246,7 +246,7 @@ func (s *Server) visit(form userForm, act func(engine.AskInfo) error) ips.Respon
 	}
 	if ask := s.asked(form, page); ask != nil {
 		err := act(*ask)
-		if now, ok := s.sandbox.Ask(ask.ID); err != nil && (!ok || !now.Open) {
+		if now, ok := s.sandbox.Engine().Ask(ask.ID); err != nil && (!ok || !now.Open) {
 			err = nil // somebody else was at the same page and has answered first
 		}
 		must(s.tb, err)

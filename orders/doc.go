@@ -13,10 +13,8 @@ asking for what is unknown.
 		return err
 	})
 
-	// The click: recorded with your own rows, then shown.
-	tx, err := db.BeginTx(ctx, nil)
-	o, err := book.Record(ctx, tx, ips.RechargeRequest{…}, orders.Click(token))
-	err = tx.Commit()
+	// The click: recorded, with your own rows if there are any, then shown.
+	o, err := book.Begin(ctx, ips.RechargeRequest{…}, nil, orders.Click(token))
 	form, err := book.Form(ctx, o)
 	form.ServeHTTP(w, r) // in gin: form.ServeHTTP(c.Writer, c.Request)
 
@@ -26,7 +24,7 @@ asking for what is unknown.
 
 # What it promises
 
-  - An order is recorded before it is sent, in the caller's transaction.
+  - An order is recorded before it is sent, in one transaction with the caller's rows.
   - Its outcome and its effect are one transaction, once, whichever way says it
     first. Copies change nothing.
   - A fate that is unknown is settled by the notification, by a trade query as far

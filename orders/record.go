@@ -177,6 +177,34 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 	}
 }
 
+// Begin is [Book.Record] in a transaction of the book's own, again from its start
+// if the database loses it to others. with writes your own rows beside a new order,
+// in the same transaction; nil writes none. Neither a second click nor an error
+// of Record calls it; its own error leaves nothing recorded. Show the form or send the
+// order next. Do not call it in an effect, which has a transaction.
+func (b *Book) Begin(ctx context.Context, req ips.Request, with func(ctx context.Context, tx *sql.Tx, o Order) error, opts ...RecordOption) (o Order, err error) {
+	if b.effect(ctx) != nil {
+		return Order{}, errors.New("orders: Begin in an effect: use Record, in its transaction")
+	}
+	recorded := func(ctx context.Context) (bool, error) {
+		_, err := b.read(ctx, o.Key)
+		if errors.Is(err, ErrUnrecorded) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	err = b.within(ctx, recorded, func(ctx context.Context, tx *sql.Tx) (err error) {
+		if o, err = b.Record(ctx, tx, req, opts...); err != nil || !o.New || with == nil {
+			return err
+		}
+		return with(ctx, tx, o)
+	})
+	if err != nil && o.New {
+		return Order{}, err
+	}
+	return o, err
+}
+
 // taken is an order in whose stead nothing was recorded.
 func (b *Book) taken(o *row, why error) (Order, error) {
 	recorded, err := b.request(o)

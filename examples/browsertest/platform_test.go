@@ -209,13 +209,9 @@ func (w *walker) answers() {
 	w.t.Helper()
 	w.do(chromedp.Click(chromedp.Search(`(//nav//a[normalize-space()="业务场景"])[1]`)))
 	w.lands(`document.querySelector("h1").innerText === "业务场景"`)
-	at := again[string](w, `location.href`)
 	w.follows("查看 IPS 短信")
-	w.goes(func() {
-		w.do(chromedp.Click(chromedp.Search(`(//main//*[contains(.,"待回复")]/descendant-or-self::a | //main//a[starts-with(@href,"/sms")])[1]`)))
-	})
 	w.goes(func() { w.do(chromedp.Click(control("同意"))) })
-	w.opens(at)
+	w.goes(func() { w.do(chromedp.Click(control("返回商户网站"))) })
 }
 
 // TestPlatform goes through all chapters of the usage guide on the example

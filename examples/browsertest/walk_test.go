@@ -314,7 +314,7 @@ func askedByText(t *testing.T, u *user, platform *ipstest.Server) *shop {
 	u.clicks("借款")
 	u.seesShop("借款处理中", "pending")
 	u.opens(platform.URL + "/sms")
-	u.seesIPS("短信收件箱", "phones")
+	u.seesIPS("短信收件箱", "texts")
 	u.clicks("138****0001")
 	u.seesIPS("138****0001的短信", "text")
 	return shop
@@ -382,7 +382,7 @@ func cancel(t *testing.T, browser *chromium) {
 	u, platform, shop, p := atWithdrawal(t, browser, telephone())
 	open := shop.shut()
 	u.clicks("取消")
-	u.seesIPS("提现未成功", "cancelled")
+	u.seesIPS("提现已取消", "cancelled")
 	u.clicks("返回商户网站")
 	open()
 	u.seesShop("提现失败", "back")

@@ -25,9 +25,6 @@ func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
 	n, limit := pageOf(r)
 	loans, next := paged(r, n, list[Loan](d, "state NOT IN ('applied', 'failed', 'old') ORDER BY created_at DESC, bid_no"+limit))
 	stateOf := d.loanStates()
-	if d.err != nil {
-		return d.err
-	}
 	table := Part{Head: []string{"借款用途", "借款金额（元）", "年利率", "期限", "还款方式", "状态"}, Links: next}
 	for _, l := range loans {
 		table.Rows = append(table.Rows, []Cell{
@@ -38,7 +35,7 @@ func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if table.Rows == nil {
 		table.Text = "还没有发布的借款标。"
 	}
-	return a.show(w, v, "首页", Part{
+	return a.show(w, v, d, "首页", Part{
 		Text:  "借款、投标、担保、还款、债权转让，资金全部存管于环迅支付资金管理平台。第一次来？请看业务场景。",
 		Links: []Link{{"业务场景", "/chapters"}},
 	}, table)
@@ -74,16 +71,13 @@ func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
 		}
 		list.Rows = append(list.Rows, []Cell{text(c.no), link, text(c.who), text(c.how), text(progress)})
 	}
-	if d.err != nil {
-		return d.err
-	}
 	list.Text = "按 IPS 资金管理平台 v2.0《使用说明》的章节，逐章体验。会员和平台管理员各做各的：点击只会带您到自己能办理的页面。"
 	if a.inbox != "" && a.manual {
 		list.Text += "当前为手动模式：IPS 的页面和短信都等您本人确认。"
 	} else if a.inbox != "" {
 		list.Text += "当前为自动模式：IPS 的页面和短信自动确认，不会停下来（启动时加 -manual 改为手动）。"
 	}
-	return a.show(w, v, "业务场景", list, a.inboxLink())
+	return a.show(w, v, d, "业务场景", list, a.inboxLink())
 }
 
 // inboxLink leads to the text messages of the sandbox in this program.
@@ -110,7 +104,7 @@ func typedInto(u User, r *http.Request) User {
 }
 
 func (a *App) registerPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, v, "会员注册", Part{Forms: []Form{{Action: "/register", Button: "注册", Fields: append([]Field{
+	return a.show(w, v, nil, "会员注册", Part{Forms: []Form{{Action: "/register", Button: "注册", Fields: append([]Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
 	}, personal(User{})...)}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"})
 }
@@ -171,7 +165,7 @@ var identNo, mobileNo = regexp.MustCompile(`^[1-9]\d{16}[\dX]$`), regexp.MustCom
 // correct changes what a member has typed of himself, as long as IPS has not made
 // it the owner of an account. What was begun with the old data is not taken up.
 func (a *App) correct(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if err := a.data.tx(r.Context(), func(d *work) {
+	return a.change(w, r, "/account", func(d *work) {
 		user := typedInto(d.user(v.user.ID), r)
 		d.want(user.Account == "" && user.Role == Member, "您已开通托管账户，资料以 IPS 为准")
 		if err := checkMember(user); err != nil {
@@ -181,18 +175,15 @@ func (a *App) correct(w http.ResponseWriter, r *http.Request, v *visit) error {
 		d.want(len(begun) == 0, "IPS 正在处理您的开户，请等待结果")
 		set(d, user)
 		d.exec("UPDATE acts SET void = 1 WHERE user_id = ? AND operation = ?", user.ID, string(ips.OpOpenAccount))
-	}); err != nil {
-		return err
-	}
-	return see(w, r, "/account")
+	})
 }
 
 func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if v.admin() {
-		return a.show(w, v, "我的账户", Part{Text: "平台管理员没有托管账户。", Links: []Link{{"平台管理", "/admin"}}})
+		return a.show(w, v, nil, "我的账户", Part{Text: "平台管理员没有托管账户。", Links: []Link{{"平台管理", "/admin"}}})
 	}
 	if v.user.Account == "" {
-		return a.show(w, v, "我的账户", Part{
+		return a.show(w, v, nil, "我的账户", Part{
 			Text:  "您还没有 IPS 托管账户。开户后才能充值、投标和借款。",
 			Forms: []Form{{Action: "/account/open", Button: "开通托管账户"}},
 		}, Part{Heading: "我的资料", Forms: []Form{{Action: "/account/details", Button: "更正资料", Fields: personal(v.user)}},
@@ -202,9 +193,6 @@ func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
 	has := d.holding(v.user.Account)
 	n, limit := pageOf(r)
 	lines, next := paged(r, n, list[Posting](d, "account = ? ORDER BY posted_at DESC, order_key, line"+limit, v.user.Account))
-	if d.err != nil {
-		return d.err
-	}
 	table := Part{Heading: "资金明细", Head: []string{"时间", "摘要", "可用变动", "冻结变动"}, Links: next}
 	for _, p := range lines {
 		table.Rows = append(table.Rows, []Cell{text(when(p.PostedAt)), text(p.About), number(p.Available), number(p.Frozen)})
@@ -212,7 +200,7 @@ func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if table.Rows == nil {
 		table.Text, table.Links = "还没有资金变动。", []Link{{"去充值", "/funds"}}
 	}
-	return a.show(w, v, "我的账户", Part{Facts: []Fact{
+	return a.show(w, v, d, "我的账户", Part{Facts: []Fact{
 		{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"},
 	}}, table)
 }
@@ -220,13 +208,9 @@ func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
 // openAccount takes up an opening that was begun: IPS lets one be resumed under
 // its number, and refuses a second one of the same person.
 func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if v.user.Account != "" {
-		return complain("您已开通托管账户")
-	}
-	if v.admin() {
-		return complain("平台管理员没有托管账户")
-	}
 	d := a.data.read(r.Context())
+	d.want(v.user.Account == "", "您已开通托管账户")
+	d.want(!v.admin(), "平台管理员没有托管账户")
 	begun := progress(d, "user_id = ? AND operation = ? AND void = 0 AND "+isOpen+" ORDER BY made_at DESC LIMIT 1", v.user.ID, string(ips.OpOpenAccount))
 	if d.err != nil {
 		return d.err
@@ -270,7 +254,7 @@ func (a *App) funds(w http.ResponseWriter, r *http.Request, v *visit) error {
 			Fields: []Field{money("充值金额（元）", "amount", ""), {Label: "充值银行", Name: "bank", Options: options}},
 		}}
 	}
-	return a.show(w, v, "充值与提现",
+	return a.show(w, v, nil, "充值与提现",
 		Part{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
 		ebank,
 		Part{Heading: "代扣充值（委托收款）", Forms: []Form{{
@@ -282,31 +266,24 @@ func (a *App) funds(w http.ResponseWriter, r *http.Request, v *visit) error {
 }
 
 func (a *App) recharge(w http.ResponseWriter, r *http.Request, v *visit) error {
-	amount, err := positive(r, "amount", "充值金额")
-	if err != nil {
-		return err
-	}
-	request := ips.RechargeRequest{
-		IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()), Amount: amount,
-		Channel: ips.RechargeEBank, BankCode: r.PostFormValue("bank"), FeePayer: ips.PlatformPaysFee,
-	}
-	about := "网银充值 "
-	if r.PostFormValue("channel") == "withholding" {
-		request.Channel, request.BankCode, about = ips.RechargeWithholding, "", "代扣充值 "
-	}
 	return a.begin(w, r, v, func(d *work) draft {
 		d.requireAccount(v.user)
-		return draft{kind: KindOther, about: about + amount.String() + " 元", request: request}
+		request := ips.RechargeRequest{
+			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()), Amount: d.positive(r, "amount", "充值金额"),
+			Channel: ips.RechargeEBank, BankCode: r.PostFormValue("bank"), FeePayer: ips.PlatformPaysFee,
+		}
+		about := "网银充值 "
+		if r.PostFormValue("channel") == "withholding" {
+			request.Channel, request.BankCode, about = ips.RechargeWithholding, "", "代扣充值 "
+		}
+		return draft{kind: KindOther, about: about + request.Amount.String() + " 元", request: request}
 	})
 }
 
 func (a *App) withdraw(w http.ResponseWriter, r *http.Request, v *visit) error {
-	amount, err := positive(r, "amount", "提现金额")
-	if err != nil {
-		return err
-	}
 	return a.begin(w, r, v, func(d *work) draft {
 		d.requireAccount(v.user)
+		amount := d.positive(r, "amount", "提现金额")
 		d.wantFunds(v.user, amount+withdrawFee)
 		return draft{kind: KindOther, about: "提现 " + amount.String() + " 元", request: ips.WithdrawRequest{
 			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()),
@@ -324,11 +301,8 @@ func (w *work) wantFunds(u User, amount ips.Amount) {
 func (a *App) orders(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	n, limit := pageOf(r)
-	mine, next := paged(r, n, progress(d, "user_id = ? ORDER BY made_at DESC, a.order_key"+limit, v.user.ID))
-	if d.err != nil {
-		return d.err
-	}
-	return a.show(w, v, "我的订单", orderTable("", mine, next, v))
+	mine, next := paged(r, n, progress(d, isMine+" ORDER BY made_at DESC, a.order_key"+limit, v.user.ID, v.user.ID))
+	return a.show(w, v, d, "我的订单", orderTable("", mine, next, v))
 }
 
 func orderTable(heading string, all []Progress, next []Link, v *visit) Part {
@@ -348,8 +322,9 @@ func orderTable(heading string, all []Progress, next []Link, v *visit) Part {
 // orderOf finds the order that a page is about, if the visitor may see it.
 func (a *App) orderOf(r *http.Request, v *visit) (Progress, error) {
 	d := a.data.read(r.Context())
-	all := progress(d, "operation = ? AND a.order_no = ? ORDER BY made_at DESC LIMIT 1", r.PathValue("op"), r.PathValue("no"))
-	if d.err == nil && (len(all) == 0 || all[0].UserID != v.user.ID && !v.admin()) {
+	all := progress(d, "operation = ? AND a.order_no = ? AND (? OR "+isMine+") ORDER BY made_at DESC LIMIT 1",
+		r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.ID)
+	if d.err == nil && len(all) == 0 {
 		d.err = errNotFound
 	}
 	if d.err != nil {
@@ -374,7 +349,7 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	if v.user.Account != "" {
 		has := d.holding(v.user.Account)
-		facts = append(facts, Fact{"账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
+		facts = append(facts, Fact{"托管账户", v.user.Account}, Fact{"账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
 	}
 	head := Part{Facts: facts}
 	if p.BidNo != "" {
@@ -416,10 +391,7 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if lines.Rows != nil {
 		parts = append(parts, lines)
 	}
-	if d.err != nil {
-		return d.err
-	}
-	return a.show(w, v, "订单", parts...)
+	return a.show(w, v, d, "订单", parts...)
 }
 
 // continueOrder lets the user carry the very same form to IPS again, if what it

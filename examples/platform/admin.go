@@ -49,7 +49,7 @@ func (a *App) adminHome(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if members != nil {
 		withhold.Forms = []Form{{Action: "/admin/withhold", Button: "代扣", Fields: []Field{{Label: "用户", Name: "user", Options: members}, money("代扣金额（元）", "amount", "")}}}
 	}
-	return a.show(w, v, "平台管理",
+	return a.show(w, v, nil, "平台管理",
 		Part{Text: fmt.Sprintf("未决订单 %d 笔，待人工处理 %d 项。", open, len(matters)), Links: []Link{{"全部订单", "/admin/orders"}, {"待人工处理", "/admin/contradictions"}}},
 		table, withhold,
 		Part{Heading: "登记老标的（只能按老接口还款）", Forms: []Form{{Action: "/admin/oldbid", Button: "登记", Fields: []Field{
@@ -113,10 +113,7 @@ func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	n, limit := pageOf(r)
 	done, older := paged(r, n, progress(d, "bid_no = ? ORDER BY made_at DESC, a.order_key"+limit, loan.BidNo))
-	if d.err != nil {
-		return d.err
-	}
-	return a.show(w, v, "标的管理", slices.Concat(all, parts[1:], []Part{orderTable("订单", done, older, v)})...)
+	return a.show(w, v, d, "标的管理", slices.Concat(all, parts[1:], []Part{orderTable("订单", done, older, v)})...)
 }
 
 func allows(c Contract, loan Loan) bool {
@@ -238,11 +235,8 @@ func (a *App) profit(w http.ResponseWriter, r *http.Request, v *visit) error {
 
 // unfreeze gives a margin back, all of it or a part (解冻保证金).
 func (a *App) unfreeze(w http.ResponseWriter, r *http.Request, v *visit) error {
-	amount, err := positive(r, "amount", "解冻金额")
-	if err != nil {
-		return err
-	}
 	return a.call(w, r, v, func(d *work) draft {
+		amount := d.positive(r, "amount", "解冻金额")
 		loan := d.lockRunning(r.PathValue("bid"))
 		d.wantQuiet(loan.BidNo, KindUnfreeze, KindCompensate, KindEnd)
 		user, owner, left, about, ref := User{}, ips.BorrowerMargin, loan.MarginLeft, "解冻借款人保证金 ", ""
@@ -262,11 +256,8 @@ func (a *App) unfreeze(w http.ResponseWriter, r *http.Request, v *visit) error {
 
 // autoBid bids for an investor within his contract.
 func (a *App) autoBid(w http.ResponseWriter, r *http.Request, v *visit) error {
-	amount, err := positive(r, "amount", "投标金额")
-	if err != nil {
-		return err
-	}
 	return a.call(w, r, v, func(d *work) draft {
+		amount := d.positive(r, "amount", "投标金额")
 		loan := d.lockRunning(r.PathValue("bid"))
 		d.wantRoom(loan, amount)
 		contracts := a.contractsOf(d, AutoBid, "auth_no = ?", r.PostFormValue("contract"))
@@ -301,31 +292,11 @@ func (a *App) autoRepay(w http.ResponseWriter, r *http.Request, v *visit) error 
 	})
 }
 
-// resume tries the transfer of a sale again that IPS has not carried out.
-func (a *App) resume(w http.ResponseWriter, r *http.Request, v *visit) error {
-	var order orders.Order
-	if err := a.data.tx(r.Context(), func(d *work) {
-		sale, loan := d.lockSale(r.PostFormValue("sale"))
-		d.want(sale.State == SaleFailed && loan.BidNo == r.PathValue("bid") && loan.State == LoanRunning, "该债权转让不在等待划转")
-		d.wantQuiet(loan.BidNo, claimMovers...)
-		order = a.hand(d, sale)
-	}); err != nil {
-		return err
-	}
-	if order.Key != "" {
-		a.send(order)
-	}
-	return see(w, r, "/admin/loan/"+r.PathValue("bid"))
-}
-
 // withhold debits a user's card after he has said yes to a text message
 // (委托收款-商户发起).
 func (a *App) withhold(w http.ResponseWriter, r *http.Request, v *visit) error {
-	amount, err := positive(r, "amount", "代扣金额")
-	if err != nil {
-		return err
-	}
 	return a.call(w, r, v, func(d *work) draft {
+		amount := d.positive(r, "amount", "代扣金额")
 		user := d.user(r.PostFormValue("user"))
 		d.want(user.Account != "", "该用户尚未开通托管账户")
 		return draft{kind: KindOther, about: "商户发起代扣 " + amount.String() + " 元", request: ips.WithholdingRechargeRequest{
@@ -340,10 +311,7 @@ func (a *App) adminOrders(w http.ResponseWriter, r *http.Request, v *visit) erro
 	only := r.URL.Query().Get("state")
 	where := cmp.Or(map[string]string{"open": isOpen, "part": "o.state = 'done' AND (note LIKE '" + partlyDone + "%' OR note LIKE '" + noneDone + "%')", "refused": "o.state = 'refused'"}[only], "1 = 1")
 	all, next := paged(r, n, progress(d, where+" ORDER BY made_at DESC, a.order_key"+limit))
-	if d.err != nil {
-		return d.err
-	}
-	return a.show(w, v, "全部订单", Part{Forms: []Form{{Action: "/admin/reconcile", Button: "立即处理未决订单"}}, Links: []Link{
+	return a.show(w, v, d, "全部订单", Part{Forms: []Form{{Action: "/admin/reconcile", Button: "立即处理未决订单"}}, Links: []Link{
 		{"全部", "/admin/orders"}, {"未决", "/admin/orders?state=open"}, {partlyDone, "/admin/orders?state=part"}, {"失败", "/admin/orders?state=refused"},
 	}}, orderTable("", all, next, v))
 }
@@ -355,12 +323,7 @@ func (a *App) reconcile(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if err := a.book.Do(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	d := a.data.read(r.Context())
-	open := progress(d, isOpen+" ORDER BY made_at LIMIT 200")
-	if d.err != nil {
-		return d.err
-	}
-	return a.show(w, v, "对账结果", Part{Text: "到期的未决订单已处理。"}, orderTable("未能了结的订单", open, nil, v))
+	return see(w, r, "/admin/orders?state=open")
 }
 
 // void says of a form that its user has left that nobody waits for it any more.
@@ -371,74 +334,10 @@ func (a *App) void(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	if !p.left() {
-		return complain("只有用户尚未在 IPS 确认的订单可以作废")
-	}
-	d := a.data.read(r.Context())
-	if d.exec("UPDATE acts SET void = 1, note = ? WHERE order_key = ?", "平台作废", p.OrderKey); d.err != nil {
-		return d.err
-	}
-	return see(w, r, orderPath(p.Operation, p.OrderNo))
-}
-
-// books compares what the platform believes with what IPS says, some accounts at
-// a time.
-func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
-	all, err := a.compare(r.Context(), r.URL.Query().Get("after"), perPage)
-	if err != nil {
-		return err
-	}
-	table := Part{
-		Text: "平台账目由每笔订单的结果累计而成，与 IPS 查询的余额逐户核对。有未决订单的账户可能暂时有出入。",
-		Head: []string{"托管账户", "平台可用", "平台冻结", "IPS 可用", "IPS 冻结", "核对"},
-	}
-	for _, c := range all {
-		verdict := "一致"
-		switch {
-		case c.Refusal != nil:
-			verdict = "IPS 未应答：" + c.Refusal.Message
-		case c.Differs():
-			verdict = "不一致（未决订单 " + strconv.Itoa(c.Open) + " 笔）"
-		}
-		table.Rows = append(table.Rows, []Cell{text(c.Account), number(c.Own.Available), number(c.Own.Frozen), number(c.IPS.Available), number(c.IPS.Frozen), text(verdict)})
-	}
-	if len(all) == perPage {
-		table.Links = []Link{{"下一页", "/admin/books?after=" + all[len(all)-1].Account}}
-	}
-	return a.show(w, v, "账目核对", table)
-}
-
-// compare holds up to limit accounts behind one of them against IPS.
-func (a *App) compare(ctx context.Context, after string, limit int) (all []orders.Compared, err error) {
-	books := orders.Books{
-		Accounts: func(ctx context.Context, after string) (accounts []string, err error) {
-			type account struct{ Account string }
-			d := a.data.read(ctx)
-			switch after {
-			case "":
-				return []string{a.client.MerchantCode()}, nil
-			case a.client.MerchantCode():
-				after = ""
-			}
-			for _, c := range rows[account](d, "SELECT account FROM users WHERE account > ? ORDER BY account LIMIT 100", after) {
-				accounts = append(accounts, c.Account)
-			}
-			return accounts, d.err
-		},
-		Holding: func(ctx context.Context, account string) (orders.Holding, error) {
-			d := a.data.read(ctx)
-			return d.holding(account), d.err
-		},
-	}
-	for c, err := range a.book.Compare(ctx, books, after) {
-		if err != nil {
-			return all, err
-		}
-		if all = append(all, c); len(all) == limit {
-			break
-		}
-	}
-	return all, nil
+	return a.change(w, r, orderPath(p.Operation, p.OrderNo), func(d *work) {
+		d.want(p.left(), "只有用户尚未在 IPS 确认的订单可以作废")
+		d.exec("UPDATE acts SET void = 1, note = ? WHERE order_key = ?", "平台作废", p.OrderKey)
+	})
 }
 
 // contradictions are what a person must decide: the book's matters. Its console
@@ -473,7 +372,7 @@ func (a *App) contradictions(w http.ResponseWriter, r *http.Request, v *visit) e
 		last := matters[perPage-1]
 		parts = append(parts, Part{Links: []Link{{"下一页", fmt.Sprintf("/admin/contradictions?opened=%d&after=%s", last.Opened.UnixMicro(), last.Key)}}})
 	}
-	return a.show(w, v, "待人工处理", parts...)
+	return a.show(w, v, nil, "待人工处理", parts...)
 }
 
 func (a *App) resolve(w http.ResponseWriter, r *http.Request, v *visit) error {

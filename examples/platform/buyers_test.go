@@ -120,12 +120,67 @@ func TestOffersAreTakenBack(t *testing.T) {
 	r.li.press("/market", "/market/"+sale+"/withdraw", nil)
 	assert.Equal(t, SaleWithdrawn, all[Sale](r.world, "id = ?", sale)[0].State)
 	assert.Contains(t, string(r.wang.sends(orderPath(act.Operation, act.OrderNo)+"/continue", nil).Body), "已不在转让中")
-	r.wang.carries(page) // all the same: he has it back when the claim is repaid
-	r.wang.has(1985*ips.Yuan, 3015*ips.Yuan)
+	// Who had ordered before and confirms after it gets what was offered: nothing else
+	// would free his money.
+	r.wang.carries(page)
+	r.wang.has(1985*ips.Yuan, 0)
+	assert.Contains(t, r.wang.see("/claims"), "待收本金 3,000.00 元")
 	for range 3 {
 		r.repays()
 	}
-	r.wang.has(5000*ips.Yuan, 0)
 	r.assertQuiet()
 	r.assertBooks()
+}
+
+// What a late buyer has frozen is not locked by others' doing: either the sale is
+// carried out at once, or he, or the seller, has a button for it.
+func TestLateBuyers(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, address string) {
+		r := runningAt(t, address, "3")
+		sale := r.offers("3000.00", "3000.00")
+		page := r.wang.submit("/market", "/market/"+sale+"/buy", nil)
+		assert.Contains(t, r.wang.see("/market"), `<td data-label="待收利息（元）" class="n">60.00</td>`)
+		r.passes(hold + time.Second)
+		r.repays()
+		r.wang.carries(page)
+		r.wang.has(1985*ips.Yuan, 3015*ips.Yuan)
+		accept := "/market/" + sale + "/accept"
+		assert.Contains(t, string(r.li.sends(accept, nil).Body), "不在等待您的决定")
+		assert.Contains(t, string(r.zhao.sends(accept, nil).Body), "不在等待您的决定")
+		assert.Contains(t, r.zhao.see("/market"), "暂无转让中的债权")
+		r.wang.press("/market", accept, nil)
+		r.settle()
+		r.wang.has(1985*ips.Yuan, 0)
+		assert.Contains(t, r.wang.see("/claims"), "待收本金 2,000.00 元")
+		assert.Contains(t, string(r.wang.sends(accept, nil).Body), "不在等待您的决定", "once")
+		for range 2 {
+			r.repays()
+		}
+		r.administer(r.bid, "end", nil)
+		r.assertQuiet()
+		r.assertBooks()
+	})
+	t.Run("after a faster one", func(t *testing.T) {
+		t.Parallel()
+		r := newRunning(t, "2")
+		sale := r.offers("1000.00", "1000.00")
+		page := r.wang.submit("/market", "/market/"+sale+"/buy", nil)
+		r.passes(hold + time.Second)
+		require.Contains(t, r.zhao.press("/market", "/market/"+sale+"/buy", nil), "IPS 已处理成功")
+		r.settle()
+		assert.Equal(t, SaleDone, all[Sale](r.world, "id = ?", sale)[0].State)
+		r.wang.carries(page)
+		r.wang.has(3995*ips.Yuan, 1005*ips.Yuan)
+		late := all[Sale](r.world, "state = 'askseller'")[0]
+		assert.Contains(t, string(r.wang.sends("/market/"+late.ID+"/accept", nil).Body), "不在等待您的决定")
+		r.li.press("/market", "/market/"+late.ID+"/accept", nil)
+		r.settle()
+		r.wang.has(3995*ips.Yuan, 0)
+		for _, p := range []*person{r.li, r.zhao, r.wang} {
+			assert.Contains(t, p.see("/claims"), "待收本金 1,000.00 元", p.login)
+		}
+		r.assertQuiet()
+		r.assertBooks()
+	})
 }

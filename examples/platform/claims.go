@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/orders"
 )
 
 // Chapter 6, 个人债权转让, and the contracts of 16 and 17.
@@ -35,65 +38,63 @@ func (a *App) claims(w http.ResponseWriter, r *http.Request, v *visit) error {
 		}
 		parts = append(parts, p)
 	}
-	if d.err != nil {
-		return d.err
-	}
 	if parts == nil {
 		parts = []Part{{Text: "您还没有债权。", Links: []Link{{"去投标", "/loans"}}}}
 	}
-	return a.show(w, v, "我的债权", append(parts, Part{Links: next})...)
+	return a.show(w, v, d, "我的债权", append(parts, Part{Links: next})...)
 }
 
 // sell offers a share, or a part of it, on the market.
 func (a *App) sell(w http.ResponseWriter, r *http.Request, v *visit) error {
-	face, err := positive(r, "face", "转让债权面额")
-	if err != nil {
-		return err
-	}
-	price, err := positive(r, "price", "转让价格")
-	if err != nil {
-		return err
-	}
-	if err := a.data.tx(r.Context(), func(d *work) {
+	return a.change(w, r, "/market", func(d *work) {
+		face := d.positive(r, "face", "转让债权面额")
+		price := d.positive(r, "price", "转让价格")
 		share := find[Share](d, "id = ? AND holder_id = ?", r.PathValue("share"), v.user.ID)
 		loan := d.lock(share.BidNo)
 		share = find[Share](d, "id = ?", share.ID) // as it is now that the loan is locked
-		live := d.count("SELECT COUNT(*) FROM sales WHERE share_id = ? AND state IN ('offered', 'paid', 'failed')", share.ID)
+		live := d.count("SELECT COUNT(*) FROM sales WHERE share_id = ? AND state NOT IN ('done', 'withdrawn')", share.ID)
 		d.want(share.State == ShareReleased && loan.State == LoanRunning, "放款后、结束前才能转让债权")
 		d.want(live == 0, "该债权已在转让中")
 		d.want(face <= share.Principal, "可转让债权面额为 %s 元", share.Principal)
 		d.want(face == share.Principal || face >= minBid && share.Principal-face >= minBid, "部分转让时，转让和保留的面额都至少 %s 元", minBid)
 		d.want(100*price >= 70*face && 100*price <= 130*face, "转让价格须为债权面额的 70%% 至 130%%")
 		add(d, Sale{ID: newID(), ShareID: share.ID, BidNo: share.BidNo, SellerID: v.user.ID, Face: face, Price: price, State: SaleOffered})
-	}); err != nil {
-		return err
-	}
-	return see(w, r, "/market")
+	})
 }
 
 func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	n, limit := pageOf(r)
 	sales, next := paged(r, n, list[Sale](d, "state = 'offered' ORDER BY id"+limit))
-	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "转让价格（元）", "操作"}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
-		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款，届时您的资金要到标的结束才由 IPS 解冻。"}
-	for _, s := range sales {
+	asked := list[Sale](d, "state = 'askbuyer' AND buyer_id = ? OR state = 'askseller' AND seller_id = ? ORDER BY id LIMIT 50", v.user.ID, v.user.ID)
+	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "待收利息（元）", "转让价格（元）", "操作"}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
+		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前的下单确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" +
+		"已被他人购买的由出让方决定是否再转让，此前资金冻结，最迟到债权还清或标的结束。"}
+	for _, s := range slices.Concat(asked, sales) {
+		share := find[Share](d, "id = ?", s.ShareID)
+		face := min(s.Face, share.Principal)
+		var interest ips.Amount
+		for _, due := range list[Due](d, "share_id = ? AND state = 'open'", share.ID) {
+			interest += proportion(due.InterestLeft(), face, max(1, share.Principal))
+		}
 		button := Form{Action: "/market/" + s.ID + "/buy", Button: "购买"}
-		if s.SellerID == v.user.ID {
+		switch {
+		case s.State == SaleAsksBuyer:
+			button = Form{Action: "/market/" + s.ID + "/accept", Button: "按现状受让"}
+		case s.State == SaleAsksSeller:
+			button = Form{Action: "/market/" + s.ID + "/accept", Button: "同意再转让"}
+		case s.SellerID == v.user.ID:
 			button = Form{Action: "/market/" + s.ID + "/withdraw", Button: "撤回"}
 		}
 		table.Rows = append(table.Rows, []Cell{
-			linked(find[Loan](d, "bid_no = ?", s.BidNo).Purpose, "/loan/"+s.BidNo), text(d.person(s.SellerID)), number(s.Face), number(s.Price),
+			linked(find[Loan](d, "bid_no = ?", s.BidNo).Purpose, "/loan/"+s.BidNo), text(d.person(s.SellerID)), number(face), number(interest), number(s.Price),
 			{Forms: []Form{button}},
 		})
-	}
-	if d.err != nil {
-		return d.err
 	}
 	if table.Rows == nil {
 		table.Text = "暂无转让中的债权。"
 	}
-	return a.show(w, v, "债权转让市场", table)
+	return a.show(w, v, d, "债权转让市场", table)
 }
 
 // lockSale finds an offer, with its loan locked.
@@ -148,7 +149,7 @@ func (a *App) buying(w *work, where string, args ...any) bool {
 // withdrawSale takes an offer back, unless somebody may be accepting it just now: his
 // money would be frozen for nothing.
 func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if err := a.data.tx(r.Context(), func(d *work) {
+	return a.change(w, r, "/claims", func(d *work) {
 		sale, _ := d.lockSale(r.PathValue("sale"))
 		if d.err == nil && sale.SellerID != v.user.ID {
 			d.fail(errNotFound)
@@ -156,10 +157,33 @@ func (a *App) withdrawSale(w http.ResponseWriter, r *http.Request, v *visit) err
 		d.want(sale.State == SaleOffered && !a.buying(d, "ref = ?", sale.ID), "该债权已有人购买，不能撤回")
 		sale.State = SaleWithdrawn
 		set(d, sale)
+	})
+}
+
+// accept is the word that a sale waits for whose buyer's money is frozen: of a late
+// buyer, who takes the claim as it is now, of its seller, or of staff after IPS has
+// not carried it out.
+func (a *App) accept(w http.ResponseWriter, r *http.Request, v *visit) error {
+	var order orders.Order
+	if err := a.data.tx(r.Context(), func(d *work) {
+		sale, loan := d.lockSale(cmp.Or(r.PathValue("sale"), r.PostFormValue("sale")))
+		asked := sale.State == SaleFailed && v.admin() || sale.State == SaleAsksBuyer && sale.BuyerID == v.user.ID || sale.State == SaleAsksSeller && sale.SellerID == v.user.ID
+		d.want(asked && loan.State == LoanRunning, "该债权转让不在等待您的决定")
+		d.wantQuiet(loan.BidNo, claimMovers...)
+		if sale.State == SaleAsksBuyer {
+			share := find[Share](d, "id = ?", sale.ShareID)
+			sale.Face = min(sale.Face, share.Principal)
+			d.want(sale.Face > 0, "该债权已没有可受让的本金，%s", untilThen)
+			d.exec("UPDATE acts SET mark = ?, note = '' WHERE kind = 'buy' AND order_no = ?", d.mark(share), sale.OrderNo)
+		}
+		order = a.hand(d, sale)
 	}); err != nil {
 		return err
 	}
-	return see(w, r, "/claims")
+	if order.Key != "" {
+		a.send(order)
+	}
+	return see(w, r, v.from)
 }
 
 // contractsOf are the contracts of a kind that are valid and that a condition picks.
@@ -186,22 +210,13 @@ func (a *App) contracts(w http.ResponseWriter, r *http.Request, v *visit) error 
 	for _, c := range a.contractsOf(d, AutoRepay, "user_id = ?", v.user.ID) {
 		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(day(c.ValidUntil))})
 	}
-	if d.err != nil {
-		return d.err
-	}
-	return a.show(w, v, "自动投标与自动还款", bid, repay)
+	return a.show(w, v, d, "自动投标与自动还款", bid, repay)
 }
 
 func (a *App) signAutoBid(w http.ResponseWriter, r *http.Request, v *visit) error {
-	from, err := positive(r, "from", "借款额度起")
-	if err != nil {
-		return err
-	}
-	to, err := positive(r, "to", "借款额度止")
-	if err != nil {
-		return err
-	}
 	return a.begin(w, r, v, func(d *work) draft {
+		from := d.positive(r, "from", "借款额度起")
+		to := d.positive(r, "to", "借款额度止")
 		d.requireAccount(v.user)
 		return draft{kind: KindOther, about: "自动投标签约", request: ips.SignAutoBidRequest{
 			Date: ips.DateOf(a.now()), IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account,

@@ -50,6 +50,7 @@ func openData(ctx context.Context, address string) (*Data, error) {
 
 func connect(address string) (*Data, error) {
 	scheme, _, _ := strings.Cut(address, "://")
+	d := &Data{dialect: orders.SQLite}
 	// The errors of the parsers could show parts of the address.
 	switch scheme {
 	case "postgres", "postgresql":
@@ -57,10 +58,7 @@ func connect(address string) (*Data, error) {
 		if err != nil {
 			return nil, errors.New("the database address is no PostgreSQL URL")
 		}
-		db := stdlib.OpenDB(*cfg)
-		db.SetMaxOpenConns(32)
-		db.SetMaxIdleConns(32)
-		return &Data{db, orders.PostgreSQL}, nil
+		d.DB, d.dialect = stdlib.OpenDB(*cfg), orders.PostgreSQL
 	case "mysql":
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" || len(u.Path) < 2 {
@@ -73,26 +71,24 @@ func connect(address string) (*Data, error) {
 		if err != nil {
 			return nil, errors.New("the database address is no MySQL URL")
 		}
-		db := sql.OpenDB(connector)
-		db.SetMaxOpenConns(32)
-		db.SetMaxIdleConns(32)
-		return &Data{db, orders.MySQL}, nil
+		d.DB, d.dialect = sql.OpenDB(connector), orders.MySQL
+	default:
+		// Nobody but the owner may read it. What SQLite puts beside it gets the same mode.
+		file, err := os.OpenFile(address, os.O_RDWR|os.O_CREATE, 0o600)
+		if err == nil {
+			err = errors.Join(file.Chmod(0o600), file.Close())
+		}
+		if err == nil {
+			d.DB, err = sql.Open("sqlite", "file:"+(&url.URL{Path: address}).EscapedPath()+"?_txlock=immediate"+
+				"&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	// Nobody but the owner may read it. What SQLite puts beside it gets the same mode.
-	file, err := os.OpenFile(address, os.O_RDWR|os.O_CREATE, 0o600)
-	if err == nil {
-		err = errors.Join(file.Chmod(0o600), file.Close())
-	}
-	if err != nil {
-		return nil, err
-	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: address}).EscapedPath()+"?_txlock=immediate"+
-		"&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(16)
-	return &Data{db, orders.SQLite}, nil
+	d.SetMaxOpenConns(32)
+	d.SetMaxIdleConns(32)
+	return d, nil
 }
 
 //go:embed schema.sql
@@ -222,13 +218,10 @@ func (w *work) fail(err error) {
 	}
 }
 
-// complain fails with what the user is told.
-func (w *work) complain(format string, args ...any) { w.fail(complain(format, args...)) }
-
-// want complains unless something holds.
+// want fails with what the user is told, unless something holds.
 func (w *work) want(ok bool, format string, args ...any) {
 	if !ok {
-		w.complain(format, args...)
+		w.fail(complain(format, args...))
 	}
 }
 

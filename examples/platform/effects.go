@@ -46,7 +46,9 @@ func on[Q ips.Request, R ips.Response](a *App, done func(*effect, Q, R), refused
 	})
 	orders.Refused(a.book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q Q, refusal *ips.Error) (orders.After, error) {
 		e := a.effect(ctx, tx, o)
-		e.note(fmt.Sprintf("%s（%s）", refusal.Message, refusal.Code))
+		if e.note(fmt.Sprintf("%s（%s）", refusal.Message, refusal.Code)); refusal.Code == "" {
+			e.note("IPS 查询答复：未办成") // nobody has heard why
+		}
 		if refused != nil {
 			refused(e, q)
 		}
@@ -181,7 +183,7 @@ func bidEnded(e *effect, q ips.EndBidRequest, _ *ips.BidResponse) {
 		e.move(f.Account, f.Amount, -f.Amount, "标的结束，解冻")
 	}
 	e.exec("UPDATE shares SET state = CASE WHEN state = 'frozen' THEN 'called' ELSE 'ended' END WHERE bid_no = ? AND state <> 'ended'", q.BidNo)
-	e.exec("UPDATE sales SET state = 'withdrawn' WHERE bid_no = ? AND state IN ('offered', 'paid', 'failed')", q.BidNo)
+	e.exec("UPDATE sales SET state = 'withdrawn' WHERE bid_no = ? AND state <> 'done'", q.BidNo)
 	e.exec("UPDATE guarantees SET margin_left = 0 WHERE bid_no = ?", q.BidNo)
 }
 
@@ -452,18 +454,17 @@ func oldBidRepaid(e *effect, q ips.RepayOldBidRequest, r *ips.RepayOldBidRespons
 
 // 4.6 登记债权转让, and the transfer that follows from it.
 
-// mark is what a share is worth to whoever buys of it: the principal, and what is
-// still to come. If that has changed, the price is for something else.
+// mark is what was paid on a share so far. If that has changed, the price of a
+// part of it was for something else. What its holder sells or buys meanwhile
+// changes nothing of the part.
 func (w *work) mark(share Share) string {
-	var left ips.Amount
-	dues := list[Due](w, "share_id = ? AND state = 'open'", share.ID)
-	for _, due := range dues {
-		left += due.Left()
-	}
-	return share.Principal.String() + "/" + strconv.Itoa(len(dues)) + "/" + left.String()
+	return strconv.Itoa(w.count("SELECT COALESCE(SUM(paid), 0) FROM dues WHERE share_id = ?", share.ID))
 }
 
-// saleRegistered is a buyer whose money is frozen. The first one has the offer.
+// saleRegistered is a buyer whose money is frozen. IPS has no way to free it but
+// the transfer to the seller, the end of the claim or of the bid. So whoever
+// confirms first has the offer, also who ordered it before it was withdrawn; to
+// sell more of the claim to others, the seller is asked.
 func saleRegistered(e *effect, q ips.RegisterDebtTransferRequest, _ *ips.RegisterDebtTransferResponse) {
 	loan := e.lock(q.BidNo)
 	e.move(q.ToAccount, -q.Price-q.ToFee, q.Price+q.ToFee, "冻结受让资金")
@@ -471,15 +472,21 @@ func saleRegistered(e *effect, q ips.RegisterDebtTransferRequest, _ *ips.Registe
 		return
 	}
 	sale := find[Sale](e.work, "id = ?", e.act.Ref)
-	if sale.State != SaleOffered {
-		e.note("确认前该债权已不在转让中，不能划转；受让资金在标的结束时由 IPS 解冻")
-	} else {
-		sale.State, sale.BuyerID, sale.OrderNo = SalePaid, e.act.UserID, q.OrderNo
+	first := sale.OrderNo == ""
+	sale.BuyerID, sale.OrderNo, sale.State = e.act.UserID, q.OrderNo, SalePaid
+	if first {
 		set(e.work, sale)
+	} else {
+		sale.ID, sale.State = newID(), SaleAsksSeller
+		add(e.work, sale)
+		e.note("确认前该债权已有人购买：出让方同意再转让的，立即划转；否则" + untilThen)
 	}
 	// IPS may have frozen it before the last payment, of which was heard first.
 	e.freeBuyers(find[Share](e.work, "id = ?", sale.ShareID).Claim)
 }
+
+// untilThen says when the money of a sale that is not carried out is free again.
+const untilThen = "受让资金在该债权还清或标的结束时由 IPS 解冻"
 
 // goOn carries on the sales of the order's loan whose buyers have paid and that
 // had to wait until nothing else moved the claim. It looks once more whether the
@@ -496,8 +503,8 @@ func (e *effect) goOn() {
 	}
 }
 
-// hand records the transfer of a sale, or calls the sale off if the claim is not
-// what it was when its price was accepted.
+// hand records the transfer of a sale. If the claim is not what it was when its
+// price was accepted, it asks the buyer instead.
 func (a *App) hand(w *work, sale Sale) (order orders.Order) {
 	share := find[Share](w, "id = ?", sale.ShareID)
 	purchase := find[Act](w, "kind = 'buy' AND order_no = ?", sale.OrderNo)
@@ -506,9 +513,9 @@ func (a *App) hand(w *work, sale Sale) (order orders.Order) {
 		return order
 	}
 	if sale.Face > share.Principal || purchase.Mark != w.mark(share) {
-		sale.State = SaleWithdrawn
+		sale.State = SaleAsksBuyer
 		set(w, sale)
-		purchase.Note = "下单后该债权已有还款，不能再按原价划转；受让资金在标的结束时由 IPS 解冻"
+		purchase.Note = "下单后该债权已减少：请在“转让市场”决定是否按现状、按原价受让；不受让的，" + untilThen
 		set(w, purchase)
 		return order
 	}

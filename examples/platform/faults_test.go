@@ -123,13 +123,14 @@ func TestSaleAndRepayment(t *testing.T) {
 		r.settle()
 		before := r.li.atIPS()
 		// He confirms what he had opened: his money is frozen, but it does not go to
-		// the seller, whose claim is less now.
+		// the seller, whose claim is less now, before he says so.
 		r.wang.carries(page)
 		assert.Equal(t, before, r.li.atIPS())
 		r.wang.has(1985*ips.Yuan, 3015*ips.Yuan)
-		assert.Equal(t, SaleWithdrawn, all[Sale](r.world, "id = ?", sale)[0].State)
-		assert.Contains(t, r.wang.see("/orders"), "受让资金在标的结束时由 IPS 解冻")
-		// Nothing waits for it, and the end of the bid gives him all of it back.
+		assert.Equal(t, SaleAsksBuyer, all[Sale](r.world, "id = ?", sale)[0].State)
+		assert.Contains(t, r.wang.see("/orders"), untilThen)
+		assert.Contains(t, r.wang.see("/market"), "按现状受让")
+		// Nothing waits for it, and the end of the claim gives him all of it back.
 		for range 2 {
 			assert.Regexp(t, `IPS 已(受理|处理成功)`, r.zhang.press("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil))
 			r.settle()
@@ -194,6 +195,44 @@ func TestFormsLockNobody(t *testing.T) {
 			r.assertBooks()
 		})
 	}
+	t.Run("where IPS knows no trade query", func(t *testing.T) {
+		t.Parallel()
+		r := newRunning(t, "3")
+		page := r.zhang.submit("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil)
+		_, err := r.box.OrderFault(sandbox.Fault{Name: fault.SOAPFault, Op: "QueryTrade", Count: 100000})
+		require.NoError(t, err)
+		assert.Contains(t, r.compensates(), "担保方代偿 第 1 期 1,030.00 元")
+		// But if his money has gone to the creditors, he has paid.
+		r.zhang.submit("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil)
+		_, err = r.box.OrderFault(sandbox.Fault{Name: fault.NoticeDrop, Op: "RepaymentNewTrade", Count: 1000})
+		require.NoError(t, err)
+		r.mute.Store(true)
+		next := r.zhang.pressForm(page, ipsForm(page), nil)
+		ctx, cancel := r.zhang.ctx()
+		defer cancel()
+		_, _ = r.zhang.b.Follow(ctx, next)
+		r.mute.Store(false)
+		assert.Contains(t, r.compensates(), "IPS 正在处理")
+		require.NoError(t, r.box.LiftFaults())
+	})
+	t.Run("with a withdrawal in work", func(t *testing.T) {
+		t.Parallel()
+		r := newRunning(t, "3")
+		page := r.zhang.submit("/loan/"+r.bid, "/loan/"+r.bid+"/repay", nil)
+		require.NoError(t, r.box.SetAuto("808801", r.zhang.user().Account, false))
+		r.zhang.pressForm(page, ipsForm(page), nil) // and leaves the page of IPS open
+		require.NoError(t, r.box.SetAuto("808801", r.zhang.user().Account, true))
+		_, err := r.box.OrderFault(sandbox.Fault{Name: fault.NoticeDrop, Op: "doDwTrade", Count: 1000})
+		require.NoError(t, err)
+		_, err = r.box.OrderFault(sandbox.Fault{Name: fault.HTTP502, Op: "QueryTrade", Count: 100000})
+		require.NoError(t, err)
+		r.mute.Store(true)
+		r.zhang.press("/funds", "/withdraw", url.Values{"amount": {"6500.00"}})
+		r.mute.Store(false)
+		require.Less(t, r.zhang.atIPS()[0], 1000*ips.Yuan)
+		assert.Contains(t, r.compensates(), "担保方代偿 第 1 期 1,030.00 元")
+		require.NoError(t, r.box.LiftFaults())
+	})
 	t.Run("an offer", func(t *testing.T) {
 		t.Parallel()
 		r := newRunning(t, "3")
@@ -338,8 +377,9 @@ func TestFailedRows(t *testing.T) {
 		}))
 		require.NoError(t, r.box.LiftFaults())
 		again(t, r, sale)
-		// The claim is not what it was: the buyer does not get less for his money.
-		assert.Equal(t, SaleWithdrawn, all[Sale](r.world, "id = ?", sale.ID)[0].State)
+		// The claim is not what it was: the buyer does not get less for his money,
+		// unless he wants it.
+		assert.Equal(t, SaleAsksBuyer, all[Sale](r.world, "id = ?", sale.ID)[0].State)
 		r.assertBooks()
 	})
 	t.Run("of a release", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -44,14 +45,11 @@ func (a *App) borrowPage(w http.ResponseWriter, r *http.Request, v *visit) error
 	n, limit := pageOf(r)
 	loans, next := paged(r, n, list[Loan](d, "borrower_id = ? ORDER BY created_at DESC, bid_no"+limit, v.user.ID))
 	stateOf := d.loanStates()
-	if d.err != nil {
-		return d.err
-	}
 	mine := Part{Heading: "我的借款", Head: []string{"借款用途", "借款金额（元）", "状态"}, Links: next}
 	for _, l := range loans {
 		mine.Rows = append(mine.Rows, []Cell{linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), text(stateOf(l))})
 	}
-	return a.show(w, v, "我要借款", Part{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
+	return a.show(w, v, d, "我要借款", Part{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
 		money("借款金额（元）", "amount", ""), money("借款保证金（元）", "margin", "0.00"), money("年利率（%）", "rate", "12.00"),
 		{Label: "借款期限（月）", Name: "months", Mode: "numeric", Max: 2},
 		{Label: "还款方式", Name: "mode", Options: []Fact{{"1", "等额本息"}, {"2", "按月还息到期还本"}, {"3", "等额本金"}}},
@@ -60,50 +58,31 @@ func (a *App) borrowPage(w http.ResponseWriter, r *http.Request, v *visit) error
 }
 
 func (a *App) borrow(w http.ResponseWriter, r *http.Request, v *visit) error {
-	loan, err := a.applicationOf(r, v)
-	if err != nil {
-		return err
-	}
-	if err := a.data.tx(r.Context(), func(d *work) {
+	bidNo := ips.NewOrderNo("B")
+	return a.change(w, r, "/loan/"+bidNo, func(d *work) {
 		d.requireAccount(v.user)
 		waiting := d.count("SELECT COUNT(*) FROM loans WHERE borrower_id = ? AND state = 'applied'", v.user.ID)
 		d.want(waiting < maxApplied, "您已有 %d 笔借款申请等待审核", waiting)
-		add(d, loan)
-	}); err != nil {
-		return err
-	}
-	return see(w, r, "/loan/"+loan.BidNo)
+		add(d, a.applicationOf(d, r, v, bidNo))
+	})
 }
 
-func (a *App) applicationOf(r *http.Request, v *visit) (Loan, error) {
+func (a *App) applicationOf(d *work, r *http.Request, v *visit, bidNo string) Loan {
 	loan := Loan{
-		BidNo: ips.NewOrderNo("B"), BorrowerID: v.user.ID, Purpose: strings.TrimSpace(r.PostFormValue("purpose")),
+		BidNo: bidNo, BorrowerID: v.user.ID, Purpose: strings.TrimSpace(r.PostFormValue("purpose")),
+		Amount: d.positive(r, "amount", "借款金额"), Margin: d.amount(r, "margin", "借款保证金"),
 		RepayMode: ips.RepayMode(r.PostFormValue("mode")), State: LoanApplied, CreatedAt: a.now(),
 	}
-	var err error
-	if loan.Amount, err = positive(r, "amount", "借款金额"); err != nil {
-		return loan, err
-	}
-	if loan.Margin, err = amountOf(r, "margin", "借款保证金"); err != nil {
-		return loan, err
-	}
 	loan.Fee = perMille(loan.Amount, lendFeePerMille)
+	d.want(loan.Amount >= minBid, "借款金额至少 %s 元", minBid)
+	var err error
 	loan.Rate, err = ips.ParseRate(strings.TrimSpace(r.PostFormValue("rate")))
-	switch {
-	case loan.Amount < minBid:
-		return loan, complain("借款金额至少 %s 元", minBid)
-	case err != nil || loan.Rate < ips.Percent || loan.Rate > 24*ips.Percent:
-		return loan, complain("年利率须为 1.00%% 至 24.00%%")
-	case loan.Purpose == "" || len([]rune(loan.Purpose)) > 100 || !plain(loan.Purpose):
-		return loan, complain("请填写借款用途（不超过 100 个字符）")
-	case repayModes[loan.RepayMode] == "":
-		return loan, complain("请选择还款方式")
-	}
+	d.want(err == nil && loan.Rate >= ips.Percent && loan.Rate <= 24*ips.Percent, "年利率须为 1.00%% 至 24.00%%")
+	d.want(loan.Purpose != "" && len([]rune(loan.Purpose)) <= 100 && plain(loan.Purpose), "请填写借款用途（不超过 100 个字符）")
+	d.want(repayModes[loan.RepayMode] != "", "请选择还款方式")
 	loan.Months, err = strconv.Atoi(r.PostFormValue("months"))
-	if err != nil || loan.Months < 1 || loan.Months > 36 {
-		return loan, complain("借款期限须为 1 至 36 个月")
-	}
-	return loan, nil
+	d.want(err == nil && loan.Months >= 1 && loan.Months <= 36, "借款期限须为 1 至 36 个月")
+	return loan
 }
 
 // loanStates says how far loans have come.
@@ -235,13 +214,10 @@ func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
 			}}})
 		}
 	}
-	if d.err != nil {
-		return d.err
-	}
 	if guarantors.Rows != nil {
 		forms = append(forms, guarantors)
 	}
-	return a.show(w, v, "标的 "+loan.Purpose, slices.Concat(parts[:1], forms, parts[1:])...)
+	return a.show(w, v, d, "标的 "+loan.Purpose, slices.Concat(parts[:1], forms, parts[1:])...)
 }
 
 func agreement(g Guarantee) string {
@@ -266,11 +242,8 @@ func (w *work) lockOpen(bidNo string, v *visit) Loan {
 }
 
 func (a *App) bid(w http.ResponseWriter, r *http.Request, v *visit) error {
-	amount, err := positive(r, "amount", "投标金额")
-	if err != nil {
-		return err
-	}
 	return a.begin(w, r, v, func(d *work) draft {
+		amount := d.positive(r, "amount", "投标金额")
 		loan := d.lockOpen(r.PathValue("bid"), v)
 		d.wantRoom(loan, amount)
 		return draft{kind: KindBid, bidNo: loan.BidNo, about: "投标 " + amount.String() + " 元", request: ips.RegisterCreditorRequest{
@@ -291,15 +264,9 @@ func (w *work) wantRoom(loan Loan, amount ips.Amount) {
 }
 
 func (a *App) guarantee(w http.ResponseWriter, r *http.Request, v *visit) error {
-	margin, err := amountOf(r, "margin", "担保保证金")
-	if err != nil {
-		return err
-	}
-	profit, err := amountOf(r, "profit", "担保收益")
-	if err != nil {
-		return err
-	}
 	return a.begin(w, r, v, func(d *work) draft {
+		margin := d.amount(r, "margin", "担保保证金")
+		profit := d.amount(r, "profit", "担保收益")
 		loan := d.lockOpen(r.PathValue("bid"), v)
 		// IPS takes one guarantee of each guarantor, and its answer to another is hard to
 		// tell from one to a repetition.
@@ -325,16 +292,13 @@ func (a *App) guarantee(w http.ResponseWriter, r *http.Request, v *visit) error 
 // does not ask him before it pays.
 func (a *App) agree(w http.ResponseWriter, r *http.Request, v *visit) error {
 	bidNo := r.PathValue("bid")
-	if err := a.data.tx(r.Context(), func(d *work) {
+	return a.change(w, r, "/loan/"+bidNo, func(d *work) {
 		loan := d.lock(bidNo)
 		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以同意担保收益")
 		g := find[Guarantee](d, "order_no = ? AND bid_no = ?", r.PostFormValue("guarantee"), bidNo)
 		g.Agreed = true
 		set(d, g)
-	}); err != nil {
-		return err
-	}
-	return see(w, r, "/loan/"+bidNo)
+	})
 }
 
 // payment is one period of a loan, about to be paid.
@@ -484,24 +448,42 @@ func (a *App) noRepayUnheard(ctx context.Context, bidNo string) error {
 			continue // of an old bid, which nobody else can pay
 		}
 		answer, err := a.client.QueryTrade(ctx, ips.QueryTradeRequest{OrderNo: form.OrderNo, Type: trade})
+		switch {
+		case err == nil && (answer.Status == ips.TradeNotFound || answer.Status == ips.TradeFailed):
+			continue
+		case err == nil && answer.Status == ips.TradeDone:
+			return complain("借款人已在 IPS 还款，请等待结果")
+		}
+		// In work, or waiting for him on the page of IPS, or IPS does not say.
+		moved, err := a.moved(ctx, form.Request.(ips.RepayRequest))
 		if err != nil {
-			a.log.Warn("no trade query", "err", err)
+			a.log.Warn("no balances", "err", err)
 			return complain("暂时无法向 IPS 查询借款人的还款，请稍后再试")
 		}
-		switch answer.Status {
-		case ips.TradeNotFound, ips.TradeFailed:
-		case ips.TradeDone:
-			return complain("借款人已在 IPS 还款，请等待结果")
-		default: // in work, or waiting for him on the page of IPS: has money moved?
-			q := form.Request.(ips.RepayRequest)
-			theirs, err := a.client.QueryBalance(ctx, q.Account)
-			d := a.data.read(ctx)
-			if mine := d.holding(q.Account); err != nil || d.err != nil || theirs.Available < mine.Available {
-				return complain("借款人的还款 IPS 正在处理，请等待结果")
-			}
+		if moved {
+			return complain("借款人的还款 IPS 正在处理，请等待结果")
 		}
 	}
 	return nil
+}
+
+// moved reports whether IPS has taken a repayment from the borrower and given it to
+// the creditors, of whom it looks at some. What he has less of, he may have
+// withdrawn; what they have more of is none of his doing.
+func (a *App) moved(ctx context.Context, q ips.RepayRequest) (bool, error) {
+	rows := append([]ips.RepayRow{{Account: q.Account, Fee: q.Amount + q.Fee}}, q.Rows...)
+	for _, row := range rows[:min(len(rows), 10)] {
+		d := a.data.read(ctx)
+		ours := d.holding(row.Account)
+		theirs, err := a.client.QueryBalance(ctx, row.Account)
+		if err := cmp.Or(err, d.err); err != nil {
+			return false, err
+		}
+		if change := row.Amount - row.Fee; change > 0 && theirs.Available < ours.Available+change || change < 0 && theirs.Available > ours.Available+change {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // reimburse lets the borrower pay the guarantor back. No page of IPS is shown.

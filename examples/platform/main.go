@@ -57,10 +57,6 @@ const usage = `Usage: platform [flags]
 
 A small P2P lending platform, with a sandbox that plays IPS unless IPS_URL names another one.
 
-Flags:
-`
-
-const environment = `
 Environment variables:
 
   DATABASE_URL             mysql://user:password@host:3306/name or postgres://…; without it SQLite is used
@@ -69,6 +65,8 @@ Environment variables:
   IPS_MERCHANT, IPS_CERT, IPS_3DES_KEY, IPS_3DES_IV
                            the merchant there; without them the vendor's published test merchant
   IPS_PUBLIC_KEY           RSA key of IPS, only for merchants in MD5withRSA mode
+
+Flags:
 `
 
 type flags struct {
@@ -87,7 +85,6 @@ func parseFlags(args []string, out io.Writer) (flags, error) {
 	set.Usage = func() {
 		fmt.Fprint(out, usage)
 		set.PrintDefaults()
-		fmt.Fprint(out, environment)
 	}
 	set.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`address` to listen on")
 	set.StringVar(&f.base, "base", "", "`URL` under which browsers and IPS reach the platform; http:// and the address if empty")

@@ -232,6 +232,9 @@ const (
 	SaleFailed    SaleState = "failed" // IPS did not carry it out: staff may try again
 	SaleDone      SaleState = "done"
 	SaleWithdrawn SaleState = "withdrawn"
+	// Of a buyer who has confirmed late, whose money only the sale can free.
+	SaleAsksBuyer  SaleState = "askbuyer"  // there is less of the claim now: does he take it as it is?
+	SaleAsksSeller SaleState = "askseller" // another was faster: does the seller sell more of it?
 )
 
 // Sale is an offer to sell a share or a part of it (债权转让).
@@ -278,6 +281,22 @@ type Contract struct {
 	SignedAt   time.Time
 }
 
+// Comparison holds the books against IPS's, and goes on where it was left.
+type Comparison struct {
+	BeganAt time.Time
+	UpTo    string // the last account that was looked at
+	Looked  int
+	EndedAt time.Time
+}
+
+// Difference is an account of which the books say something else than IPS.
+type Difference struct {
+	Account string
+	Line    string // of the CSV file, as JSON
+}
+
+func (Comparison) table() (string, int)   { return "comparisons", 1 }
+func (Difference) table() (string, int)   { return "differences", 1 }
 func (User) table() (string, int)         { return "users", 1 }
 func (Session) table() (string, int)      { return "sessions", 1 }
 func (Act) table() (string, int)          { return "acts", 1 }
@@ -310,7 +329,8 @@ func progress(w *work, where string, args ...any) []Progress {
 // SQL conditions about an act a and its order o.
 const (
 	isOpen     = "o.state NOT IN ('done', 'refused', 'closed')"
-	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0" // see Progress
+	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0"                                            // see Progress
+	isMine     = "(user_id = ? OR kind = 'sale' AND ref IN (SELECT id FROM sales WHERE seller_id = ?))" // the seller's receipt, too
 	isUnderWay = isOpen + " AND NOT (by_user = 1 AND o.heard = 0)"
 )
 

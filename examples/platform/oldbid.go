@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/ips-p2p/ips"
 )
@@ -17,29 +16,15 @@ type oldBid struct {
 	amount                                           ips.Amount
 }
 
-// oldBids are the numbers of the old bids, which the client asks for before it
-// sends anything about a bid.
-type oldBids struct{ numbers sync.Map }
-
-func (o *oldBids) add(bidNo string) { o.numbers.Store(bidNo, true) }
-
-func (o *oldBids) has(bidNo string) bool {
-	_, ok := o.numbers.Load(bidNo)
-	return ok
-}
-
 // addOldBid takes an old bid over from the old system: one investor at a time.
 // It is a loan that can do nothing but be repaid.
 func (a *App) addOldBid(w http.ResponseWriter, r *http.Request, v *visit) error {
-	amount, err := positive(r, "amount", "待还金额")
-	if err != nil {
-		return err
-	}
 	field := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
-	old := oldBid{bidNo: field("bid"), contractNo: field("contract"), releaseNo: field("release"), amount: amount}
+	old := oldBid{bidNo: field("bid"), contractNo: field("contract"), releaseNo: field("release")}
 	if err := a.data.tx(r.Context(), func(d *work) {
 		borrower, _ := maybe[User](d, "login = ? AND account <> ''", field("borrower"))
 		investor, _ := maybe[User](d, "login = ? AND account <> ''", field("investor"))
+		old.amount = d.positive(r, "amount", "待还金额")
 		old.borrower, old.investor = borrower.Account, investor.Account
 		d.want(borrower.ID != "" && investor.ID != "" && borrower.ID != investor.ID, "借款人和投资人须为两位已开户的会员")
 		_, taken := maybe[Loan](d, "bid_no = ?", old.bidNo)
@@ -48,15 +33,15 @@ func (a *App) addOldBid(w http.ResponseWriter, r *http.Request, v *visit) error 
 			// What IPS would refuse of it is refused now.
 			d.fail(ips.Validate(a.oldRequest(old, borrower)))
 		}
-		add(d, Loan{BidNo: old.bidNo, BorrowerID: borrower.ID, Purpose: "老标的 " + old.bidNo, Amount: amount, Released: amount, RepayMode: ips.RepayInterestFirst,
+		add(d, Loan{BidNo: old.bidNo, BorrowerID: borrower.ID, Purpose: "老标的 " + old.bidNo, Amount: old.amount, Released: old.amount, RepayMode: ips.RepayInterestFirst,
 			State: LoanOld, ContractNo: old.contractNo, ReleaseNo: old.releaseNo, CreatedAt: a.now()})
-		share := Share{ID: newID(), Claim: old.bidNo, Number: old.bidNo, ContractNo: old.contractNo, BidNo: old.bidNo, HolderID: investor.ID, Principal: amount, Unpaid: amount, State: ShareReleased}
+		share := Share{ID: newID(), Claim: old.bidNo, Number: old.bidNo, ContractNo: old.contractNo, BidNo: old.bidNo, HolderID: investor.ID, Principal: old.amount, Unpaid: old.amount, State: ShareReleased}
 		add(d, share)
-		add(d, Due{ShareID: share.ID, Period: 1, DueOn: ips.DateOf(a.now()).String(), Principal: amount, State: DueOpen})
+		add(d, Due{ShareID: share.ID, Period: 1, DueOn: ips.DateOf(a.now()).String(), Principal: old.amount, State: DueOpen})
 	}); err != nil {
 		return err
 	}
-	a.old.add(old.bidNo)
+	a.old.Store(old.bidNo, true)
 	if a.seed != nil {
 		if err := a.seed(old); err != nil {
 			return err
@@ -75,7 +60,7 @@ func (a *App) oldRequest(old oldBid, borrower User) ips.RepayOldBidRequest {
 
 // oldRepayment repays an old bid by the old way.
 func (a *App) oldRepayment(d *work, p payment) draft {
-	a.old.add(p.loan.BidNo)
+	a.old.Store(p.loan.BidNo, true)
 	request := a.oldRequest(oldBid{bidNo: p.loan.BidNo, contractNo: p.loan.ContractNo, releaseNo: p.loan.ReleaseNo}, p.borrower)
 	request.OrderNo, request.ReturnURL, request.NotifyURL, request.Rows = "", "", "", nil
 	for _, due := range p.dues {

@@ -183,3 +183,17 @@ CREATE TABLE IF NOT EXISTS failures (
     reason    VARCHAR(250) NOT NULL,
     PRIMARY KEY (order_key, line)
 );
+
+-- version 3
+-- The last comparison with the books of IPS (对账), and what it has found.
+CREATE TABLE IF NOT EXISTS comparisons (
+    began_at BIGINT      PRIMARY KEY,
+    up_to    VARCHAR(40) NOT NULL, -- the last account that was looked at
+    looked   BIGINT      NOT NULL,
+    ended_at BIGINT      NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS differences (
+    account VARCHAR(40)   PRIMARY KEY,
+    line    VARCHAR(2000) NOT NULL -- of the CSV file, as JSON
+);

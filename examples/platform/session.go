@@ -103,22 +103,46 @@ func (a *App) hashPassword(password string) (string, error) {
 	if len(password) < minPassword || len(password) > maxPassword {
 		return "", complain("登录密码须为 %d 至 %d 个字符", minPassword, maxPassword)
 	}
+	done, err := a.turn()
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), a.passCost)
 	return string(hash), err
 }
 
 // checkPassword takes the same time whether or not there is such a user.
-func (a *App) checkPassword(user User, found bool, password string) bool {
+func (a *App) checkPassword(user User, found bool, password string) (right bool, err error) {
+	done, err := a.turn()
+	if err != nil {
+		return false, err
+	}
+	defer done()
 	if !found {
 		// As much work as a comparison.
-		_, _ = bcrypt.GenerateFromPassword([]byte("nobody's password"), a.passCost)
-		return false
+		_, err = bcrypt.GenerateFromPassword([]byte("nobody's password"), a.passCost)
+		return false, err
 	}
-	return bcrypt.CompareHashAndPassword([]byte(user.Password), []byte(password)) == nil
+	return bcrypt.CompareHashAndPassword([]byte(user.Password), []byte(password)) == nil, nil
 }
 
+// turn waits, but not for long, until few others hash passwords: strangers can ask
+// for it, and it costs more than any page.
+func (a *App) turn() (done func(), err error) {
+	select {
+	case a.hashing <- struct{}{}:
+		return func() { <-a.hashing }, nil
+	case <-time.After(hashTime):
+		return nil, &problem{http.StatusServiceUnavailable, "登录的人太多，请稍后再试"}
+	}
+}
+
+const hashTime = 5 * time.Second
+
 // maxGuesses is how often a password may be wrong within guessTime, by what comes
-// from one address: a stranger elsewhere locks nobody out.
+// from one address: a stranger elsewhere locks nobody out. He has ten times as many
+// for names that nobody has.
 const maxGuesses, guessTime = 10, 10 * time.Minute
 
 // guesses counts tries to log in. Each program counts its own.
@@ -129,15 +153,15 @@ type guesses struct {
 }
 
 // more counts a try, before it is known whether it is right, and reports whether it
-// may be made. All are forgotten together, which bounds the memory in time.
-func (g *guesses) more(who string, now time.Time) bool {
+// may be made. All are forgotten together, which bounds the memory.
+func (g *guesses) more(who string, most int, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if now.Sub(g.since) > guessTime || g.tries == nil {
+	if now.Sub(g.since) > guessTime || g.tries == nil || len(g.tries) > 100_000 {
 		g.tries, g.since = make(map[string]int), now
 	}
 	g.tries[who]++
-	return g.tries[who] <= maxGuesses
+	return g.tries[who] <= most
 }
 
 func (g *guesses) forget(who string) {
@@ -154,7 +178,7 @@ func (a *App) loginPage(w http.ResponseWriter, r *http.Request, v *visit) error 
 	form.Fields = []Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
 	}
-	return a.show(w, v, "登录", Part{Text: why, Forms: []Form{form}, Links: []Link{{"还没有账号？注册", "/register"}}})
+	return a.show(w, v, nil, "登录", Part{Text: why, Forms: []Form{form}, Links: []Link{{"还没有账号？注册", "/register"}}})
 }
 
 func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {
@@ -164,10 +188,14 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {
 		return d.err
 	}
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	if found && !a.guesses.more(user.ID+"/"+host, a.now()) {
+	if !a.guesses.more(user.ID+"/"+host, map[bool]int{true: maxGuesses, false: 10 * maxGuesses}[found], a.now()) {
 		return &problem{http.StatusTooManyRequests, "密码错误次数过多，请稍后再试"}
 	}
-	if !a.checkPassword(user, found, r.PostFormValue("password")) {
+	right, err := a.checkPassword(user, found, r.PostFormValue("password"))
+	if err != nil {
+		return err
+	}
+	if !right {
 		return &problem{http.StatusForbidden, "用户名或密码不正确"}
 	}
 	a.guesses.forget(user.ID + "/" + host)

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/sandbox"
+	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
 
 // TestLifeOfALoan clicks through all chapters of the guide, in Chinese pages,
@@ -70,6 +72,12 @@ func TestLifeOfALoan(t *testing.T) {
 		li.has(3938*ips.Yuan+50*ips.Fen, 0)   // + 1,900 − 9.50
 		wang.has(3122*ips.Yuan+50*ips.Fen, 0) // − 1,900 − 9.50
 		assert.Contains(t, wang.see("/claims"), "待收本金 2,000.00 元")
+		sold := all[Act](w, "kind = 'sale'")[0]
+		assert.Contains(t, li.see("/orders"), "债权转让 划转 1,900.00 元")
+		receipt := li.see(orderPath(sold.Operation, sold.OrderNo))
+		assert.Contains(t, receipt, "1,890.50", "what the seller got")
+		assert.NotContains(t, receipt, "继续办理")
+		assert.NotContains(t, zhang.see("/orders"), sold.OrderNo)
 
 		// Chapters 8 and 9: the guarantor pays the second period, and gets it back.
 		guarantee := guaranteeOf(t, w, bid)
@@ -139,6 +147,8 @@ func TestRefusalIsShown(t *testing.T) {
 	w := newWorld(t, sqliteFile(t))
 	zhang, li := w.customer("张三", ""), w.customer("李四", "100.00")
 	bid := zhang.borrows("10000.00", "0.00", "6", "3")
+	_, err := w.box.OrderFault(sandbox.Fault{Name: fault.HTTP502, Op: "QueryTrade", Count: 100000}) // which may be faster, and gives no reason
+	require.NoError(t, err)
 	page := li.press("/loan/"+bid, "/loan/"+bid+"/bid", url.Values{"amount": {"5000.00"}})
 	assert.Contains(t, page, "IPS 没有处理成功")
 	assert.NotContains(t, page, string(ips.CodeInvestorFunds), "codes are for staff")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ips-p2p/ips/internal/browser"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
@@ -89,6 +92,46 @@ func TestGuessing(t *testing.T) {
 	assert.NotContains(t, w.visitor().press("/login", "/login", url.Values{"login": {other.login}, "password": {password}}), "请稍后再试")
 	w.passes(guessTime + time.Second)
 	assert.Contains(t, w.visitor().press("/login", "/login", right), "我的账户")
+}
+
+// Names that nobody has can be tried, but not for ever, and passwords that are
+// being hashed take a part of the processors, however many ask for it.
+func TestHashingIsBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqliteFile(t))
+	thief := w.visitor()
+	for n := range 10 * maxGuesses {
+		page := thief.sendsAnew("/login", url.Values{"login": {fmt.Sprint("nobody", n)}, "password": {password}})
+		require.Equal(t, http.StatusForbidden, page.Status)
+	}
+	assert.Equal(t, http.StatusTooManyRequests, thief.sendsAnew("/login", url.Values{"login": {"nobody"}, "password": {password}}).Status)
+
+	for len(w.app.hashing) < cap(w.app.hashing) {
+		w.app.hashing <- struct{}{}
+	}
+	w.passes(guessTime + time.Second)
+	began := time.Now()
+	for path, form := range map[string]url.Values{"/login": {"login": {"nobody"}, "password": {password}}, "/register": {"login": {"user99"}, "password": {password}, "name": {"王五"},
+		"ident": {"110101199001019999"}, "mobile": {"13800000099"}, "email": {"user99@example.com"}}} {
+		assert.Equal(t, http.StatusServiceUnavailable, thief.sendsAnew(path, form).Status, path)
+	}
+	assert.GreaterOrEqual(t, time.Since(began), hashTime)
+	for len(w.app.hashing) > 0 {
+		<-w.app.hashing
+	}
+	assert.Equal(t, http.StatusForbidden, thief.sendsAnew("/login", url.Values{"login": {"nobody"}, "password": {password}}).Status)
+
+	g := new(guesses)
+	for n := range 300_000 {
+		g.more(fmt.Sprint(n), maxGuesses, time.Unix(0, 0))
+	}
+	assert.Less(t, len(g.tries), 100_010)
+}
+
+// sendsAnew posts a form of a page for people who are not logged in.
+func (p *person) sendsAnew(path string, typed url.Values) *browser.Page {
+	page := p.open(path)
+	return p.pressForm(page, formTo(page, path), typed)
 }
 
 // A stranger's post asks IPS nothing.

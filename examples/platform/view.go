@@ -110,6 +110,7 @@ type view struct {
 	Nav    []Link
 	Logout []Form
 	Parts  []Part
+	Inbox  string
 }
 
 // viewOf adds what every page has. Each form gets a click of its own, so that it
@@ -158,7 +159,7 @@ func viewOf(v *visit, title string, parts []Part) view {
 		parts = slices.Concat([]Part{{Class: "problem", Text: v.wrong.text}}, parts)
 	}
 	path, _, _ := strings.Cut(v.from, "?")
-	return view{title, path, nav, logout, parts}
+	return view{Title: title, Path: path, Nav: nav, Logout: logout, Parts: parts}
 }
 
 // day writes a yyyyMMdd.

@@ -14,9 +14,11 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -35,8 +37,9 @@ type App struct {
 	passCost int  // of bcrypt
 	secure   bool // cookies travel over HTTPS only
 	mux      *http.ServeMux
-	old      oldBids
+	old      sync.Map // by their numbers: the client asks before it sends anything about a bid
 	guesses  guesses
+	hashing  chan struct{} // has room for those who hash a password
 	// seed tells the sandbox in this program of an old bid; nil without one.
 	seed func(oldBid) error
 	// Of the sandbox in this program: where its text messages are read, and whether
@@ -57,9 +60,10 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 		return nil, fmt.Errorf("the site's address: want an absolute http or https URL, got %.80q", base)
 	}
 	base = strings.TrimRight(base, "/")
-	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", mux: http.NewServeMux()}
+	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", mux: http.NewServeMux(),
+		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	cfg.ReturnURL, cfg.NotifyURL = base+"/ips/return", base+"/ips/notify"
-	if a.client, err = ips.NewClient(cfg, append(opts, ips.WithOldBids(a.old.has))...); err != nil {
+	if a.client, err = ips.NewClient(cfg, append(opts, ips.WithOldBids(func(bidNo string) bool { _, old := a.old.Load(bidNo); return old }))...); err != nil {
 		return nil, err
 	}
 	a.book, err = orders.Open(data.DB, data.dialect, orders.One(a.client), orders.WithPace(pace), orders.Prefix("P"),
@@ -73,7 +77,7 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 	}
 	w := data.read(ctx)
 	for _, loan := range list[Loan](w, "contract_no <> ''") {
-		a.old.add(loan.BidNo)
+		a.old.Store(loan.BidNo, true)
 	}
 	a.routes()
 	return a, w.err
@@ -88,7 +92,7 @@ func (a *App) routes() {
 	a.mux.Handle("/admin/book/", http.StripPrefix("/admin/book", a.book.Console(a.staff)))
 	a.mux.HandleFunc("GET /style.css", a.style)
 	a.mux.HandleFunc("/", a.serve(anybody, func(http.ResponseWriter, *http.Request, *visit) error { return errNotFound }))
-	for pattern, page := range map[string]handler{
+	for role, pages := range map[Role]map[string]handler{anybody: {
 		"GET /{$}":        a.home,
 		"GET /loans":      a.home,
 		"GET /register":   a.registerPage,
@@ -98,10 +102,7 @@ func (a *App) routes() {
 		"POST /logout":    a.logout,
 		"GET /chapters":   a.chapters,
 		"GET /loan/{bid}": a.loan,
-	} {
-		a.mux.HandleFunc(pattern, a.serve(anybody, page))
-	}
-	for pattern, page := range map[string]handler{
+	}, Member: {
 		"GET /account":                   a.account,
 		"POST /account/open":             a.openAccount,
 		"POST /account/details":          a.correct,
@@ -120,16 +121,14 @@ func (a *App) routes() {
 		"GET /market":                    a.market,
 		"POST /market/{sale}/buy":        a.buy,
 		"POST /market/{sale}/withdraw":   a.withdrawSale,
+		"POST /market/{sale}/accept":     a.accept,
 		"GET /contracts":                 a.contracts,
 		"POST /contracts/bid":            a.signAutoBid,
 		"POST /contracts/repay":          a.signAutoRepay,
 		"GET /orders":                    a.orders,
 		"GET /order/{op}/{no}":           a.order,
 		"POST /order/{op}/{no}/continue": a.continueOrder,
-	} {
-		a.mux.HandleFunc(pattern, a.serve(Member, page))
-	}
-	for pattern, page := range map[string]handler{
+	}, Admin: {
 		"GET /admin":                             a.adminHome,
 		"GET /admin/loan/{bid}":                  a.adminLoan,
 		"POST /admin/loan/{bid}/publish":         a.publish,
@@ -140,17 +139,21 @@ func (a *App) routes() {
 		"POST /admin/loan/{bid}/unfreeze":        a.unfreeze,
 		"POST /admin/loan/{bid}/autobid":         a.autoBid,
 		"POST /admin/loan/{bid}/autorepay":       a.autoRepay,
-		"POST /admin/loan/{bid}/sale":            a.resume,
+		"POST /admin/loan/{bid}/sale":            a.accept,
 		"POST /admin/oldbid":                     a.addOldBid,
 		"POST /admin/withhold":                   a.withhold,
 		"GET /admin/orders":                      a.adminOrders,
 		"POST /admin/order/{op}/{no}/void":       a.void,
 		"POST /admin/reconcile":                  a.reconcile,
 		"GET /admin/books":                       a.books,
+		"GET /admin/books/differences.csv":       a.differencesFile,
+		"GET /admin/books/orders.csv":            a.ordersFile,
 		"GET /admin/contradictions":              a.contradictions,
 		"POST /admin/contradictions/{id}/settle": a.resolve,
-	} {
-		a.mux.HandleFunc(pattern, a.serve(Admin, page))
+	}} {
+		for pattern, page := range pages {
+			a.mux.HandleFunc(pattern, a.serve(role, page))
+		}
 	}
 }
 
@@ -288,8 +291,11 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: links})
 }
 
-// show shows a page.
-func (a *App) show(w http.ResponseWriter, v *visit, title string, parts ...Part) error {
+// show shows a page, if what was read for it could be read.
+func (a *App) show(w http.ResponseWriter, v *visit, d *work, title string, parts ...Part) error {
+	if d != nil && d.err != nil {
+		return d.err
+	}
 	return a.render(w, v, http.StatusOK, title, parts...)
 }
 
@@ -299,7 +305,9 @@ func (a *App) render(w http.ResponseWriter, v *visit, status int, title string, 
 		status = v.wrong.status
 	}
 	var body bytes.Buffer
-	if err := page.Execute(&body, viewOf(v, title, parts)); err != nil {
+	shown := viewOf(v, title, parts)
+	shown.Inbox = a.inbox
+	if err := page.Execute(&body, shown); err != nil {
 		a.log.Error("page", "title", title, "err", err)
 		http.Error(w, "系统繁忙", http.StatusInternalServerError)
 		return nil
@@ -329,6 +337,14 @@ type draft struct {
 	bidNo, ref, mark, about string
 	request                 ips.Request
 	click, content          string
+}
+
+// change changes something in a transaction, and sends the browser on.
+func (a *App) change(w http.ResponseWriter, r *http.Request, target string, f func(*work)) error {
+	if err := a.data.tx(r.Context(), f); err != nil {
+		return err
+	}
+	return see(w, r, target)
 }
 
 // recordIn records an order with the platform's own row about it.
@@ -480,22 +496,18 @@ func (a *App) showReturn(w http.ResponseWriter, r *http.Request, resp ips.Respon
 	_ = see(w, r, target)
 }
 
-// amountOf reads an amount in yuan out of a form.
-func amountOf(r *http.Request, field, label string) (ips.Amount, error) {
+// amount reads an amount in yuan out of a form.
+func (w *work) amount(r *http.Request, field, label string) ips.Amount {
 	amount, err := ips.ParseAmount(ungrouped(r.PostFormValue(field)))
-	if err != nil || amount > ips.MaxAmount {
-		return 0, complain("%s请填写金额（元，最多两位小数）", label)
-	}
-	return amount, nil
+	w.want(err == nil && amount <= ips.MaxAmount, "%s请填写金额（元，最多两位小数）", label)
+	return amount
 }
 
-// positive is amountOf for an amount that must not be zero.
-func positive(r *http.Request, field, label string) (ips.Amount, error) {
-	amount, err := amountOf(r, field, label)
-	if err == nil && amount == 0 {
-		err = complain("%s必须大于 0", label)
-	}
-	return amount, err
+// positive is amount for one that must not be zero.
+func (w *work) positive(r *http.Request, field, label string) ips.Amount {
+	amount := w.amount(r, field, label)
+	w.want(amount > 0, "%s必须大于 0", label)
+	return amount
 }
 
 // requireAccount tells a user without a custody account to open one.

@@ -108,7 +108,7 @@ func readOptions(args []string, env func(string) (string, bool), stderr io.Write
 	fs.StringVar(&o.ipsFee, "ips-fee", "0.00", "what IPS takes for each recharge and withdrawal, in `yuan`")
 	fs.StringVar(&o.tlsCert, "tls-cert", "", "`file` with the TLS certificate, in PEM")
 	fs.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the TLS certificate, in PEM")
-	fs.Func("host", "host `name` under which console and admin API answer, besides localhost and addresses; repeatable", each(&o.hosts, func(name string) (string, error) { return name, nil }))
+	fs.Func("host", "host `name` under which console and admin API answer, besides localhost, addresses and that of -base; repeatable", each(&o.hosts, sandbox.ParseHost))
 	fs.Func("fault", "`fault` from the start, such as reset:op=Transfer,count=2,after; repeatable", each(&o.faults, operator.ParseFault))
 	fs.Func("repeat", "how a message is answered that was decided before: `first`, the default, with its first answer, or refuse, as a duplicate", choice(&o.repeat, "first", "refuse"))
 	fs.Func("trade-query", "`service` that has QueryTrade: query, service, both, the default, or none", choice(&o.tradeQuery, "both", "query", "service", "none"))
@@ -117,7 +117,7 @@ func readOptions(args []string, env func(string) (string, bool), stderr io.Write
 	fs.DurationVar(&o.clockSkew, "clock-skew", 0, "by how much pIpsTime differs from the clock, as `duration`")
 	fs.DurationVar(&o.noticeSkew, "notice-skew", 0, "by how much it differs in notifications on top of that, as `duration`")
 	fs.Func("old-bid", "`bid` of the old interface, such as merchant=808801,bid=O1,contract=C1,release=F1,borrower=ACCOUNT,owed=ACCOUNT:300.00; repeatable", each(&o.oldBids, operator.ParseOldBid))
-	fs.StringVar(&o.base, "base", "", "`URL` under which others reach the sandbox, for its WSDL; by default what they called it by")
+	fs.StringVar(&o.base, "base", "", "`URL` under which others reach the sandbox, such as that of a proxy; by default what they called it by")
 	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a new `file`, and end")
 	fs.BoolVar(&o.verbose, "verbose", false, "log every answer to standard error")
 	fs.BoolVar(&o.tail, "tail", false, "print a line of each message that comes in or goes out")
@@ -219,7 +219,7 @@ func (o *options) open(stderr io.Writer) (*sandbox.Sandbox, error) {
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
 	if o.data != "" {
-		store, err := openFolder(o.data)
+		store, err := openFolder(o.data, stderr)
 		if err != nil {
 			return nil, err
 		}

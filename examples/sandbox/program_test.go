@@ -252,6 +252,7 @@ func TestUsage(t *testing.T) {
 		"bad env":         {nil, []string{"IPS_SANDBOX_SEED", "x"}, "IPS_SANDBOX_SEED"},
 		"remote":          {[]string{"-addr", ":8480"}, nil, "say -allow-remote"},
 		"no port":         {[]string{"-addr", "8480"}, nil, `-addr: want HOST:PORT, got "8480"`},
+		"a host as URL":   {[]string{"-host", "https://ips.test"}, nil, `want a host name`},
 		"half of TLS":     {[]string{"-tls-cert", "x"}, nil, "want both or none"},
 		"fee":             {[]string{"-ips-fee", "1.005"}, nil, "-ips-fee"},
 		"fault":           {[]string{"-fault", "flood"}, nil, "flag -fault: sandbox: fault: Name: unknown fault"},
@@ -284,7 +285,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 func TestFlagsWinOverTheEnvironment(t *testing.T) {
 	t.Parallel()
 	env := environment("IPS_SANDBOX_SEED", "5", "IPS_SANDBOX_ADDR", "127.0.0.1:1", "IPS_SANDBOX_FAULT", "reset; http-500:count=2",
-		"IPS_SANDBOX_ALLOW_REMOTE", "true", "IPS_SANDBOX_HOST", "a.test;b.test")
+		"IPS_SANDBOX_ALLOW_REMOTE", "true", "IPS_SANDBOX_HOST", "a.test;b.test:8480")
 	o, err := readOptions([]string{"-seed", "6"}, env, io.Discard)
 	require.NoError(t, err)
 	assert.EqualValues(t, 6, o.seed)

@@ -1,6 +1,7 @@
-// Command shop is the smallest back end that keeps its orders right: members open
-// an account, recharge and withdraw, on gin, MySQL (or SQLite) and the order book.
-// Copy it and change it.
+// Command shop is the smallest back end that keeps its orders right: members
+// recharge and withdraw, on gin, MySQL (or SQLite) and the order book. Copy it and
+// change it: shop.go is what it does, pages.go what members see, main.go starts it,
+// and from opening.go they have their accounts.
 //
 //	go run ./examples/sandbox    # plays IPS at http://127.0.0.1:8480
 //	go run ./examples/shop       # http://127.0.0.1:8081, staff at /staff/
@@ -12,6 +13,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -20,7 +22,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -32,14 +33,14 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, stop); err != nil {
 		log.Fatal("shop: ", err)
 	}
 }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func run(ctx context.Context, stop func()) error {
 	db, dialect, err := open(os.Getenv("DATABASE_URL"))
 	if err != nil {
 		return err
@@ -58,31 +59,25 @@ func run() error {
 		return err
 	}
 	server := &http.Server{Addr: "127.0.0.1:8081", Handler: s.routes(os.Getenv("STAFF_PASSWORD")), ReadHeaderTimeout: 10 * time.Second}
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
-	running.Go(func() { _ = s.book.Run(ctx) })
-	running.Go(func() {
-		<-ctx.Done()
-		ending, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		_ = server.Shutdown(ending)
-	})
-	log.Print("http://", server.Addr)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	go func() {
+		defer stop()
+		log.Print("http://", server.Addr)
+		log.Print(server.ListenAndServe())
+	}()
+	err = s.book.Run(ctx) // until a signal, or the server's end
+	ending, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return errors.Join(err, server.Shutdown(ending))
 }
 
 // open opens MySQL, or a file if there is no address.
 func open(address string) (*sql.DB, orders.Dialect, error) {
-	if address == "" {
+	dsn, ok := strings.CutPrefix(address, "mysql://")
+	switch {
+	case address == "":
 		db, err := sql.Open("sqlite", "file:shop.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_txlock=immediate")
 		return db, orders.SQLite, err
-	}
-	dsn, ok := strings.CutPrefix(address, "mysql://")
-	if !ok {
+	case !ok:
 		return nil, 0, errors.New("DATABASE_URL must be mysql://user:password@tcp(host:port)/name")
 	}
 	db, err := sql.Open("mysql", dsn)
@@ -94,19 +89,15 @@ func open(address string) (*sql.DB, orders.Dialect, error) {
 }
 
 // config is the merchant of the environment, or the test merchant at the sandbox.
-func config(getenv func(string) string) (ips.Config, error) {
-	at := getenv("SHOP_URL")
-	if at == "" {
-		at = "http://127.0.0.1:8081"
-	}
-	cfg := ips.TestMerchant()
+func config(getenv func(string) string) (cfg ips.Config, err error) {
+	cfg = ips.TestMerchant()
 	cfg.Environment = ips.Sandbox("http://127.0.0.1:8480")
 	if getenv("IPS_MERCHANT") != "" {
-		var err error
 		if cfg, err = ips.ConfigFromEnv(getenv); err != nil {
 			return cfg, err
 		}
 	}
+	at := cmp.Or(getenv("SHOP_URL"), "http://127.0.0.1:8081")
 	cfg.ReturnURL, cfg.NotifyURL = at+"/ips/return", at+"/ips/notify"
 	return cfg, nil
 }

@@ -8,7 +8,6 @@
 package envelope
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/cipher"
 	"crypto/des"
@@ -92,12 +91,16 @@ func (k *Keys) GoString() string { return k.String() }
 // Format hides the keys from every verb.
 func (k *Keys) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
 
+// padding is what fills the last block, by how much of it is missing (PKCS#5).
+var padding = [...]string{1: "\x01", "\x02\x02", "\x03\x03\x03", "\x04\x04\x04\x04", "\x05\x05\x05\x05\x05",
+	"\x06\x06\x06\x06\x06\x06", "\x07\x07\x07\x07\x07\x07\x07", "\x08\x08\x08\x08\x08\x08\x08\x08"}
+
 // Encrypt returns the Base64 text, on one line, of the encrypted document.
 func (k *Keys) Encrypt(document []byte) string {
 	pad := des.BlockSize - len(document)%des.BlockSize
 	buf := takeScratch(len(document) + pad)
 	defer putScratch(buf)
-	raw := append(append((*buf)[:0], document...), bytes.Repeat([]byte{byte(pad)}, pad)...)
+	raw := append(append((*buf)[:0], document...), padding[pad]...)
 	s := k.secret()
 	cipher.NewCBCEncrypter(s.block, s.iv[:]).CryptBlocks(raw, raw)
 	return encode(raw)
@@ -129,7 +132,7 @@ func (k *Keys) Decrypt(body string) (document string, err error) {
 	s := k.secret()
 	decryptBlocks(s.block, s.iv[:], raw)
 	pad := int(raw[n-1])
-	if pad < 1 || pad > des.BlockSize || !bytes.Equal(raw[n-pad:], bytes.Repeat([]byte{byte(pad)}, pad)) {
+	if pad < 1 || pad > des.BlockSize || string(raw[n-pad:]) != padding[pad] {
 		return "", ErrPadding
 	}
 	return string(raw[:n-pad]), nil
@@ -164,13 +167,14 @@ func (k *Keys) FirstBlock(body string) (block []byte, ok bool) {
 	if len(body) < FirstBlockLen {
 		return nil, false
 	}
-	buf, err := base64.StdEncoding.DecodeString(body[:FirstBlockLen])
-	if err != nil || len(buf) < des.BlockSize {
+	block, err := base64.StdEncoding.DecodeString(body[:FirstBlockLen])
+	if err != nil || len(block) < des.BlockSize {
 		return nil, false
 	}
 	s := k.secret()
-	block = buf[:des.BlockSize]
-	cipher.NewCBCDecrypter(s.block, s.iv[:]).CryptBlocks(block, block)
+	block = block[:des.BlockSize]
+	s.block.Decrypt(block, block)
+	subtle.XORBytes(block, block, s.iv[:])
 	return block, true
 }
 
@@ -292,7 +296,7 @@ func (k *Keys) sum(parts ...string) string {
 
 // digest is the MD5 of the parts and the cert, without putting long parts
 // together first.
-func (k *Keys) digest(parts ...string) (sum [md5.Size]byte) {
+func (k *Keys) digest(parts ...string) [md5.Size]byte {
 	d := digesters.Get().(*digester)
 	defer digesters.Put(d)
 	d.hash.Reset()
@@ -300,15 +304,16 @@ func (k *Keys) digest(parts ...string) (sum [md5.Size]byte) {
 		d.write(p)
 	}
 	d.write(k.secret().cert)
-	d.hash.Sum(sum[:0])
 	clear(d.chunk[:]) // the cert is not to lie about
-	return sum
+	d.hash.Sum(d.sum[:0])
+	return d.sum
 }
 
 // digester hashes strings, which package md5 takes as bytes only.
 type digester struct {
 	hash  hash.Hash
 	chunk [1024]byte
+	sum   [md5.Size]byte
 }
 
 var digesters = sync.Pool{New: func() any { return &digester{hash: md5.New()} }}

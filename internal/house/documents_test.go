@@ -132,3 +132,25 @@ func (r *reference) fixed(op ips.OperationInfo) map[string]string {
 	}
 	return all
 }
+
+var (
+	mdTable = regexp.MustCompile(`(?m)^\|.*\n\|[-:| ]+\n(?:\|.*\n)*`)
+	mdCell  = regexp.MustCompile(`(?:^|[^\\])\|`)
+)
+
+// TestDocumentTables: every row of a table has as many cells as its head. One that
+// has more is two rows on one line.
+func TestDocumentTables(t *testing.T) {
+	t.Parallel()
+	tables := 0
+	for _, file := range files(t, ".md") {
+		for _, table := range mdTable.FindAllString(prose(t, file)+"\n", -1) {
+			tables++
+			rows := strings.Split(strings.TrimSpace(table), "\n")
+			for _, row := range rows {
+				assert.Len(t, mdCell.FindAllString(strings.ReplaceAll(row, "||", "| |"), -1), len(mdCell.FindAllString(rows[1], -1)), "%s: %s", file, row)
+			}
+		}
+	}
+	assert.Greater(t, tables, 50)
+}

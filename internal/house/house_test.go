@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -73,4 +74,20 @@ func TestTestsHaveTheirPlace(t *testing.T) {
 			assert.True(t, there[strings.TrimSuffix(stem, "_internal")+".go"], "%s has no file that it is the test of", name)
 		}
 	}
+}
+
+// TestDevcontainer: the container to develop in has the Go that go.mod asks for, and
+// is set up by what sets up the check.
+func TestDevcontainer(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(".devcontainer/devcontainer.json")
+	require.NoError(t, err)
+	var dev struct{ Image, PostCreateCommand string }
+	require.NoError(t, json.Unmarshal(text, &dev))
+	mod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	_, version, _ := strings.Cut(string(mod), "\ngo ")
+	version, _, _ = strings.Cut(version, "\n")
+	assert.Equal(t, "golang:"+strings.TrimSuffix(version, ".0")+"-bookworm", dev.Image)
+	assert.FileExists(t, dev.PostCreateCommand)
 }

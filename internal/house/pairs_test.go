@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,14 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// codeOf are the Go files of which the documents show parts.
+// codeOf are the Go files of which the documents show parts, as patterns.
 var codeOf = map[string][]string{
-	"orders": {"examples/shop/main.go", "examples/shop/shop.go", "examples/shop/shop_test.go", "orders/orderstest/recipes_test.go"},
-	"first-hour": {"examples/shop/firsthour/recharge.go",
-		"examples/shop/firsthour/recharge_test.go"},
-	"lending":    {"orders/orderstest/lending_test.go"},
-	"own-orders": nil,
-	"php-java":   nil,
+	"cookbook":    {"example_cookbook*_test.go", "orders/orderstest/recipe*_test.go", "examples/mysql/once.go"},
+	"first-hour":  {"orders/orderstest/firsthour/*.go"},
+	"frameworks":  {"examples/frameworks/*.go"},
+	"lending":     {"orders/orderstest/lending_test.go"},
+	"operators":   nil,
+	"orders":      {"examples/shop/*.go", "orders/orderstest/recipes_test.go"},
+	"own-orders":  nil,
+	"php-java":    nil,
+	"sandbox":     nil,
+	"../SECURITY": nil,
 }
 
 var (
@@ -43,10 +48,15 @@ func TestPairs(t *testing.T) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	for page, files := range codeOf {
+	for page, patterns := range codeOf {
 		source := ""
-		for _, file := range files {
-			source += code(read(file)) + "\n"
+		for _, pattern := range patterns {
+			files, err := filepath.Glob(pattern)
+			require.NoError(t, err)
+			require.NotEmpty(t, files, pattern)
+			for _, file := range files {
+				source += code(read(file)) + "\n"
+			}
 		}
 		var skeletons [2][]string
 		for i, language := range []string{"", ".zh-CN"} {

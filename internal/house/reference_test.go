@@ -29,10 +29,25 @@ import (
 )
 
 // TestReference holds docs/reference.md to the description of the operations
-// and to the comments in the source, which are all that it is made of.
+// and to the comments in the source, which are all that it is made of, and
+// docs/reference.zh-CN.md to the same and to reference.zh-CN.txt.
 func TestReference(t *testing.T) {
-	got := newReference(t).page()
-	file := filepath.Join("docs", "reference.md")
+	for _, zh := range []bool{false, true} {
+		file := map[bool]string{false: "docs/reference.md", true: "docs/reference.zh-CN.md"}[zh]
+		t.Run(file, func(t *testing.T) {
+			r := newReference(t)
+			if zh {
+				r.chinese = readCatalogue(t)
+			}
+			holdReference(t, file, r.page())
+			if zh {
+				r.chinese.check(t)
+			}
+		})
+	}
+}
+
+func holdReference(t *testing.T, file, got string) {
 	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 	}
@@ -48,8 +63,8 @@ func TestReference(t *testing.T) {
 		n++
 	}
 	line := func(lines []string) string { return strings.Join(lines[min(n, len(lines)):min(n+1, len(lines))], "") }
-	t.Errorf("docs/reference.md is stale; rewrite it with: %s\nfirst difference, line %d\n  is:     %s\n  should: %s",
-		rewrite, n+1, line(is), line(should))
+	t.Errorf("%s is stale; rewrite it with: %s\nfirst difference, line %d\n  is:     %s\n  should: %s",
+		file, rewrite, n+1, line(is), line(should))
 }
 
 // TestReferenceComments wants of the comments what the reference takes from
@@ -98,6 +113,7 @@ type reference struct {
 	argNames map[ips.Operation]bool
 	variants map[ips.Operation]string // text of the element that tells operations of one request type apart
 	out      strings.Builder
+	chinese  *catalogue // nil: the page is in English
 }
 
 type constant struct{ name, value, comment string }
@@ -348,13 +364,13 @@ func unwrap(text string) string {
 }
 
 // wire is a wire name for a cell.
-func (n note) wire(f *codec.Field) string {
+func (r *reference) wire(n note, f *codec.Field) string {
 	text := "`" + f.Name + "`"
 	if sic.MatchString(n.text) {
-		text += " (sic)"
+		text += r.in(" (sic)", "（原文如此）")
 	}
 	if f.Alias != "" {
-		text += " or `" + f.Alias + "`"
+		text += r.in(" or `", " 或 `") + f.Alias + "`"
 	}
 	return text
 }
@@ -393,7 +409,7 @@ func (r *reference) meaning(n note, goName, chinese string) string {
 	case !strings.Contains(text, chinese):
 		text = chinese + ". " + text
 	}
-	return r.inline(text)
+	return r.say(r.inline(text))
 }
 
 func withoutName(text, goName string) string {
@@ -506,16 +522,20 @@ func (r *reference) head(cells ...string) {
 }
 
 func (r *reference) page() string {
-	r.printf("%s", referenceHead)
+	r.printf("%s", r.in(referenceHead, referenceHeadChinese))
 	r.anchor("operations")
-	r.printf("## Operations 接口一览\n\n")
-	r.head("manual", "name 名称", "method", "transport", "endpoint", "envelope", "guide", "success", "pending")
+	r.printf("## %s\n\n", r.in("Operations 接口一览", "接口一览"))
+	if r.chinese == nil {
+		r.head("manual", "name 名称", "method", "transport", "endpoint", "envelope", "guide", "success", "pending")
+	} else {
+		r.head("手册", "名称", "方法", "方式", "地址", "信封", "场景", "成功", "处理中")
+	}
 	for _, op := range r.ops {
 		var guide []string
 		for _, n := range op.Scenarios {
 			guide = append(guide, strconv.Itoa(n))
 		}
-		r.row(cmp.Or(op.Section, "–"), op.Chinese, r.method(op), op.Transport.String(), "`"+op.Endpoint+"`", r.envelope(op),
+		r.row(cmp.Or(op.Section, "–"), op.Chinese, r.method(op), r.say(op.Transport.String()), "`"+op.Endpoint+"`", r.envelope(op),
 			cmp.Or(strings.Join(guide, ", "), "–"), r.codes(op.Success), r.codes(op.Pending))
 	}
 	r.printf("\n")
@@ -529,6 +549,8 @@ func (r *reference) page() string {
 }
 
 const referenceHead = "# Reference of operations 接口参考\n" + `
+[中文](reference.zh-CN.md)
+
 Every operation of the interface (环迅支付 资金管理平台 v2.0) with every element of its request and its answer: wire
 name, place, Go field, limit, meaning. The page is generated from the SDK's own description of the operations and from
 the comments in its source, the same that drive the client, and a test fails when it is stale. Don't edit it: change
@@ -561,6 +583,35 @@ the source and run ` + "`go test ./internal/house -update`" + `
 
 `
 
+const referenceHeadChinese = "# 接口参考\n" + `
+[English](reference.md)
+
+接口（环迅支付 资金管理平台 v2.0）的每个操作，及其请求和应答的每个字段：报文字段名、位置、Go 字段、限制、含义。本页由 SDK 自己对操作的描述、
+源码注释和译文表（` + "`internal/house/reference.zh-CN.txt`" + `）生成，与驱动客户端的是同一份；过时或缺译文时测试不通过。请勿直接修改：改源码或译文表，
+再运行 ` + "`go test ./internal/house -update`" + `
+
+[接口一览](#operations) · [返回码](#codes) · [枚举值](#enumerations) · [字段索引](#wire-names)
+
+## 说明
+
+- **顺序。** 表格按报文顺序排列，即 ` + "`<pReq>`" + ` 文档中字段的顺序。每个字段都会写出，空的也写。
+- **必填。** *是*：必须给出。*否*：可以为空。*规则*：见表格下面的字段间规则。*默认*：零值代表所列的值。*客户端*：留空即用客户端自己的地址。
+  *固定*：由 SDK 写入，没有 Go 字段。
+- **原文如此**：报文中就是这样拼写的。
+- **文本** 按字符计，不按字节：张三 是 2 个字符。控制字符和全空白的文本被拒绝。
+- **金额** 在报文中以元为单位，两位小数（` + "`12.00`" + `），N(9,2)：最大 999999999.99，不为负。Go 里的 ` + "`Amount`" + ` 以分为单位：
+  ` + "`12 * ips.Yuan`" + `。应答可以不带小数。
+- **利率** 是百分数，两位小数：` + "`45.12`" + ` 即 45.12 %，Go 里写 ` + "`45*ips.Percent + 12*ips.BasisPoint`" + `。
+- **日期** 为 ` + "`yyyyMMdd`" + `，时间为 ` + "`yyyyMMddHHmmss`" + `，北京时间（UTC+8）。
+- **信封。** 文档加密并签名，三个字段名为 ` + "`argMerCode`、`arg3DesXmlPara`、`argSign`" + `（表中的 *arg…*）或
+  ` + "`pMerCode`、`p3DesXmlPara`、`pSign`" + `（*p…*）。余额、银行列表、账户信息三个查询不加密：其字段在 ` + "`argMerCode` 与 `argSign`" + ` 之间，备注在后。
+- **应答** 有五个字段：` + "`pMerCode`、`pErrCode`、`pErrMsg`、`p3DesXmlPara`、`pSign`" + `。应答中任何字段都可能缺失或为空，这时 Go 字段是零值；
+  未知字段保留在 ` + "`Reply.Extra`" + `。上述三个查询的应答也不加密。
+- **重发。** 完全相同的报文发两次，IPS 如何处理无人知晓，只有开户（继续办理）和标的结束（按标的状态应答）例外。无论重发得到什么应答，
+  拒绝都不说明第一次发送的结果。
+
+`
+
 // envelope is how the names of its fields begin.
 func (r *reference) envelope(op ips.OperationInfo) string {
 	if r.argNames[op.Operation] {
@@ -583,7 +634,7 @@ func (r *reference) operation(op ips.OperationInfo) {
 	require.NoError(r.t, format.Node(&signature, r.fset, &decl))
 	r.printf("```go\n%s\n```\n\n", signature.String())
 	for _, b := range r.blocks(method.Doc) {
-		r.printf("%s\n\n", b)
+		r.printf("%s\n\n", r.say(b))
 	}
 
 	scenarios := r.scenarios()
@@ -592,13 +643,13 @@ func (r *reference) operation(op ips.OperationInfo) {
 		guide = append(guide, strings.TrimSpace(fmt.Sprintf("%d %s", n, scenarios[n])))
 	}
 	r.head("", "")
-	r.row("transport 方式", "**"+op.Transport.String()+"**: "+r.transport(op.Transport))
-	r.row("endpoint 地址", "`"+op.Endpoint+"`, envelope "+r.envelope(op))
+	r.row(r.in("transport 方式", "方式"), "**"+r.say(op.Transport.String())+"**"+r.in(": ", "：")+r.say(r.transport(op.Transport)))
+	r.row(r.in("endpoint 地址", "地址"), "`"+op.Endpoint+"`"+r.in(", envelope ", "，信封 ")+r.envelope(op))
 	if len(guide) > 0 {
-		r.row("guide 场景", strings.Join(guide, "; "))
+		r.row(r.in("guide 场景", "场景"), strings.Join(guide, r.in("; ", "；")))
 	}
-	r.row("success 成功", r.codes(op.Success))
-	r.row("pending 处理中", r.codes(op.Pending))
+	r.row(r.in("success 成功", "成功"), r.codes(op.Success))
+	r.row(r.in("pending 处理中", "处理中"), r.codes(op.Pending))
 	r.printf("\n")
 
 	r.request(op)
@@ -670,13 +721,13 @@ func (r *reference) rules(s reflect.Type) string {
 
 func (r *reference) request(op ips.OperationInfo) {
 	r.anchor(r.anchors[requestType(op).Name()])
-	r.printf("### Request 请求 `%s`\n\n", requestType(op).Name())
+	r.printf("### %s `%s`\n\n", r.in("Request 请求", "请求"), requestType(op).Name())
 	blocks, _ := r.typeDoc(requestType(op).Name())
 	for _, b := range blocks {
-		r.printf("%s\n\n", b)
+		r.printf("%s\n\n", r.say(b))
 	}
 	if len(codec.Fields(requestType(op))) == 0 {
-		r.printf("It has no elements besides the envelope's.\n\n")
+		r.printf("%s\n\n", r.in("It has no elements besides the envelope's.", "除信封外没有字段。"))
 		return
 	}
 	rules := r.rules(requestType(op))
@@ -689,7 +740,7 @@ func (r *reference) request(op ips.OperationInfo) {
 		}
 	}
 	if rules != "" {
-		r.printf("Rules between fields 字段间规则:\n\n%s\n\n", rules)
+		r.printf("%s\n\n%s\n\n", r.in("Rules between fields 字段间规则:", "字段间规则："), r.sayList(rules))
 	}
 }
 
@@ -698,15 +749,19 @@ func (r *reference) rowHead(f *codec.Field, row reflect.Type) {
 	if r.anchors[row.Name()] != "" && !strings.Contains(r.out.String(), `<a id="`+r.anchors[row.Name()]+`">`) {
 		r.anchor(r.anchors[row.Name()])
 	}
-	r.printf("#### Rows 明细 `%s/%s` `%s`\n\n", f.Name, f.Row, row.Name())
+	r.printf("#### %s `%s/%s` `%s`\n\n", r.in("Rows 明细", "明细"), f.Name, f.Row, row.Name())
 	blocks, _ := r.typeDoc(row.Name())
 	for _, b := range blocks {
-		r.printf("%s\n\n", b)
+		r.printf("%s\n\n", r.say(b))
 	}
 }
 
 func (r *reference) requestTable(op ips.OperationInfo, s reflect.Type, rules string) {
-	r.head("#", "wire name", "Go field", "Go type", "required", "type and limit", "meaning")
+	if r.chinese == nil {
+		r.head("#", "wire name", "Go field", "Go type", "required", "type and limit", "meaning")
+	} else {
+		r.head("#", "报文字段", "Go 字段", "Go 类型", "必填", "类型与限制", "含义")
+	}
 	for i, f := range codec.Fields(s) {
 		n := r.comment(s, f.Index)
 		goField, goType := "–", "–"
@@ -714,7 +769,7 @@ func (r *reference) requestTable(op ips.OperationInfo, s reflect.Type, rules str
 			goField, goType = "`"+f.GoName+"`", r.goType(f.Type)
 		}
 		required, limit := r.limits(op, &f, n.text, rules)
-		r.row(strconv.Itoa(i+1), n.wire(&f), goField, goType, required, limit, r.meaning(n, f.GoName, term(n.text, f.Name)))
+		r.row(strconv.Itoa(i+1), r.wire(n, &f), goField, goType, required, limit, r.meaning(n, f.GoName, term(n.text, f.Name)))
 	}
 	r.printf("\n")
 }
@@ -733,17 +788,17 @@ func (r *reference) goType(t reflect.Type) string {
 func (r *reference) limits(op ips.OperationInfo, f *codec.Field, text, rules string) (required, limit string) {
 	quoted := func(s string) string {
 		if s == "" {
-			return "empty"
+			return r.in("empty", "空")
 		}
 		return "`" + s + "`"
 	}
 	switch {
 	case f.IsConst:
-		return "fixed", "always " + quoted(f.Const)
+		return r.in("fixed", "固定"), r.in("always ", "总是 ") + quoted(f.Const)
 	case f.CopyOf != "":
-		return "fixed", "the same as `" + f.CopyOf + "`"
+		return r.in("fixed", "固定"), r.in("the same as `", "同 `") + f.CopyOf + "`"
 	case f.Variant:
-		return "fixed", "always " + quoted(r.variants[op.Operation])
+		return r.in("fixed", "固定"), r.in("always ", "总是 ") + quoted(r.variants[op.Operation])
 	}
 	check := map[string]string{}
 	var keys []string
@@ -758,17 +813,17 @@ func (r *reference) limits(op ips.OperationInfo, f *codec.Field, text, rules str
 	has := func(k string) bool { return slices.Contains(keys, k) }
 	switch {
 	case f.Row != "":
-		return "yes", "1–" + check["rows"] + " rows of " + r.link(f.Type.Elem().Name())
+		return r.in("yes", "是"), "1–" + check["rows"] + r.in(" rows of ", " 行 ") + r.link(f.Type.Elem().Name())
 	case has("optional") && regexp.MustCompile(`\b`+f.GoName+`\b`).MatchString(rules):
-		required = "rule"
+		required = r.in("rule", "规则")
 	case has("optional"):
-		required = "no"
+		required = r.in("no", "否")
 	case f.Default != "":
-		required = "default"
+		required = r.in("default", "默认")
 	case strings.Contains(unwrap(text), "Empty takes the client's"):
-		required = "client"
+		required = r.in("client", "客户端")
 	default:
-		required = "yes"
+		required = r.in("yes", "是")
 	}
 
 	var words []string
@@ -785,26 +840,26 @@ func (r *reference) limits(op ips.OperationInfo, f *codec.Field, text, rules str
 	}
 	switch f.Type {
 	case reflect.TypeFor[ips.Amount]():
-		words = append(words, "yuan")
+		words = append(words, r.in("yuan", "元"))
 		bounds(true)
 	case reflect.TypeFor[ips.Rate]():
-		words = append(words, "percent")
+		words = append(words, r.in("percent", "百分数"))
 		bounds(true)
 	case reflect.TypeFor[ips.Date]():
 		words = append(words, "`yyyyMMdd`")
 	default:
 		switch {
 		case f.Type.Kind() == reflect.Int:
-			words = append(words, "whole number")
+			words = append(words, r.in("whole number", "整数"))
 			bounds(false)
 		case has("oneof"):
 			for v := range strings.SplitSeq(check["oneof"], " ") {
 				words = append(words, r.value(f.Type, v))
 			}
 		case has("url"):
-			words = append(words, "absolute http or https URL")
+			words = append(words, r.in("absolute http or https URL", "绝对 http 或 https 地址"))
 		default:
-			words = append(words, textLimit(check, keys))
+			words = append(words, r.textLimit(check, keys))
 		}
 	}
 	known := []string{"optional", "max", "len", "alnum", "digits", "url", "gt", "ge", "lt", "le", "oneof", "secret"}
@@ -814,9 +869,9 @@ func (r *reference) limits(op ips.OperationInfo, f *codec.Field, text, rules str
 		}
 	}
 	if f.Default != "" {
-		words = append(words, "`"+f.Default+"` when left empty")
+		words = append(words, r.in("`"+f.Default+"` when left empty", "留空即 `"+f.Default+"`"))
 	}
-	sep := ", "
+	sep := r.in(", ", "，")
 	if has("oneof") {
 		sep = "<br>"
 	}
@@ -824,18 +879,18 @@ func (r *reference) limits(op ips.OperationInfo, f *codec.Field, text, rules str
 }
 
 // textLimit is a limit as "1–30 characters", "≤ 100 characters" or "11 digits".
-func textLimit(check map[string]string, keys []string) string {
-	kind := "characters"
+func (r *reference) textLimit(check map[string]string, keys []string) string {
+	kind := r.in("characters", "个字符")
 	switch {
 	case slices.Contains(keys, "digits"):
-		kind = "digits"
+		kind = r.in("digits", "位数字")
 	case slices.Contains(keys, "alnum"):
-		kind = "letters and digits"
+		kind = r.in("letters and digits", "个字母或数字")
 	}
 	optional := slices.Contains(keys, "optional")
 	switch {
 	case check["len"] != "" && optional:
-		return "empty or " + check["len"] + " " + kind
+		return r.in("empty or ", "空或 ") + check["len"] + " " + kind
 	case check["len"] != "":
 		return check["len"] + " " + kind
 	case check["max"] != "" && optional:
@@ -864,18 +919,15 @@ func (r *reference) answer(op ips.OperationInfo) {
 	if !strings.Contains(r.out.String(), `<a id="`+r.anchors[name]+`">`) {
 		r.anchor(r.anchors[name])
 	}
-	r.printf("### Response 应答 `%s`\n\n", name)
-	way := "The method returns it; a later answer comes by notification"
+	r.printf("### %s `%s`\n\n", r.in("Response 应答", "应答"), name)
+	way := "The method returns it; a later answer comes by notification, to your `Handler`."
 	switch op.Transport {
 	case ips.Redirect:
-		way = "It comes by web return and by notification"
+		way = "It comes by web return and by notification, to your `Handler`."
 	case ips.QueryService:
-		way = "The method returns it; there is no notification"
+		way = "The method returns it; there is no notification."
 	}
-	if op.Transport != ips.QueryService {
-		way += ", to your `Handler`"
-	}
-	r.printf("%s %s.\n\n", r.inline(r.types[name].Doc), way)
+	r.printf("%s%s%s\n\n", r.say(r.inline(r.types[name].Doc)), r.in(" ", ""), r.say(way))
 	request := map[string]string{}
 	r.each(requestType(op), "", func(owner reflect.Type, f *codec.Field, path string) {
 		request[path+f.Name] = term(r.comment(owner, f.Index).text, f.Name)
@@ -890,7 +942,11 @@ func (r *reference) answer(op ips.OperationInfo) {
 }
 
 func (r *reference) answerTable(s reflect.Type, request map[string]string, path string) {
-	r.head("wire name", "Go field", "Go type", "meaning")
+	if r.chinese == nil {
+		r.head("wire name", "Go field", "Go type", "meaning")
+	} else {
+		r.head("报文字段", "Go 字段", "Go 类型", "含义")
+	}
 	for _, f := range codec.Fields(s) {
 		n := r.comment(s, f.Index)
 		if _, asked := request[f.Name]; len(f.Index) > 1 && !asked {
@@ -903,7 +959,7 @@ func (r *reference) answerTable(s reflect.Type, request map[string]string, path 
 		if !han(n.text) {
 			chinese = request[path+f.Name]
 		}
-		r.row(n.wire(&f), "`"+f.GoName+"`", r.goType(f.Type), r.meaning(n, f.GoName, chinese))
+		r.row(r.wire(n, &f), "`"+f.GoName+"`", r.goType(f.Type), r.meaning(n, f.GoName, chinese))
 	}
 	// What is made of the elements, or of the way they came.
 	for i, n := range r.members(s.Name()) {
@@ -911,7 +967,7 @@ func (r *reference) answerTable(s reflect.Type, request map[string]string, path 
 		if _, element := f.Tag.Lookup(codec.TagKey); element || f.Anonymous {
 			continue
 		}
-		r.row("–", "`"+f.Name+"`", r.goType(f.Type), r.inline(capital(withoutName(unwrap(n.text), f.Name))))
+		r.row("–", "`"+f.Name+"`", r.goType(f.Type), r.say(r.inline(capital(withoutName(unwrap(n.text), f.Name)))))
 	}
 	r.printf("\n")
 }
@@ -920,14 +976,18 @@ var codeComment = regexp.MustCompile(`^\w+(?: \(([^()]*)\))?: (.*)$`)
 
 func (r *reference) codeTable() {
 	r.anchor("codes")
-	r.printf("## Codes 返回码\n\n%s\n\n", r.inline(r.pkg.Synopsis(r.types["Code"].Doc)))
-	r.printf("What an answer means depends on the operation:\n\n")
+	r.printf("## %s\n\n%s\n\n", r.in("Codes 返回码", "返回码"), r.say(r.inline(r.pkg.Synopsis(r.types["Code"].Doc))))
+	r.printf("%s\n\n", r.in("What an answer means depends on the operation:", "应答的含义因接口而异："))
 	for _, c := range r.values["Outcome"] {
 		means, _ := strings.CutPrefix(unwrap(c.comment), c.name+": ")
-		r.printf("- `%s`: %s\n", c.name, r.inline(means))
+		r.printf("- `%s`%s%s\n", c.name, r.in(": ", "："), r.say(r.inline(means)))
 	}
 	r.printf("\n")
-	r.head("code", "constant", "Chinese 含义", "meaning", "what to do, notes", "success of", "pending of")
+	if r.chinese == nil {
+		r.head("code", "constant", "Chinese 含义", "meaning", "what to do, notes", "success of", "pending of")
+	} else {
+		r.head("返回码", "常量", "原文", "含义", "怎么办、说明", "表示成功的接口", "表示处理中的接口")
+	}
 	for _, c := range r.values["Code"] {
 		m := codeComment.FindStringSubmatch(unwrap(c.comment))
 		require.NotNil(r.t, m, "the comment of %s is not “%[1]s (中文): meaning.”", c.name)
@@ -942,7 +1002,7 @@ func (r *reference) codeTable() {
 				pending = append(pending, op)
 			}
 		}
-		r.row("<a id=\""+r.anchors[c.name]+"\"></a>`"+c.value+"`", "`"+c.name+"`", cmp.Or(m[1], "–"), r.inline(means), cmp.Or(r.inline(do), "–"),
+		r.row("<a id=\""+r.anchors[c.name]+"\"></a>`"+c.value+"`", "`"+c.name+"`", cmp.Or(m[1], "–"), r.say(r.inline(means)), cmp.Or(r.say(r.inline(do)), "–"),
 			r.some(success), r.some(pending))
 	}
 	r.printf("\n")
@@ -952,7 +1012,7 @@ func (r *reference) codeTable() {
 func (r *reference) some(ops []ips.OperationInfo) string {
 	const most = 5
 	if len(ops) > most {
-		return fmt.Sprintf("%d of %d [operations](#operations)", len(ops), len(r.ops))
+		return fmt.Sprintf(r.in("%d of %d [operations](#operations)", "%d 个（共 %d 个[接口](#operations)）"), len(ops), len(r.ops))
 	}
 	var all []string
 	for _, op := range ops {
@@ -963,13 +1023,18 @@ func (r *reference) some(ops []ips.OperationInfo) string {
 
 func (r *reference) enumTable() {
 	r.anchor("enumerations")
-	r.printf("## Enumerations 枚举值\n\nAn answer may hold a value that is not listed; it is kept as it came.\n\n")
-	r.head("Go type", "elements", "value", "constant", "meaning")
+	r.printf("## %s\n\n", r.in("Enumerations 枚举值\n\nAn answer may hold a value that is not listed; it is kept as it came.",
+		"枚举值\n\n应答里可能有未列出的值，原样保留。"))
+	if r.chinese == nil {
+		r.head("Go type", "elements", "value", "constant", "meaning")
+	} else {
+		r.head("Go 类型", "报文字段", "值", "常量", "含义")
+	}
 	for _, typ := range r.enums {
 		name, where := "<a id=\""+r.anchors[typ.Name]+"\"></a>`"+typ.Name+"`", ""
 		where = "`" + strings.Join(r.used[typ.Name], "`, `") + "`"
 		for _, c := range r.values[typ.Name] {
-			r.row(name, where, "`"+c.value+"`", "`"+c.name+"`", r.inline(unwrap(c.comment)))
+			r.row(name, where, "`"+c.value+"`", "`"+c.name+"`", r.say(r.inline(unwrap(c.comment))))
 			name, where = "", ""
 		}
 	}
@@ -1009,14 +1074,14 @@ func (r *reference) index() {
 					_, limit := r.limits(op, f, n.text, "")
 					place += link(owner.Name()) + " (" + limit + ")"
 				case n.owner == reflect.TypeFor[ips.Memos]().Name():
-					place += "every order: `" + n.owner + "." + f.GoName + "`"
+					place += r.in("every order: `", "每个订单：`") + n.owner + "." + f.GoName + "`"
 				case len(f.Index) > 1:
-					place += "every answer: `" + n.owner + "." + f.GoName + "`"
+					place += r.in("every answer: `", "每个应答：`") + n.owner + "." + f.GoName + "`"
 				default:
 					place += link(owner.Name() + "." + f.GoName)
 				}
 				if sic.MatchString(n.text) {
-					place += " (sic)"
+					place += r.in(" (sic)", "（原文如此）")
 				}
 				add(list, place)
 				if f.Row != "" {
@@ -1028,16 +1093,16 @@ func (r *reference) index() {
 					add(row, "`"+path+f.Name+"` [`"+elem+"`](#"+r.anchors[elem]+")")
 				}
 				if f.Alias != "" {
-					add(&at(f.Alias).answer, place+" (another spelling of `"+f.Name+"`)")
+					add(&at(f.Alias).answer, place+r.in(" (another spelling of `", "（另一种拼法，同 `")+f.Name+r.in("`)", "`）"))
 				}
 			})
 		}
 	}
 	// The envelope is no struct of the caller's; what of it answers keep is.
 	for _, name := range []string{"MerCode", "3DesXmlPara", "Sign"} {
-		add(&at("arg"+name).request, "envelope")
-		add(&at("p"+name).request, "envelope")
-		add(&at("p"+name).answer, "envelope")
+		add(&at("arg"+name).request, r.in("envelope", "信封"))
+		add(&at("p"+name).request, r.in("envelope", "信封"))
+		add(&at("p"+name).answer, r.in("envelope", "信封"))
 	}
 	for i, n := range r.members(reflect.TypeFor[ips.Reply]().Name()) {
 		f := reflect.TypeFor[ips.Reply]().Field(i)
@@ -1054,8 +1119,13 @@ func (r *reference) index() {
 		return cmp.Or(cmp.Compare(strings.ToLower(a), strings.ToLower(b)), cmp.Compare(a, b))
 	})
 	r.anchor("wire-names")
-	r.printf("## Wire names 字段索引\n\nFor whoever comes from code in another language: every element on the wire and its Go field. The path in front is that of rows.\n\n")
-	r.head("wire name", "in requests 请求", "in answers 应答")
+	r.printf("## %s\n\n", r.in("Wire names 字段索引\n\nFor whoever comes from code in another language: every element on the wire and its Go field. The path in front is that of rows.",
+		"字段索引\n\n供从其他语言的代码迁移时查找：报文中的每个字段及其 Go 字段。前面的路径是明细的。"))
+	if r.chinese == nil {
+		r.head("wire name", "in requests 请求", "in answers 应答")
+	} else {
+		r.head("报文字段", "请求", "应答")
+	}
 	for _, name := range names {
 		p := all[name]
 		r.row("`"+name+"`", cmp.Or(strings.Join(p.request, ", "), "–"), cmp.Or(strings.Join(p.answer, ", "), "–"))

@@ -83,12 +83,6 @@ func (s *Sandbox) Cancel(id string) error {
 // It cannot be guessed, and who knows it can open the page.
 func (s *Sandbox) ConfirmPath(id string) string { return s.pages.ConfirmPath(id) }
 
-// Ask describes what a page asks a person.
-func (s *Sandbox) Ask(id string) (engine.AskInfo, bool) { return s.engine.Ask(id) }
-
-// Inbox lists the text messages to a mobile, or with "" to all of them.
-func (s *Sandbox) Inbox(mobile string) []engine.SMS { return s.engine.Inbox(mobile) }
-
 // Return seals the answer that a browser brings back to the merchant.
 func (s *Sandbox) Return(peer string, ask engine.AskInfo, a engine.Answer) (wire.Envelope, error) {
 	op, _ := wire.PageOperation(ask.Op + ".aspx")
@@ -165,6 +159,12 @@ func (s *Sandbox) Reset() error {
 
 // Notifications returns the newest notifications, oldest first.
 func (s *Sandbox) Notifications() []Notification { return s.notifier.List() }
+
+// NewestNotices are a page of those of the newest notifications that takes
+// accepts, newest first, and how many it accepts.
+func (s *Sandbox) NewestNotices(skip, limit int, takes func(*Notification) bool) ([]Notification, int) {
+	return s.notifier.Newest(skip, limit, takes)
+}
 
 // GivenUp returns those of the newest notifications whose every attempt failed.
 func (s *Sandbox) GivenUp() []Notification {

@@ -121,13 +121,17 @@ func (f *fixture) message(pairs ...string) string {
 
 // repayment pays 李四 back in two rows, one of which goes to nobody.
 func (f *fixture) repayment(order string) string {
-	row := func(account, amount string) string {
-		return `<pRow><pCreMerBillNo>C1</pCreMerBillNo><pInAcctNo>` + account + `</pInAcctNo><pInFee>0.50</pInFee>` +
-			`<pOutInfoFee>1.00</pOutInfoFee><pInAmt>` + amount + `</pInAmt></pRow>`
-	}
+	return f.repaying(order, "350.00", "2.00", payee(liSi, "300.00")+payee("4021000000000099", "50.00"))
+}
+
+func payee(account, amount string) string {
+	return `<pRow><pCreMerBillNo>C1</pCreMerBillNo><pInAcctNo>` + account + `</pInAcctNo><pInFee>0.50</pInFee>` +
+		`<pOutInfoFee>1.00</pOutInfoFee><pInAmt>` + amount + `</pInAmt></pRow>`
+}
+
+func (f *fixture) repaying(order, amount, fee, rows string) string {
 	return strings.Replace(f.message("pBidNo", "BID1", "pRepaymentDate", "20141124", "pMerBillNo", order, "pRepayType", "1",
-		"pIpsAuthNo", "", "pOutAcctNo", zhangSan, "pOutAmt", "350.00", "pOutFee", "2.00"), "<pWebUrl>",
-		"<pDetails>"+row(liSi, "300.00")+row("4021000000000099", "50.00")+"</pDetails><pWebUrl>", 1)
+		"pIpsAuthNo", "", "pOutAcctNo", zhangSan, "pOutAmt", amount, "pOutFee", fee), "<pWebUrl>", "<pDetails>"+rows+"</pDetails><pWebUrl>", 1)
 }
 
 // pageCase is a page that asks for the trade password.
@@ -303,6 +307,33 @@ func TestRepaymentListsItsRows(t *testing.T) {
 	}, rows)
 }
 
+// A result is something to keep: who, what and how much.
+func TestResultIsAReceipt(t *testing.T) {
+	t.Parallel()
+	f := town(t)
+	s := f.asked("doDwTrade.aspx", f.message(withdrawing("W1")...))
+	done := f.sheet(f.click(s, 0, "确认提现", "password", engine.AutoPassword)).facts()
+	assert.Equal(t, s.facts()["提现金额"], done["金额"])
+	assert.Equal(t, liSi, done["托管账户"])
+	assert.Equal(t, "测试平台（808801）", done["商户"])
+	assert.NotEmpty(t, done["IPS 订单号"])
+	assert.Equal(t, "2014-11-24 12:00:00", done["完成时间"])
+	s = f.asked("doDpTrade.aspx", f.message(recharging("R2", "2", "")...))
+	assert.NotContains(t, f.sheet(f.click(s, 0, "取消")).facts(), "金额", "nothing was paid")
+}
+
+// Three hundred payees are the limit. Nobody should have to scroll past them to
+// the field for his password.
+func TestManyPayeesFold(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{10, 11} {
+		f := town(t)
+		s := f.asked("RepaymentNewTrade.aspx", f.repaying("P1", fmt.Sprintf("%d.00", 3*n), fmt.Sprintf("%d.00", n), strings.Repeat(payee(liSi, "3.00"), n)))
+		assert.Len(t, s.all("details"), n/11)
+		assert.Len(t, descendants(s.one(t, "tbody"), "tr"), n)
+	}
+}
+
 func TestOpeningPage(t *testing.T) {
 	t.Parallel()
 	f := start(t, sandbox.Config{Manual: true})
@@ -324,7 +355,9 @@ func TestOpeningPage(t *testing.T) {
 	a := f.answered(r)
 	assert.Equal(t, "MG00000F", a.code)
 	assert.Contains(t, a.open(t, f.keys, nil), "<pBkAccNo>0001</pBkAccNo>")
-	assert.Contains(t, words(f.sheet(r).one(t, "h1")), "开户成功")
+	done := f.sheet(r)
+	assert.Contains(t, words(done.one(t, "h1")), "开户成功")
+	assert.Equal(t, zhangSan, done.facts()["托管账户"])
 
 	// Again by the button, by reloading, and by asking to cancel.
 	for _, again := range []reply{
@@ -442,7 +475,7 @@ func TestBankPage(t *testing.T) {
 			bank, _ := f.open(r.header.Get("Location"))
 			assert.Equal(t, "中国银行网上支付", words(bank.one(t, "h1")))
 			assert.Equal(t, "付款金额 1,234.00 元", bank.sum(t))
-			back := bank.one(t, "a")
+			back := descendants(bank.one(t, "main"), "a")[0]
 			assert.Equal(t, s.url, attr(back, "href"))
 			assert.Equal(t, int64(before), f.spendable(liSi), "nothing has happened yet")
 
@@ -600,7 +633,7 @@ func TestPagesOfAClosedSandbox(t *testing.T) {
 	before := f.spendable(liSi)
 	require.NoError(t, f.Close())
 	for _, r := range []reply{
-		f.click(s, 0, "确认提现", "password", engine.AutoPassword), f.click(s, 0, "取消"), f.click(inbox, 0, "同意"),
+		f.click(s, 0, "确认提现", "password", engine.AutoPassword), f.click(s, 0, "取消"), f.click(inbox, 1, "同意"),
 	} {
 		assert.Equal(t, http.StatusServiceUnavailable, r.status)
 		assert.Contains(t, words(f.sheet(r).root), "系统异常")
@@ -620,7 +653,7 @@ func TestPagesEscape(t *testing.T) {
 	assert.Equal(t, m.Name+"（808801）", s.facts()["商户"])
 	r := f.click(s, 0, "取消")
 	assert.Len(t, f.sheet(r).all("script"), 1)
-	assert.NotContains(t, r.body, "alert(")
+	assert.NotContains(t, r.body, "<script>alert(")
 }
 
 // The form of a page leads to an address where the result can be looked at
@@ -644,7 +677,7 @@ func TestResultPageSendsItselfOnce(t *testing.T) {
 	s := f.asked(page, f.opening("A1"))
 	r := f.click(s, 0, "取消")
 	shown := f.sheet(r)
-	assert.Equal(t, "开户未成功", words(shown.one(t, "h1")))
+	assert.Equal(t, "开户已取消", words(shown.one(t, "h1")))
 	assert.Equal(t, "返回商户网站", words(shown.one(t, "button")))
 	script := words(shown.one(t, "script"))
 	assert.Contains(t, script, `type!=="navigate"`)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -128,13 +129,27 @@ func (s *Sandbox) servePage(w http.ResponseWriter, r *http.Request, page string)
 // rebinding): a page of such a name would be allowed to read the console.
 // Addresses and localhost cannot be taken over in that way.
 func (s *Sandbox) Local(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ".")
+	host = bareHost(host)
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
 	same := func(name string) bool { return strings.EqualFold(name, host) }
 	return same("localhost") || slices.ContainsFunc(s.hosts, same)
+}
+
+// bareHost is a host without port, brackets, and the dot at its end.
+func bareHost(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ".")
+}
+
+// ParseHost reads a host name, with or without a port, for [Config].
+func ParseHost(text string) (string, error) {
+	name := bareHost(text)
+	if name == "" || strings.ContainsAny(text, "/@*? ") || strings.Contains(name, ":") {
+		return "", fmt.Errorf("want a host name such as ips.test.example.com, got %q", text)
+	}
+	return name, nil
 }

@@ -1,9 +1,11 @@
 package sandbox_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/html"
 )
 
 const borrowersInbox = "/sms/13800000001"
@@ -48,20 +51,30 @@ func TestInbox(t *testing.T) {
 
 	all, r := f.open("/sms")
 	assert.Equal(t, "短信收件箱", words(all.one(t, "h1")))
-	assert.Equal(t, "138****0001 2条待回复", words(all.one(t, "li")))
+	assert.Contains(t, words(all.one(t, "main")), "2条待回复")
 	assert.NotContains(t, words(all.root), "13800000001")
 	assert.Contains(t, r.body, `href="`+borrowersInbox+`"`)
+	assert.Contains(t, r.body, `href="/console/orders/808801/B3"`)
+	assert.Contains(t, r.body, `href="http://shop.example.com/"`, "the way back")
+	first := words(all.all("article")[0])
+	for _, part := range []string{"138****0001", "张三", zhangSan, "BID3，金额1,000.00元，冻结保证金10.00元"} {
+		assert.Contains(t, first, part)
+	}
+	for q, n := range map[string]int{"张三": 4, "13800000001": 4, zhangSan: 4, "B3": 1, "已开通": 4, "%00": 0} {
+		found, _ := f.open("/sms?q=" + url.QueryEscape(q))
+		assert.Len(t, found.all("article"), n, q)
+	}
 
 	require.NoError(t, f.Advance(90*time.Second))
 	s, _ := f.open(borrowersInbox)
-	require.Len(t, s.all("form"), 2)
-	assert.Contains(t, words(s.all("article")[0]), "借款标的BID3，金额1000.00元，冻结保证金10.00元", "the latest first")
+	require.Len(t, s.replies(), 2)
+	assert.Contains(t, words(s.all("article")[0]), "借款标的BID3", "the latest first")
 	assert.Contains(t, words(s.all("article")[0]), "请在28分30秒内回复（2014-11-24 12:30:00前）")
-	assert.Equal(t, []string{"已同意（2014-11-24 12:00:00）"}, s.fates(), "the first one was answered by itself")
+	assert.Equal(t, []string{"已同意（2014-11-24 12:00:00）", "告知短信，无需回复"}, s.fates(), "the first one was answered by itself")
 	assert.NotContains(t, words(s.root), "13800000001")
 
 	for i, button := range []string{"同意", "拒绝"} {
-		r := f.click(s, i, button)
+		r := f.click(s, i+1, button)
 		assert.Equal(t, http.StatusSeeOther, r.status)
 		assert.Equal(t, borrowersInbox, r.header.Get("Location"))
 	}
@@ -70,14 +83,12 @@ func TestInbox(t *testing.T) {
 	// Answered is answered: neither the same nor the other button does a thing.
 	digest := f.Engine().Totals()
 	for i, button := range []string{"拒绝", "同意"} {
-		assert.Equal(t, http.StatusSeeOther, f.click(s, i, button).status)
+		assert.Equal(t, http.StatusSeeOther, f.click(s, i+1, button).status)
 	}
 	assert.Equal(t, digest, f.Engine().Totals())
 	s, _ = f.open(borrowersInbox)
-	assert.Empty(t, s.all("form"))
-	assert.Equal(t, []string{"已同意（2014-11-24 12:01:30）", "已拒绝（2014-11-24 12:01:30）", "已同意（2014-11-24 12:00:00）"}, s.fates())
-	all, _ = f.open("/sms")
-	assert.Equal(t, "138****0001 共3条，均已处理", words(all.one(t, "li")))
+	assert.Empty(t, s.replies())
+	assert.Equal(t, []string{"已同意（2014-11-24 12:01:30）", "已拒绝（2014-11-24 12:01:30）", "已同意（2014-11-24 12:00:00）", "告知短信，无需回复"}, s.fates())
 
 	f.delivered()
 	told := map[string]int{}
@@ -89,18 +100,56 @@ func TestInbox(t *testing.T) {
 	require.NoError(t, f.CheckBooks())
 }
 
+// replies are the forms that answer a text.
+func (s sheet) replies() (list []*html.Node) {
+	for _, form := range s.all("form") {
+		if attr(form, "method") == "post" {
+			list = append(list, form)
+		}
+	}
+	return list
+}
+
+// What waits for an answer is on the first page, however much came after it.
+func TestInboxIsPaged(t *testing.T) {
+	t.Parallel()
+	f := town(t)
+	f.register("B2", "BID2")
+	require.NoError(t, f.SetAuto("808801", "", true))
+	for i := range 40 {
+		f.openAccount(fmt.Sprintf("M%02d", i), fmt.Sprintf("1101011990010110%02d", i), "王五", fmt.Sprintf("138000010%02d", i), fmt.Sprintf("m%02d", i))
+	}
+	var texts []string
+	address := "/sms"
+	for _, n := range []int{30, 16} {
+		s, _ := f.open(address)
+		require.Len(t, s.all("article"), n)
+		for _, article := range s.all("article") {
+			texts = append(texts, words(article))
+		}
+		for _, link := range s.all("a") {
+			if attr(link, "rel") == "next" {
+				address = attr(link, "href")
+			}
+		}
+	}
+	assert.Contains(t, texts[0], "BID2")
+	slices.Sort(texts)
+	assert.Len(t, slices.Compact(texts), 46, "each once")
+}
+
 func TestTextsTimeOut(t *testing.T) {
 	t.Parallel()
 	f := town(t)
 	f.register("B2", "BID2")
 	s, _ := f.open(borrowersInbox)
 	require.NoError(t, f.Advance(30*time.Minute))
-	assert.Equal(t, http.StatusSeeOther, f.click(s, 0, "同意").status)
+	assert.Equal(t, http.StatusSeeOther, f.click(s, 1, "同意").status)
 	assert.Equal(t, "1", f.bidStatus("BID2"), "too late")
 	require.NoError(t, f.Advance(10*time.Minute))
 	assert.Equal(t, "9", f.bidStatus("BID2"), "a job tells of it")
 	s, _ = f.open(borrowersInbox)
-	assert.Empty(t, s.all("form"))
+	assert.Empty(t, s.replies())
 	assert.Equal(t, "已过期，未回复", s.fates()[0])
 }
 
@@ -115,10 +164,10 @@ func TestWithholdingByText(t *testing.T) {
 	a := fromResult(f.call11(trade, "CoDpTrade", f.sealedParams("arg", document)...).resultOf(t, "CoDpTrade"))
 	require.Equal(t, "MG00008F", a.code, a.text)
 	all, _ := f.open("/sms")
-	assert.Contains(t, words(all.all("li")[0]), "138****0002", "those that wait come first")
+	assert.Contains(t, words(all.all("article")[0]), "138****0002", "those that wait come first")
 	s, _ := f.open("/sms/13800000002")
-	assert.Contains(t, words(s.one(t, "article")), "尾号0002的银行卡代扣88.00元")
-	f.click(s, 0, "同意")
+	assert.Contains(t, words(s.all("article")[0]), "尾号0002的银行卡代扣88.00元")
+	f.click(s, 1, "同意")
 	assert.Equal(t, before+88_00, f.spendable(liSi))
 }
 
@@ -151,6 +200,7 @@ func TestInboxRefuses(t *testing.T) {
 	}{
 		"another's inbox":     {"POST", "/sms/13800000002", formType, with("reply", "yes"), 404},
 		"another text":        {"POST", borrowersInbox, formType, with("reply", "yes", "id", "SMS0000000002"), 404},
+		"wants no answer":     {"POST", borrowersInbox, formType, with("reply", "yes", "id", "TELL0000000001"), 404},
 		"no reply":            {"POST", borrowersInbox, formType, with(), 400},
 		"some reply":          {"POST", borrowersInbox, formType, with("reply", "Y"), 400},
 		"JSON":                {"POST", borrowersInbox, "application/json", "{}", 415},
@@ -183,7 +233,7 @@ func TestInboxRefuses(t *testing.T) {
 	})
 	t.Run("a mobile without texts", func(t *testing.T) {
 		s, _ := f.open("/sms/13800000009")
-		assert.Contains(t, words(s.root), "没有待回复的短信")
+		assert.Contains(t, words(s.root), "还没有短信")
 	})
 }
 

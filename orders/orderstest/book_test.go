@@ -71,6 +71,60 @@ func TestRecordIsTheCallersTransaction(t *testing.T) {
 	})
 }
 
+// Begin records an order and what is beside it together, once for a click.
+func TestBegin(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		_, err := s.db.Exec("CREATE TABLE beside (order_key VARCHAR(96) PRIMARY KEY)")
+		require.NoError(t, err)
+		text := map[orders.Dialect]string{orders.PostgreSQL: "INSERT INTO beside VALUES ($1)"}[s.kind.dialect]
+		if text == "" {
+			text = "INSERT INTO beside VALUES (?)"
+		}
+		beside := func(ctx context.Context, tx *sql.Tx, o orders.Order) error {
+			_, err := tx.ExecContext(ctx, text, o.Key)
+			return err
+		}
+		count := func() (n int) {
+			require.NoError(t, s.db.QueryRow("SELECT COUNT(*) FROM beside").Scan(&n))
+			return n
+		}
+		b := s.effects(s.book)
+		own := errors.New("my own")
+		o, err := b.Begin(bg(), recharge(10*ips.Yuan), func(ctx context.Context, tx *sql.Tx, o orders.Order) error {
+			return errors.Join(beside(ctx, tx, o), own)
+		}, orders.Click("c"))
+		require.ErrorIs(t, err, own)
+		assert.Zero(t, o)
+		assert.Zero(t, count())
+
+		var fresh atomic.Int64
+		var clicks sync.WaitGroup
+		for range 8 {
+			clicks.Go(func() {
+				o, err := b.Begin(bg(), recharge(10*ips.Yuan), beside, orders.Click("c"))
+				if assert.NoError(t, err) && o.New {
+					fresh.Add(1)
+				}
+			})
+		}
+		clicks.Wait()
+		assert.EqualValues(t, 1, fresh.Load())
+		assert.Equal(t, 1, count())
+		first, err := b.Begin(bg(), recharge(20*ips.Yuan), beside, orders.Click("c"))
+		require.ErrorIs(t, err, orders.ErrOtherContent)
+		assert.Equal(t, 10*ips.Yuan, first.Amount)
+		_, err = b.Form(bg(), first)
+		require.NoError(t, err)
+		var invalid *ips.ValidationError
+		_, err = b.Begin(bg(), recharge(0), beside, orders.Click("d"))
+		require.ErrorAs(t, err, &invalid)
+		assert.Equal(t, 1, count())
+		o, err = b.Begin(bg(), recharge(5*ips.Yuan), nil)
+		require.NoError(t, err)
+		assert.True(t, o.New)
+	})
+}
+
 // A second click after midnight brings another date and is the first order.
 func TestClickAfterMidnight(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {

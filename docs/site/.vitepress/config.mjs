@@ -1,5 +1,8 @@
 // The documents of the repository as a site in two languages, with a search that
 // needs no server. Nothing is written for it: README and docs are its pages.
+//
+// SITE_VERSION, e.g. v0.1.0, makes the site of that version, to be served below
+// /v0.1.0/ beside the others.
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,7 +26,9 @@ for (const folder of ['', 'docs']) {
   }
 }
 
-const source = 'https://github.com/ips-p2p/ips/blob/main/'
+const version = process.env.SITE_VERSION ?? ''
+const base = version ? `/${version}/` : '/'
+const source = `https://github.com/ips-p2p/ips/blob/${version || 'main'}/`
 
 // Chinese has no blanks between words: the search takes each character as one.
 const tokenize = (text) => text.toLowerCase().match(/[\p{Script=Han}]|[\p{L}\p{N}_]+/gu) ?? []
@@ -36,14 +41,17 @@ const pages = [
   ['lending', 'A loan', '一笔借款'],
   ['frameworks', 'Web frameworks', 'Web 框架'],
   ['sandbox', 'The sandbox', '沙箱'],
+  ['reference', 'Reference', '接口参考'],
   ['php-java', 'For PHP and Java', '给 PHP 和 Java 同事'],
   ['operators', 'For operators', '写给运维'],
-].filter(([name]) => existsSync(path.join(root, 'docs', name + '.md')))
+  ['SECURITY', 'Security', '安全'],
+]
 
-const english = ['reference', 'architecture', 'benchmarks', 'dependencies', 'attacks']
+const english = ['architecture', 'benchmarks', 'dependencies', 'attacks', 'CONTRIBUTING', 'CHANGELOG']
 
 export default defineConfig({
-  title: 'ips',
+  title: `ips ${version}`.trim(),
+  base,
   description: 'Go SDK for the IPS fund-custody platform (环迅支付资金管理平台)',
   srcDir: copy,
   outDir: path.join(root, '.ci/out/site'),
@@ -73,7 +81,7 @@ export default defineConfig({
   themeConfig: {
     sidebar: {
       '/': [...pages.map(([name, text]) => ({ text, link: `/${name}` })), ...english.map((name) => ({ text: name, link: `/${name}` }))],
-      '/zh/': [...pages.map(([name, , text]) => ({ text, link: `/zh/${name}` })), { text: '字段参考（英文）', link: '/reference' }],
+      '/zh/': [...pages.map(([name, , text]) => ({ text, link: `/zh/${name}` }))],
     },
     search: { provider: 'local', options: { miniSearch: { options: { tokenize, processTerm: (term) => term.toLowerCase() }, searchOptions: { combineWith: 'AND' } } } },
   },

@@ -39,6 +39,9 @@ type Platform interface {
 	operator.Platform
 	// Unmasked are the newest messages, oldest first, with people's data.
 	Unmasked() []messages.Message
+	// NewestNotices are a page of the notifications that takes accepts, newest
+	// first, and how many it accepts.
+	NewestNotices(skip, limit int, takes func(*notifier.Notification) bool) ([]notifier.Notification, int)
 	// Posting is a notification and what is posted for it.
 	Posting(seq int64) (notifier.Notification, wire.Envelope, bool)
 	// Diagnose says in Chinese why the signature or the body of a refused
@@ -192,11 +195,6 @@ func (c *Console) show(w http.ResponseWriter, status int, name string, p page) {
 		return
 	}
 	wire.Send(w, status, "text/html; charset=utf-8", b.Bytes())
-}
-
-func (c *Console) version() uint64 {
-	version, _, _ := c.feed.since(0)
-	return version
 }
 
 func (c *Console) problem(w http.ResponseWriter, status int, text string) {

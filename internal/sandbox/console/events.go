@@ -66,6 +66,12 @@ func (f *Feed) Touch(t Topic) {
 	}
 }
 
+// Version is that of what a page shows that is read from now on.
+func (f *Feed) Version() uint64 {
+	version, _, _ := f.since(0)
+	return version
+}
+
 // since says which topics have changed after a version, the version now, and
 // what to wait on for the next change. A version from before the sandbox was
 // started tells nothing, so everything has changed.

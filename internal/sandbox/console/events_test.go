@@ -154,7 +154,7 @@ func quiet(t *testing.T) (*Console, *Feed) {
 }
 
 func sinceNow(c *Console) string {
-	_, id, _ := strings.Cut(strings.SplitN(changeEvent(c.version(), nil), "\n", 2)[0], " ")
+	_, id, _ := strings.Cut(strings.SplitN(changeEvent(c.feed.Version(), nil), "\n", 2)[0], " ")
 	return id
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
@@ -43,25 +44,21 @@ type overviewData struct {
 
 func (c *Console) overview(w http.ResponseWriter, _ *http.Request) {
 	s := c.platform
-	p := page{Title: "概览", Section: "overview", Live: "state notifications", Version: c.version()}
+	p := page{Title: "概览", Section: "overview", Live: "state notifications", Version: c.feed.Version()}
 	data := overviewData{
 		Merchants: s.Engine().Merchants(),
 		Totals:    s.Engine().Totals(),
 		Books:     c.books.check(s.CheckBooks),
 		Ahead:     s.Offset(),
-		Asks:      len(s.Engine().PendingAsks("")),
 		Faults:    c.liveFaults(),
 		Notices:   make(map[notifier.State]int),
 		Day:       chart(s.Engine().Outcomes()),
 	}
-	for _, text := range s.Engine().Inbox("") {
-		if text.State == engine.SMSOpen {
-			data.Texts++
-		}
-	}
-	for _, n := range s.Notifications() {
+	data.Asks, data.Texts = s.Engine().Waiting()
+	s.NewestNotices(0, 0, func(n *notifier.Notification) bool {
 		data.Notices[n.State]++
-	}
+		return false
+	})
 	data.Orders, _ = s.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{Limit: recentRows})
 	p.Data = data
 	c.show(w, http.StatusOK, "overview", p)
@@ -77,7 +74,7 @@ type listData[T any] struct {
 
 // list shows what the filters of a list select.
 func list[T any](c *Console, w http.ResponseWriter, r *http.Request, p page, fields []filterField, dropped int64, find func(filterForm, pager) ([]T, int)) {
-	p.Version = c.version()
+	p.Version = c.feed.Version()
 	f, at := filters(r, fields...), newPager(r)
 	rows, total := find(f, at)
 	p.Data = listData[T]{f, at.of(total), rows, dropped}
@@ -112,7 +109,7 @@ type accountData struct {
 func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 	merchant, number := pathValue(r, "merchant"), pathValue(r, "account")
 	e := c.platform.Engine()
-	p := page{Title: "账户 " + number, Section: "accounts", Live: "state", Version: c.version()}
+	p := page{Title: "账户 " + number, Section: "accounts", Live: "state", Version: c.feed.Version()}
 	balance, ok := e.Balance(merchant, number)
 	if !ok {
 		c.notFound(w, r)
@@ -168,7 +165,7 @@ type bidData struct {
 }
 
 func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
-	p := page{Section: "bids", Live: "state", Version: c.version()}
+	p := page{Section: "bids", Live: "state", Version: c.feed.Version()}
 	info, ok := c.platform.Engine().Bid(pathValue(r, "merchant"), pathValue(r, "bid"))
 	if !ok {
 		c.notFound(w, r)
@@ -231,7 +228,7 @@ func (c *Console) orderOf(r *http.Request) (engine.OrderInfo, bool) {
 }
 
 func (c *Console) order(w http.ResponseWriter, r *http.Request) {
-	p := page{Section: "orders", Live: "state messages notifications", Version: c.version()}
+	p := page{Section: "orders", Live: "state messages notifications", Version: c.feed.Version()}
 	info, ok := c.orderOf(r)
 	if !ok {
 		c.notFound(w, r)
@@ -252,8 +249,8 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) {
 			data.Failed = append(data.Failed, failedRow{i + 1, message})
 		}
 	}
-	data.Notices, _ = pageOf(c.platform.Notifications(), pager{Page: 1, limit: maxRows}, func(n notifier.Notification) bool {
-		return n.Merchant == info.Merchant && n.Op == info.Op && n.Order == info.Order
+	data.Notices, _ = c.platform.NewestNotices(0, maxRows, func(n *notifier.Notification) bool {
+		return n.Order == info.Order && n.Op == info.Op && n.Merchant == info.Merchant
 	})
 	data.Moments = c.moments(info, data.Notices)
 	data.Entries, data.More = c.newestEntries(engine.JournalFilter{Merchant: info.Merchant, Operation: info.Op, Order: info.Order})
@@ -311,14 +308,16 @@ func (c *Console) moments(info engine.OrderInfo, notices []notifier.Notification
 		add(opened)
 		add(moment{ask.ClosedAt, "确认页结束", "", "", "plain", ""})
 	}
-	for _, text := range e.Inbox("") {
-		if text.Merchant == info.Merchant && text.Op == info.Op && text.Order == info.Order {
-			state := labelOf("text", text.State)
-			add(moment{text.At, "短信", wire.ClockText(text.Deadline) + " 前有效", "/sms", "wait", ""})
-			add(moment{text.AnsweredAt, "短信回复", state.Text, "", state.Tone, ""})
-			if text.State == engine.SMSExpired {
-				add(moment{text.Deadline, "短信回复", state.Text, "", state.Tone, ""})
-			}
+	for _, text := range e.TextsOf(info) {
+		state, inbox := labelOf("text", text.State), "/sms/"+text.Mobile
+		if text.State == engine.SMSTold {
+			add(moment{text.At, "短信", "告知，无需回复", inbox, "plain", ""})
+			continue
+		}
+		add(moment{text.At, "短信", wire.ClockText(text.Deadline) + " 前有效", inbox, "wait", ""})
+		add(moment{text.AnsweredAt, "短信回复", state.Text, "", state.Tone, ""})
+		if text.State == engine.SMSExpired {
+			add(moment{text.Deadline, "短信回复", state.Text, "", state.Tone, ""})
 		}
 	}
 	for _, n := range slices.Backward(notices) {
@@ -392,7 +391,7 @@ func newDocument(r *http.Request, xml, part string) document {
 		query.Del("unmask")
 	} else {
 		query.Set("unmask", "1")
-		xml = messages.Mask(xml)
+		xml = messages.Mask(xml[:min(len(xml), 2*maxShownXML)]) // more is not shown
 	}
 	d.Other = r.URL.EscapedPath()
 	if len(query) > 0 {
@@ -406,7 +405,16 @@ func answerDocument(r *http.Request, a engine.Answer, part string) document {
 	if len(a.Body) == 0 {
 		return document{}
 	}
-	return newDocument(r, string(wire.WriteDocument(a.Body)), part)
+	return newDocument(r, string(wire.WriteDocument(beginning(a.Body))), part)
+}
+
+// beginning is as much of a document as is shown, and more.
+func beginning(m engine.Message) engine.Message {
+	m = slices.Clone(m)
+	for i := range m {
+		m[i].Rows = m[i].Rows[:min(len(m[i].Rows), maxShownXML/len("<pRow></pRow>"))]
+	}
+	return m
 }
 
 func (c *Console) messages(w http.ResponseWriter, r *http.Request) {
@@ -432,12 +440,24 @@ func (c *Console) messages(w http.ResponseWriter, r *http.Request) {
 
 // mentions says whether a message has a text somewhere.
 func mentions(m messages.Message, text string) bool {
-	return strings.Contains(m.Order+"\n"+m.Code+"\n"+m.Text+"\n"+m.Refusal, text) || strings.Contains(m.XML, text)
+	return within(text, m.Order, m.Code, m.Text, m.Refusal, m.XML)
 }
 
-// tells says whether a notification has a text somewhere.
-func tells(n notifier.Notification, text string) bool {
-	return strings.Contains(n.Order+"\n"+n.Code+"\n"+n.Text+"\n"+n.URL, text)
+// noticesWith are those that have a text somewhere.
+func noticesWith(text string) func(*notifier.Notification) bool {
+	code, said, url := ledger.NewSearch(text), ledger.NewSearch(text), ledger.NewSearch(text)
+	return func(n *notifier.Notification) bool {
+		return code.In(n.Code) || said.In(n.Text) || url.In(n.URL) || strings.Contains(n.Order, text)
+	}
+}
+
+func within(text string, values ...string) bool {
+	for _, v := range values {
+		if strings.Contains(v, text) {
+			return true
+		}
+	}
+	return false
 }
 
 func selects(want, value string) bool { return want == "" || want == value }
@@ -474,7 +494,7 @@ func (c *Console) message(w http.ResponseWriter, r *http.Request) {
 		data.Document = newDocument(r, m.XML, "document")
 	}
 	c.show(w, http.StatusOK, "message", page{
-		Title: "报文 " + strconv.FormatInt(m.Seq, 10), Section: "messages", Version: c.version(), Data: data,
+		Title: "报文 " + strconv.FormatInt(m.Seq, 10), Section: "messages", Version: c.feed.Version(), Data: data,
 	})
 }
 
@@ -500,19 +520,19 @@ func (c *Console) messageEnvelope(r *http.Request) (string, bool) {
 }
 
 func (c *Console) notifications(w http.ResponseWriter, r *http.Request) {
-	all, dropped := c.platform.Notifications(), int64(0)
-	if len(all) > 0 {
-		dropped = max(0, all[len(all)-1].Seq-int64(len(all)))
+	dropped := int64(0)
+	if newest, kept := c.platform.NewestNotices(0, 1, func(*notifier.Notification) bool { return true }); kept > 0 {
+		dropped = max(0, newest[0].Seq-int64(kept))
 	}
 	list(c, w, r, page{Title: "通知", Section: "notifications", Live: "notifications"},
 		append([]filterField{c.merchantFilter(), operationFilter(),
 			{Name: "state", Label: "状态", Choices: labelled("notice", "queued", "delivered", "abandoned", "dropped")},
 			typed("订单号、返回码、说明或地址")}, period()...),
 		dropped, func(f filterForm, at pager) ([]notifier.Notification, int) {
-			during, q := f.period(), f.get("q")
-			return pageOf(all, at, func(n notifier.Notification) bool {
-				return selects(f.get("merchant"), n.Merchant) && selects(f.get("op"), n.Op) && selects(f.get("state"), string(n.State)) &&
-					during.Has(n.Queued) && tells(n, q)
+			during, tells := f.period(), noticesWith(f.get("q"))
+			merchant, op, state := f.get("merchant"), f.get("op"), f.get("state")
+			return c.platform.NewestNotices(at.skip(), at.limit, func(n *notifier.Notification) bool {
+				return selects(merchant, n.Merchant) && selects(op, n.Op) && selects(state, string(n.State)) && during.Has(n.Queued) && tells(n)
 			})
 		})
 }
@@ -542,7 +562,7 @@ func (c *Console) findPosting(r *http.Request) (posting, bool) {
 }
 
 func (c *Console) notification(w http.ResponseWriter, r *http.Request) {
-	version := c.version()
+	version := c.feed.Version()
 	n, ok := c.findPosting(r)
 	if !ok {
 		c.problem(w, http.StatusNotFound, "没有这条通知，或因保留数量有限已被清除")
@@ -601,7 +621,7 @@ type searchData struct {
 
 // search looks for a text everywhere.
 func (c *Console) search(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "搜索", Section: "search", Version: c.version()}
+	p := page{Title: "搜索", Section: "search", Version: c.feed.Version()}
 	e, q, newest := c.platform.Engine(), strings.TrimSpace(r.URL.Query().Get("q")), engine.Page{Limit: recentRows}
 	data := searchData{Text: q}
 	if q != "" {
@@ -611,7 +631,7 @@ func (c *Console) search(w http.ResponseWriter, r *http.Request) {
 		data.Entries, _ = e.NewestEntries(engine.JournalFilter{Text: q, Limit: recentRows})
 		first := pager{Page: 1, limit: recentRows}
 		data.Messages, _ = pageOf(c.platform.Unmasked(), first, func(m messages.Message) bool { return mentions(m, q) })
-		data.Notices, _ = pageOf(c.platform.Notifications(), first, func(n notifier.Notification) bool { return tells(n, q) })
+		data.Notices, _ = c.platform.NewestNotices(0, recentRows, noticesWith(q))
 	}
 	p.Data = data
 	c.show(w, http.StatusOK, "search", p)
@@ -638,7 +658,7 @@ type faultsData struct {
 }
 
 func (c *Console) faults(w http.ResponseWriter, _ *http.Request) {
-	p := page{Title: "故障", Section: "faults", Live: "state messages notifications", Version: c.version()}
+	p := page{Title: "故障", Section: "faults", Live: "state messages notifications", Version: c.feed.Version()}
 	p.Data = faultsData{c.platform.Faults(), fault.Kinds(), c.merchantFilter(), operationFilter()}
 	c.show(w, http.StatusOK, "faults", p)
 }
@@ -657,7 +677,7 @@ func (c *Console) liveFaults() int {
 // oldBids shows the bids of the interface before v2.0, and a form to bring one
 // in.
 func (c *Console) oldBids(w http.ResponseWriter, _ *http.Request) {
-	p := page{Title: "老标的", Section: "oldbids", Live: "state", Version: c.version()}
+	p := page{Title: "老标的", Section: "oldbids", Live: "state", Version: c.feed.Version()}
 	p.Data = struct {
 		Merchants filterField
 		Bids      []engine.OldBidInfo

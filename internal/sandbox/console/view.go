@@ -103,6 +103,7 @@ var labels = map[string]map[string]label{
 	},
 	"text": {
 		"open": {"待回复", "open", "wait"}, "yes": {"已同意", "yes", "good"}, "no": {"已拒绝", "no", "bad"}, "expired": {"已超时", "expired", "bad"},
+		"told": {"告知", "told", "plain"},
 	},
 	"direction": {"in": {Text: "收"}, "out": {Text: "发"}},
 	"via":       {"page": {Text: "页面提交"}, "return": {Text: "页面返回"}, "soap": {Text: "Web Service"}, "notify": {Text: "S2S 通知"}},

@@ -122,7 +122,9 @@ type openTask struct {
 }
 
 func (t *openTask) consent() consent {
-	return consent{page: PageAccount, time: openingTime, lines: []Line{
+	// That IPS texts at openings, the usage guide says; its words are our choice.
+	text := fmt.Sprintf("【环迅支付】您正在%s申请开通资金托管账户，请在%d分钟内完成确认。如非本人操作，请忽略本短信。", t.merchant.Name, openingTime/time.Minute)
+	return consent{page: PageAccount, time: openingTime, text: text, lines: []Line{
 		{Label: "真实姓名", Value: t.get("pRealName")},
 		{Label: "证件号码", Value: MaskMiddle(t.get("pIdentNo"))},
 		{Label: "手机号", Value: MaskMiddle(t.get("pMobileNo"))},
@@ -132,6 +134,9 @@ func (t *openTask) consent() consent {
 
 func (t *openTask) fill(d *details) { t.details = d }
 func (t *openTask) late() given     { return given{"pStatus": openingTimedOut} }
+func (t *openTask) person() *account {
+	return &account{realName: t.get("pRealName"), mobile: t.get("pMobileNo")}
+}
 
 func (t *openTask) check(e *Engine) *refusal {
 	if e.emails[strings.ToLower(t.get("pEmail"))] != nil {
@@ -143,11 +148,9 @@ func (t *openTask) check(e *Engine) *refusal {
 func (t *openTask) do(e *Engine, o *order) (result, *refusal) {
 	e.numbers.Account++
 	n := e.numbers.Account
-	a := &account{
-		number: fmt.Sprintf("402%013d", 1_000_000_000_000+n), merchant: o.merchant,
-		identNo: t.get("pIdentNo"), realName: t.get("pRealName"), mobile: t.get("pMobileNo"), email: t.get("pEmail"),
-		mandate: !o.merchant.NoMandate, openedAt: e.now,
-	}
+	a := t.person()
+	a.number, a.merchant = fmt.Sprintf("402%013d", 1_000_000_000_000+n), o.merchant
+	a.identNo, a.email, a.mandate, a.openedAt = t.get("pIdentNo"), t.get("pEmail"), !o.merchant.NoMandate, e.now
 	d := t.details
 	if d == nil {
 		d = &details{
@@ -162,6 +165,8 @@ func (t *openTask) do(e *Engine, o *order) (result, *refusal) {
 	e.accounts[a.number] = a
 	e.accountList = append(e.accountList, a)
 	e.emails[strings.ToLower(a.email)] = a
+	o.account = a.number
+	e.tell(o, a, fmt.Sprintf("【环迅支付】您在%s的资金托管账户%s已开通，绑定%s尾号%s的银行卡。", o.merchant.Name, a.number, a.bank, a.cardTail))
 	res := o.done(given{
 		"pStatus": openingDone, "pBankName": a.bank, "pBkAccName": a.realName, "pBkAccNo": a.cardTail,
 		"pCardStatus": "Y", "pPhStatus": "Y", "pIpsAcctNo": a.number, "pIpsAcctDate": wireDate(e.now),

@@ -57,8 +57,9 @@ type consent struct {
 
 	payees []Payee // of a repayment
 
+	text string // of a message that goes to the person's mobile
+
 	// By text message only.
-	text     string
 	pending  func(o *order) Answer // what the merchant is told meanwhile
 	declined *refusal              // when the answer is no
 	late     *refusal              // when there is no answer
@@ -75,21 +76,26 @@ type ask struct {
 // sms is a text message that wants an answer.
 type sms struct {
 	SMS
-	order *order
-	consent
-	told bool // it failed for want of an answer, and the merchant knows
+	order    *order
+	declined *refusal
+	late     *refusal
+	job      bool
+	told     bool // it failed for want of an answer, and the merchant knows
 }
 
-// SMS describes a text message that wants an answer.
+// SMS describes a text message.
 type SMS struct {
 	ID         string    `json:"id"`
 	Mobile     string    `json:"mobile"`
+	Name       string    `json:"-"`
+	Account    string    `json:"account,omitempty"` // "" for somebody who has none yet
 	Text       string    `json:"text"`
 	Merchant   string    `json:"merchant"`
 	Op         string    `json:"op"`
 	Order      string    `json:"order"`
+	Site       string    `json:"-"` // where the merchant sent it from: pWebUrl, or pS2SUrl
 	At         time.Time `json:"at"`
-	Deadline   time.Time `json:"deadline"`
+	Deadline   time.Time `json:"deadline,omitzero"`
 	State      SMSState  `json:"state"`
 	AnsweredAt time.Time `json:"-"` // zero unless answered
 }
@@ -103,6 +109,7 @@ const (
 	SMSYes     SMSState = "yes"
 	SMSNo      SMSState = "no"
 	SMSExpired SMSState = "expired"
+	SMSTold    SMSState = "told" // wants no answer
 )
 
 // accountMode overrides the merchant's mode for one account.
@@ -156,7 +163,10 @@ func (e *Engine) open(o *order, c consent) *ask {
 		a.Account = a.from.number
 	}
 	if a.Page == PagePassword {
-		a.TriesLeft = maxPasswordTries
+		a.TriesLeft, a.AutoPassword = maxPasswordTries, a.wanted().matches(AutoPassword)
+	}
+	if a.Page == PageAccount {
+		e.tell(o, o.task.(opener).person(), c.text)
 	}
 	o.ask, o.asked = a, a
 	e.asks[a.ID] = a
@@ -165,15 +175,30 @@ func (e *Engine) open(o *order, c consent) *ask {
 	return a
 }
 
-// send texts a person.
+// send asks a person by a text message.
 func (e *Engine) send(o *order, c consent) *sms {
 	e.numbers.SMS++
-	m := &sms{order: o, consent: c, SMS: SMS{
-		ID: fmt.Sprintf("SMS%010d", e.numbers.SMS), Mobile: c.from.mobile, Text: c.text, Merchant: o.merchant.code(), Op: o.op.name,
-		Order: o.key.bill, At: e.now.In(China), Deadline: e.now.Add(smsTime).In(China), State: SMSOpen,
-	}}
+	m := e.write(fmt.Sprintf("SMS%010d", e.numbers.SMS), o, c.from, c.text)
+	m.declined, m.late, m.job = c.declined, c.late, c.job
+	m.Deadline, m.State = e.now.Add(smsTime).In(China), SMSOpen
 	e.texts[m.ID] = m
+	return m
+}
+
+// tell lets a person know something. Such a text has a number of its own kind,
+// for nothing that happens ever names it.
+func (e *Engine) tell(o *order, a *account, text string) {
+	e.write(fmt.Sprintf("TELL%010d", len(e.textList)+1), o, a, text).State = SMSTold
+}
+
+func (e *Engine) write(id string, o *order, a *account, text string) *sms {
+	m := &sms{order: o, SMS: SMS{
+		ID: id, Mobile: a.mobile, Name: a.realName, Account: a.number, Text: text, Merchant: o.merchant.code(), Op: o.op.name,
+		Order: o.key.bill, Site: cmp.Or(o.back, o.notify), At: e.now.In(China),
+	}}
 	e.textList = append(e.textList, m)
+	o.texts = append(o.texts, m)
+	e.inboxes[m.Mobile] = append(e.inboxes[m.Mobile], m)
 	return m
 }
 
@@ -189,11 +214,7 @@ func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
 	}
 	switch a.Page {
 	case PagePassword:
-		want := o.merchant.password
-		if a.from != nil {
-			want = a.from.password
-		}
-		if want.matches(input["password"]) {
+		if a.wanted().matches(input["password"]) {
 			break
 		}
 		if a.TriesLeft--; a.TriesLeft > 0 {
@@ -225,7 +246,16 @@ func (e *Engine) cancel(a *ask) Outcome {
 	if !a.Open {
 		return a.order.outcome()
 	}
+	a.Cancelled = true
 	return e.refuseAsk(a, cancelled)
+}
+
+// wanted is the trade password that a page asks for.
+func (a *ask) wanted() passwordHash {
+	if a.from == nil {
+		return a.order.merchant.password
+	}
+	return a.from.password
 }
 
 // refuseAsk closes a page without success, by one of the operation's common
@@ -375,7 +405,8 @@ func (p passwordHash) matches(s string) bool {
 // opener is the task behind a [PageAccount].
 type opener interface {
 	fill(*details)
-	late() given // what an answer says when the user did not come back
+	late() given      // what an answer says when the user did not come back
+	person() *account // who has no account yet
 }
 
 // details are what a new user typed on the platform's pages.

@@ -40,7 +40,7 @@ func (e *Engine) Digest() string {
 			entry.Text, entry.From, entry.To, entry.Amount, entry.Freeze)
 	}
 	for _, b := range e.bidList {
-		put("bid", fmt.Sprintf("%+v", b.info()))
+		put("bid", fmt.Sprintf("%+v", b.info(true)))
 		for _, c := range b.compensated {
 			put("compensation", c.order, c.guarantee.order, c.amount, c.repaid)
 		}

@@ -127,6 +127,11 @@ func (w *world) pass(d time.Duration) engine.Outcome {
 	return w.apply(engine.Command{Kind: engine.KindTick})
 }
 
+// asked are the texts to somebody that want an answer.
+func (w *world) asked(p person) []engine.SMS {
+	return slices.DeleteFunc(w.e.Inbox(p.mobile), func(m engine.SMS) bool { return m.State == engine.SMSTold })
+}
+
 func (w *world) reply(yes bool) engine.Outcome {
 	w.t.Helper()
 	for _, m := range w.e.Inbox("") {
@@ -160,7 +165,7 @@ func (w *world) orders(merchant string) []engine.OrderInfo {
 }
 
 func (w *world) bids(merchant string) []engine.BidInfo {
-	list, _ := w.e.NewestBids(engine.BidFilter{Merchant: merchant}, engine.Page{})
+	list, _ := w.e.NewestBids(engine.BidFilter{Merchant: merchant, Whole: true}, engine.Page{})
 	return oldestFirst(list)
 }
 

@@ -139,7 +139,8 @@ type order struct {
 	failRows []int // rows of a batch that faults make fail, from 1
 
 	// For people to see.
-	asked        *ask     // the latest page, closed or not
+	asked        *ask // the latest page, closed or not
+	texts        []*sms
 	faults       []string // that came with it
 	bid, account string
 	amount       int64

@@ -35,6 +35,7 @@ func newState() state {
 		contracts:     make(map[string]*contract),
 		asks:          make(map[string]*ask),
 		texts:         make(map[string]*sms),
+		inboxes:       make(map[string][]*sms),
 	}
 	// New books refuse no names, so these cannot fail.
 	_ = s.books.OpenOutside(bankAccount)

@@ -9,8 +9,8 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 )
 
-// Everything here is a copy: a reader can neither see a command half done nor
-// change what he is shown. A merchant of "" means all of them, which is for an
+// Everything here is a copy, but for the documents of orders: a reader can neither
+// see a command half done nor change what he is shown. A merchant of "" means all of them, which is for an
 // operator's eyes. Id numbers come masked.
 
 // Balance are the pockets of an account in fen.
@@ -155,7 +155,7 @@ func (e *Engine) Bid(merchant, no string) (info BidInfo, ok bool) {
 	if b == nil {
 		return BidInfo{}, false
 	}
-	return b.info(), true
+	return b.info(true), true
 }
 
 // left is what a freeze still holds; a freeze that never came about holds
@@ -167,7 +167,7 @@ func left(f *ledger.Freeze) int64 {
 	return f.Left()
 }
 
-func (b *bid) info() BidInfo {
+func (b *bid) info(whole bool) BidInfo {
 	info := BidInfo{
 		Merchant: b.merchant.code(), No: b.no, Order: b.order, IPSBillNo: b.billNo, Borrower: b.borrower.number,
 		Status: b.status, Amount: b.amount, Fee: b.fee, FeeTaken: b.feeTaken, Margin: b.margin,
@@ -178,6 +178,9 @@ func (b *bid) info() BidInfo {
 		if c.state == claimFrozen {
 			info.Frozen += c.amount
 		}
+		if !whole {
+			continue
+		}
 		claim := ClaimInfo{
 			Order: c.order, Contract: c.contract, Investor: c.investor.number, Amount: c.amount, Fee: c.fee,
 			Frozen: left(c.freeze), Status: c.state,
@@ -186,6 +189,9 @@ func (b *bid) info() BidInfo {
 			claim.Holdings = append(claim.Holdings, HoldingInfo{h.holder.number, h.face, h.outstanding, h.received, h.onSale})
 		}
 		info.Claims = append(info.Claims, claim)
+	}
+	if !whole {
+		return info
 	}
 	for _, g := range b.guarantees {
 		guarantor := GuarantorInfo{
@@ -207,7 +213,8 @@ func (b *bid) info() BidInfo {
 	return info
 }
 
-// OrderInfo describes an order that the platform has taken.
+// OrderInfo describes an order that the platform has taken. The documents of its
+// answers are the engine's own, which nobody may change: they can be large.
 type OrderInfo struct {
 	Merchant  string
 	Op        string
@@ -244,8 +251,8 @@ func (e *Engine) Order(merchant, op, bill string, end bool) (info OrderInfo, ok 
 func (o *order) info() OrderInfo {
 	info := OrderInfo{
 		Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill, End: o.key.end, IPSBillNo: o.billNo,
-		State: o.shown(), At: o.at.In(China), Answer: o.answer.clone(), Final: o.final.clone(),
-		Bid: o.bid, Account: cmp.Or(o.account, o.final.Body.Get("pIpsAcctNo")), Amount: o.amount, FailedRows: o.failed, Faults: o.faults,
+		State: o.shown(), At: o.at.In(China), Answer: o.answer, Final: o.final,
+		Bid: o.bid, Account: o.account, Amount: o.amount, FailedRows: o.failed, Faults: o.faults,
 	}
 	if o.ask != nil {
 		info.Ask = o.ask.ID
@@ -270,15 +277,21 @@ func (e *Engine) Outcomes() (hours [24]map[string]int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	day := monthsLater(e.now, 0)
-	for _, o := range slices.Backward(e.orderList) {
-		if o.at.Before(day) {
-			break
+	start := day.UnixNano()
+	rows := e.orderRows()
+	first, _ := slices.BinarySearchFunc(rows, start, func(r orderRow, at int64) int { return cmp.Compare(r.at, at) })
+	hour := func(r orderRow) int { return int((r.at-start)/int64(time.Hour)) % 24 }
+	for rows = rows[first:]; len(rows) > 0; {
+		run := 1 // many in a row came in one hour to one end
+		for run < len(rows) && hour(rows[run]) == hour(rows[0]) && rows[run].state == rows[0].state {
+			run++
 		}
-		hour := &hours[o.at.In(China).Hour()]
-		if *hour == nil {
-			*hour = make(map[string]int)
+		h := hour(rows[0])
+		if hours[h] == nil {
+			hours[h] = make(map[string]int)
 		}
-		(*hour)[o.shown()]++
+		hours[h][rows[0].state] += run
+		rows = rows[run:]
 	}
 	return hours
 }
@@ -299,7 +312,9 @@ type AskInfo struct {
 	Deadline     time.Time
 	Open         bool
 	ClosedAt     time.Time
-	TriesLeft    int // on a PagePassword
+	Cancelled    bool // closed by the button that says no
+	TriesLeft    int  // on a PagePassword
+	AutoPassword bool // the password is [AutoPassword]
 }
 
 // Ask describes a confirmation, open or closed.
@@ -313,16 +328,32 @@ func (e *Engine) Ask(id string) (info AskInfo, ok bool) {
 	return a.info(), true
 }
 
+// Waiting is how many pages and text messages wait for people.
+func (e *Engine) Waiting() (asks, texts int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range e.deadlines {
+		switch {
+		case d.sms != nil && d.sms.State == SMSOpen:
+			texts++
+		case d.ask != nil && d.ask.Open:
+			asks++
+		}
+	}
+	return asks, texts
+}
+
 // PendingAsks lists what a merchant's users have yet to confirm.
 func (e *Engine) PendingAsks(merchant string) []AskInfo {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var list []AskInfo
-	for _, a := range e.askList {
-		if a.Open && is(merchant, a.Merchant) {
-			list = append(list, a.info())
+	for _, d := range e.deadlines {
+		if d.ask != nil && d.ask.Open && is(merchant, d.ask.Merchant) {
+			list = append(list, d.ask.info())
 		}
 	}
+	slices.SortFunc(list, func(a, b AskInfo) int { return strings.Compare(a.ID, b.ID) })
 	return list
 }
 
@@ -332,16 +363,71 @@ func (a *ask) info() AskInfo {
 	return info
 }
 
+// TextFilter selects text messages; an empty field selects all.
+type TextFilter struct {
+	Mobile string
+	Text   string // part of the mobile, name, account, order number or words
+}
+
+// NewestTexts lists a page of the text messages that the filter takes, those that
+// wait for an answer first, and says how many wait and how many it takes in all.
+func (e *Engine) NewestTexts(f TextFilter, p Page) (list []SMS, waiting, total int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	takes := func(m *sms) bool {
+		return is(f.Mobile, m.Mobile) && (f.Mobile == "" || within(f.Text, m.Name, m.Account, m.Order, m.Text))
+	}
+	info := func(m *sms) SMS { return m.SMS }
+	var open []*sms
+	for _, d := range e.deadlines {
+		if d.sms != nil && d.sms.State == SMSOpen && within(f.Text, d.sms.Mobile, d.sms.Name, d.sms.Account, d.sms.Order, d.sms.Text) {
+			open = append(open, d.sms)
+		}
+	}
+	slices.SortFunc(open, func(a, b *sms) int { return strings.Compare(a.ID, b.ID) })
+	list, waiting = newest(open, p, info, takes)
+	all := e.textList
+	switch {
+	case f.Mobile != "":
+		all = e.inboxes[f.Mobile]
+	case f.Text != "":
+		all = nil
+		for _, i := range e.chooseTexts(f.Text) {
+			all = append(all, e.textList[i])
+		}
+	}
+	rest := Page{max(0, p.Skip-waiting), p.Limit}
+	settled, total := newest(all, rest, info, func(m *sms) bool { return m.State != SMSOpen && takes(m) })
+	if list = append(list, settled...); p.Limit > 0 {
+		list = list[:min(len(list), p.Limit)]
+	}
+	return list, waiting, waiting + total
+}
+
+// TextsOf are the text messages about an order, in the order of sending.
+func (e *Engine) TextsOf(o OrderInfo) (list []SMS) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if known := e.orders[orderKey{o.Merchant, o.Op, o.Order, o.End}]; known != nil {
+		for _, m := range known.texts {
+			list = append(list, m.SMS)
+		}
+	}
+	return list
+}
+
 // Inbox lists the text messages to a mobile, or with "" to all of them, in the
 // order of sending.
 func (e *Engine) Inbox(mobile string) []SMS {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	all := e.textList
+	if mobile != "" {
+		all = e.inboxes[mobile]
+	}
 	var list []SMS
-	for _, m := range e.textList {
-		if is(mobile, m.Mobile) {
-			list = append(list, m.SMS)
-		}
+	for _, m := range all {
+		list = append(list, m.SMS)
 	}
 	return list
 }
@@ -368,14 +454,13 @@ func (e *Engine) Totals() Totals {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := Totals{Accounts: len(e.accountList), Entries: e.books.Len()}
-	for _, a := range e.accountList {
-		t.Users = t.Users.Plus(e.balance(a.number))
-	}
 	for _, m := range e.merchantList {
 		t.Merchants = t.Merchants.Plus(e.balance(m.code()))
 	}
 	t.Fees = e.holds(feeAccount)
 	t.Outside = e.holds(bankAccount)
+	t.Users = e.books.Sum().Minus(t.Merchants)
+	t.Users.Available -= t.Fees + t.Outside
 	return t
 }
 
@@ -416,6 +501,7 @@ type BidFilter struct {
 	Merchant string
 	Status   string // pBidStatus
 	Borrower string // account
+	Whole    bool   // with claims, guarantors and transfers
 	Text     string // part of pBidNo, of pMerBillNo, of the platform's number or of the borrower's, or an amount in yuan
 }
 
@@ -430,10 +516,10 @@ type AccountFilter struct {
 func (e *Engine) NewestOrders(f OrderFilter, p Page) (list []OrderInfo, total int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return newest(e.orderList, p, (*order).info, func(o *order) bool {
-		return is(f.Merchant, o.merchant.code()) && is(f.Op, o.op.name) && is(f.State, o.shown()) && f.Has(o.at) &&
-			(within(f.Text, o.key.bill, o.billNo, o.account, o.final.Body.Get("pIpsAcctNo"), o.bid, o.answer.Text, o.final.Text) || ledger.IsAmount(f.Text, o.amount))
-	})
+	if (f == OrderFilter{}) {
+		return newest(e.orderList, p, (*order).info, nil)
+	}
+	return newest(e.chooseOrders(f), p, func(i int) OrderInfo { return e.orderList[i].info() }, nil)
 }
 
 // NewestBids lists a page of the bids that the filter takes, failed ones too,
@@ -441,9 +527,10 @@ func (e *Engine) NewestOrders(f OrderFilter, p Page) (list []OrderInfo, total in
 func (e *Engine) NewestBids(f BidFilter, p Page) (list []BidInfo, total int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return newest(e.bidList, p, (*bid).info, func(b *bid) bool {
+	amount := ledger.AmountOf(f.Text)
+	return newest(e.bidList, p, func(b *bid) BidInfo { return b.info(f.Whole) }, func(b *bid) bool {
 		return is(f.Merchant, b.merchant.code()) && is(f.Status, b.status) && is(f.Borrower, b.borrower.number) &&
-			(within(f.Text, b.no, b.order, b.billNo, b.borrower.number) || ledger.IsAmount(f.Text, b.amount))
+			(amount == b.amount || within(f.Text, b.no, b.order, b.billNo, b.borrower.number))
 	})
 }
 
@@ -452,9 +539,11 @@ func (e *Engine) NewestBids(f BidFilter, p Page) (list []BidInfo, total int) {
 func (e *Engine) NewestAccounts(f AccountFilter, p Page) (list []AccountInfo, total int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return newest(e.accountList, p, e.accountInfo, func(a *account) bool {
-		return is(f.Merchant, a.merchant.code()) && within(f.Text, a.number, a.realName, a.email, a.mobile)
-	})
+	if (f == AccountFilter{}) {
+		return newest(e.accountList, p, e.accountInfo, nil)
+	}
+	return newest(e.chooseAccounts(f.Text), p, func(i int) AccountInfo { return e.accountInfo(e.accountList[i]) },
+		func(i int) bool { return is(f.Merchant, e.accountList[i].merchant.code()) })
 }
 
 // NewestEntries lists entries of the books, newest first, and says how many
@@ -484,7 +573,14 @@ func (e *Engine) Account(merchant, number string) (info AccountInfo, ok bool) {
 	return e.accountInfo(a), true
 }
 
+// newest is a page of what takes accepts of a list; nil accepts everything.
 func newest[T, Info any](all []T, p Page, info func(T) Info, takes func(T) bool) (list []Info, total int) {
+	if takes == nil {
+		for i := len(all) - 1 - p.Skip; i >= 0 && (p.Limit == 0 || len(list) < p.Limit); i-- {
+			list = append(list, info(all[i]))
+		}
+		return list, len(all)
+	}
 	for _, one := range slices.Backward(all) {
 		if !takes(one) {
 			continue

@@ -90,6 +90,11 @@ func (b Balances) Plus(c Balances) Balances {
 	return Balances{b.Available + c.Available, b.Frozen + c.Frozen, b.Unsettled + c.Unsettled}
 }
 
+// Minus takes pocket from pocket.
+func (b Balances) Minus(c Balances) Balances {
+	return Balances{b.Available - c.Available, b.Frozen - c.Frozen, b.Unsettled - c.Unsettled}
+}
+
 // ErrInsufficient says that a place holds less than a batch wants to take.
 var ErrInsufficient = errors.New("insufficient balance")
 
@@ -111,11 +116,14 @@ type Books struct {
 	names    []string // in the order of opening
 	freezes  []*Freeze
 	journal  journal
+	sum      [pocketCount]int64
+
+	byOrder, byBid map[string][]int // where the journal mentions them
 }
 
 // New returns empty books.
 func New() *Books {
-	return &Books{accounts: make(map[string]*account)}
+	return &Books{accounts: make(map[string]*account), byOrder: make(map[string][]int), byBid: make(map[string][]int)}
 }
 
 // Open adds an account whose balances never fall below zero.
@@ -252,6 +260,8 @@ func (b *Books) shift(s *step, amount int64) {
 	from, to := b.accounts[s.from.Account], b.accounts[s.to.Account]
 	from.pockets[s.from.Pocket] -= amount
 	to.pockets[s.to.Pocket] += amount
+	b.sum[s.from.Pocket] -= amount
+	b.sum[s.to.Pocket] += amount
 	switch {
 	case s.freeze == nil:
 	case s.to.Pocket == Frozen:
@@ -290,6 +300,12 @@ func (b *Books) record(c Cause, s *step) {
 	}
 	at := b.journal.len()
 	b.journal.add(e)
+	if c.Order != "" {
+		b.byOrder[c.Order] = append(b.byOrder[c.Order], at)
+	}
+	if c.Bid != "" {
+		b.byBid[c.Bid] = append(b.byBid[c.Bid], at)
+	}
 	from, to := b.accounts[s.from.Account], b.accounts[s.to.Account]
 	from.entries = append(from.entries, at)
 	if to != from {

@@ -55,3 +55,13 @@ func TestNewest(t *testing.T) {
 }
 
 func is(want, value string) bool { return want == "" || want == value }
+
+func TestAmountOf(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"300": 300_00, "300.00": 300_00, "1,000.00": 1000_00, "0.05": 5, "0": 0,
+		"": -1, "3.0": -1, "3.000": -1, "-3": -1, "007": -1, "R1": -1, "4021000000000001": -1, "1e3": -1, "3.x1": -1,
+	} {
+		assert.Equal(t, want, ledger.AmountOf(text), text)
+	}
+}

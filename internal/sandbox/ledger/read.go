@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,21 +28,45 @@ func (p Period) Has(t time.Time) bool {
 	return !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To.Add(time.Minute)))
 }
 
-// IsAmount says whether what a person searches for is an amount, in yuan: 300,
-// 300.00 and 1,000.00 are.
-func IsAmount(text string, fen int64) bool {
-	text = strings.ReplaceAll(text, ",", "")
-	whole := fmt.Sprint(fen / 100)
-	return fen > 0 && (text == fmt.Sprintf("%s.%02d", whole, fen%100) || fen%100 == 0 && text == whole)
+// AmountOf is the amount that a person searches for, in fen: 300, 300.00 and
+// 1,000.00 are. What is none is -1.
+func AmountOf(text string) int64 {
+	whole, cents, _ := strings.Cut(strings.ReplaceAll(text, ",", ""), ".")
+	if len(cents) != 2 && strings.Contains(text, ".") || whole == "" || len(whole) > 15 {
+		return -1
+	}
+	fen, err := strconv.ParseUint(whole+(cents + "00")[:2], 10, 63)
+	if err != nil || strings.HasPrefix(whole, "0") && whole != "0" {
+		return -1
+	}
+	return int64(fen)
 }
 
-func (f *Filter) takes(e *Entry) bool {
+// Search looks for a text in one after the other. It remembers the last one, since
+// neighbours often have the same.
+type Search struct {
+	text, last string
+	has        bool
+}
+
+// NewSearch looks for a text.
+func NewSearch(text string) *Search { return &Search{text: text, has: text == ""} }
+
+// In says whether the text is part of s.
+func (r *Search) In(s string) bool {
+	if s != r.last {
+		r.last, r.has = s, strings.Contains(s, r.text)
+	}
+	return r.has
+}
+
+func (f *Filter) takes(e *Entry, amount int64, order, bid, text *Search) bool {
 	return (f.Merchant == "" || f.Merchant == e.Merchant) &&
 		(f.Account == "" || f.Account == e.From.Account || f.Account == e.To.Account) &&
 		(f.Operation == "" || f.Operation == e.Operation) &&
 		(f.Order == "" || f.Order == e.Order) &&
 		(f.Bid == "" || f.Bid == e.Bid) && f.Has(e.At) &&
-		(strings.Contains(e.Order+"\n"+e.Bid+"\n"+e.Text, f.Text) || IsAmount(f.Text, e.Amount))
+		(amount == e.Amount || order.In(e.Order) || bid.In(e.Bid) || text.In(e.Text))
 }
 
 // Newest copies entries that the filter takes, newest first, and counts all of
@@ -49,17 +74,31 @@ func (f *Filter) takes(e *Entry) bool {
 func (b *Books) Newest(f Filter) (entries []Entry, total int) {
 	n := b.journal.len()
 	at := func(i int) int { return i }
-	if f.Account != "" {
-		a := b.accounts[f.Account]
-		if a == nil {
-			return nil, 0
+	for _, index := range []struct {
+		of  string
+		all func() []int
+	}{
+		{f.Order, func() []int { return b.byOrder[f.Order] }}, {f.Bid, func() []int { return b.byBid[f.Bid] }},
+		{f.Account, func() []int { return b.mentions(f.Account) }},
+	} {
+		if index.of != "" {
+			all := index.all()
+			n, at = len(all), func(i int) int { return all[i] }
+			break
 		}
-		n = len(a.entries)
-		at = func(i int) int { return a.entries[i] }
 	}
+	amount, all := AmountOf(f.Text), f
+	all.Offset, all.Limit = 0, 0
+	if everything := (Filter{}); all == everything || all == (Filter{Account: f.Account}) {
+		for i := n - 1 - f.Offset; i >= 0 && (f.Limit == 0 || len(entries) < f.Limit); i-- {
+			entries = append(entries, *b.journal.at(at(i)))
+		}
+		return entries, n
+	}
+	order, bid, text := NewSearch(f.Text), NewSearch(f.Text), NewSearch(f.Text)
 	for i := n - 1; i >= 0; i-- {
 		e := b.journal.at(at(i))
-		if !f.takes(e) {
+		if !f.takes(e, amount, order, bid, text) {
 			continue
 		}
 		if total >= f.Offset && (f.Limit == 0 || len(entries) < f.Limit) {
@@ -68,6 +107,19 @@ func (b *Books) Newest(f Filter) (entries []Entry, total int) {
 		total++
 	}
 	return entries, total
+}
+
+// mentions are where the journal mentions an account.
+func (b *Books) mentions(account string) []int {
+	if a := b.accounts[account]; a != nil {
+		return a.entries
+	}
+	return nil
+}
+
+// Sum is what all accounts hold together.
+func (b *Books) Sum() Balances {
+	return Balances{b.sum[Available], b.sum[Frozen], b.sum[Unsettled]}
 }
 
 // Accounts are the names of all accounts in the order of opening.

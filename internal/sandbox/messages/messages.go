@@ -129,13 +129,19 @@ var secretElement = regexp.MustCompile(`(?is)(<` + secretNames + `\b[^>]*>)(.*?)
 
 var secretName = regexp.MustCompile(`^` + secretNames + `$`)
 
-// MaskFields does to the fields of a document what [Mask] does to its text.
-func MaskFields(m engine.Message) {
+// MaskFields is a document on which is done what [Mask] does to its text.
+func MaskFields(m engine.Message) engine.Message {
+	m = slices.Clone(m)
 	for i := range m {
 		if secretName.MatchString(m[i].Name) && len(m[i].Value) > 4 {
 			m[i].Value = engine.MaskMiddle(m[i].Value)
 		}
+		m[i].Rows = slices.Clone(m[i].Rows)
+		for j, row := range m[i].Rows {
+			m[i].Rows[j] = MaskFields(row)
+		}
 	}
+	return m
 }
 
 // Mask hides all but the ends of the id numbers, bank cards and mobiles in a

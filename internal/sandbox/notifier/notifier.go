@@ -570,6 +570,23 @@ func (n *Notifier) List() []Notification {
 	return list
 }
 
+// Newest copies a page of the notifications that takes accepts, newest first, and
+// says how many it accepts. It may keep none of them.
+func (n *Notifier) Newest(skip, limit int, takes func(*Notification) bool) (list []Notification, total int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, d := range slices.Backward(n.history) {
+		if !takes(&d.notice) {
+			continue
+		}
+		if total >= skip && len(list) < limit {
+			list = append(list, n.seen(d))
+		}
+		total++
+	}
+	return list, total
+}
+
 // Find copies a notification and what is posted for it.
 func (n *Notifier) Find(seq int64) (Notification, wire.Envelope, bool) {
 	n.mu.Lock()

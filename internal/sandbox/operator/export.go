@@ -23,15 +23,15 @@ type Books struct {
 func Export(e *engine.Engine) Books {
 	b := Books{Totals: e.Totals(), Merchants: e.Merchants(), OldBids: e.OldBids("")}
 	b.Accounts, _ = e.NewestAccounts(engine.AccountFilter{}, engine.Page{})
-	b.Bids, _ = e.NewestBids(engine.BidFilter{}, engine.Page{})
+	b.Bids, _ = e.NewestBids(engine.BidFilter{Whole: true}, engine.Page{})
 	b.Orders, _ = e.NewestOrders(engine.OrderFilter{}, engine.Page{})
 	b.Entries, _ = e.NewestEntries(engine.JournalFilter{})
 	for i := range b.Accounts {
 		b.Accounts[i].Mobile = engine.MaskMiddle(b.Accounts[i].Mobile)
 	}
-	for _, o := range b.Orders {
-		messages.MaskFields(o.Answer.Body)
-		messages.MaskFields(o.Final.Body)
+	for i := range b.Orders {
+		o := &b.Orders[i]
+		o.Answer.Body, o.Final.Body = messages.MaskFields(o.Answer.Body), messages.MaskFields(o.Final.Body)
 	}
 	slices.Reverse(b.Accounts)
 	slices.Reverse(b.Bids)

@@ -28,7 +28,7 @@ const bankStep = "/bank"
 func (p *Pages) serveConfirm(w http.ResponseWriter, r *http.Request, rest string) {
 	link, atBank := strings.CutSuffix(rest, bankStep)
 	id, ok := p.follow(link)
-	ask, known := p.platform.Ask(id)
+	ask, known := p.platform.Engine().Ask(id)
 	if !ok || !known || atBank && ask.Page != engine.PageBank {
 		p.Failure(w, http.StatusNotFound, Failure{Text: "链接无效：没有这笔待确认的业务"})
 		return
@@ -84,7 +84,7 @@ func formValues(r *http.Request) (map[string]string, int) {
 func (p *Pages) takeForm(r *http.Request, id string, atBank bool, values map[string]string) view {
 	p.answering.Lock()
 	defer p.answering.Unlock()
-	ask, _ := p.platform.Ask(id)
+	ask, _ := p.platform.Engine().Ask(id)
 	// The form tells how many tries were left when its page was shown, so that
 	// one that is sent twice does not count as two wrong passwords.
 	latest := values["tries"] == "" || values["tries"] == strconv.Itoa(ask.TriesLeft)
@@ -139,7 +139,7 @@ func (p *Pages) carryOut(r *http.Request, ask engine.AskInfo, cmd engine.Command
 		return p.failureView(http.StatusServiceUnavailable, Failure{Op: op, Code: codeSystem, Text: "系统异常"})
 	}
 	if out.Ask != "" {
-		if now, ok := p.platform.Ask(ask.ID); ok {
+		if now, ok := p.platform.Engine().Ask(ask.ID); ok {
 			ask = now // one try less
 		}
 		if ask.Page == engine.PagePassword {
@@ -152,7 +152,7 @@ func (p *Pages) carryOut(r *http.Request, ask engine.AskInfo, cmd engine.Command
 		// reloads it is not asked to send his form again.
 		return func(w http.ResponseWriter) { http.Redirect(w, r, p.ConfirmPath(ask.ID), http.StatusSeeOther) }
 	}
-	back := Return{Op: op, Order: ask.Order, Answered: true}
+	back := Return{Op: op, Order: ask.Order, Answered: true, Cancelled: ask.Cancelled, Receipt: p.receipt(ask)}
 	if engine.IsHTTPURL(out.ReturnURL) {
 		back.URL = out.ReturnURL
 	}
@@ -160,6 +160,25 @@ func (p *Pages) carryOut(r *http.Request, ask engine.AskInfo, cmd engine.Command
 		return p.failureView(http.StatusInternalServerError, Failure{Op: op, Code: codeSystem, Text: "系统异常"})
 	}
 	return func(w http.ResponseWriter) { p.Back(w, back) }
+}
+
+// receipt is what a person may want to keep of what he has done.
+func (p *Pages) receipt(ask engine.AskInfo) []line {
+	info, _ := p.platform.Engine().Order(ask.Merchant, ask.Op, ask.Order, false)
+	lines := []line{{Label: "商户", Value: ask.MerchantName + "（" + ask.Merchant + "）"}}
+	for _, l := range []line{
+		{Label: "托管账户", Value: info.Account},
+		{Label: "IPS 订单号", Value: info.IPSBillNo},
+		{Label: "完成时间", Value: wire.ClockText(ask.ClosedAt)},
+	} {
+		if l.Value != "" {
+			lines = append(lines, l)
+		}
+	}
+	if info.Amount > 0 && !ask.Cancelled {
+		lines = append(lines, line{"金额", wire.Yuan(info.Amount), true, true})
+	}
+	return lines
 }
 
 // problems are what was wrong with the last try, and what was typed then, to
@@ -183,6 +202,8 @@ type confirmPage struct {
 	Hint   string
 
 	Bank, Amount, BackTo string // on the bank's page
+
+	Steps []string // of which this is the first
 
 	Action   string
 	Tries    int
@@ -244,6 +265,9 @@ func (p *Pages) askView(ask engine.AskInfo, atBank bool, last problems) view {
 		Left:     ask.Deadline.Sub(p.platform.Now()),
 	}
 	page.Wrong = focusFirst(page.Groups)
+	if ask.Op == "registerGuarantor" && factOf(ask, "冻结保证金") == "0.00" {
+		page.Intro = "确认后，您为该标的提供担保，不冻结保证金。"
+	}
 	switch {
 	case atBank:
 		page.BackTo, page.Action = page.Action, page.Action+bankStep
@@ -253,8 +277,10 @@ func (p *Pages) askView(ask engine.AskInfo, atBank bool, last problems) view {
 	case ask.Page == engine.PageBank:
 		page.Yes = "前往银行付款"
 		page.Intro = "确认后将进入银行页面付款，付款成功后金额充入您的托管账户。"
-	case ask.Page == engine.PagePassword:
-		page.Hint = "未经页面开立的账户，交易密码为" + engine.AutoPassword + "。"
+	case ask.Page == engine.PageAccount:
+		page.Steps = []string{"确认开户", "设置银行账户", "开户成功"}
+	case ask.AutoPassword:
+		page.Hint = "该账户未经页面开立，交易密码为" + engine.AutoPassword + "。"
 	}
 	return func(w http.ResponseWriter) { p.show(w, http.StatusOK, "confirm", page) }
 }

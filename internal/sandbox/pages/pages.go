@@ -17,6 +17,8 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -47,8 +49,10 @@ const (
 // Platform is what the pages show, and what a person does on them.
 type Platform interface {
 	Now() time.Time
-	Ask(id string) (engine.AskInfo, bool)
-	Inbox(mobile string) []engine.SMS
+	Engine() *engine.Engine
+	// Version is that of what the engine shows, for pages that keep themselves
+	// up to date by the console's events.
+	Version() uint64
 	// Do lets a command happen.
 	Do(ctx context.Context, cmd engine.Command) (engine.Outcome, error)
 	// Return seals the answer that a browser brings back to the merchant.
@@ -86,6 +90,10 @@ const codeSystem = "MG00001F"
 func New(platform Platform, log *slog.Logger) (*Pages, error) {
 	templates, err := template.New("").Funcs(template.FuncMap{
 		"yuan": wire.GroupThousands, "clock": wire.ClockText, "left": leftText, "iso": isoTime,
+		"order": func(merchant, order string) string {
+			return "/console/orders/" + url.PathEscape(merchant) + "/" + url.PathEscape(order)
+		},
+		"amounts": func(text string) string { return amount.ReplaceAllStringFunc(text, wire.GroupThousands) },
 	}).ParseFS(files, "files/*.html")
 	if err != nil {
 		return nil, err
@@ -131,6 +139,9 @@ func policy(targets, script string) string {
 	return p
 }
 
+// amount is one in a text.
+var amount = regexp.MustCompile(`[0-9]+\.[0-9]{2}`)
+
 // show shows a page whose forms, if it has any, come back to us.
 func (p *Pages) show(w http.ResponseWriter, status int, name string, data any) {
 	p.showUnder(w, status, policy("'self'", ""), name, data)
@@ -140,6 +151,7 @@ func (p *Pages) show(w http.ResponseWriter, status int, name string, data any) {
 // does not leave half a page.
 func (p *Pages) showUnder(w http.ResponseWriter, status int, policy, name string, data any) {
 	var b bytes.Buffer
+	b.Grow(8 << 10) // of most pages
 	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
 		http.Error(w, "page "+name+" cannot be shown", http.StatusInternalServerError)
 		return
@@ -187,8 +199,10 @@ type Return struct {
 	// of an automatic repayment, which a merchant's server reads.
 	FormFirst bool
 	// Answered says that a person has just answered a page: he gets to see the
-	// result first.
-	Answered bool
+	// result first, with what there is to keep of it.
+	Answered  bool
+	Cancelled bool
+	Receipt   []line
 }
 
 // returnPage is the page that sends an answer back to the merchant. Programs
@@ -207,6 +221,7 @@ const (
 	kindDone    = "done"
 	kindPending = "pending"
 	kindFailed  = "failed"
+	kindNothing = "nothing"
 )
 
 // outcomeOf says how a page that shows a code should look and read.
@@ -243,6 +258,9 @@ func (p *Pages) Back(w http.ResponseWriter, back Return) {
 		script = delayedScript
 	}
 	kind, words := outcomeOf(back.Answer.Code)
+	if back.Cancelled {
+		kind, words = kindNothing, "已取消"
+	}
 	// The merchant may answer the form with a redirect to wherever he likes,
 	// and browsers hold form-action against that too.
 	p.showUnder(w, http.StatusOK, policy("http: https:", script), "return", returnPage{

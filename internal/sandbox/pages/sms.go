@@ -1,48 +1,55 @@
 package pages
 
 import (
-	"cmp"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 )
 
-// shownTexts bounds how many texts of one kind a page shows, the newest.
-const shownTexts = 100
+// textsPerPage is how many texts a page of the inbox shows.
+const textsPerPage = 30
 
 var mobileForm = regexp.MustCompile(`^1[0-9]{10}$`)
-
-// phone is a mobile with texts on it.
-type phone struct {
-	Number, Masked string
-	Open, All      int
-	last           time.Time
-}
 
 // shownText is a text message on a page.
 type shownText struct {
 	engine.SMS
-	Left time.Duration
-	Fate string // what became of it
+	Masked string // the mobile
+	Left   time.Duration
+	Fate   string // what became of it, "" while it waits
+	Site   string // of the merchant, "" if there is none
 }
 
-// serveSMS is the inbox of every mobile at once: rest is what follows SMSPath
-// and its slash.
+// inboxPage is the inbox of one mobile, or of all at once.
+type inboxPage struct {
+	Title, Path, Find string
+	One               bool
+	Now               time.Time
+	Version           uint64
+	Texts             []shownText
+	Waiting, Total    int
+	Newer, Older      string // addresses
+}
+
+// serveSMS is the inbox of every mobile: rest is what follows SMSPath and its
+// slash.
 func (p *Pages) serveSMS(w http.ResponseWriter, r *http.Request, rest string) {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case !p.platform.Local(r.Host):
-		p.Failure(w, http.StatusMisdirectedRequest, Failure{Text: "请用localhost或IP地址访问短信收件箱"})
-	case rest == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		p.show(w, http.StatusOK, "phones", phones(p.platform.Inbox(""), p.platform.Now()))
+		p.Failure(w, http.StatusMisdirectedRequest, Failure{Text: "请用localhost、IP地址或沙箱设置里登记的主机名访问短信收件箱"})
+	case rest != "" && !mobileForm.MatchString(rest):
+		p.Failure(w, http.StatusNotFound, Failure{Text: "手机号格式不正确"})
+	case reads:
+		p.showInbox(w, r, rest)
 	case rest == "":
 		p.refuseMethod(w, "GET, HEAD")
-	case !mobileForm.MatchString(rest):
-		p.Failure(w, http.StatusNotFound, Failure{Text: "手机号格式不正确"})
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		p.showInbox(w, rest)
 	case r.Method == http.MethodPost:
 		p.takeReply(w, r, rest)
 	default:
@@ -50,62 +57,63 @@ func (p *Pages) serveSMS(w http.ResponseWriter, r *http.Request, rest string) {
 	}
 }
 
-// phones lists the mobiles that were ever texted, those that wait for an
-// answer first, and the latest texted first among them.
-func phones(inbox []engine.SMS, now time.Time) []phone {
-	index := make(map[string]int)
-	var list []phone
-	for _, m := range inbox {
-		i, ok := index[m.Mobile]
-		if !ok {
-			i = len(list)
-			index[m.Mobile] = i
-			list = append(list, phone{Number: m.Mobile, Masked: engine.MaskMiddle(m.Mobile)})
-		}
-		list[i].All++
-		list[i].last = m.At
-		if waits(m, now) {
-			list[i].Open++
-		}
+// showInbox shows the texts to a mobile, or to all of them: those that wait for
+// an answer first, and the newest first.
+func (p *Pages) showInbox(w http.ResponseWriter, r *http.Request, mobile string) {
+	find := strings.TrimSpace(r.URL.Query().Get("q"))
+	page := inboxPage{Title: "短信收件箱", Path: SMSPath, Find: find, Version: p.platform.Version(), Now: p.platform.Now()}
+	if mobile != "" {
+		page.Title, page.Path, page.One = engine.MaskMiddle(mobile)+"的短信", SMSPath+"/"+mobile, true
 	}
-	slices.SortStableFunc(list, func(a, b phone) int {
-		return cmp.Or(cmp.Compare(min(b.Open, 1), min(a.Open, 1)), b.last.Compare(a.last))
-	})
-	return list
-}
-
-// waits says whether a text can still be answered: its time may be up before
-// anybody has told the engine.
-func waits(m engine.SMS, now time.Time) bool {
-	return m.State == engine.SMSOpen && m.Deadline.After(now)
-}
-
-func (p *Pages) showInbox(w http.ResponseWriter, mobile string) {
-	page := struct {
-		Mobile, Path  string
-		Open, Settled []shownText
-	}{Mobile: engine.MaskMiddle(mobile), Path: SMSPath + "/" + mobile}
-	now, inbox := p.platform.Now(), p.platform.Inbox(mobile)
-	slices.Reverse(inbox) // the latest first
-	for _, m := range inbox {
-		switch {
-		case waits(m, now) && len(page.Open) < shownTexts:
-			page.Open = append(page.Open, shownText{SMS: m, Left: m.Deadline.Sub(now)})
-		case !waits(m, now) && len(page.Settled) < shownTexts:
-			page.Settled = append(page.Settled, shownText{SMS: m, Fate: fate(m)})
-		}
+	number, err := strconv.Atoi(r.URL.Query().Get("page"))
+	if err != nil || number < 1 || number > 1_000_000 {
+		number = 1
 	}
-	p.show(w, http.StatusOK, "inbox", page)
+	var texts []engine.SMS
+	texts, page.Waiting, page.Total = p.platform.Engine().NewestTexts(engine.TextFilter{Mobile: mobile, Text: find},
+		engine.Page{Skip: (number - 1) * textsPerPage, Limit: textsPerPage})
+	for _, m := range texts {
+		page.Texts = append(page.Texts, shown(m, page.Now))
+	}
+	at := func(n int) string {
+		query := url.Values{"page": {strconv.Itoa(n)}}
+		if find != "" {
+			query.Set("q", find)
+		}
+		return page.Path + "?" + query.Encode()
+	}
+	if number > 1 {
+		page.Newer = at(min(number-1, max(1, (page.Total+textsPerPage-1)/textsPerPage)))
+	}
+	if number*textsPerPage < page.Total {
+		page.Older = at(number + 1)
+	}
+	p.showUnder(w, http.StatusOK, policy("'self'", "")+"; script-src 'self'; connect-src 'self'", "inbox", page)
 }
 
-func fate(m engine.SMS) string {
+// shown is a text as it stands on the page. Its time may be up before anybody
+// has told the engine.
+func shown(m engine.SMS, now time.Time) shownText {
+	s := shownText{SMS: m, Masked: engine.MaskMiddle(m.Mobile), Left: m.Deadline.Sub(now)}
 	switch m.State {
+	case engine.SMSTold:
+		s.Fate = "告知短信，无需回复"
 	case engine.SMSYes:
-		return "已同意"
+		s.Fate = "已同意"
 	case engine.SMSNo:
-		return "已拒绝"
+		s.Fate = "已拒绝"
+	case engine.SMSOpen:
+		if s.Left > 0 {
+			break
+		}
+		fallthrough
+	default:
+		s.Fate = "已过期，未回复"
 	}
-	return "已过期，未回复"
+	if site, err := url.Parse(m.Site); err == nil && engine.IsHTTPURL(m.Site) {
+		s.Site = site.Scheme + "://" + site.Host + "/"
+	}
+	return s
 }
 
 // takeReply answers a text and shows the inbox again. Only the first answer
@@ -117,7 +125,7 @@ func (p *Pages) takeReply(w http.ResponseWriter, r *http.Request, mobile string)
 		return
 	}
 	id, reply := values["id"], values["reply"]
-	known := slices.ContainsFunc(p.platform.Inbox(mobile), func(m engine.SMS) bool { return m.ID == id })
+	known := slices.ContainsFunc(p.platform.Engine().Inbox(mobile), func(m engine.SMS) bool { return m.ID == id && m.State != engine.SMSTold })
 	switch {
 	case !known:
 		p.Failure(w, http.StatusNotFound, Failure{Text: "没有这条短信"})

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -56,7 +57,7 @@ func TestAnswersWithoutServer(t *testing.T) {
 			assert.Empty(t, got.Base().Extra)
 			assert.Empty(t, ips.Compare(tt.request, got))
 			answer.Base().MerchantCode = cfg.MerchantCode
-			assertAnswer(t, answer, got)
+			fixture.AssertAnswer(t, answer, got)
 		})
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/ips-p2p/ips"
-	"github.com/ips-p2p/ips/internal/envelope"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // attackGroup is a section of docs/attacks.md.
@@ -67,35 +67,31 @@ func rechargeDoc(namesAndTexts ...string) string {
 			}
 		}
 	}
-	return document(fields...)
+	return fixture.Document(fields...)
 }
 
 // sealedWith is an answer under the keys of cfg.
-func sealedWith(t testing.TB, cfg ips.Config, code ips.Code, message, document string) fiveFields {
+func sealedWith(t testing.TB, cfg ips.Config, code ips.Code, message, document string) fixture.Answer {
 	t.Helper()
-	keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
-	require.NoError(t, err)
-	body := ""
-	if document != "" {
-		body = keys.Encrypt([]byte(document))
-	}
-	f := fiveFields{cfg.MerchantCode, string(code), message, body, keys.SignAnswer(string(code), message, body)}
+	keys := fixture.KeysOf(cfg)
+	f := fixture.SealedBy(keys, code, message, document)
 	if cfg.PublicKey != nil {
-		f.sign, err = keys.SignAnswerRSA(attackedKey(cfg.PublicKey), f.errCode, f.errMsg, f.body)
+		var err error
+		f.Sign, err = keys.SignAnswerRSA(attackedKey(cfg.PublicKey), f.ErrCode, f.ErrMsg, f.Body)
 		require.NoError(t, err)
 	}
 	return f
 }
 
 // success is the genuine answer to 李四's recharge.
-func success(t testing.TB, cfg ips.Config) fiveFields {
+func success(t testing.TB, cfg ips.Config) fixture.Answer {
 	return sealedWith(t, cfg, ips.CodeSuccess, "操作成功", rechargeDoc())
 }
 
 // request is the answer as a request for the recharge handler.
-func (f fiveFields) request() string { return f.requestAt("/ips/recharge") }
+func request(f fixture.Answer) string { return requestAt(f, "/ips/recharge") }
 
-func (f fiveFields) requestAt(path string) string { return formRequest(path, f.values().Encode()) }
+func requestAt(f fixture.Answer, path string) string { return formRequest(path, f.Values().Encode()) }
 
 const formType = "application/x-www-form-urlencoded"
 
@@ -111,57 +107,57 @@ func rawRequest(methodAndPath, headers, body string) string {
 }
 
 // signedBy fills in the signature that the test merchant's keys give.
-func signedBy(t testing.TB, f fiveFields) fiveFields {
-	f.sign = vendorKeys(t).SignAnswer(f.errCode, f.errMsg, f.body)
+func signedBy(t testing.TB, f fixture.Answer) fixture.Answer {
+	f.Sign = fixture.Keys().SignAnswer(f.ErrCode, f.ErrMsg, f.Body)
 	return f
 }
 
 // signedDoc is a success with any document, validly encrypted and signed.
 func signedDoc(t testing.TB, document string) string {
-	return sealedAnswer(t, ips.CodeSuccess, "操作成功", document).request()
+	return request(fixture.Sealed(ips.CodeSuccess, "操作成功", document))
 }
 
 func forged(t testing.TB) []attack {
-	good := success(t, offlineConfig())
+	good := success(t, fixture.Config())
 	sign := func(name, sign string) attack {
 		f := good
-		f.sign = sign
-		return attack{name: name, gets: refused, err: ips.ErrSignature, raw: f.request()}
+		f.Sign = sign
+		return attack{name: name, gets: refused, err: ips.ErrSignature, raw: request(f)}
 	}
 	hash := func(text string) string { return fmt.Sprintf("%x", md5.Sum([]byte(text))) }
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	otherCert := cfg
-	otherCert.Cert = ips.NewSecret(change(cfg.Cert.Reveal()))
-	own := vendorKeys(t).Encrypt([]byte(rechargeDoc()))
-	ownSign := vendorKeys(t).SignRequest(own)
+	otherCert.Cert = ips.NewSecret(fixture.Change(cfg.Cert.Reveal()))
+	own := fixture.Keys().Encrypt([]byte(rechargeDoc()))
+	ownSign := fixture.Keys().SignRequest(own)
 	return []attack{
 		sign("no signature text", ""),
 		sign("signature of zeros", strings.Repeat("0", 32)),
-		sign("signature without the cert", hash(good.merCode+good.errCode+good.errMsg+good.body)),
-		sign("signature under another cert", sealedWith(t, otherCert, ips.CodeSuccess, good.errMsg, rechargeDoc()).sign),
-		sign("signature with the cert first", hash(cfg.Cert.Reveal()+good.merCode+good.errCode+good.errMsg+good.body)),
-		sign("signature with separators", hash(strings.Join([]string{good.merCode, good.errCode, good.errMsg, good.body, cfg.Cert.Reveal()}, "&"))),
-		sign("signature of the code only", hash(good.merCode+good.errCode+cfg.Cert.Reveal())),
-		sign("SHA-256 in place of MD5", fmt.Sprintf("%x", sha256.Sum256([]byte(good.merCode+good.errCode+good.errMsg+good.body+cfg.Cert.Reveal())))),
-		sign("signature in Base64", base64.StdEncoding.EncodeToString([]byte(good.sign[:16]))),
-		sign("signature in upper case", strings.ToUpper(good.sign)),
-		sign("signature with a space behind", good.sign+" "),
-		sign("signature with a space before", " "+good.sign),
-		sign("signature with a line end", good.sign+"\r\n"),
-		sign("signature with a NUL behind", good.sign+"\x00"),
-		sign("signature cut by one", good.sign[:31]),
-		sign("signature of one character", good.sign[:1]),
-		sign("signature twice", good.sign+good.sign),
-		sign("signature with one digit changed", change(good.sign)),
-		sign("signature in full-width digits", fullWidth(good.sign)),
+		sign("signature without the cert", hash(good.MerCode+good.ErrCode+good.ErrMsg+good.Body)),
+		sign("signature under another cert", sealedWith(t, otherCert, ips.CodeSuccess, good.ErrMsg, rechargeDoc()).Sign),
+		sign("signature with the cert first", hash(cfg.Cert.Reveal()+good.MerCode+good.ErrCode+good.ErrMsg+good.Body)),
+		sign("signature with separators", hash(strings.Join([]string{good.MerCode, good.ErrCode, good.ErrMsg, good.Body, cfg.Cert.Reveal()}, "&"))),
+		sign("signature of the code only", hash(good.MerCode+good.ErrCode+cfg.Cert.Reveal())),
+		sign("SHA-256 in place of MD5", fmt.Sprintf("%x", sha256.Sum256([]byte(good.MerCode+good.ErrCode+good.ErrMsg+good.Body+cfg.Cert.Reveal())))),
+		sign("signature in Base64", base64.StdEncoding.EncodeToString([]byte(good.Sign[:16]))),
+		sign("signature in upper case", strings.ToUpper(good.Sign)),
+		sign("signature with a space behind", good.Sign+" "),
+		sign("signature with a space before", " "+good.Sign),
+		sign("signature with a line end", good.Sign+"\r\n"),
+		sign("signature with a NUL behind", good.Sign+"\x00"),
+		sign("signature cut by one", good.Sign[:31]),
+		sign("signature of one character", good.Sign[:1]),
+		sign("signature twice", good.Sign+good.Sign),
+		sign("signature with one digit changed", fixture.Change(good.Sign)),
+		sign("signature in full-width digits", fullWidth(good.Sign)),
 		sign("signature 0e comparisons fall for", "0e"+strings.Repeat("1", 30)),
 		sign("signature true", "true"),
 		{name: "the merchant's own request sent back to him", gets: refused, err: ips.ErrMalformed,
-			raw: fiveFields{cfg.MerchantCode, "", "", own, ownSign}.request()},
+			raw: request(fixture.Answer{MerCode: cfg.MerchantCode, Body: own, Sign: ownSign})},
 		// The signatures of requests and answers have the same form, so the head
 		// of a request's body can play the code. It is an unknown one then.
 		{name: "his own request, with its head as a code", gets: refused, err: ips.ErrMalformed,
-			raw: fiveFields{cfg.MerchantCode, own[:4], own[4:32], own[32:], ownSign}.request()},
+			raw: request(fixture.Answer{MerCode: cfg.MerchantCode, ErrCode: own[:4], ErrMsg: own[4:32], Body: own[32:], Sign: ownSign})},
 		cutAnew(t),
 	}
 }
@@ -170,14 +166,13 @@ func forged(t testing.TB) []attack {
 // like a code: all of it then reads as a refusal without a document.
 func cutAnew(t testing.TB) attack {
 	for n := range 100 {
-		cfg := offlineConfig()
+		cfg := fixture.Config()
 		cfg.IV = ips.NewSecret(fmt.Sprintf("2EDxsE%02d", n))
-		keys, err := envelope.NewKeys(cfg.MerchantCode, cfg.Cert.Reveal(), cfg.Key.Reveal(), cfg.IV.Reveal())
-		require.NoError(t, err)
+		keys := fixture.KeysOf(cfg)
 		own := keys.Encrypt([]byte(rechargeDoc()))
 		if strings.Trim(own[:1], "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == "" {
 			return attack{name: "his own request, cut anew into a refusal without a document", gets: refused, err: ips.ErrMalformed,
-				raw:    fiveFields{cfg.MerchantCode, own[:1], own[1:], "", keys.SignRequest(own)}.request(),
+				raw:    request(fixture.Answer{MerCode: cfg.MerchantCode, ErrCode: own[:1], ErrMsg: own[1:], Sign: keys.SignRequest(own)}),
 				config: func(c *ips.Config) { c.IV = cfg.IV }}
 		}
 	}
@@ -225,51 +220,51 @@ func inRSAMode(cfg *ips.Config)    { cfg.PublicKey = &attackedRSA().PublicKey }
 func underWeakKey(cfg *ips.Config) { cfg.PublicKey = &weakRSA().PublicKey }
 
 func forgedRSA(t testing.TB) []attack {
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	md5Mode := success(t, cfg)
 	inRSAMode(&cfg)
 	good := success(t, cfg)
 	sign := func(name, sign string) attack {
 		f := good
-		f.sign = sign
-		return attack{name: name, gets: refused, err: ips.ErrSignature, raw: f.request(), config: inRSAMode}
+		f.Sign = sign
+		return attack{name: name, gets: refused, err: ips.ErrSignature, raw: request(f), config: inRSAMode}
 	}
-	another, err := vendorKeys(t).SignAnswerRSA(mustKey(65537), good.errCode, good.errMsg, good.body)
+	another, err := fixture.Keys().SignAnswerRSA(mustKey(65537), good.ErrCode, good.ErrMsg, good.Body)
 	require.NoError(t, err)
-	number, ok := new(big.Int).SetString(good.sign, 16)
+	number, ok := new(big.Int).SetString(good.Sign, 16)
 	require.True(t, ok)
 	upper := good
-	upper.sign = strings.ToUpper(good.sign)
+	upper.Sign = strings.ToUpper(good.Sign)
 	inMD5 := good
 	weak := good
-	weak.sign = cubeRootForgery(cfg, good)
+	weak.Sign = cubeRootForgery(cfg, good)
 	return []attack{
-		sign("MD5 signature at a merchant in RSA mode", md5Mode.sign),
-		{name: "RSA signature at a merchant in MD5 mode", gets: refused, err: ips.ErrSignature, raw: inMD5.request()},
+		sign("MD5 signature at a merchant in RSA mode", md5Mode.Sign),
+		{name: "RSA signature at a merchant in MD5 mode", gets: refused, err: ips.ErrSignature, raw: request(inMD5)},
 		sign("RSA signature by another key", another),
 		sign("RSA signature of zeros", strings.Repeat("0", 256)),
 		sign("RSA signature of one", strings.Repeat("0", 255)+"1"),
 		sign("RSA signature of n-1", fmt.Sprintf("%0256x", new(big.Int).Sub(cfg.PublicKey.N, big.NewInt(1)))),
 		sign("RSA signature plus n", fmt.Sprintf("%x", new(big.Int).Add(number, cfg.PublicKey.N))),
-		sign("RSA signature with a byte too many", "00"+good.sign),
-		sign("RSA signature with a byte too few", good.sign[:254]),
-		sign("RSA signature of half a byte too few", good.sign[:255]),
+		sign("RSA signature with a byte too many", "00"+good.Sign),
+		sign("RSA signature with a byte too few", good.Sign[:254]),
+		sign("RSA signature of half a byte too few", good.Sign[:255]),
 		sign("RSA signature of a larger key", strings.Repeat("ab", 256)),
-		sign("RSA signature that is no hex", "0x"+good.sign[2:]),
+		sign("RSA signature that is no hex", "0x"+good.Sign[2:]),
 		sign("RSA signature in Base64", base64.StdEncoding.EncodeToString([]byte(number.Bytes()))),
-		sign("RSA signature padded in front", " "+good.sign[1:]),
+		sign("RSA signature padded in front", " "+good.Sign[1:]),
 		{name: "cube root in place of a signature, under a key with e=3", gets: refused, err: ips.ErrSignature,
-			raw: weak.request(), config: underWeakKey},
+			raw: request(weak), config: underWeakKey},
 		// Hex has two cases, and the signature is the number.
-		{name: "RSA signature in upper case", gets: heard, raw: upper.request(), config: inRSAMode},
+		{name: "RSA signature in upper case", gets: heard, raw: request(upper), config: inRSAMode},
 	}
 }
 
 // cubeRootForgery is Bleichenbacher's signature without the key: a number whose
 // cube begins like a padded MD5 digest and goes on with whatever comes. It
 // fools verifiers that do not look at what stands behind the digest.
-func cubeRootForgery(cfg ips.Config, f fiveFields) string {
-	digest := md5.Sum([]byte(f.merCode + f.errCode + f.errMsg + f.body + cfg.Cert.Reveal()))
+func cubeRootForgery(cfg ips.Config, f fixture.Answer) string {
+	digest := md5.Sum([]byte(f.MerCode + f.ErrCode + f.ErrMsg + f.Body + cfg.Cert.Reveal()))
 	head, err := hex.DecodeString("0001ffffffffffffffff003020300c06082a864886f70d020505000410")
 	if err != nil {
 		panic(err) // a constant
@@ -290,57 +285,57 @@ func cubeRootForgery(cfg ips.Config, f fiveFields) string {
 }
 
 func altered(t testing.TB) []attack {
-	good := success(t, offlineConfig())
-	failed := sealedAnswer(t, ips.CodeFailed, "FAIL", rechargeDoc())
-	pending := sealedAnswer(t, ips.CodeProcessing, "IPS 受理中", rechargeDoc())
-	other := sealedAnswer(t, ips.CodeSuccess, "操作成功", rechargeDoc("pMerBillNo", "R20141213000002", "pIpsAcctNo", wangWu))
-	old := sealedAnswer(t, ips.CodeQuerySuccess, "还款成功", document("pMerchantBillNo", "O1", "pMerBillNo", "O1"))
-	with := func(name string, err error, f fiveFields, spoil func(*fiveFields)) attack {
+	good := success(t, fixture.Config())
+	failed := fixture.Sealed(ips.CodeFailed, "FAIL", rechargeDoc())
+	pending := fixture.Sealed(ips.CodeProcessing, "IPS 受理中", rechargeDoc())
+	other := fixture.Sealed(ips.CodeSuccess, "操作成功", rechargeDoc("pMerBillNo", "R20141213000002", "pIpsAcctNo", wangWu))
+	old := fixture.Sealed(ips.CodeQuerySuccess, "还款成功", fixture.Document("pMerchantBillNo", "O1", "pMerBillNo", "O1"))
+	with := func(name string, err error, f fixture.Answer, spoil func(*fixture.Answer)) attack {
 		spoil(&f)
-		return attack{name: name, gets: refused, err: err, raw: f.request()}
+		return attack{name: name, gets: refused, err: err, raw: request(f)}
 	}
-	genuine := func(name string, spoil func(*fiveFields)) attack {
+	genuine := func(name string, spoil func(*fixture.Answer)) attack {
 		a := with(name, nil, good, spoil)
 		a.gets = heard
 		return a
 	}
-	atOldBid := with("border moved from the code 0000 into the message", ips.ErrMalformed, old, func(f *fiveFields) { f.errCode, f.errMsg = "0", "000"+f.errMsg })
+	atOldBid := with("border moved from the code 0000 into the message", ips.ErrMalformed, old, func(f *fixture.Answer) { f.ErrCode, f.ErrMsg = "0", "000"+f.ErrMsg })
 	atOldBid.raw = strings.Replace(atOldBid.raw, "/ips/recharge", "/ips/repay-old-bid", 1)
 	return []attack{
-		with("refusal turned into success", ips.ErrSignature, failed, func(f *fiveFields) { f.errCode = string(ips.CodeSuccess) }),
-		with("pending turned into success", ips.ErrSignature, pending, func(f *fiveFields) { f.errCode = string(ips.CodeSuccess) }),
-		with("success turned into a refusal", ips.ErrSignature, good, func(f *fiveFields) { f.errCode = string(ips.CodeFailed) }),
-		with("another message", ips.ErrSignature, good, func(f *fiveFields) { f.errMsg += "！" }),
-		with("another order's body", ips.ErrSignature, good, func(f *fiveFields) { f.body = other.body }),
-		with("another order's signature", ips.ErrSignature, good, func(f *fiveFields) { f.sign = other.sign }),
-		with("one character of the body", ips.ErrSignature, good, func(f *fiveFields) { f.body = change(f.body) }),
-		with("first blocks of the body cut off", ips.ErrSignature, good, func(f *fiveFields) { f.body = f.body[32:] }),
-		with("last blocks of the body cut off", ips.ErrSignature, good, func(f *fiveFields) { f.body = f.body[:len(f.body)-32] }),
-		with("blocks of the body swapped", ips.ErrSignature, good, func(f *fiveFields) { f.body = f.body[32:64] + f.body[:32] + f.body[64:] }),
-		with("body emptied", ips.ErrSignature, good, func(f *fiveFields) { f.body = "" }),
-		with("body in plain XML", ips.ErrSignature, good, func(f *fiveFields) { f.body = rechargeDoc() }),
-		with("body in the URL alphabet", ips.ErrSignature, good, func(f *fiveFields) { f.body = strings.NewReplacer("+", "-", "/", "_").Replace(f.body) + "-" }),
-		with("tabs in the body", ips.ErrSignature, good, func(f *fiveFields) { f.body = "\t" + f.body }),
+		with("refusal turned into success", ips.ErrSignature, failed, func(f *fixture.Answer) { f.ErrCode = string(ips.CodeSuccess) }),
+		with("pending turned into success", ips.ErrSignature, pending, func(f *fixture.Answer) { f.ErrCode = string(ips.CodeSuccess) }),
+		with("success turned into a refusal", ips.ErrSignature, good, func(f *fixture.Answer) { f.ErrCode = string(ips.CodeFailed) }),
+		with("another message", ips.ErrSignature, good, func(f *fixture.Answer) { f.ErrMsg += "！" }),
+		with("another order's body", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = other.Body }),
+		with("another order's signature", ips.ErrSignature, good, func(f *fixture.Answer) { f.Sign = other.Sign }),
+		with("one character of the body", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = fixture.Change(f.Body) }),
+		with("first blocks of the body cut off", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = f.Body[32:] }),
+		with("last blocks of the body cut off", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = f.Body[:len(f.Body)-32] }),
+		with("blocks of the body swapped", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = f.Body[32:64] + f.Body[:32] + f.Body[64:] }),
+		with("body emptied", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = "" }),
+		with("body in plain XML", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = rechargeDoc() }),
+		with("body in the URL alphabet", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = strings.NewReplacer("+", "-", "/", "_").Replace(f.Body) + "-" }),
+		with("tabs in the body", ips.ErrSignature, good, func(f *fixture.Answer) { f.Body = "\t" + f.Body }),
 		// The signed text has no separators: these keep it the same.
-		with("border moved from the merchant into the code", ips.ErrMerchant, good, func(f *fiveFields) { f.merCode, f.errCode = f.merCode[:5], f.merCode[5:]+f.errCode }),
-		with("border moved from the code into the merchant", ips.ErrMerchant, good, func(f *fiveFields) { f.merCode, f.errCode = f.merCode+f.errCode[:2], f.errCode[2:] }),
-		with("border moved from the code into the message", ips.ErrMalformed, good, func(f *fiveFields) { f.errCode, f.errMsg = f.errCode[:7], f.errCode[7:]+f.errMsg }),
-		with("border moved from the message into the code", ips.ErrMalformed, failed, func(f *fiveFields) { f.errCode, f.errMsg = f.errCode+"FAIL", "" }),
-		with("code emptied into the message", ips.ErrMalformed, good, func(f *fiveFields) { f.errCode, f.errMsg = "", f.errCode+f.errMsg }),
+		with("border moved from the merchant into the code", ips.ErrMerchant, good, func(f *fixture.Answer) { f.MerCode, f.ErrCode = f.MerCode[:5], f.MerCode[5:]+f.ErrCode }),
+		with("border moved from the code into the merchant", ips.ErrMerchant, good, func(f *fixture.Answer) { f.MerCode, f.ErrCode = f.MerCode+f.ErrCode[:2], f.ErrCode[2:] }),
+		with("border moved from the code into the message", ips.ErrMalformed, good, func(f *fixture.Answer) { f.ErrCode, f.ErrMsg = f.ErrCode[:7], f.ErrCode[7:]+f.ErrMsg }),
+		with("border moved from the message into the code", ips.ErrMalformed, failed, func(f *fixture.Answer) { f.ErrCode, f.ErrMsg = f.ErrCode+"FAIL", "" }),
+		with("code emptied into the message", ips.ErrMalformed, good, func(f *fixture.Answer) { f.ErrCode, f.ErrMsg = "", f.ErrCode+f.ErrMsg }),
 		atOldBid,
-		with("border moved from the body into the message, all of it", ips.ErrMalformed, good, func(f *fiveFields) { f.errMsg, f.body = f.errMsg+f.body, "" }),
-		with("border moved from the body into the message, three blocks", ips.ErrMalformed, good, func(f *fiveFields) { f.errMsg, f.body = f.errMsg+f.body[:32], f.body[32:] }),
-		with("border moved from the body into the message, up to a document in a memo", ips.ErrMalformed, spliced(t), func(f *fiveFields) { f.errMsg, f.body = f.errMsg+f.body[:216/3*4], f.body[216/3*4:] }),
-		with("border moved from the message into the body", ips.ErrMalformed, failed, func(f *fiveFields) { f.errMsg, f.body = "", f.errMsg+f.body }),
+		with("border moved from the body into the message, all of it", ips.ErrMalformed, good, func(f *fixture.Answer) { f.ErrMsg, f.Body = f.ErrMsg+f.Body, "" }),
+		with("border moved from the body into the message, three blocks", ips.ErrMalformed, good, func(f *fixture.Answer) { f.ErrMsg, f.Body = f.ErrMsg+f.Body[:32], f.Body[32:] }),
+		with("border moved from the body into the message, up to a document in a memo", ips.ErrMalformed, spliced(t), func(f *fixture.Answer) { f.ErrMsg, f.Body = f.ErrMsg+f.Body[:216/3*4], f.Body[216/3*4:] }),
+		with("border moved from the message into the body", ips.ErrMalformed, failed, func(f *fixture.Answer) { f.ErrMsg, f.Body = "", f.ErrMsg+f.Body }),
 		// A refusal that lost its body is about no order and changes none.
 		func() attack {
-			a := with("refusal whose body moved into the message", nil, failed, func(f *fiveFields) { f.errMsg, f.body = f.errMsg+f.body, "" })
+			a := with("refusal whose body moved into the message", nil, failed, func(f *fixture.Answer) { f.ErrMsg, f.Body = f.ErrMsg+f.Body, "" })
 			a.gets = heard
 			return a
 		}(),
 		// What sloppy stacks do to Base64 is undone, and changes nothing.
-		genuine("spaces where the body had plus signs", func(f *fiveFields) { f.body = strings.ReplaceAll(f.body, "+", " ") }),
-		genuine("body in lines of 76", func(f *fiveFields) { f.body = f.body[:76] + "\r\n" + f.body[76:] }),
+		genuine("spaces where the body had plus signs", func(f *fixture.Answer) { f.Body = strings.ReplaceAll(f.Body, "+", " ") }),
+		genuine("body in lines of 76", func(f *fixture.Answer) { f.Body = f.Body[:76] + "\r\n" + f.Body[76:] }),
 	}
 }
 
@@ -349,50 +344,50 @@ func altered(t testing.TB) []attack {
 // to garbage, and behind that stands 李四's recharge. He cannot choose the
 // garbage; but one memo in some 200,000 makes it <? and a name, which opens an
 // instruction and hides the rest of itself. This memo is one of them.
-func spliced(t testing.TB) fiveFields {
-	return sealedAnswer(t, ips.CodeSuccess, "操作成功", `<?xml version="1.0" encoding="utf-8"?><pReq><pMerBillNo>R20141213000002</pMerBillNo>`+
+func spliced(t testing.TB) fixture.Answer {
+	return fixture.Sealed(ips.CodeSuccess, "操作成功", `<?xml version="1.0" encoding="utf-8"?><pReq><pMerBillNo>R20141213000002</pMerBillNo>`+
 		`<pIpsAcctNo>4021000000000003</pIpsAcctNo><pTrdDate>20141213</pTrdDate><pTrdAmt>100.00</pTrdAmt>`+
 		`<pMemo1><![CDATA[............00244357--------?><pReq><pMerBillNo>R20141213000001</pMerBillNo>`+
 		`<pIpsAcctNo>4021000000000002</pIpsAcctNo><pTrdAmt>3050.00</pTrdAmt><pMemo1><![CDATA[]]></pMemo1></pReq>`)
 }
 
 func retargeted(t testing.TB) []attack {
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	good := success(t, cfg)
 	second := cfg
-	second.MerchantCode, second.Cert = "808802", ips.NewSecret(change(cfg.Cert.Reveal()))
+	second.MerchantCode, second.Cert = "808802", ips.NewSecret(fixture.Change(cfg.Cert.Reveal()))
 	foreign := success(t, second)
 	relabelled := foreign
-	relabelled.merCode = cfg.MerchantCode
-	ownKeys := func(c *ips.Config) { c.Cert = ips.NewSecret(change(cfg.Cert.Reveal())) }
+	relabelled.MerCode = cfg.MerchantCode
+	ownKeys := func(c *ips.Config) { c.Cert = ips.NewSecret(fixture.Change(cfg.Cert.Reveal())) }
 	rotated := func(until time.Time) func(*ips.Config) {
 		return func(c *ips.Config) {
 			c.Former = &ips.FormerKeys{Cert: cfg.Cert, Until: until}
-			c.Cert = ips.NewSecret(change(cfg.Cert.Reveal()))
+			c.Cert = ips.NewSecret(fixture.Change(cfg.Cert.Reveal()))
 		}
 	}
-	withdrawal := sealedAnswer(t, ips.CodeSuccess, "操作成功", responseFile(t, ips.OpWithdraw))
-	withholding := sealedAnswer(t, ips.CodeSuccess, "操作成功", responseFile(t, ips.OpWithholdingRecharge))
+	withdrawal := fixture.Sealed(ips.CodeSuccess, "操作成功", responseFile(t, ips.OpWithdraw))
+	withholding := fixture.Sealed(ips.CodeSuccess, "操作成功", responseFile(t, ips.OpWithholdingRecharge))
 	at := func(name, path string) attack {
-		return attack{name: name, gets: refused, err: ips.ErrOperation, raw: good.requestAt(path)}
+		return attack{name: name, gets: refused, err: ips.ErrOperation, raw: requestAt(good, path)}
 	}
 	no := func(name string, err error, namesAndTexts ...string) attack {
 		return attack{name: name, gets: denied, err: err, raw: signedDoc(t, rechargeDoc(namesAndTexts...))}
 	}
-	genuineAt := func(name, path string) attack { return attack{name: name, gets: heard, raw: good.requestAt(path)} }
+	genuineAt := func(name, path string) attack { return attack{name: name, gets: heard, raw: requestAt(good, path)} }
 	return []attack{
-		{name: "another merchant's answer", gets: refused, err: ips.ErrMerchant, raw: foreign.request()},
-		{name: "another merchant's answer under this one's code", gets: refused, err: ips.ErrSignature, raw: relabelled.request()},
-		{name: "answer signed with the published test keys at a merchant with his own", gets: refused, err: ips.ErrSignature, raw: good.request(), config: ownKeys},
-		{name: "answer under former keys after their window", gets: refused, err: ips.ErrSignature, raw: good.request(), config: rotated(time.Now().Add(-time.Second))},
-		{name: "answer under former keys within their window", gets: heard, raw: good.request(), config: rotated(time.Now().Add(time.Hour))},
+		{name: "another merchant's answer", gets: refused, err: ips.ErrMerchant, raw: request(foreign)},
+		{name: "another merchant's answer under this one's code", gets: refused, err: ips.ErrSignature, raw: request(relabelled)},
+		{name: "answer signed with the published test keys at a merchant with his own", gets: refused, err: ips.ErrSignature, raw: request(good), config: ownKeys},
+		{name: "answer under former keys after their window", gets: refused, err: ips.ErrSignature, raw: request(good), config: rotated(time.Now().Add(-time.Second))},
+		{name: "answer under former keys within their window", gets: heard, raw: request(good), config: rotated(time.Now().Add(time.Hour))},
 		at("recharge at the withdrawal's URL", "/ips/withdraw"),
 		at("recharge at the account opening's URL", "/ips/open-account"),
 		at("recharge at the repayment's URL", "/ips/repay"),
 		at("recharge at the withholding's URL", "/ips/withholding-recharge"),
-		{name: "withdrawal at the recharge's URL", gets: refused, err: ips.ErrOperation, raw: withdrawal.request()},
-		{name: "withholding at the recharge's URL", gets: refused, err: ips.ErrOperation, raw: withholding.request()},
-		{name: "withdrawal where nobody takes it", gets: unheard, err: ips.ErrUnheard, raw: withdrawal.requestAt("/ips/withdraw")},
+		{name: "withdrawal at the recharge's URL", gets: refused, err: ips.ErrOperation, raw: request(withdrawal)},
+		{name: "withholding at the recharge's URL", gets: refused, err: ips.ErrOperation, raw: request(withholding)},
+		{name: "withdrawal where nobody takes it", gets: unheard, err: ips.ErrUnheard, raw: requestAt(withdrawal, "/ips/withdraw")},
 		at("URL of no operation", "/ips/"),
 		at("URL of an unknown operation", "/ips/no-such-operation"),
 		at("URL of a query", "/ips/query-balance"),
@@ -411,60 +406,60 @@ func retargeted(t testing.TB) []attack {
 		no("order number with a space", errNoOrder, "pMerBillNo", "R20141213000001 "),
 		{name: "success without an order number", gets: refused, err: ips.ErrMalformed, raw: signedDoc(t, rechargeDoc("pMerBillNo", ""))},
 		{name: "success without a body", gets: refused, err: ips.ErrMalformed, raw: signedDoc(t, "")},
-		{name: "pending without an order number", gets: refused, err: ips.ErrMalformed, raw: sealedAnswer(t, ips.CodeProcessing, "", "").request()},
+		{name: "pending without an order number", gets: refused, err: ips.ErrMalformed, raw: request(fixture.Sealed(ips.CodeProcessing, "", ""))},
 	}
 }
 
 func replayed(t testing.TB) []attack {
-	good := success(t, offlineConfig())
-	pending := sealedAnswer(t, ips.CodeProcessing, "IPS 受理中", rechargeDoc())
-	failed := sealedAnswer(t, ips.CodeFailed, "失败", rechargeDoc())
-	unlisted := sealedAnswer(t, "MG77777F", "？", rechargeDoc())
-	word := sealedAnswer(t, "ERR01", "？", rechargeDoc())
-	zeros := sealedAnswer(t, ips.CodeQuerySuccess, "充值成功", rechargeDoc())
-	duplicate := sealedAnswer(t, ips.CodeDuplicate, "充值失败，订单号重复", rechargeDoc())
-	wrongSum := sealedAnswer(t, ips.CodeSuccess, "操作成功", rechargeDoc("pTrdAmt", "1.00"))
-	reworded := sealedAnswer(t, ips.CodeSuccess, "成功", rechargeDoc("pMemo1", "x"))
-	credit := sealedAnswer(t, ips.CodeSuccess, "操作成功", responseFile(t, ips.OpRegisterCreditor))
+	good := success(t, fixture.Config())
+	pending := fixture.Sealed(ips.CodeProcessing, "IPS 受理中", rechargeDoc())
+	failed := fixture.Sealed(ips.CodeFailed, "失败", rechargeDoc())
+	unlisted := fixture.Sealed("MG77777F", "？", rechargeDoc())
+	word := fixture.Sealed("ERR01", "？", rechargeDoc())
+	zeros := fixture.Sealed(ips.CodeQuerySuccess, "充值成功", rechargeDoc())
+	duplicate := fixture.Sealed(ips.CodeDuplicate, "充值失败，订单号重复", rechargeDoc())
+	wrongSum := fixture.Sealed(ips.CodeSuccess, "操作成功", rechargeDoc("pTrdAmt", "1.00"))
+	reworded := fixture.Sealed(ips.CodeSuccess, "成功", rechargeDoc("pMemo1", "x"))
+	credit := fixture.Sealed(ips.CodeSuccess, "操作成功", responseFile(t, ips.OpRegisterCreditor))
 	only := func(name string, gets verdict, raw string, before ...string) attack {
 		return attack{name: name, gets: gets, raw: raw, before: before}
 	}
-	crowd := only("fifty copies at once", heard, good.request())
+	crowd := only("fifty copies at once", heard, request(good))
 	crowd.copies = 50
 	return []attack{
-		only("success again", known, good.request(), good.request()),
-		only("success again with other words", known, reworded.request(), good.request()),
-		only("pending again", known, pending.request(), pending.request()),
-		only("pending after success", heard, pending.request(), good.request()),
-		only("success after pending", heard, good.request(), pending.request()),
-		only("pending, success, pending again", known, pending.request(), pending.request(), good.request()),
-		only("manual bid's answer at the automatic bid's URL", known, credit.requestAt("/ips/auto-bid"), credit.requestAt("/ips/register-creditor")),
-		{name: "wrong sum after success", gets: known, raw: wrongSum.request(), before: []string{good.request()}},
+		only("success again", known, request(good), request(good)),
+		only("success again with other words", known, request(reworded), request(good)),
+		only("pending again", known, request(pending), request(pending)),
+		only("pending after success", heard, request(pending), request(good)),
+		only("success after pending", heard, request(good), request(pending)),
+		only("pending, success, pending again", known, request(pending), request(pending), request(good)),
+		only("manual bid's answer at the automatic bid's URL", known, requestAt(credit, "/ips/auto-bid"), requestAt(credit, "/ips/register-creditor")),
+		{name: "wrong sum after success", gets: known, raw: request(wrongSum), before: []string{request(good)}},
 		crowd,
-		only("refusal", heard, failed.request()),
-		only("refusal again", known, failed.request(), failed.request()),
-		only("unlisted code", heard, unlisted.request()),
-		only("word for a code", heard, word.request()),
-		only("word for a code, again", heard, word.request(), word.request()),
-		only("success of another system's code", heard, zeros.request()),
-		only("duplicate number", heard, duplicate.request()),
-		only("duplicate number, again", heard, duplicate.request(), duplicate.request()),
-		only("duplicate number after success", heard, duplicate.request(), good.request()),
-		only("success after a duplicate number", heard, good.request(), duplicate.request()),
-		only("refusal after pending", heard, failed.request(), pending.request()),
+		only("refusal", heard, request(failed)),
+		only("refusal again", known, request(failed), request(failed)),
+		only("unlisted code", heard, request(unlisted)),
+		only("word for a code", heard, request(word)),
+		only("word for a code, again", heard, request(word), request(word)),
+		only("success of another system's code", heard, request(zeros)),
+		only("duplicate number", heard, request(duplicate)),
+		only("duplicate number, again", heard, request(duplicate), request(duplicate)),
+		only("duplicate number after success", heard, request(duplicate), request(good)),
+		only("success after a duplicate number", heard, request(good), request(duplicate)),
+		only("refusal after pending", heard, request(failed), request(pending)),
 		// A notification speaks of the order; what the browser brings may be about a
 		// form that was posted again.
-		{name: "refusal after success, notified", gets: denied, err: ips.ErrContradiction, only: ips.ServerToServer, raw: failed.request(), before: []string{good.request()}},
-		{name: "refusal after success, in the browser", gets: heard, only: ips.WebReturn, raw: failed.request(), before: []string{good.request()}},
+		{name: "refusal after success, notified", gets: denied, err: ips.ErrContradiction, only: ips.ServerToServer, raw: request(failed), before: []string{request(good)}},
+		{name: "refusal after success, in the browser", gets: heard, only: ips.WebReturn, raw: request(failed), before: []string{request(good)}},
 		// It is late, and news: the money has moved.
-		only("success after a refusal", heard, good.request(), failed.request()),
-		only("success after a refusal, again", known, good.request(), failed.request(), good.request()),
+		only("success after a refusal", heard, request(good), request(failed)),
+		only("success after a refusal, again", known, request(good), request(failed), request(good)),
 	}
 }
 
 func ambiguousForms(t testing.TB) []attack {
-	good := success(t, offlineConfig())
-	encoded := good.values().Encode()
+	good := success(t, fixture.Config())
+	encoded := good.Values().Encode()
 	no := func(name, raw string) attack {
 		return attack{name: name, gets: refused, err: ips.ErrMalformed, raw: raw}
 	}
@@ -477,7 +472,7 @@ func ambiguousForms(t testing.TB) []attack {
 	length := fmt.Sprintf("Content-Type: %s\r\n", formType)
 	multipart := "--x\r\nContent-Disposition: form-data; name=\"pMerCode\"\r\n\r\n808801\r\n--x--\r\n"
 	return []attack{
-		body("signature twice in the form, both right", encoded+"&pSign="+good.sign),
+		body("signature twice in the form, both right", encoded+"&pSign="+good.Sign),
 		body("signature twice in the form, one wrong", "pSign="+strings.Repeat("0", 32)+"&"+encoded),
 		body("merchant twice in the form", "pMerCode=808802&"+encoded),
 		body("code twice in the form", encoded+"&pErrCode=MG00001F"),
@@ -498,15 +493,15 @@ func ambiguousForms(t testing.TB) []attack {
 		body("nothing", ""),
 		body("only ampersands", strings.Repeat("&", 1000)),
 		body("semicolons between the fields", strings.ReplaceAll(encoded, "&", ";")),
-		body("a semicolon in one field", encoded+"&a=1;pSign="+good.sign),
+		body("a semicolon in one field", encoded+"&a=1;pSign="+good.Sign),
 		body("line ends between the fields", strings.ReplaceAll(encoded, "&", "\r\n")),
 		body("broken percent sign", encoded+"&a=%zz"),
 		body("cut percent sign", encoded+"&a=%4"),
 		body("UTF-16 percent sign", encoded+"&a=%u0041"),
-		body("JSON in a form's clothes", `{"pMerCode":"808801","pSign":"`+good.sign+`"}`),
-		body("XML in a form's clothes", good.result()),
+		body("JSON in a form's clothes", `{"pMerCode":"808801","pSign":"`+good.Sign+`"}`),
+		body("XML in a form's clothes", good.Result()),
 		no("fields in the URL", formRequest("/ips/recharge?"+encoded, "")),
-		no("one field in the URL", formRequest("/ips/recharge?pSign="+good.sign, rename("pSign", "x"))),
+		no("one field in the URL", formRequest("/ips/recharge?pSign="+good.Sign, rename("pSign", "x"))),
 		no("GET", rawRequest("GET /ips/recharge?"+encoded, "", "")),
 		no("GET with a form", rawRequest("GET /ips/recharge", length, encoded)),
 		no("HEAD", rawRequest("HEAD /ips/recharge", length, "")),
@@ -535,19 +530,19 @@ func ambiguousForms(t testing.TB) []attack {
 }
 
 func encodings(t testing.TB) []attack {
-	good := success(t, offlineConfig())
-	encoded := good.values().Encode()
+	good := success(t, fixture.Config())
+	encoded := good.Values().Encode()
 	charset := func(name, label string, err error) attack {
 		return attack{name: name, gets: refused, err: err, raw: typedRequest("/ips/recharge", formType+"; charset="+label, encoded)}
 	}
 	message := func(name, percentEncoded string) attack {
-		v := good.values()
+		v := good.Values()
 		v.Del("pErrMsg")
 		return attack{name: name, gets: refused, err: ips.ErrSignature, raw: formRequest("/ips/recharge", v.Encode()+"&pErrMsg="+percentEncoded)}
 	}
 	encodedWith := func(encode func(string) (string, error)) string {
 		v := url.Values{}
-		for name, values := range good.values() {
+		for name, values := range good.Values() {
 			text, err := encode(values[0])
 			require.NoError(t, err)
 			v.Set(name, text)
@@ -579,11 +574,11 @@ func encodings(t testing.TB) []attack {
 		undeclared,
 		message("overlong UTF-8 in the message", "%C0%AF"),
 		message("surrogates in UTF-8 in the message", "%ED%A0%80"),
-		message("byte order mark in the message", "%EF%BB%BF"+url.QueryEscape(good.errMsg)),
-		message("message percent-encoded twice", url.QueryEscape(url.QueryEscape(good.errMsg))),
+		message("byte order mark in the message", "%EF%BB%BF"+url.QueryEscape(good.ErrMsg)),
+		message("message percent-encoded twice", url.QueryEscape(url.QueryEscape(good.ErrMsg))),
 		message("message in HTML entities", "%26%2325805%3B"),
-		message("NUL behind the message", url.QueryEscape(good.errMsg)+"%00"),
-		message("text direction turned in the message", "%E2%80%AE"+url.QueryEscape(good.errMsg)),
+		message("NUL behind the message", url.QueryEscape(good.ErrMsg)+"%00"),
+		message("text direction turned in the message", "%E2%80%AE"+url.QueryEscape(good.ErrMsg)),
 		compressed("compressed body", "gzip", zipped.String()),
 		compressed("plain body declared as compressed", "gzip", encoded),
 		{name: "compressed body that does not say so", gets: refused, err: ips.ErrMalformed, raw: formRequest("/ips/recharge", zipped.String())},
@@ -593,19 +588,19 @@ func encodings(t testing.TB) []attack {
 }
 
 func oversized(t testing.TB) []attack {
-	good := success(t, offlineConfig())
-	encoded := good.values().Encode()
+	good := success(t, fixture.Config())
+	encoded := good.Values().Encode()
 	no := func(name string, err error, body string) attack {
 		return attack{name: name, gets: refused, err: err, raw: formRequest("/ips/recharge", body)}
 	}
 	slow := func(name string, gets verdict, err error, raw string) attack {
 		return attack{name: name, gets: gets, err: err, raw: raw, patience: 500 * time.Millisecond}
 	}
-	head, _, _ := strings.Cut(good.request(), "\r\n\r\n")
-	slowHead := slow("head byte by byte", byServer(400), nil, good.request())
+	head, _, _ := strings.Cut(request(good), "\r\n\r\n")
+	slowHead := slow("head byte by byte", byServer(400), nil, request(good))
 	slowHead.trickle = true
 	absent := slow("body that never comes", refused, ips.ErrMalformed, head+"\r\n\r\n")
-	half := slow("body that stops half-way", refused, ips.ErrMalformed, good.request()[:len(good.request())-40])
+	half := slow("body that stops half-way", refused, ips.ErrMalformed, request(good)[:len(request(good))-40])
 	hugeClaim := attack{name: "length of a terabyte", gets: refused, err: ips.ErrTooLarge,
 		raw: "POST /ips/recharge HTTP/1.1\r\nHost: p2p.example.com\r\nConnection: close\r\nContent-Type: " + formType + "\r\nContent-Length: 1099511627776\r\n\r\npMerCode="}
 	chunks := strings.Repeat("10000\r\n"+strings.Repeat("x", 0x10000)+"\r\n", 160)
@@ -644,8 +639,8 @@ func chunkedRequest(chunks string) string {
 }
 
 func httpTricks(t testing.TB) []attack {
-	good := success(t, offlineConfig())
-	body := good.values().Encode()
+	good := success(t, fixture.Config())
+	body := good.Values().Encode()
 	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(body), body)
 	typ := "Content-Type: " + formType + "\r\n"
 	custom := func(name string, gets verdict, err error, headers, body string) attack {
@@ -657,7 +652,7 @@ func httpTricks(t testing.TB) []attack {
 	closing := "Connection: close\r\n"
 	tooShort := custom("length too short", refused, ips.ErrMalformed, length(20), body+"\r\n\r\n")
 	tooShort.after = []int{400}
-	hidden := custom("second request hidden behind the first", refused, ips.ErrMalformed, length(0), good.requestAt("/elsewhere"))
+	hidden := custom("second request hidden behind the first", refused, ips.ErrMalformed, length(0), requestAt(good, "/elsewhere"))
 	hidden.after = []int{404}
 	first := custom("first line only, of HTTP/0.9", byServer(400), nil, "", "")
 	first.raw = "GET /ips/recharge\r\n\r\n"
@@ -665,16 +660,16 @@ func httpTricks(t testing.TB) []attack {
 	preface.raw = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	preface.gets = byServer(400)
 	future := custom("HTTP/9.9", byServer(505), nil, "", "")
-	future.raw = strings.Replace(good.request(), "HTTP/1.1", "HTTP/9.9", 1)
+	future.raw = strings.Replace(request(good), "HTTP/1.1", "HTTP/9.9", 1)
 	tls := custom("TLS greeting in plain HTTP", byServer(400), nil, "", "")
 	tls.raw = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"
 	noHost := custom("no host", byServer(400), nil, "", "")
-	noHost.raw = strings.Replace(good.request(), "Host: p2p.example.com\r\n", "", 1)
+	noHost.raw = strings.Replace(request(good), "Host: p2p.example.com\r\n", "", 1)
 	twoHosts := custom("two hosts", byServer(400), nil, "Host: evil.example.com\r\n"+right, body)
 	absolute := custom("another host in the request line", heard, nil, "", "")
-	absolute.raw = good.requestAt("http://evil.example.com/ips/recharge")
+	absolute.raw = requestAt(good, "http://evil.example.com/ips/recharge")
 	climbing := custom("path that climbs", byServer(307), nil, "", "")
-	climbing.raw = good.requestAt("/ips/../ips/recharge")
+	climbing.raw = requestAt(good, "/ips/../ips/recharge")
 	climbing.location = "/ips/recharge"
 	return []attack{
 		cut(custom("length too long", refused, ips.ErrMalformed, closing+length(len(body)+100), body)),
@@ -696,7 +691,7 @@ func httpTricks(t testing.TB) []attack {
 		custom("chunk that is no number", refused, ips.ErrMalformed, closing+typ+"Transfer-Encoding: chunked\r\n", "zz\r\n"+body),
 		custom("chunk beyond 64 bits", refused, ips.ErrMalformed, closing+typ+"Transfer-Encoding: chunked\r\n", "ffffffffffffffff1\r\n"+body),
 		cut(custom("chunks cut off", refused, ips.ErrMalformed, closing+typ+"Transfer-Encoding: chunked\r\n", chunk)),
-		custom("signature in a trailer", refused, ips.ErrMalformed, closing+typ+"Trailer: pSign\r\nTransfer-Encoding: chunked\r\n", "e\r\npMerCode=80880\r\n0\r\npSign: "+good.sign+"\r\n\r\n"),
+		custom("signature in a trailer", refused, ips.ErrMalformed, closing+typ+"Trailer: pSign\r\nTransfer-Encoding: chunked\r\n", "e\r\npMerCode=80880\r\n0\r\npSign: "+good.Sign+"\r\n\r\n"),
 		custom("expectation nobody can meet", byServer(417), nil, "Expect: the-unexpected\r\n"+right, body),
 		first, preface, future, tls, noHost, twoHosts, climbing,
 		custom("chunks and a length", heard, nil, closing+typ+"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", chunk+"0\r\n\r\n"),
@@ -726,12 +721,12 @@ func signedNonsense(t testing.TB) []attack {
 		return attack{name: name, gets: refused, err: ips.ErrMalformed, raw: signedDoc(t, document)}
 	}
 	body := func(name, body string) attack {
-		f := signedBy(t, fiveFields{"808801", string(ips.CodeSuccess), "", body, ""})
-		return attack{name: name, gets: refused, err: ips.ErrMalformed, raw: f.request()}
+		f := signedBy(t, fixture.Answer{MerCode: "808801", ErrCode: string(ips.CodeSuccess), Body: body})
+		return attack{name: name, gets: refused, err: ips.ErrMalformed, raw: request(f)}
 	}
 	code := func(name, code string) attack {
-		f := signedBy(t, fiveFields{"808801", code, "", vendorKeys(t).Encrypt([]byte(rechargeDoc())), ""})
-		return attack{name: name, gets: refused, err: ips.ErrMalformed, raw: f.request()}
+		f := signedBy(t, fixture.Answer{MerCode: "808801", ErrCode: code, Body: fixture.Keys().Encrypt([]byte(rechargeDoc()))})
+		return attack{name: name, gets: refused, err: ips.ErrMalformed, raw: request(f)}
 	}
 	doc := rechargeDoc()
 	inside := strings.TrimSuffix(doc, "</pReq>")
@@ -754,7 +749,7 @@ func signedNonsense(t testing.TB) []attack {
 		body("body in two Base64 texts", "AAAAAAAAAAA=AAAAAAAAAAA="),
 		no("bytes that are no XML", "\x00\x01\x02"),
 		no("two documents", doc+doc),
-		no("document in a document", document("pReq", "")[:len(document())-7]+doc[strings.Index(doc, "<pReq>"):]+"</pReq>"),
+		no("document in a document", fixture.Document("pReq", "")[:len(fixture.Document())-7]+doc[strings.Index(doc, "<pReq>"):]+"</pReq>"),
 		no("another root", strings.ReplaceAll(doc, "pReq>", "pRes>")),
 		no("HTML page", "<!DOCTYPE html><html><body>502</body></html>"),
 		no("text behind the document", doc+"x"),
@@ -827,8 +822,8 @@ func lies(t testing.TB) []attack {
 }
 
 func browsers(t testing.TB) []attack {
-	good := success(t, offlineConfig())
-	encoded := good.values().Encode()
+	good := success(t, fixture.Config())
+	encoded := good.Values().Encode()
 	const own = "/orders/R20141213000001"
 	visit := func(name, path, headers, location string) attack {
 		return attack{name: name, gets: heard, only: ips.WebReturn, location: location,
@@ -837,9 +832,9 @@ func browsers(t testing.TB) []attack {
 	liSiHere, wangWuHere := "Cookie: session=of "+liSi+"\r\n", "Cookie: session=of "+wangWu+"\r\n"
 	shown := visit("another user's answer in a logged-in browser", "/ips/recharge", wangWuHere, "")
 	late := visit("own answer again", "/ips/recharge", liSiHere, own)
-	late.gets, late.before = known, []string{good.request()}
+	late.gets, late.before = known, []string{request(good)}
 	doubtful := attack{name: "answer that the shop cannot book", gets: denied, err: errNotTheSum, only: ips.WebReturn,
-		raw: rawRequest("POST /ips/recharge", "Content-Type: "+formType+"\r\n"+liSiHere, sealedAnswer(t, ips.CodeSuccess, "", rechargeDoc("pTrdAmt", "1.00")).values().Encode())}
+		raw: rawRequest("POST /ips/recharge", "Content-Type: "+formType+"\r\n"+liSiHere, fixture.Sealed(ips.CodeSuccess, "", rechargeDoc("pTrdAmt", "1.00")).Values().Encode())}
 	stolen := attack{name: "refused answer in a logged-in browser", gets: refused, err: ips.ErrSignature, only: ips.WebReturn,
 		raw: rawRequest("POST /ips/recharge", "Content-Type: "+formType+"\r\n"+liSiHere, strings.Replace(encoded, "MG00000F", "MG00001F", 1))}
 	fixated := visit("session handed over in the URL", "/ips/recharge?session=of+"+liSi, "", "")

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -228,7 +229,7 @@ func TestAttacks(t *testing.T) {
 }
 
 func (a *attack) run(t *testing.T, via ips.Via) {
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	if a.config != nil {
 		a.config(&cfg)
 	}
@@ -249,7 +250,7 @@ func (a *attack) run(t *testing.T, via ips.Via) {
 	if a.patience != 0 {
 		server.Config.ReadTimeout = a.patience
 	}
-	server.Config.ErrorLog = discardLog()
+	server.Config.ErrorLog = fixture.DiscardLog()
 	server.Start()
 	t.Cleanup(server.Close)
 	address := server.Listener.Addr().String()
@@ -280,7 +281,7 @@ func (a *attack) run(t *testing.T, via ips.Via) {
 	s.mu.Unlock()
 
 	for range 2 {
-		serve(h, success(t, cfg).inbound(ips.OpRecharge)) // not over a server as impatient as the attack needs
+		serve(h, success(t, cfg).Inbound(ips.OpRecharge)) // not over a server as impatient as the attack needs
 	}
 	assert.Equal(t, paidOnce, s.ended())
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // awkward are texts that careless writers and readers of XML spoil.
@@ -28,7 +29,7 @@ func TestTextsSurvive(t *testing.T) {
 	for _, text := range awkward {
 		e := exampleOf(t, ips.OpOpenAccount)
 		with{"RealName", text, "Memo1", text, "ReturnURL", "https://p2p.example.com/?q=<&>'\"]]>"}.apply(t, e.request)
-		raw, err := vendorKeys(t).Decrypt(capture(t, e).values[1])
+		raw, err := fixture.Keys().Decrypt(capture(t, e).values[1])
 		require.NoError(t, err)
 		var sent struct {
 			XMLName xml.Name `xml:"pReq"`
@@ -61,7 +62,7 @@ func TestControlCharacters(t *testing.T) {
 	} {
 		e := exampleOf(t, ips.OpRegisterBid)
 		set(t, e.request, "Purpose", text)
-		_, _, err := e.send(offlineClient(t), e.request)
+		_, _, err := e.send(fixture.Client(t), e.request)
 		assert.ErrorContains(t, err, "pLendPurpose) must not hold the control character "+name)
 	}
 }
@@ -90,7 +91,7 @@ func TestDocumentEncodings(t *testing.T) {
 		if tt.encoding != simplifiedchinese.GBK {
 			text += "𠮷😀"
 		}
-		doc := `<?xml version="1.0" encoding="` + tt.declared + `"?><pReq><pMerBillNo>A1</pMerBillNo><pRealName>` + escape(text) + `</pRealName></pReq>`
+		doc := `<?xml version="1.0" encoding="` + tt.declared + `"?><pReq><pMerBillNo>A1</pMerBillNo><pRealName>` + fixture.Escape(text) + `</pRealName></pReq>`
 		raw, err := tt.encoding.NewEncoder().String(doc)
 		require.NoError(t, err, name)
 		resp := read[*ips.OpenAccountResponse](t, ips.OpOpenAccount, "MG00000F", raw)
@@ -102,7 +103,7 @@ func TestDocumentEncodings(t *testing.T) {
 		"\xff\xfe<",
 		`<?xml version="1.0" encoding="utf-8"?><pReq><pMerBillNo>` + "\xb2\xe2" + `</pMerBillNo></pReq>`,
 	} {
-		_, err := offlineClient(t).ParseNotification(sealedAnswer(t, "MG00000F", "", doc).inbound(ips.OpOpenAccount), ips.OpOpenAccount)
+		_, err := fixture.Client(t).ParseNotification(fixture.Sealed("MG00000F", "", doc).Inbound(ips.OpOpenAccount), ips.OpOpenAccount)
 		assert.ErrorIs(t, err, ips.ErrMalformed)
 	}
 }
@@ -112,7 +113,7 @@ func TestDocumentEncodings(t *testing.T) {
 func TestSOAPEncodings(t *testing.T) {
 	t.Parallel()
 	message := "账户余额不足，账号(4021000000000001)"
-	envelope := soapAnswer("GuaranteeUnfreeze", sealedAnswer(t, "MG00001F", message, "").result())
+	envelope := fixture.SOAP("GuaranteeUnfreeze", fixture.Sealed("MG00001F", message, "").Result())
 	for name, tt := range map[string]struct {
 		declared, contentType string
 		encoding              encoding.Encoding
@@ -130,7 +131,7 @@ func TestSOAPEncodings(t *testing.T) {
 		doc := strings.Replace(envelope, `encoding="utf-8"`, `encoding="`+tt.declared+`"`, 1)
 		raw, err := tt.encoding.NewEncoder().String(doc)
 		require.NoError(t, err)
-		c, _ := recordingClient(t, raw, tt.contentType)
+		c, _ := fixture.RecordingClient(t, raw, tt.contentType)
 		e := exampleOf(t, ips.OpUnfreezeMargin)
 		_, resp, err := e.send(c, e.request)
 		var refused *ips.Error
@@ -146,8 +147,8 @@ func TestSOAPEncodings(t *testing.T) {
 func TestPageEncodings(t *testing.T) {
 	t.Parallel()
 	message := "标的结束处理中，稍候"
-	doc := document("pMerBillNo", "B20141213000001")
-	page := sealedAnswer(t, "MG02503F", message, doc).page()
+	doc := fixture.Document("pMerBillNo", "B20141213000001")
+	page := fixture.Sealed("MG02503F", message, doc).Page()
 	for name, tt := range map[string]struct {
 		meta, contentType string
 		encoding          encoding.Encoding
@@ -161,7 +162,7 @@ func TestPageEncodings(t *testing.T) {
 	} {
 		raw, err := tt.encoding.NewEncoder().String(strings.Replace(page, `charset="utf-8"`, `charset="`+tt.meta+`"`, 1))
 		require.NoError(t, err)
-		c, _ := recordingClient(t, raw, tt.contentType)
+		c, _ := fixture.RecordingClient(t, raw, tt.contentType)
 		resp, err := c.EndBid(context.Background(), *exampleOf(t, ips.OpEndBid).request.(*ips.EndBidRequest))
 		require.NoError(t, err, name)
 		assert.Equal(t, message, resp.Message, name)

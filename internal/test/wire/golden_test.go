@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 // sentRequest is a request as it left the client.
@@ -29,11 +30,11 @@ type sentRequest struct {
 // capture sends the operation's example and returns what went out.
 func capture(t *testing.T, tt operationTest) sentRequest {
 	t.Helper()
-	c, r := recordingClient(t, "", "")
+	c, r := fixture.RecordingClient(t, "", "")
 	form, _, err := tt.send(c, tt.request)
 	if form != nil {
 		require.NoError(t, err)
-		require.Zero(t, r.calls, "a form needs no network")
+		require.Zero(t, r.Calls, "a form needs no network")
 		s := sentRequest{url: form.Action()}
 		for _, f := range form.Fields() {
 			s.names, s.values = append(s.names, f.Name), append(s.values, f.Value)
@@ -41,12 +42,12 @@ func capture(t *testing.T, tt operationTest) sentRequest {
 		return s
 	}
 	require.ErrorContains(t, err, "recorder has no answer")
-	require.Equal(t, 1, r.calls)
-	require.Equal(t, "POST", r.request.Method)
-	s := sentRequest{url: r.request.URL.String(), action: r.request.Header.Get("SOAPAction")}
+	require.Equal(t, 1, r.Calls)
+	require.Equal(t, "POST", r.Request.Method)
+	s := sentRequest{url: r.Request.URL.String(), action: r.Request.Header.Get("SOAPAction")}
 	if s.action == "" {
-		require.Equal(t, "application/x-www-form-urlencoded", r.request.Header.Get("Content-Type"))
-		v, err := url.ParseQuery(string(r.sent))
+		require.Equal(t, "application/x-www-form-urlencoded", r.Request.Header.Get("Content-Type"))
+		v, err := url.ParseQuery(string(r.Sent))
 		require.NoError(t, err)
 		for _, name := range []string{"argMerCode", "arg3DesXmlPara", "argSign", "pMerCode", "p3DesXmlPara", "pSign"} {
 			if v.Has(name) {
@@ -56,8 +57,8 @@ func capture(t *testing.T, tt operationTest) sentRequest {
 		require.Len(t, v, len(s.names))
 		return s
 	}
-	require.Equal(t, "text/xml; charset=utf-8", r.request.Header.Get("Content-Type"))
-	s.envelope = r.sent
+	require.Equal(t, "text/xml; charset=utf-8", r.Request.Header.Get("Content-Type"))
+	s.envelope = r.Sent
 	var call struct {
 		Body struct {
 			Call struct {
@@ -69,7 +70,7 @@ func capture(t *testing.T, tt operationTest) sentRequest {
 			} `xml:",any"`
 		} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Body"`
 	}
-	require.NoError(t, xml.Unmarshal(r.sent, &call))
+	require.NoError(t, xml.Unmarshal(r.Sent, &call))
 	require.Equal(t, xml.Name{Space: "http://tempuri.org/", Local: tt.action}, call.Body.Call.XMLName)
 	for _, p := range call.Body.Call.Params {
 		require.Equal(t, "http://tempuri.org/", p.XMLName.Space)
@@ -134,7 +135,7 @@ func TestRequestGolden(t *testing.T) {
 				return
 			}
 			require.Equal(t, []string{tt.prefix + "MerCode", tt.prefix + "3DesXmlPara", tt.prefix + "Sign"}, sent.names)
-			keys := vendorKeys(t)
+			keys := fixture.Keys()
 			assert.Equal(t, "808801", sent.values[0])
 			assert.NotContains(t, sent.values[1], "\n")
 			require.True(t, keys.VerifyRequest(sent.values[1], sent.values[2]))
@@ -192,7 +193,7 @@ func TestVariantsDiffer(t *testing.T) {
 		ips.OpRegisterGuarantor: "<pAcctType>0</pAcctType>",
 	} {
 		sent := capture(t, exampleOf(t, op))
-		document, err := vendorKeys(t).Decrypt(sent.values[1])
+		document, err := fixture.Keys().Decrypt(sent.values[1])
 		require.NoError(t, err)
 		assert.Contains(t, string(document), want, op)
 	}
@@ -208,7 +209,7 @@ func TestSOAPGolden(t *testing.T) {
 func TestFormGolden(t *testing.T) {
 	t.Parallel()
 	e := exampleOf(t, ips.OpOpenAccount)
-	form, _, err := e.send(offlineClient(t), e.request)
+	form, _, err := e.send(fixture.Client(t), e.request)
 	require.NoError(t, err)
 	var page bytes.Buffer
 	require.NoError(t, form.Render(&page, ""))
@@ -234,16 +235,16 @@ func TestQuerySignatures(t *testing.T) {
 func TestDefaultURLs(t *testing.T) {
 	t.Parallel()
 	for _, e := range operationTests() {
-		if info(t, e.op).Transport == ips.QueryService {
+		if fixture.Info(t, e.op).Transport == ips.QueryService {
 			continue
 		}
 		set(t, e.request, "NotifyURL", "")
 		wantReturn := ""
-		if info(t, e.op).Transport != ips.WebService {
+		if fixture.Info(t, e.op).Transport != ips.WebService {
 			set(t, e.request, "ReturnURL", "")
 			wantReturn = "<pWebUrl>https://p2p.example.com/ips/return/" + string(e.op) + "</pWebUrl>"
 		}
-		document, err := vendorKeys(t).Decrypt(capture(t, e).values[1])
+		document, err := fixture.Keys().Decrypt(capture(t, e).values[1])
 		require.NoError(t, err)
 		assert.Contains(t, string(document), wantReturn)
 		assert.Contains(t, string(document), "<pS2SUrl>https://p2p.example.com/ips/notify/"+string(e.op)+"</pS2SUrl>")
@@ -253,7 +254,7 @@ func TestDefaultURLs(t *testing.T) {
 // TestAllBrokenFieldsAtOnce sends a request in which everything is wrong.
 func TestAllBrokenFieldsAtOnce(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.ReturnURL, cfg.NotifyURL = "", ""
 	c, err := ips.NewClient(cfg)
 	require.NoError(t, err)

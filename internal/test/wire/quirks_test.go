@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 	"github.com/ips-p2p/ips/ipstest"
 )
 
@@ -20,7 +21,7 @@ import (
 // read opens an answer with the document for op by the public way.
 func read[R ips.Response](t *testing.T, op ips.Operation, code ips.Code, doc string) R {
 	t.Helper()
-	resp, err := offlineClient(t).ParseNotification(sealedAnswer(t, code, "", doc).inbound(op), op)
+	resp, err := fixture.Client(t).ParseNotification(fixture.Sealed(code, "", doc).Inbound(op), op)
 	require.NoError(t, err)
 	typed, ok := resp.(R)
 	require.True(t, ok, "%T", resp)
@@ -29,7 +30,7 @@ func read[R ips.Response](t *testing.T, op ips.Operation, code ips.Code, doc str
 
 func TestQuirkByteOrderMark(t *testing.T) {
 	t.Parallel()
-	resp := read[*ips.RechargeResponse](t, ips.OpRecharge, "MG00000F", "\xEF\xBB\xBF"+rechargeDocument)
+	resp := read[*ips.RechargeResponse](t, ips.OpRecharge, "MG00000F", "\xEF\xBB\xBF"+fixture.RechargeDocument)
 	assert.Equal(t, "R20141213000001", resp.OrderNo)
 	assert.Equal(t, 500*ips.Yuan, resp.Amount)
 }
@@ -39,7 +40,7 @@ func TestQuirkAmountsWithAndWithoutDecimals(t *testing.T) {
 	for text, want := range map[string]ips.Amount{
 		"500": 500_00, "0": 0, "3050.00": 3_050_00, "1016.71": 1_016_71, "0.5": 50, "": 0, "000500.10": 500_10,
 	} {
-		doc := document("pMerBillNo", "R1", "pTrdAmt", text)
+		doc := fixture.Document("pMerBillNo", "R1", "pTrdAmt", text)
 		assert.Equal(t, want, read[*ips.RechargeResponse](t, ips.OpRecharge, "MG00000F", doc).Amount, text)
 	}
 }
@@ -87,20 +88,20 @@ func TestQuirkFailedAccountOpening(t *testing.T) {
 
 func TestQuirkLowerCasePercentEncoding(t *testing.T) {
 	t.Parallel()
-	f := answerWithPlus(t)
-	lower := regexp.MustCompile(`%[0-9A-F]{2}`).ReplaceAllStringFunc(f.values().Encode(), strings.ToLower)
+	f := fixture.AnswerWithPlus(t)
+	lower := regexp.MustCompile(`%[0-9A-F]{2}`).ReplaceAllStringFunc(f.Values().Encode(), strings.ToLower)
 	require.Contains(t, lower, "%2f")
 	require.Contains(t, lower, "%2b")
-	_, err := offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", lower), ips.OpRecharge)
+	_, err := fixture.Client(t).ParseNotification(fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded", lower), ips.OpRecharge)
 	require.NoError(t, err)
 }
 
 func TestQuirkLineBreaksInBase64(t *testing.T) {
 	t.Parallel()
-	f := answerWithPlus(t)
-	v := f.values()
-	v.Set("p3DesXmlPara", f.body[:76]+"\r\n"+f.body[76:]+"\r\n")
-	_, err := offlineClient(t).ParseNotification(post(ips.OpRecharge, "application/x-www-form-urlencoded", v.Encode()), ips.OpRecharge)
+	f := fixture.AnswerWithPlus(t)
+	v := f.Values()
+	v.Set("p3DesXmlPara", f.Body[:76]+"\r\n"+f.Body[76:]+"\r\n")
+	_, err := fixture.Client(t).ParseNotification(fixture.Post(ips.OpRecharge, "application/x-www-form-urlencoded", v.Encode()), ips.OpRecharge)
 	require.NoError(t, err)
 }
 
@@ -119,7 +120,7 @@ func TestQuirkUnknownElementsAreKept(t *testing.T) {
 
 func TestQuirkUnknownEnumerations(t *testing.T) {
 	t.Parallel()
-	doc := document("pMerBillNo", "B1", "pBidStatus", "77")
+	doc := fixture.Document("pMerBillNo", "B1", "pBidStatus", "77")
 	resp := read[*ips.BidResponse](t, ips.OpRegisterBid, "MG02501F", doc)
 	assert.Equal(t, ips.BidStatus("77"), resp.Status)
 	assert.Equal(t, "unknown (77)", resp.Status.String())
@@ -129,8 +130,8 @@ func TestQuirkQueryCodes(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]ips.Outcome{"0000": ips.Success, "9999": ips.Failure, "01": ips.Failure, "02": ips.Failure, "MG77777F": ips.Failure,
 		"MG00000F": ips.Undecided, "": ips.Undecided, "busy": ips.Undecided} {
-		answer := document("pMerCode", "808801", "pErrCode", code, "pErrMsg", "信息", "pIpsAcctNo", "4021000000000001", "pBalance", "1", "pSign", "")
-		c, _ := recordingClient(t, soapAnswer("QueryForAccBalance", answer), "text/xml; charset=utf-8")
+		answer := fixture.Document("pMerCode", "808801", "pErrCode", code, "pErrMsg", "信息", "pIpsAcctNo", "4021000000000001", "pBalance", "1", "pSign", "")
+		c, _ := fixture.RecordingClient(t, fixture.SOAP("QueryForAccBalance", answer), "text/xml; charset=utf-8")
 		resp, err := c.QueryBalance(context.Background(), "4021000000000001")
 		require.NotNil(t, resp)
 		assert.Equal(t, want, resp.Outcome, code)
@@ -146,18 +147,18 @@ func TestQuirkQueryCodes(t *testing.T) {
 
 func TestQuirkSOAPNamespaceIsASetting(t *testing.T) {
 	t.Parallel()
-	cfg := offlineConfig()
+	cfg := fixture.Config()
 	cfg.Environment.Namespace = "http://microsoft.com/webservices/"
-	answer := sealedAnswer(t, "MG00000F", "", document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1"))
-	r := &recorder{contentType: "text/xml", answer: strings.ReplaceAll(
-		soapAnswer("GuaranteeUnfreeze", answer.result()), "http://tempuri.org/", "http://microsoft.com/webservices/")}
+	answer := fixture.Sealed("MG00000F", "", fixture.Document("pMerBillNo", "U20141213000001", "pUnfreezeAmt", "1"))
+	r := &fixture.Recorder{ContentType: "text/xml", Answer: strings.ReplaceAll(
+		fixture.SOAP("GuaranteeUnfreeze", answer.Result()), "http://tempuri.org/", "http://microsoft.com/webservices/")}
 	c, err := ips.NewClient(cfg, ips.WithHTTPClient(httpClient(r)))
 	require.NoError(t, err)
 	_, resp, err := exampleOf(t, ips.OpUnfreezeMargin).send(c, exampleOf(t, ips.OpUnfreezeMargin).request)
 	require.NoError(t, err)
 	assert.Equal(t, ips.Success, resp.Base().Outcome)
-	assert.Equal(t, `"http://microsoft.com/webservices/GuaranteeUnfreeze"`, r.request.Header.Get("SOAPAction"))
-	assert.Contains(t, string(r.sent), `<GuaranteeUnfreeze xmlns="http://microsoft.com/webservices/">`)
+	assert.Equal(t, `"http://microsoft.com/webservices/GuaranteeUnfreeze"`, r.Request.Header.Get("SOAPAction"))
+	assert.Contains(t, string(r.Sent), `<GuaranteeUnfreeze xmlns="http://microsoft.com/webservices/">`)
 }
 
 func TestQuirkAnswersRepeat(t *testing.T) {
@@ -171,16 +172,16 @@ func TestQuirkAnswersRepeat(t *testing.T) {
 			return nil
 		}, nil)),
 	}
-	c := offlineClient(t)
+	c := fixture.Client(t)
 	notify, back := c.NotifyHandler(in), c.ReturnHandler(in, showOutcome)
-	pending := sealedAnswer(t, "MG00008F", "受理中", rechargeDocument)
-	final := sealedAnswer(t, "MG00000F", "操作成功", rechargeDocument)
-	for _, f := range []fiveFields{pending, final, final, pending, final} {
+	pending := fixture.Sealed("MG00008F", "受理中", fixture.RechargeDocument)
+	final := fixture.Sealed("MG00000F", "操作成功", fixture.RechargeDocument)
+	for _, f := range []fixture.Answer{pending, final, final, pending, final} {
 		w := httptest.NewRecorder()
-		notify.ServeHTTP(w, f.inbound(ips.OpRecharge))
+		notify.ServeHTTP(w, f.Inbound(ips.OpRecharge))
 		assert.Equal(t, 200, w.Code)
 		w = httptest.NewRecorder()
-		back.ServeHTTP(w, f.inbound(ips.OpRecharge))
+		back.ServeHTTP(w, f.Inbound(ips.OpRecharge))
 		assert.Equal(t, 200, w.Code)
 	}
 	assert.Equal(t, 500*ips.Yuan, credited)
@@ -189,10 +190,10 @@ func TestQuirkAnswersRepeat(t *testing.T) {
 // TestQuirkChineseMessage: the message is signed as UTF-8 text, spaces and all.
 func TestQuirkChineseMessage(t *testing.T) {
 	t.Parallel()
-	f := sealedAnswer(t, "MG01002F", "开户失败，要素验证错误,商户号(808801) 订单号(A1) 100% + & =", "")
-	body := url.Values(f.values()).Encode()
+	f := fixture.Sealed("MG01002F", "开户失败，要素验证错误,商户号(808801) 订单号(A1) 100% + & =", "")
+	body := url.Values(f.Values()).Encode()
 	require.Contains(t, body, "+", "spaces go as plus signs")
-	resp, err := offlineClient(t).ParseNotification(post(ips.OpOpenAccount, "application/x-www-form-urlencoded; charset=UTF-8", body), ips.OpOpenAccount)
+	resp, err := fixture.Client(t).ParseNotification(fixture.Post(ips.OpOpenAccount, "application/x-www-form-urlencoded; charset=UTF-8", body), ips.OpOpenAccount)
 	require.NoError(t, err)
-	assert.Equal(t, f.errMsg, resp.Base().Message)
+	assert.Equal(t, f.ErrMsg, resp.Base().Message)
 }

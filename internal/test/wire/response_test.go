@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/test/fixture"
 )
 
 func responseFile(t testing.TB, op ips.Operation) string {
@@ -29,13 +30,13 @@ func queryAnswer(t testing.TB, op ips.Operation) string {
 	document := responseFile(t, op)
 	switch op {
 	case ips.OpQueryTrade:
-		return soapAnswer("QueryTrade", sealedAnswer(t, "MG00000F", "操作成功！", document).result())
+		return fixture.SOAP("QueryTrade", fixture.Sealed("MG00000F", "操作成功！", document).Result())
 	case ips.OpQueryAccount:
 		document = taggedSign(document, "pErrCode", "pMemo")
 	default:
 		document = taggedSign(document)
 	}
-	return soapAnswer(info(t, op).Endpoint, document)
+	return fixture.SOAP(fixture.Info(t, op).Endpoint, document)
 }
 
 // TestResponseGolden reads an answer of every operation by the public way and
@@ -48,15 +49,15 @@ func TestResponseGolden(t *testing.T) {
 			t.Parallel()
 			var got ips.Response
 			var err error
-			if info(t, op).Transport == ips.QueryService {
+			if fixture.Info(t, op).Transport == ips.QueryService {
 				answer := queryAnswer(t, op)
-				c, _ := recordingClient(t, answer, "text/xml; charset=utf-8")
+				c, _ := fixture.RecordingClient(t, answer, "text/xml; charset=utf-8")
 				_, got, err = tt.send(c, tt.request)
 			} else {
-				got, err = offlineClient(t).ParseNotification(sealedAnswer(t, tt.code(), "操作成功！", responseFile(t, op)).inbound(op), op)
+				got, err = fixture.Client(t).ParseNotification(fixture.Sealed(tt.code(), "操作成功！", responseFile(t, op)).Inbound(op), op)
 			}
 			require.NoError(t, err)
-			assertAnswer(t, tt.response, got)
+			fixture.AssertAnswer(t, tt.response, got)
 			recorded, err := ips.MarshalResponse(tt.response)
 			require.NoError(t, err)
 			goldenJSON(t, string(op)+".response.json", recorded)

@@ -1,12 +1,11 @@
 // Keeps the page up to date without reloading. Everything works without it.
 "use strict";
 (function () {
-  var body = document.body;
-  var topics = body.dataset.live ? body.dataset.live.split(" ") : [];
-  var version = body.dataset.version;
   var status = document.getElementById("live");
   var clock = document.getElementById("clock");
   var main = document.getElementById("main");
+  var topics = main.dataset.live.split(" ");
+  var version = main.dataset.version;
   var source = null;
   var busy = false, stale = false, timer = 0;
 
@@ -58,7 +57,7 @@
         return;
       }
       replace(fresh);
-      version = page.body.dataset.version;
+      version = fresh.dataset.version;
       say("实时");
     }).catch(function () {
       stale = true;

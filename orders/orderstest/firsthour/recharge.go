@@ -12,7 +12,6 @@ import (
 )
 
 type Site struct {
-	DB     *sql.DB
 	Book   *orders.Book
 	Client *ips.Client
 }
@@ -32,7 +31,7 @@ func New(ctx context.Context, db *sql.DB, client *ips.Client) (*Site, error) {
 		_, err := tx.ExecContext(ctx, "INSERT INTO account VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET fen = fen + excluded.fen", q.Account, q.Amount)
 		return err
 	})
-	return &Site{db, book, client}, nil
+	return &Site{book, client}, nil
 }
 
 func (s *Site) Routes() http.Handler {
@@ -52,10 +51,10 @@ func (s *Site) recharge(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "金额有误", http.StatusBadRequest)
 		return
 	}
-	o, err := s.Record(r.Context(), ips.RechargeRequest{
+	o, err := s.Book.Begin(r.Context(), ips.RechargeRequest{
 		Date: ips.Today(), RealName: "张三", IdentNo: "110101199001010001", Account: "4021000000000001", // of your session
 		Amount: amount, Channel: ips.RechargeEBank, BankCode: "00004", FeePayer: ips.PlatformPaysFee,
-	}, r.PostFormValue("click"))
+	}, nil, orders.Click(r.PostFormValue("click"))) // your own rows go into nil's place, and are written with the order
 	if err != nil {
 		http.Error(w, "暂时无法充值", http.StatusInternalServerError)
 		return
@@ -66,19 +65,4 @@ func (s *Site) recharge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form.ServeHTTP(w, r)
-}
-
-// Record keeps the order before anything of it is sent.
-func (s *Site) Record(ctx context.Context, q ips.RechargeRequest, click string) (orders.Order, error) {
-	tx, err := s.DB.BeginTx(ctx, nil)
-	if err != nil {
-		return orders.Order{}, err
-	}
-	defer tx.Rollback()
-	o, err := s.Book.Record(ctx, tx, q, orders.Click(click))
-	if err != nil {
-		return orders.Order{}, err
-	}
-	// Your own rows go here, with the same tx.
-	return o, tx.Commit()
 }
