@@ -171,7 +171,8 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 	const set = "UPDATE ips_order SET lease = ?, lease_us = {now} + ?, due_us = {now} + ?, ver = ver + 1 "
 	// In these words SQLite sees that the index, which leaves out 0, has them all, and
 	// PostgreSQL, whose clock runs on within a statement, that it has an end.
-	const due = "WHERE due_us > 0 AND due_us <= (SELECT {now}) AND lease_us < {now} ORDER BY due_us LIMIT ?"
+	// With a number and no parameter it need not plan anew each time.
+	due := fmt.Sprintf("WHERE due_us > 0 AND due_us <= (SELECT {now}) AND lease_us < {now} ORDER BY due_us LIMIT %d", n)
 	err := b.within(ctx, func(ctx context.Context) (bool, error) {
 		err := read(b.db.QueryContext(ctx, b.query(mine), lease))
 		return len(claimed) > 0, err
@@ -197,7 +198,7 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 		if b.dialect == PostgreSQL {
 			skip = " FOR UPDATE SKIP LOCKED"
 		}
-		err := read(tx.QueryContext(ctx, b.query(set+"WHERE order_key IN (SELECT order_key FROM ips_order "+due+skip+") RETURNING order_key"), lease, us(b.pace.Lease), later, n))
+		err := read(tx.QueryContext(ctx, b.query(set+"WHERE order_key IN (SELECT order_key FROM ips_order "+due+skip+") RETURNING order_key"), lease, us(b.pace.Lease), later))
 		if err == nil && len(claimed) == 0 {
 			return errSame
 		}

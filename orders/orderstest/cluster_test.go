@@ -275,9 +275,14 @@ func standby(t testing.TB, synchronous bool) (database, *cluster) {
 		}
 		// The clock of the test leaps; a transaction may have begun before it did.
 		since := time.Now().Add(time.Duration(c.market.skew.Load())).Add(-time.Hour)
-		link.cut()
+		held := c.market.held(20)
 		time.Sleep(500 * time.Millisecond)
+		link.cut()
+		begun := time.Now()
+		c.market.send(held) // the standby has them, and does not know that they were sent
+		time.Sleep(max(0, 500*time.Millisecond-time.Since(begun)))
 		c.market.failover(since, func() { kill(); promote() })
+		c.market.send(held) // a program does so that does not remember either
 	}
 	both := fmt.Sprintf("postgres://postgres@127.0.0.1:%s,127.0.0.1:%s/postgres?sslmode=disable&target_session_attrs=read-write", a, b)
 	return database{"PostgreSQL", orders.PostgreSQL, func(testing.TB) (string, string) { return "pgx", both }}, c

@@ -307,6 +307,30 @@ func (m *market) failover(since time.Time, change func()) {
 	m.t.Logf("of the open orders %d are not trusted", n)
 }
 
+// held records orders that are sent when the test wants it.
+func (m *market) held(n int) (all []orders.Order) {
+	for range n {
+		p := m.investors[m.pick(len(m.investors))]
+		require.NoError(m.t, inTx(bg(), m.db, func(tx *sql.Tx) error {
+			o, err := m.book.Record(bg(), tx, ips.WithholdingRechargeRequest{IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account, Date: m.server.Today(),
+				Amount: ips.Yuan, FeePayer: ips.UserPaysFee}, orders.Hold())
+			all = append(all, o)
+			m.note(o)
+			return err
+		}))
+	}
+	return all
+}
+
+// send sends orders, if their programs survive it.
+func (m *market) send(all []orders.Order) {
+	for _, o := range all {
+		p := m.start()
+		p.act(func() { _, _ = p.book.Send(bg(), o) })
+		p.stop()
+	}
+}
+
 // note keeps what was recorded.
 func (m *market) note(o orders.Order) {
 	m.mu.Lock()
