@@ -39,7 +39,7 @@ func (b *Book) Retire(ctx context.Context, before time.Time, to func(ctx context
 			var leaving []Leaving
 			size := 0
 			for i, key := range keys {
-				o, err := b.lock(ctx, tx, key)
+				o, err := b.lock(ctx, tx, key, nil)
 				if err != nil {
 					return err
 				}

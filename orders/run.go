@@ -313,7 +313,7 @@ func (b *Book) ask(ctx context.Context, j job, o *row, req ips.Request, client *
 		}
 		h.says += "?"
 		if said.Base().Outcome != ips.Undecided {
-			_, err = b.hearOne(ctx, j.key, j.lease, h)
+			_, err = b.hearOne(ctx, j.key, nil, j.lease, h)
 			return errors.Join(err, b.patience(ctx, j.key, req))
 		}
 	}
