@@ -384,7 +384,7 @@ func pathsOf(w *walker, site string) (paths []string) {
 		kinds[kind] = true
 		paths = append(paths, path)
 		w.opens(site + path)
-		next = append(next, again[[]string](w, `[...document.querySelectorAll("a")].map(a => new URL(a.href)).filter(u => u.origin === location.origin && u.hash === "").map(u => u.pathname + u.search)`)...)
+		next = append(next, again[[]string](w, `[...document.querySelectorAll("a")].map(a => new URL(a.href)).filter(u => u.origin === location.origin && u.hash === "" && !u.pathname.endsWith(".csv")).map(u => u.pathname + u.search)`)...)
 	}
 	return paths
 }

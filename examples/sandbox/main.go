@@ -58,6 +58,11 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	if err != nil {
 		return errors.Join(err, box.Close())
 	}
+	if o.sample {
+		if err := box.Sample("", base); err != nil {
+			return errors.Join(err, box.Close())
+		}
+	}
 	if !o.loopback() {
 		warnOfRemote(stderr, o.addr)
 	}

@@ -62,6 +62,7 @@ type options struct {
 	export        string
 	verbose       bool
 	tail          bool
+	sample        bool
 
 	merchants []sandbox.Merchant
 }
@@ -120,6 +121,7 @@ func readOptions(args []string, env func(string) (string, bool), stderr io.Write
 	fs.StringVar(&o.base, "base", "", "`URL` under which others reach the sandbox, such as that of a proxy; by default what they called it by")
 	fs.StringVar(&o.export, "export", "", "write the books of -data as JSON to a new `file`, and end")
 	fs.BoolVar(&o.verbose, "verbose", false, "log every answer to standard error")
+	fs.BoolVar(&o.sample, "sample", false, "begin with a few users, a loan and orders to look at")
 	fs.BoolVar(&o.tail, "tail", false, "print a line of each message that comes in or goes out")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -118,6 +118,21 @@ func TestProgram(t *testing.T) {
 	assert.Contains(t, p.stdout.String(), "stopping")
 }
 
+// With -sample there is something to look at, and the admin API adds nothing to it.
+func TestProgramBeginsWithSamples(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t, noEnvironment, "-addr", "127.0.0.1:0", "-sample")
+	post(t, p.base+"/admin/sample", "{}")
+	resp, err := http.Get(p.base + "/admin/sms?state=open")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var texts struct{ SMS []struct{ Order string } }
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&texts))
+	require.Len(t, texts.SMS, 1)
+	assert.Equal(t, "SAMPLELOAN2", texts.SMS[0].Order)
+	require.NoError(t, p.stop())
+}
+
 func post(t *testing.T, url, body string) {
 	t.Helper()
 	resp, err := http.Post(url, "application/json", strings.NewReader(body))

@@ -16,6 +16,7 @@ import (
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -445,7 +446,7 @@ func TestConsoleActions(t *testing.T) {
 	t.Run("clock", func(t *testing.T) {
 		s := l.operated(l.operate(l.console("/console/"), "/console/clock", url.Values{"by": {"90m"}}))
 		assert.Contains(t, s.text, "2014-11-24 13:30:00")
-		assert.Contains(t, s.text, "已拨快 1h30m0s")
+		assert.Contains(t, s.text, "已拨快 1小时30分钟")
 		assert.True(t, l.Now().Equal(noon.Add(90*time.Minute)))
 		for _, bad := range []string{"-1m", "x", "10000000h", "1"} {
 			r := l.operate(l.console("/console/"), "/console/clock", url.Values{"by": {bad}})
@@ -469,6 +470,13 @@ func TestConsoleActions(t *testing.T) {
 		order := func(values url.Values) reply {
 			return l.operate(l.console("/console/faults"), "/console/faults/order", values)
 		}
+		refused := order(url.Values{"name": {"latency"}, "count": {"3"}, "delay": {"soon"}})
+		assert.Equal(t, http.StatusUnprocessableEntity, refused.status)
+		again := l.readConsole("faults", refused)
+		assert.Contains(t, again.text, "delay 须为时长，如 30m 或 250ms，现为 \"soon\"")
+		for _, typed := range []string{`value="3"`, `value="soon"`, `<option value="latency" selected>`} {
+			assert.Contains(t, refused.body, typed)
+		}
 		s := l.operated(order(url.Values{"name": {"code"}, "op": {"doDpTrade"}, "code": {"MG18001F"}, "text": {"<b>no</b>"}, "count": {"2"}}))
 		assert.Contains(t, s.rows()[0], "返回指定返回码 code 充值 doDpTrade 全部 MG18001F <b>no</b>")
 		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"true"}}))
@@ -479,6 +487,12 @@ func TestConsoleActions(t *testing.T) {
 			l.operated(l.operate(l.console("/console/faults"), "/console/faults/lift", url.Values{"id": {fmt.Sprint(fault.ID)}}))
 		}
 		assert.Contains(t, l.console("/console/faults").text, "没有故障")
+	})
+
+	t.Run("says what was done", func(t *testing.T) {
+		r := l.operate(l.console("/console/"), "/console/clock", url.Values{"by": {"1s"}})
+		page, name, _ := strings.Cut(r.header.Get("Location"), "#")
+		assert.Contains(t, l.do(http.MethodGet, page, "", "").body, `id="`+name+`" role="status">时钟已拨快。`)
 	})
 
 	t.Run("account", func(t *testing.T) {
@@ -882,6 +896,51 @@ func TestConsoleExportsAndResets(t *testing.T) {
 	again := start(t, sandbox.Config{Store: store.copied()})
 	assert.Contains(t, again.console("/console/accounts").text, "共 1 条")
 	assert.Contains(t, again.console("/console/notifications").text, "共 1 条")
+}
+
+// An account's entries say what went in and out of which pocket, and what was
+// left.
+func TestConsoleStatement(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	rows := l.console("/console/accounts/808801/" + l.investor).rows()
+	assert.Contains(t, rows[0], "可用 -601.50 冻结 +601.50 398.50 601.50")
+	assert.Contains(t, rows[1], "可用 +1,000.00 1,000.00 bank 外部银行")
+}
+
+// The samples fill every list, once, and leave people something to do. What is
+// told of them arrives.
+func TestConsoleSamples(t *testing.T) {
+	t.Parallel()
+	for name, manual := range map[string]bool{"at once": false, "by hand": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, sandbox.Config{Manual: manual})
+			for range 2 {
+				s := f.operated(f.operate(f.console("/console/"), "/console/sample", nil))
+				f.delivered()
+				assert.Contains(t, s.text, "1 页面确认 1 短信回复")
+				assert.Contains(t, s.text, "4 个托管账户")
+				assert.Regexp(t, `完成 15，部分失败 0，待用户确认 2，结果挂起 0，失败 1`, s.text)
+				_, orders := f.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{})
+				assert.Equal(t, 18, orders)
+			}
+			for _, n := range f.Notifications() {
+				assert.Equal(t, notifier.Delivered, n.State, n.Order)
+			}
+			assert.Equal(t, !manual, f.Engine().Merchants()[0].Auto, "as it was before")
+			bid := f.console("/console/bids/808801/SAMPLEBID1").text
+			assert.Contains(t, bid, "已放款 10,000.00")
+			assert.Contains(t, bid, "已还（含利息） 100.00")
+			message := f.console("/console/messages/1").text
+			assert.Contains(t, message, "验签通过")
+			for _, ask := range f.Engine().PendingAsks("") {
+				require.NoError(t, f.Confirm(ask.ID, map[string]string{"result": "paid"}))
+			}
+			assert.Equal(t, "/console/orders?q=SAMPLE", f.do(http.MethodPost, "/sample/back", formType, "").header.Get("Location"))
+			require.NoError(t, f.CheckBooks())
+		})
+	}
 }
 
 // The script that a colleague is sent posts what the sandbox posted.

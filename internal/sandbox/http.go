@@ -75,6 +75,8 @@ func (s *Sandbox) route(w http.ResponseWriter, r *http.Request) {
 		s.console.ServeHTTP(w, r)
 	case path+"/" == console.Prefix:
 		http.Redirect(w, r, console.Prefix, http.StatusMovedPermanently)
+	case strings.HasPrefix(path, samplePath):
+		s.serveSample(w, r)
 	case s.pages.Serve(w, r):
 	default:
 		for _, svc := range s.services {

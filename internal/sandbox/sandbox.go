@@ -183,6 +183,8 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	} else {
+		s.log = slog.New(bounded{s.log.Handler()})
 	}
 	s.clock.base = cfg.Now
 	if s.clock.base == nil {
@@ -232,9 +234,7 @@ func (s *Sandbox) begin(cfg Config) error {
 	if s.pages, err = pages.New(s, s.log); err != nil {
 		return err
 	}
-	if s.console, err = console.New(s, s.feed, s.log); err != nil {
-		return err
-	}
+	s.console = console.New(s, s.feed, s.log)
 	if err := s.readyMerchants(cfg); err != nil {
 		return err
 	}
@@ -391,8 +391,11 @@ func (s *Sandbox) do(ctx context.Context, cmd engine.Command) (happened, error) 
 	s.mu.Lock()
 	h, err := s.decide(cmd, holdOf(ctx))
 	s.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return h, err
+	case h.kept == nil: // it has happened before
+		return h, s.journal.Settled()
 	}
 	return h, s.journal.Wait(h.kept)
 }
@@ -440,6 +443,9 @@ func (s *Sandbox) decide(cmd engine.Command, hold *notifier.Hold) (happened, err
 		if next, ok := s.engine.NextDeadline(); ok && !next.After(due) {
 			return happened{}, fmt.Errorf("sandbox: the deadline of %s does not pass", due.Format(time.RFC3339))
 		}
+	}
+	if out, ok := s.engine.Closed(&cmd); ok {
+		return happened{Outcome: out}, nil
 	}
 	cmd.At = now
 	offered := s.faults.Offer(&cmd)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -38,15 +39,7 @@ func wantsWSDL(r *http.Request) bool {
 // serveWSDL names the address under which the caller found the service, so
 // that a generated client calls it there.
 func (s *Sandbox) serveWSDL(w http.ResponseWriter, r *http.Request, svc wire.Service) {
-	base := s.base
-	switch {
-	case base != "":
-	case r.TLS != nil:
-		base = "https://" + r.Host
-	default:
-		base = "http://" + r.Host
-	}
-	svc.Namespace, svc.Address = s.namespace, base+r.URL.Path
+	svc.Namespace, svc.Address = s.namespace, cmp.Or(s.base, wire.Base(r))+r.URL.Path
 	document, err := wire.WSDL(svc)
 	if err != nil {
 		s.log.Error("wsdl", "err", err)

@@ -421,3 +421,38 @@ func TestAdvanceIsBoundedForManyAtOnce(t *testing.T) {
 	all.Wait()
 	assert.Equal(t, 90*365*24*time.Hour, f.Offset())
 }
+
+// A page that is closed gives its outcome however often it is looked at, and
+// nothing happens that would be worth keeping.
+func TestClosedPagesLeaveNoRecords(t *testing.T) {
+	t.Parallel()
+	kept := &memory{}
+	f := start(t, sandbox.Config{Store: kept})
+	f.investor()
+	require.NoError(t, f.SetAuto("808801", "", false))
+	r := f.post("doDpTrade.aspx", seal(f.keys, "p", document(append([]string{"pMerBillNo", "R1", "pAcctType", "1", "pIdentNo", li, "pRealName", "李四",
+		"pIpsAcctNo", zhangSan, "pTrdDate", "20141124", "pTrdAmt", "10.00", "pChannelType", "1", "pTrdBnkCode", "00004",
+		"pMerFee", "0.00", "pIpsFeeType", "1", "pWebUrl", "http://shop.example.com/back", "pS2SUrl", f.shop.URL + "/notify"},
+		"pMemo1", "", "pMemo2", "", "pMemo3", "")...)))
+	path := r.header.Get("Location")
+	require.NotEmpty(t, path, r.body)
+	f.do(http.MethodPost, path, formType, "do=cancel", "Sec-Fetch-Site", "same-origin")
+	f.delivered()
+	require.Eventually(t, func() bool { // what became of the notification comes lazily
+		before, _ := kept.counts()
+		time.Sleep(100 * time.Millisecond)
+		after, _ := kept.counts()
+		return before == after
+	}, 30*time.Second, time.Millisecond)
+	before, _ := kept.counts()
+	first := f.do(http.MethodGet, path, "", "")
+	_, want := first.returned(t)
+	for range 3 {
+		_, again := f.do(http.MethodGet, path, "", "").returned(t)
+		assert.Equal(t, want, again)
+		assert.Equal(t, http.StatusSeeOther, f.do(http.MethodPost, path, formType, "do=confirm", "Sec-Fetch-Site", "same-origin").status)
+		assert.Equal(t, http.StatusSeeOther, f.do(http.MethodPost, path, formType, "do=cancel", "Sec-Fetch-Site", "same-origin").status)
+	}
+	after, _ := kept.counts()
+	assert.Equal(t, before, after)
+}

@@ -58,21 +58,19 @@ type Console struct {
 	log       *slog.Logger
 	feed      *Feed
 	mux       *http.ServeMux
-	templates *template.Template
+	templates func() *template.Template // read when a page is first shown: few tests show one
 	foreign   *http.CrossOriginProtection
 	books     verdict
 }
 
 // New makes the console of a platform; feed says what has changed.
-func New(platform Platform, feed *Feed, log *slog.Logger) (*Console, error) {
+func New(platform Platform, feed *Feed, log *slog.Logger) *Console {
 	c := &Console{platform: platform, feed: feed, log: log, foreign: http.NewCrossOriginProtection()}
-	var err error
-	c.templates, err = template.New("console").Funcs(c.functions()).ParseFS(files, "files/*.html")
-	if err != nil {
-		return nil, err
-	}
+	c.templates = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("console").Funcs(c.functions()).ParseFS(files, "files/*.html"))
+	})
 	c.mux = c.routes()
-	return c, nil
+	return c
 }
 
 func (c *Console) routes() *http.ServeMux {
@@ -110,6 +108,7 @@ func (c *Console) routes() *http.ServeMux {
 	for path, action := range map[string]string{
 		"clock":                                 "clock/advance",
 		"reset":                                 "reset",
+		"sample":                                "sample",
 		"notifications/{seq}/resend":            "notifications/{seq}/resend",
 		"faults/order":                          "faults",
 		"faults/lift":                           "faults/lift",
@@ -161,6 +160,10 @@ func (c *Console) form(action string) http.HandlerFunc {
 			} else {
 				c.log.Error("console", "action", action, "err", err)
 			}
+			if action == "faults" {
+				c.showFaults(w, http.StatusUnprocessableEntity, text, r.PostForm)
+				return
+			}
 			c.problem(w, http.StatusUnprocessableEntity, text)
 			return
 		}
@@ -169,9 +172,18 @@ func (c *Console) form(action string) http.HandlerFunc {
 		if page+"/" == Prefix {
 			page = Prefix
 		}
-		http.Redirect(w, r, page, http.StatusSeeOther)
+		// The page says what was done when it is come to by this name.
+		http.Redirect(w, r, page+"#done-"+doneName(action), http.StatusSeeOther)
 	}
 }
+
+// done says that an action was done, by its name.
+var done = map[string]string{
+	"advance": "时钟已拨快。", "reset": "沙箱已清空。", "sample": "示例数据已写入。", "resend": "通知已重发。", "faults": "故障已安排。", "lift": "故障已解除。",
+	"oldbids": "老标的已录入。", "mode": "确认方式已更改。", "mandate": "代扣委托已更改。", "deposit": "已入金。",
+}
+
+func doneName(action string) string { return action[strings.LastIndexByte(action, '/')+1:] }
 
 // page is what every page of the console shows.
 type page struct {
@@ -189,7 +201,7 @@ type page struct {
 func (c *Console) show(w http.ResponseWriter, status int, name string, p page) {
 	p.Now = c.platform.Now()
 	var b bytes.Buffer
-	if err := c.templates.ExecuteTemplate(&b, name, p); err != nil {
+	if err := c.templates().ExecuteTemplate(&b, name, p); err != nil {
 		c.log.Error("console", "page", name, "err", err)
 		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
 		return

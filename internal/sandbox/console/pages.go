@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +78,10 @@ func list[T any](c *Console, w http.ResponseWriter, r *http.Request, p page, fie
 	p.Version = c.feed.Version()
 	f, at := filters(r, fields...), newPager(r)
 	rows, total := find(f, at)
+	if last, beyond := at.last(total); beyond {
+		at = last
+		rows, total = find(f, at)
+	}
 	p.Data = listData[T]{f, at.of(total), rows, dropped}
 	c.show(w, http.StatusOK, p.Section, p)
 }
@@ -102,8 +107,47 @@ type accountData struct {
 	Unmask   bool
 	Asks     []engine.AskInfo
 	Bids     []engine.BidInfo
-	Entries  []engine.JournalEntry
+	Entries  []accountEntry
 	More     int // entries that are not shown
+}
+
+// accountEntry is an entry as one account sees it.
+type accountEntry struct {
+	engine.JournalEntry
+	Changes []change
+	Other   *placeView // the other account, nil if there is none
+}
+
+// change is what an entry does to a pocket, and what is in it then.
+type change struct {
+	Pocket        string
+	Amount, After int64
+}
+
+// Plus says whether something came in.
+func (c change) Plus() bool { return c.Amount > 0 }
+
+// statement is the newest entries of an account, with what was in its pockets
+// after each: what is in them now, less what came since.
+func (c *Console) statement(merchant, account string, now engine.Balance, entries []engine.JournalEntry) (list []accountEntry) {
+	holds := map[ledger.Pocket]int64{ledger.Available: now.Available, ledger.Frozen: now.Frozen, ledger.Unsettled: now.Unsettled}
+	for _, e := range entries {
+		line := accountEntry{JournalEntry: e}
+		for _, side := range []struct {
+			ledger.Place
+			amount int64
+		}{{e.From, -e.Amount}, {e.To, e.Amount}} {
+			if side.Account != account {
+				other := c.place(merchant, side.Place)
+				line.Other = &other
+				continue
+			}
+			line.Changes = append(line.Changes, change{c.place(merchant, side.Place).Pocket, side.amount, holds[side.Pocket]})
+			holds[side.Pocket] -= side.amount
+		}
+		list = append(list, line)
+	}
+	return list
 }
 
 func (c *Console) account(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +176,8 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	data.Bids, _ = e.NewestBids(engine.BidFilter{Merchant: merchant, Borrower: number}, engine.Page{Limit: recentRows})
-	data.Entries, data.More = c.newestEntries(engine.JournalFilter{Account: number})
+	entries, more := c.newestEntries(engine.JournalFilter{Account: number})
+	data.Entries, data.More = c.statement(merchant, number, balance, entries), more
 	p.Data = data
 	c.show(w, http.StatusOK, "account", p)
 }
@@ -173,7 +218,7 @@ func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
 	}
 	p.Title = "标的 " + info.No
 	data := bidData{BidInfo: info}
-	at := newPager(r)
+	at, _ := newPager(r).last(len(info.Claims))
 	claims, total := pageOf(info.Claims, at, func(engine.ClaimInfo) bool { return true })
 	data.Claims, data.Pager = claims, at.of(total)
 	_, data.Ended = c.platform.Engine().Order(info.Merchant, "registerSubject", info.Order, true)
@@ -655,12 +700,22 @@ type faultsData struct {
 	Kinds     []fault.Kind
 	Merchants filterField
 	Ops       filterField
+	Problem   string // with what was typed
+	Typed     url.Values
 }
 
 func (c *Console) faults(w http.ResponseWriter, _ *http.Request) {
+	c.showFaults(w, http.StatusOK, "", nil)
+}
+
+// showFaults shows the form again with what was typed when it was refused.
+func (c *Console) showFaults(w http.ResponseWriter, status int, problem string, typed url.Values) {
 	p := page{Title: "故障", Section: "faults", Live: "state messages notifications", Version: c.feed.Version()}
-	p.Data = faultsData{c.platform.Faults(), fault.Kinds(), c.merchantFilter(), operationFilter()}
-	c.show(w, http.StatusOK, "faults", p)
+	p.Data = faultsData{c.platform.Faults(), fault.Kinds(), c.merchantFilter(), operationFilter(), problem, typed}
+	if problem != "" {
+		p.Live = "" // what was typed stays
+	}
+	c.show(w, status, "faults", p)
 }
 
 // liveFaults counts the faults that may still hit something.

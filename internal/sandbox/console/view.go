@@ -3,8 +3,10 @@ package console
 import (
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +50,8 @@ func (c *Console) functions() template.FuncMap {
 		"query":      consoleQuery,
 		"askURL":     c.platform.ConfirmPath,
 		"holder":     func(merchant, account string) partyView { return partyView{merchant, account} },
+		"lasting":    lasting,
+		"done":       func() map[string]string { return done },
 		"join":       func(parts ...string) string { return strings.Join(parts, "") },
 		"word":       func(state notifier.State) string { return string(state) },
 		"ordinal":    func(i int) int { return i + 1 },
@@ -168,6 +172,12 @@ func term(unit string, value int64) string {
 		return fmt.Sprintf("%d 天", value)
 	}
 	return fmt.Sprintf("%d 个月", value)
+}
+
+// lasting is a duration as people say it.
+func lasting(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	return strings.NewReplacer("h0m0s", "小时", "m0s", "分钟", "h", "小时", "m", "分", "s", "秒").Replace(s)
 }
 
 // percent is a rate given in hundredths of a percent.
@@ -404,6 +414,8 @@ const (
 type pager struct {
 	Page, Pages, Total int
 	Newer, Older       string // addresses, "" where there is nothing
+	Oldest             string
+	Others             []wire.Pair // what the address says beside the page
 
 	limit int
 	at    *url.URL
@@ -422,6 +434,13 @@ func newPager(r *http.Request) pager {
 	return pager{Page: number("page", maxPage, 1), limit: number("limit", maxRows, defaultRows), at: r.URL}
 }
 
+// last is the last page, where another one was asked for that is beyond it.
+func (p pager) last(total int) (last pager, beyond bool) {
+	last = p
+	last.Page = min(p.Page, max((total+p.limit-1)/p.limit, 1))
+	return last, last.Page != p.Page
+}
+
 func (p pager) skip() int { return (p.Page - 1) * p.limit }
 
 func (p pager) window() engine.Page { return engine.Page{Skip: p.skip(), Limit: p.limit} }
@@ -434,7 +453,12 @@ func (p pager) of(total int) pager {
 		p.Newer = p.address(min(p.Page-1, p.Pages))
 	}
 	if p.Page < p.Pages {
-		p.Older = p.address(p.Page + 1)
+		p.Older, p.Oldest = p.address(p.Page+1), p.address(p.Pages)
+	}
+	query := p.at.Query()
+	query.Del("page")
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		p.Others = append(p.Others, wire.Pair{Name: name, Value: query.Get(name)})
 	}
 	return p
 }

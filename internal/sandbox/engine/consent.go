@@ -241,6 +241,23 @@ func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
 	return o.outcome()
 }
 
+// Closed is the outcome of a command that comes to a page that is closed and so
+// changes nothing; ok is false for any other.
+func (e *Engine) Closed(cmd *Command) (out Outcome, ok bool) {
+	if cmd.Kind != KindConfirm && cmd.Kind != KindCancel {
+		return Outcome{}, false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.asks[cmd.ID]
+	if a == nil || a.Open {
+		return Outcome{}, false
+	}
+	out = a.order.outcome()
+	out.Answer = out.Answer.clone()
+	return out, true
+}
+
 // cancel is a person saying no on a page.
 func (e *Engine) cancel(a *ask) Outcome {
 	if !a.Open {

@@ -17,6 +17,7 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
+	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
 // Platform is the sandbox as its operator sees it.
@@ -27,6 +28,8 @@ type Platform interface {
 	Faults() []fault.State
 	Release(merchant, op string) error
 	Reset() error
+	// Sample fills the sandbox with something to look at.
+	Sample(merchant, base string) error
 	Now() time.Time
 	Offset() time.Duration
 	Advance(time.Duration) error
@@ -66,6 +69,8 @@ type Input interface {
 	Read(into any) error
 	// Value is a parameter that names what the action is about.
 	Value(name string) string
+	// Base is the address under which the sandbox was reached.
+	Base() string
 }
 
 // told is an action that is told something; nothing else may be said.
@@ -106,6 +111,11 @@ var actions = map[string]Action{
 		return nil, p.Release(r.Merchant, r.Op)
 	}),
 	"reset": told(func(p Platform, _ Input, _ struct{}) (any, error) { return nil, p.Reset() }),
+	"sample": told(func(p Platform, in Input, r struct {
+		Merchant string `json:"merchant"`
+	}) (any, error) {
+		return nil, p.Sample(r.Merchant, in.Base())
+	}),
 	"clock/advance": told(func(p Platform, _ Input, c struct {
 		By string `json:"by"`
 	}) (any, error) {
@@ -287,6 +297,9 @@ func (f Form) Value(name string) string {
 	}
 	return strings.TrimSpace(f.PostForm.Get(name))
 }
+
+// Base is the address under which the sandbox was reached.
+func (f Form) Base() string { return wire.Base(f.Request) }
 
 // Read fills in a struct.
 func (f Form) Read(into any) error { return fill(into, f.Value) }

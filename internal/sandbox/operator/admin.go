@@ -35,6 +35,8 @@ type call struct{ *http.Request }
 
 func (c call) Value(name string) string { return c.PathValue(name) }
 
+func (c call) Base() string { return wire.Base(c.Request) }
+
 // Read decodes the body of a POST strictly.
 func (c call) Read(into any) error {
 	media, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))

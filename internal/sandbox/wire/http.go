@@ -115,3 +115,11 @@ func Send(w http.ResponseWriter, status int, media string, body []byte) {
 	w.WriteHeader(status)
 	w.Write(body)
 }
+
+// Base is the address under which a request found the server.
+func Base(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
