@@ -102,7 +102,7 @@ func TestSandboxPages(t *testing.T) {
 		w.opens(site + path)
 		for name, screen := range map[string]screen{"1280": desktop(), "360": narrow()} {
 			w.do(screen.show())
-			w.name = "sandbox-" + name + strings.ReplaceAll(kindOf(path), "/", "-")
+			w.name = "sandbox-" + name + kindOf(path)
 			w.seen = make(map[string]bool)
 			w.looks()
 			looked++

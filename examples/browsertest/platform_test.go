@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -72,8 +71,8 @@ func startPlatform(t *testing.T) (site string) {
 type walker struct {
 	*user
 	axe  string
-	who  string
-	seen map[string]bool // titles, of all who walk
+	who  string          // what one sees depends on it
+	seen map[string]bool // kinds of pages, of all who walk
 }
 
 // goes does something that leads to another page, and looks at that.
@@ -107,7 +106,8 @@ func (w *walker) looks() {
 	w.t.Helper()
 	seen := again[look](w, lookScript)
 	assert.LessOrEqual(w.t, seen.TooWide, 0, "%q must be scrolled sideways", seen.Title)
-	if key := seen.Title + fmt.Sprint(again[int](w, `innerWidth`)); !w.seen[key] {
+	at := again[string](w, `location.pathname + location.search`)
+	if key := fmt.Sprint(w.who, seen.Title, kindOf(at), again[int](w, `innerWidth`)); !w.seen[key] {
 		w.seen[key] = true
 		w.shoots("page")
 		if w.axe != "" {
@@ -223,7 +223,7 @@ func TestPlatform(t *testing.T) {
 	axe, seen := getAxe(t), make(map[string]bool)
 	phone := narrow()
 	walks := func(name string) *walker {
-		w := &walker{user: browser.user(t, phone), who: name, axe: axe, seen: seen}
+		w := &walker{user: browser.user(t, phone), who: map[string]string{"admin": "admin", "visitor": "visitor"}[name], axe: axe, seen: seen}
 		w.name = "platform-" + name
 		w.watch.expect("422")      // forms that are refused on purpose
 		w.watch.expect("/nowhere") // no such page
@@ -358,8 +358,7 @@ func TestPlatform(t *testing.T) {
 		for _, s := range []screen{phone, desktop()} {
 			w.do(s.show())
 			for _, path := range crawl(w, site, "/chapters", "/", "/nowhere", "/login", "/register", "/market", "/claims") {
-				w.name = fmt.Sprintf("platform-%s-%d%s", w.who, s.width, strings.ReplaceAll(kindOf(path), "/", "-"))
-				w.seen = make(map[string]bool) // what one sees depends on who one is
+				w.name = fmt.Sprintf("platform-%s-%d%s", w.who, s.width, kindOf(path))
 				w.opens(site + path)
 				w.looks()
 			}
