@@ -45,7 +45,7 @@ func crawl(w *walker, site string, from ...string) (paths []string) {
 		paths = append(paths, next[0])
 		w.opens(site + next[0])
 		next = append(next, again[[]string](w, `[...document.querySelectorAll("a")].map(a => new URL(a.href)).filter(u =>
-			u.origin === location.origin && u.hash === "" && !/\.(sh|json)$|\/(document|envelope|request|answer|final)$/.test(u.pathname) && !/^.wsdl$/i.test(u.search)).map(u => u.pathname + u.search)`)...)
+			u.origin === location.origin && u.hash === "" && !/\.(sh|json|csv)$|\/(document|envelope|request|answer|final)$/.test(u.pathname) && !/^.wsdl$/i.test(u.search)).map(u => u.pathname + u.search)`)...)
 	}
 	return paths
 }
@@ -85,7 +85,7 @@ func TestSandboxPages(t *testing.T) {
 	require.NoError(t, forged.Body.Close())
 	pages := []string{"/", "/console/", "/console/nowhere", "/console/messages", "/console/messages?sign=bad", "/console/orders?q=nothing",
 		"/console/orders/808801/SAMPLERELEASE1", "/console/orders/808801/SAMPLELOAN1", "/console/orders/808801/SAMPLEWITHDRAW2",
-		"/console/orders/808801/SAMPLERECHARGE5", "/console/search?q=SAMPLE", "/console/accounts/808801/808801", "/sms?q=nobody", "/nowhere"}
+		"/console/orders/808801/SAMPLERECHARGE5", "/console/search?q=SAMPLE", "/console/accounts/808801/808801", "/console/accounts/808801/" + borrower, "/console/bids/808801/SAMPLEBID1", "/sms?q=nobody", "/nowhere"}
 	for _, m := range box.Messages() {
 		if m.Refusal != "" {
 			pages = append(pages, fmt.Sprintf("/console/messages/%d", m.Seq))
