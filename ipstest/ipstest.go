@@ -120,7 +120,7 @@ func WithManual() Option { return func(o *options) { o.cfg.Manual = true } }
 func WithIPSFee(fee ips.Amount) Option { return func(o *options) { o.cfg.IPSFee = int64(fee) } }
 
 // WithMD5withRSA makes the sandbox sign its answers in MD5withRSA mode, with a key
-// of its own that [Server.Config] knows.
+// of this process that [Server.Config] knows.
 func WithMD5withRSA() Option { return func(o *options) { o.rsa = true } }
 
 // WithHandler makes h the site at the addresses of [Server.Config]: it gets web
@@ -191,7 +191,7 @@ func start(tb failer, opts []Option) *Server {
 	}
 	if o.rsa {
 		for i := range merchants {
-			key, err := rsa.GenerateKey(rand.Reader, 1024) // the platform's key length
+			key, err := rsaKeys[i]()
 			must(tb, err)
 			merchants[i].RSA = key
 		}
@@ -219,6 +219,14 @@ func start(tb failer, opts []Option) *Server {
 		p.servers[0].another, p.servers[1].another = p.servers[1], p.servers[0]
 	}
 	return p.servers[0]
+}
+
+// rsaKeys are a key for each merchant. It takes longer to make one than to start
+// a sandbox, so that those of a process share them.
+var rsaKeys = [2]func() (*rsa.PrivateKey, error){sync.OnceValues(newRSAKey), sync.OnceValues(newRSAKey)}
+
+func newRSAKey() (*rsa.PrivateKey, error) {
+	return rsa.GenerateKey(rand.Reader, 1024) // the platform's key length
 }
 
 // secondMerchant has the first one's keys backwards, which makes them others.

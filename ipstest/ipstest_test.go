@@ -502,3 +502,19 @@ func TestCarryPage(t *testing.T) {
 		assert.Contains(t, strings.Join(r.failures, " "), "no form for IPS", name)
 	}
 }
+
+// BenchmarkNewServer is what a test pays for a sandbox of its own, from its start
+// to its stop.
+func BenchmarkNewServer(b *testing.B) {
+	for _, bb := range []struct {
+		name string
+		opts []ipstest.Option
+	}{{"md5", nil}, {"rsa", []ipstest.Option{ipstest.WithMD5withRSA()}}} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				ipstest.NewServer(b, bb.opts...).Close()
+			}
+		})
+	}
+}

@@ -3,12 +3,14 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +22,7 @@ import (
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/folder"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
@@ -33,48 +36,80 @@ func (swallow) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // BenchmarkRecharge sends recharges over HTTP and reads their answers, client
-// and sandbox on the same machine.
+// and sandbox on the same machine: to a sandbox in memory and to one with a
+// folder in turn, many at a time, so that both see the same machine. The ratio is
+// the median of those of such pairs.
 func BenchmarkRecharge(b *testing.B) {
-	for _, kept := range []string{"memory", "folder"} {
-		for _, connections := range []int{1, 8, 64} {
-			b.Run(fmt.Sprintf("%s/%d", kept, connections), func(b *testing.B) {
-				cfg := sandbox.Config{NotifyClient: &http.Client{Transport: swallow{}}}
-				if kept == "folder" {
-					var err error
-					cfg.Store, err = openFolder(b.TempDir())
-					require.NoError(b, err)
-				}
-				benchmarkRecharge(b, cfg, connections)
-			})
-		}
+	for _, connections := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint(connections), func(b *testing.B) {
+			store, err := openFolder(b.TempDir(), io.Discard)
+			require.NoError(b, err)
+			inMemory, withFolder := newRecharger(b, nil, connections), newRecharger(b, store, connections)
+			const round = 1000
+			var memory, kept, ratios []float64
+			b.ResetTimer()
+			for left := b.N; left > 0; left -= round {
+				n := min(left, round)
+				memory = append(memory, inMemory.rate(b, n, connections))
+				kept = append(kept, withFolder.rate(b, n, connections))
+				ratios = append(ratios, kept[len(kept)-1]/memory[len(memory)-1])
+			}
+			b.StopTimer()
+			b.ReportMetric(median(memory), "memory/s")
+			b.ReportMetric(median(kept), "folder/s")
+			b.ReportMetric(median(ratios), "ratio")
+			require.NoError(b, inMemory.box.CheckBooks())
+			require.NoError(b, withFolder.box.CheckBooks())
+		})
 	}
 }
 
-func benchmarkRecharge(b *testing.B, cfg sandbox.Config, connections int) {
-	box, err := sandbox.New(cfg)
+func median(list []float64) float64 {
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// recharger is a sandbox and a client who recharges an account.
+type recharger struct {
+	*killWorld
+	box     *sandbox.Sandbox
+	account string
+	number  atomic.Int64
+}
+
+func newRecharger(b *testing.B, store sandbox.Store, connections int) *recharger {
+	box, err := sandbox.New(sandbox.Config{NotifyClient: &http.Client{Transport: swallow{}}, Store: store})
 	require.NoError(b, err)
-	defer box.Close()
 	server := httptest.NewServer(box)
-	defer server.Close()
 	m := sandbox.TestMerchant()
 	keys, err := envelope.NewKeys(m.Code, m.Cert, m.Key, m.IV)
 	require.NoError(b, err)
-	w := &killWorld{keys: keys, base: server.URL, receiver: &receiver{Server: &httptest.Server{URL: "http://shop.example.com"}},
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}}
-	defer w.http.CloseIdleConnections()
-	opening, err := w.send(w.order("CreateNewIpsAcct", "A1", []string{
+	r := &recharger{box: box, killWorld: &killWorld{keys: keys, base: server.URL,
+		receiver: &receiver{Server: &httptest.Server{URL: "http://shop.example.com"}},
+		http:     &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}}}
+	b.Cleanup(func() {
+		r.http.CloseIdleConnections()
+		server.Close()
+		require.NoError(b, box.Close())
+	})
+	opening, err := r.send(r.order("CreateNewIpsAcct", "A1", []string{
 		"pIdentType", "1", "pIdentNo", "110101199001010001", "pRealName", "张三", "pMobileNo", "13800000000",
 		"pEmail", "zhangsan@example.com", "pSmDate", "20141124",
 	}))
 	require.NoError(b, err)
-	account := regexp.MustCompile(`<pIpsAcctNo>(\d+)<`).FindStringSubmatch(opening)[1]
-	var number atomic.Int64
+	r.account = regexp.MustCompile(`<pIpsAcctNo>(\d+)<`).FindStringSubmatch(opening)[1]
+	return r
+}
+
+// rate sends so many recharges, and says how many it were in a second.
+func (r *recharger) rate(b *testing.B, orders, connections int) float64 {
+	started := time.Now()
+	last := r.number.Load() + int64(orders)
 	var wg sync.WaitGroup
-	b.ResetTimer()
 	for range connections {
 		wg.Go(func() {
-			for n := number.Add(1); n <= int64(b.N); n = number.Add(1) {
-				answer, err := w.send(w.order("doDpTrade", fmt.Sprintf("R%09d", n), rechargePairs(account)))
+			for n := r.number.Add(1); n <= last; n = r.number.Add(1) {
+				answer, err := r.send(r.order("doDpTrade", fmt.Sprintf("R%09d", n), rechargePairs(r.account)))
 				if err != nil || !strings.HasPrefix(answer, "MG00000F ") {
 					b.Error(answer, err)
 					return
@@ -83,9 +118,8 @@ func benchmarkRecharge(b *testing.B, cfg sandbox.Config, connections int) {
 		})
 	}
 	wg.Wait()
-	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
-	require.NoError(b, box.CheckBooks())
+	r.number.Store(last)
+	return float64(orders) / time.Since(started).Seconds()
 }
 
 func rechargePairs(account string) []string {
@@ -95,47 +129,64 @@ func rechargePairs(account string) []string {
 	}
 }
 
-// BenchmarkSync is the bound that the disk sets: one small write that survives
-// the loss of power. A transaction of the folder needs two.
+// BenchmarkSync is the bound that the disk sets: a write of an order's size that
+// survives the loss of power, into a file that has the room for it.
 func BenchmarkSync(b *testing.B) {
 	f, err := os.Create(filepath.Join(b.TempDir(), "file"))
 	require.NoError(b, err)
 	defer f.Close()
-	page := make([]byte, 4096)
-	for b.Loop() {
-		if _, err := f.WriteAt(page, 0); err != nil {
+	const size = 1 << 20
+	_, err = f.Write(make([]byte, size))
+	require.NoError(b, err)
+	order := make([]byte, 1200)
+	var took []float64
+	for at := int64(0); b.Loop(); at = (at + int64(len(order))) % (size - int64(len(order))) {
+		started := time.Now()
+		if _, err := f.WriteAt(order, at); err != nil {
 			b.Fatal(err)
 		}
 		if err := f.Sync(); err != nil {
 			b.Fatal(err)
 		}
+		took = append(took, float64(time.Since(started).Nanoseconds()))
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "syncs/s")
+	b.ReportMetric(median(took), "ns/sync") // half of them take longer
 }
 
-// BenchmarkStart starts on a folder of many delivered orders.
+// BenchmarkStart starts on a folder of many delivered orders: working through
+// its journal, and from its snapshot.
 func BenchmarkStart(b *testing.B) {
 	path := b.TempDir()
-	f, err := openFolder(path)
+	f, err := openFolder(path, io.Discard)
 	require.NoError(b, err)
 	fill(b, f, *orders)
 	require.NoError(b, f.Close())
-	info, err := os.Stat(filepath.Join(path, databaseFile))
-	require.NoError(b, err)
-	before := heap()
-	for b.Loop() {
-		started := time.Now()
-		f, err := openFolder(path)
-		require.NoError(b, err)
-		box, err := sandbox.New(sandbox.Config{Store: f})
-		require.NoError(b, err)
-		b.ReportMetric(time.Since(started).Seconds(), "s/start")
-		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB-heap")
-		b.ReportMetric(float64(info.Size())/(1<<20), "MiB-folder")
-		_, taken := box.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{Limit: 1})
-		require.Equal(b, *orders+1, taken)
-		require.NoError(b, box.Close())
+	journal, snapshot := filepath.Join(path, folder.JournalFile), filepath.Join(path, folder.SnapshotFile)
+	start := func(b *testing.B, prepare func()) {
+		before := heap()
+		for b.Loop() {
+			b.StopTimer()
+			prepare()
+			b.StartTimer()
+			f, err := openFolder(path, os.Stderr)
+			require.NoError(b, err)
+			box, err := sandbox.New(sandbox.Config{Store: f})
+			require.NoError(b, err)
+			b.StopTimer()
+			b.ReportMetric(float64(heap()-before)/(1<<20), "MiB-heap")
+			_, taken := box.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{Limit: 1})
+			require.Equal(b, *orders+1, taken)
+			require.NoError(b, box.Close())
+			b.StartTimer()
+		}
+		for unit, file := range map[string]string{"MiB-journal": journal, "MiB-snapshot": snapshot} {
+			info, err := os.Stat(file)
+			require.NoError(b, err)
+			b.ReportMetric(float64(info.Size())/(1<<20), unit)
+		}
 	}
+	b.Run("replay", func(b *testing.B) { start(b, func() { _ = os.Remove(snapshot) }) })
+	b.Run("snapshot", func(b *testing.B) { start(b, func() { require.FileExists(b, snapshot) }) })
 }
 
 func heap() int64 {
@@ -147,7 +198,7 @@ func heap() int64 {
 
 // fill writes what a sandbox would have written for an account and its
 // recharges.
-func fill(b *testing.B, f *folder, n int) {
+func fill(b *testing.B, f *folder.Folder, n int) {
 	at := time.Date(2014, 11, 24, 4, 0, 0, 0, time.UTC)
 	message := func(pairs ...string) engine.Message {
 		pairs = append(pairs, "pWebUrl", "http://shop.example.com/back", "pS2SUrl", "http://shop.example.com/notify",

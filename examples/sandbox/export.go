@@ -3,21 +3,24 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/folder"
 	"github.com/ips-p2p/ips/internal/sandbox/journal"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
 )
 
 // export writes the books of a data folder as JSON, so that they outlive the
-// version that can replay it. It changes nothing in the folder.
-func export(folder, file string) (err error) {
-	if _, err := os.Stat(filepath.Join(folder, databaseFile)); err != nil {
+// version that can replay it.
+func export(path, file string, stderr io.Writer) (err error) {
+	_, err = os.Stat(filepath.Join(path, folder.JournalFile))
+	if _, old := os.Stat(filepath.Join(path, databaseFile)); err != nil && old != nil {
 		return err // a name mistyped is no folder to begin
 	}
-	store, err := openFolder(folder)
+	store, err := openFolder(path, stderr)
 	if err != nil {
 		return err
 	}
@@ -30,7 +33,7 @@ func export(folder, file string) (err error) {
 		Format, Rules int
 		Program       string
 		operator.Books
-	}{format, engine.Rules, version(), operator.Export(e)}, "", "  ")
+	}{folder.Format, engine.Rules, version(), operator.Export(e)}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -2,15 +2,14 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,78 +17,190 @@ import (
 
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/folder"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
 )
 
-func openTestFolder(t *testing.T, path string) *folder {
+// startOn does what the program does with a folder: its error is what it says.
+func startOn(t *testing.T, path string) (*sandbox.Sandbox, string, error) {
 	t.Helper()
-	f, err := openFolder(path)
+	o, err := readOptions([]string{"-data", path}, noEnvironment, io.Discard)
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, f.Close()) })
-	return f
+	var said bytes.Buffer
+	box, err := o.open(&said)
+	return box, said.String(), err
 }
 
-func loaded(t *testing.T, f *folder) []sandbox.Record {
+// lived makes a folder in which much happened.
+func lived(t *testing.T) string {
 	t.Helper()
-	var list []sandbox.Record
-	require.NoError(t, f.Load(func(r sandbox.Record) error {
-		list = append(list, r)
-		return nil
-	}))
-	return list
+	path := t.TempDir()
+	box, said, err := startOn(t, path)
+	require.NoError(t, err)
+	for i := range 300 {
+		require.NoError(t, box.Deposit("808801", "", int64(1000000+i)))
+	}
+	require.NoError(t, box.Close())
+	assert.Empty(t, said)
+	return path
 }
 
-func TestFolderKeepsRecordsInOrder(t *testing.T) {
+const livedBalance = 300*1000000 + 299*300/2
+
+// Wherever the files of a folder that was left in order are cut off or
+// overwritten, the program says so in a sentence or has lost nothing.
+func TestFolderIsDamaged(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "new", "folder")
-	at := time.Date(2014, 11, 24, 4, 0, 0, 123456789, time.UTC)
-	want := []sandbox.Record{
-		{Command: &engine.Command{Kind: engine.KindSubmit, At: at, Merchant: "808801", Op: "doDpTrade", Message: engine.Message{
-			{Name: "pMemo1", Value: "<&>\u2028"}, {Name: "pDetails", Rows: []engine.Message{{{Name: "a", Value: "b"}}}},
-		}}},
-		{Advance: 90 * time.Minute},
-		{Delivery: &notifier.Change{Seq: 7, State: notifier.Delivered, Attempt: &sandbox.Attempt{At: at, Took: time.Second, Status: 200}}},
-	}
-	f, err := openFolder(path)
-	require.NoError(t, err)
-	require.NoError(t, f.Append(want[:2]...))
-	require.NoError(t, f.Append(want[2]))
-	require.NoError(t, f.Close())
-	for range 2 { // reading changes nothing
-		f, err = openFolder(path)
+	from := lived(t)
+	files := map[string][]byte{}
+	for _, name := range []string{folder.JournalFile, folder.SnapshotFile} {
+		text, err := os.ReadFile(filepath.Join(from, name))
 		require.NoError(t, err)
-		assert.Equal(t, want, loaded(t, f))
-		require.NoError(t, f.Close())
+		files[name] = text
 	}
-	f = openTestFolder(t, path)
-	loaded(t, f)
-	require.NoError(t, f.Append(sandbox.Record{Advance: 1}))
-	assert.Len(t, loaded(t, f), 4)
+	refused := 0
+	try := func(name string, damaged []byte) {
+		path := t.TempDir()
+		for other, text := range files {
+			if other == name {
+				text = damaged
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(path, other), text, 0o600))
+		}
+		box, said, err := startOn(t, path)
+		if err != nil {
+			refused++
+			assert.NotContains(t, err.Error(), "\n")
+			assert.Contains(t, err.Error(), "damaged")
+			return
+		}
+		b, ok := box.Balance("808801", "808801")
+		assert.True(t, ok)
+		assert.EqualValues(t, livedBalance, b.Available, "it starts with all that was kept, or not at all")
+		assert.NoError(t, box.Close())
+		if name == folder.SnapshotFile {
+			assert.Contains(t, said, "the snapshot is passed over")
+		}
+	}
+	for name, whole := range files {
+		step := len(whole)/23 + 1
+		for at := 0; at < len(whole); at += step {
+			try(name, whole[:at])
+			damaged := bytes.Clone(whole)
+			for i := range min(64, len(whole)-at) {
+				damaged[at+i] ^= 0x5a
+			}
+			try(name, damaged)
+		}
+	}
+	assert.GreaterOrEqual(t, refused, 23, "each journal that was cut off")
 
-	info, err := os.Stat(path)
-	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-	info, err = os.Stat(filepath.Join(path, databaseFile))
-	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	// Without the snapshot a single digit that was changed is found.
+	delete(files, folder.SnapshotFile)
+	refused = 0
+	whole := files[folder.JournalFile]
+	damaged := bytes.Replace(whole, []byte(`"Amount":1000123`), []byte(`"Amount":9000123`), -1)
+	require.NotEqual(t, whole, damaged)
+	try(folder.JournalFile, damaged)
+	assert.Equal(t, 1, refused)
+	try(folder.JournalFile, whole)
+	assert.Equal(t, 1, refused)
 }
 
-func TestFolderIsForOneProcess(t *testing.T) {
+// A folder that was made by the program of the format before this one starts,
+// and everything in it is decided as it was.
+func TestFolderOfTheFormatBefore(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
-	openTestFolder(t, path)
-	_, err := openFolder(path)
-	assert.EqualError(t, err, "data folder "+path+": another process is using it")
+	old := filepath.Join(path, databaseFile)
+	require.NoError(t, os.WriteFile(old, formerDatabase(t), 0o600))
+	for range 2 {
+		box, said, err := startOn(t, path)
+		require.NoError(t, err)
+		assert.Empty(t, said)
+		assert.NoFileExists(t, old)
+		assert.FileExists(t, old+".old")
+		require.NoError(t, box.CheckBooks())
+		_, orders := box.Engine().NewestOrders(engine.OrderFilter{Op: "doDpTrade"}, engine.Page{})
+		assert.Equal(t, 12, orders)
+		accounts, _ := box.Engine().NewestAccounts(engine.AccountFilter{}, engine.Page{})
+		require.Len(t, accounts, 9)
+		sum := int64(0)
+		for _, a := range accounts {
+			b, _ := box.Balance("808801", a.Number)
+			sum += b.Available
+		}
+		assert.EqualValues(t, 12*1000, sum)
+		for _, n := range box.Notifications() {
+			assert.Equal(t, notifier.Delivered, n.State, "what was delivered is not sent again")
+		}
+		require.NoError(t, box.Close())
+	}
 }
 
-func TestFolderRefused(t *testing.T) {
+// formerDatabase was made with that program: eight clients and a borrower, a
+// bid and twelve recharges.
+func formerDatabase(t *testing.T) []byte {
+	t.Helper()
+	f, err := os.Open("testdata/format2.db.gz")
+	require.NoError(t, err)
+	defer f.Close()
+	packed, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	text, err := io.ReadAll(packed)
+	require.NoError(t, err)
+	return text
+}
+
+func TestFormerDatabaseIsDamaged(t *testing.T) {
+	t.Parallel()
+	whole := formerDatabase(t)
+	page := 4096
+	found := 0
+	try := func(database []byte) {
+		path := t.TempDir()
+		old := filepath.Join(path, databaseFile)
+		require.NoError(t, os.WriteFile(old, database, 0o600))
+		box, _, err := startOn(t, path)
+		if err == nil {
+			_, orders := box.Engine().NewestOrders(engine.OrderFilter{Op: "doDpTrade"}, engine.Page{})
+			assert.Equal(t, 12, orders)
+			require.NoError(t, box.Close())
+			return
+		}
+		found++
+		assert.NotContains(t, err.Error(), "goroutine")
+		assert.NotContains(t, err.Error(), "\n")
+		assert.Contains(t, err.Error(), "data folder")
+		assert.FileExists(t, old, "it is left as it is")
+		assert.NoFileExists(t, filepath.Join(path, folder.JournalFile))
+	}
+	for at := 0; at < len(whole); at += page {
+		try(whole[:at])
+		damaged := bytes.Clone(whole)
+		for i := range min(64, len(whole)-at) {
+			damaged[at+i] ^= 0x5a
+		}
+		try(damaged)
+	}
+	assert.Greater(t, found, len(whole)/page/2, "most pages are in use")
+	try(bytes.Replace(whole, []byte(`"pTrdAmt","Value":"10.00"`), []byte(`"pTrdAmt","Value":"90.00"`), 1))
+}
+
+func TestFormerDatabaseRefused(t *testing.T) {
 	t.Parallel()
 	meta := func(pairs ...string) func(*bolt.Tx) error {
 		return func(tx *bolt.Tx) error {
 			b, err := tx.CreateBucket(metaBucket)
+			if err != nil {
+				return err
+			}
 			for i := 0; i < len(pairs) && err == nil; i += 2 {
 				err = b.Put([]byte(pairs[i]), []byte(pairs[i+1]))
+			}
+			if err == nil {
+				_, err = tx.CreateBucket(logBucket)
 			}
 			return err
 		}
@@ -98,8 +209,7 @@ func TestFolderRefused(t *testing.T) {
 		write func(*bolt.Tx) error
 		want  string
 	}{
-		"newer": {meta("format", "3", "program", "v9.9.9"), "written in format 3 by version v9.9.9; this program knows format 2: that version reads it"},
-		"older": {meta("format", "1"), "written in format 1 by version an earlier one"},
+		"older": {meta("format", "1", "program", "v0.1.0"), "written in format 1 by version v0.1.0"},
 		"other rules": {meta("format", "2", "rules", "1", "program", "v0.9.0"),
 			"written under rules 1 by version v0.9.0; this program has rules " + strconv.Itoa(engine.Rules) + ": that version reads it, and its -export writes the books as JSON"},
 		"damaged": {meta("format", "one"), `the format mark "one" is damaged`},
@@ -108,135 +218,27 @@ func TestFolderRefused(t *testing.T) {
 			return err
 		}, "some other program's database"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			path := t.TempDir()
-			db, err := bolt.Open(filepath.Join(path, databaseFile), 0o600, nil)
-			require.NoError(t, err)
-			require.NoError(t, db.Update(c.write))
-			require.NoError(t, db.Close())
-			_, err = openFolder(path)
-			require.ErrorContains(t, err, c.want)
-			_, err = openFolder(path)
-			require.ErrorContains(t, err, c.want, "and the lock is given back")
-		})
-	}
-}
-
-func TestFolderThatIsNoDatabase(t *testing.T) {
-	t.Parallel()
-	path := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(path, databaseFile), []byte("a shopping list, and much more than that"), 0o600))
-	_, err := openFolder(path)
-	assert.ErrorContains(t, err, "data folder "+path)
-	file := filepath.Join(path, "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = openFolder(file)
-	assert.ErrorContains(t, err, "data folder")
-}
-
-func TestFolderWithAHole(t *testing.T) {
-	t.Parallel()
-	f := openTestFolder(t, t.TempDir())
-	require.NoError(t, f.Append(sandbox.Record{Advance: 1}, sandbox.Record{Advance: 2}, sandbox.Record{Advance: 3}))
-	nothing := func(sandbox.Record) error { return nil }
-	assert.EqualError(t, f.Load(func(sandbox.Record) error { return errors.New("enough") }), "enough")
-
-	put := func(key byte, value []byte) {
-		require.NoError(t, f.db.Update(func(tx *bolt.Tx) error {
-			k := []byte{0, 0, 0, 0, 0, 0, 0, key}
-			if value == nil {
-				return tx.Bucket(logBucket).Delete(k)
-			}
-			return tx.Bucket(logBucket).Put(k, value)
-		}))
-	}
-	put(2, nil)
-	assert.EqualError(t, f.Load(nothing), "the database is damaged: record 2 is missing")
-	put(2, []byte(`12345678{"Command":{"Kind":"submit","Message":"110101199001010001"`))
-	err := f.Load(nothing)
-	assert.EqualError(t, err, "the database is damaged: record 0000000000000002 is not what was written")
-	assert.NotContains(t, err.Error(), "110101199001010001")
-}
-
-// full is the database of a folder in which much happened.
-func full(t *testing.T) []byte {
-	t.Helper()
-	path := t.TempDir()
-	store, err := openFolder(path)
-	require.NoError(t, err)
-	box, err := sandbox.New(sandbox.Config{Store: store})
-	require.NoError(t, err)
-	for i := range 300 {
-		require.NoError(t, box.Deposit("808801", "", int64(1000000+i)))
-	}
-	require.NoError(t, box.Close())
-	database, err := os.ReadFile(filepath.Join(path, databaseFile))
-	require.NoError(t, err)
-	return database
-}
-
-// startOn does what the program does with a folder: its error is what it says.
-func startOn(t *testing.T, database []byte) error {
-	t.Helper()
-	path := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(path, databaseFile), database, 0o600))
-	o, err := readOptions([]string{"-data", path}, noEnvironment, io.Discard)
-	require.NoError(t, err)
-	box, err := o.open(io.Discard)
-	if err != nil {
-		return err
-	}
-	defer box.Close()
-	b, ok := box.Balance("808801", "808801")
-	assert.True(t, ok)
-	assert.EqualValues(t, 300*1000000+299*300/2, b.Available, "it starts with all that was kept, or not at all")
-	return nil
-}
-
-// Wherever a database is cut off or overwritten, the program says so in a
-// sentence or has lost nothing.
-func TestFolderIsDamaged(t *testing.T) {
-	t.Parallel()
-	whole := full(t)
-	require.NoError(t, startOn(t, whole))
-	refused := func(t *testing.T, err error) {
-		t.Helper()
-		require.Error(t, err)
-		assert.NotContains(t, err.Error(), "goroutine")
-		assert.NotContains(t, err.Error(), "\n")
-		assert.Contains(t, err.Error(), "data folder")
-		assert.Contains(t, err.Error(), "damaged")
-	}
-	t.Run("a changed digit", func(t *testing.T) {
-		t.Parallel()
-		damaged := bytes.Replace(whole, []byte(`"Amount":1000123`), []byte(`"Amount":9000123`), -1)
-		require.NotEqual(t, whole, damaged)
-		refused(t, startOn(t, damaged))
-	})
-	page := os.Getpagesize()
-	found := 0
-	for at := 0; at < len(whole); at += page {
-		if err := startOn(t, whole[:at]); err != nil {
-			refused(t, err)
-			found++
-		}
-		damaged := bytes.Clone(whole)
-		for i := range min(64, len(whole)-at) {
-			damaged[at+i] ^= 0x5a
-		}
-		if err := startOn(t, damaged); err != nil {
-			refused(t, err)
-			found++
+		path := t.TempDir()
+		db, err := bolt.Open(filepath.Join(path, databaseFile), 0o600, nil)
+		require.NoError(t, err)
+		require.NoError(t, db.Update(c.write))
+		require.NoError(t, db.Close())
+		for range 2 { // and the lock is given back
+			_, _, err = startOn(t, path)
+			require.ErrorContains(t, err, c.want, name)
 		}
 	}
-	assert.Greater(t, found, len(whole)/page/2, "most pages are in use")
+	path := t.TempDir()
+	db, err := bolt.Open(filepath.Join(path, databaseFile), 0o600, nil)
+	require.NoError(t, err)
+	defer db.Close()
+	_, _, err = startOn(t, path)
+	require.ErrorContains(t, err, "another process is using it")
 }
 
 func TestExport(t *testing.T) {
 	t.Parallel()
-	path := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(path, databaseFile), full(t), 0o600))
+	path := lived(t)
 	file := filepath.Join(t.TempDir(), "books.json")
 	require.NoError(t, run(t.Context(), []string{"-data", path, "-export", file}, noEnvironment, io.Discard, io.Discard))
 	text, err := os.ReadFile(file)
@@ -248,14 +250,14 @@ func TestExport(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &b))
 	assert.Equal(t, engine.Rules, b.Rules)
 	require.Len(t, b.Merchants, 1)
-	assert.EqualValues(t, 300*1000000+299*300/2, b.Merchants[0].Balance.Available)
+	assert.EqualValues(t, livedBalance, b.Merchants[0].Balance.Available)
 	require.Len(t, b.Entries, 300)
 	assert.EqualValues(t, 1, b.Entries[0].Seq)
 	info, err := os.Stat(file)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-	// What is there stays, be it the database itself; what is not there does not come.
-	for _, there := range []string{file, filepath.Join(path, databaseFile)} {
+	// What is there stays, be it the journal itself; what is not there does not come.
+	for _, there := range []string{file, filepath.Join(path, folder.JournalFile)} {
 		before, err := os.ReadFile(there)
 		require.NoError(t, err)
 		require.ErrorIs(t, run(t.Context(), []string{"-data", path, "-export", there}, noEnvironment, io.Discard, io.Discard), fs.ErrExist)
@@ -269,19 +271,4 @@ func TestExport(t *testing.T) {
 	assert.NoDirExists(t, missing)
 	err = run(t.Context(), []string{"-export", file}, noEnvironment, io.Discard, io.Discard)
 	assert.ErrorIs(t, err, errUsage)
-}
-
-// What is acknowledged must have been synced, not only written.
-func TestFolderSyncs(t *testing.T) {
-	t.Parallel()
-	f := openTestFolder(t, t.TempDir())
-	assert.False(t, f.db.NoSync)
-	assert.False(t, f.db.NoGrowSync)
-}
-
-func TestRecordsAreSmall(t *testing.T) {
-	t.Parallel()
-	text, err := json.Marshal(sandbox.Record{Advance: time.Second})
-	require.NoError(t, err)
-	assert.JSONEq(t, `{"Advance":1000000000}`, string(text), "empty fields are left out")
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -37,6 +36,7 @@ const beTheProgram = "SANDBOX_TEST_BE_THE_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beTheProgram) != "" {
+		deadlyDisk()
 		main()
 	}
 	os.Exit(m.Run())
@@ -85,6 +85,7 @@ type killWorld struct {
 	t        *testing.T
 	rand     *rand.Rand
 	dir      string
+	env      []string // of the program
 	keys     *envelope.Keys
 	http     *http.Client
 	receiver *receiver
@@ -194,21 +195,7 @@ func (r *receiver) refuses(sign string) bool {
 // start starts the program on the folder and waits until it listens.
 func (w *killWorld) start() {
 	w.t.Helper()
-	w.cmd = exec.Command(os.Args[0], "-addr", "127.0.0.1:0", "-data", w.dir)
-	w.cmd.Env = append(os.Environ(), beTheProgram+"=1")
-	w.cmd.Stderr = os.Stderr
-	out, err := w.cmd.StdoutPipe()
-	require.NoError(w.t, err)
-	require.NoError(w.t, w.cmd.Start())
-	w.base = ""
-	pages := regexp.MustCompile(`^\s*pages\s+(http://\S+)/CreditWeb/$`)
-	for lines := bufio.NewScanner(out); w.base == "" && lines.Scan(); {
-		if m := pages.FindStringSubmatch(lines.Text()); m != nil {
-			w.base = m[1]
-		}
-	}
-	require.NotEmpty(w.t, w.base, "the program does not start")
-	go io.Copy(io.Discard, out)
+	require.True(w.t, w.tryStart(), "the program does not start")
 }
 
 // kill ends the program as the loss of power would.

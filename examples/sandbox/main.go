@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 		return err
 	}
 	if o.export != "" {
-		return export(o.data, o.export)
+		return export(o.data, o.export, stderr)
 	}
 	box, err := o.open(stderr)
 	if err != nil {

@@ -221,7 +221,7 @@ func (o *options) open(stderr io.Writer) (*sandbox.Sandbox, error) {
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
 	if o.data != "" {
-		store, err := openFolder(o.data)
+		store, err := openFolder(o.data, stderr)
 		if err != nil {
 			return nil, err
 		}

@@ -458,6 +458,7 @@ func TestPendingStaysPending(t *testing.T) {
 	assert.Equal(t, engine.Balance{Unsettled: 1000}, b)
 	code, _ = f.recharge("R2", account, "10.00")
 	assert.Equal(t, "MG00000F", code, "used up")
+	f.delivered()
 	require.NoError(t, f.LiftFault(id))
 	f.delivered()
 	assert.Equal(t, []string{"A1", "R0", "R2", "R1"}, f.arrived())

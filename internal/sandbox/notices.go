@@ -69,7 +69,10 @@ func forge(as *merchant, a engine.Answer, words string) (*notifier.Forgery, erro
 func skewed(a engine.Answer, by time.Duration) engine.Answer {
 	for i, f := range a.Body {
 		const wireTime = "20060102150405"
-		if at, err := time.Parse(wireTime, f.Value); f.Name == "pIpsTime" && err == nil {
+		if f.Name != "pIpsTime" || by == 0 {
+			continue
+		}
+		if at, err := time.Parse(wireTime, f.Value); err == nil {
 			a.Body = slices.Clone(a.Body)
 			a.Body[i].Value = at.Add(by).Format(wireTime)
 		}

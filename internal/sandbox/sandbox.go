@@ -183,6 +183,8 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	} else {
+		s.log = slog.New(bounded{s.log.Handler()})
 	}
 	s.clock.base = cfg.Now
 	if s.clock.base == nil {
@@ -232,9 +234,7 @@ func (s *Sandbox) begin(cfg Config) error {
 	if s.pages, err = pages.New(s, s.log); err != nil {
 		return err
 	}
-	if s.console, err = console.New(s, s.feed, s.log); err != nil {
-		return err
-	}
+	s.console = console.New(s, s.feed, s.log)
 	if err := s.readyMerchants(cfg); err != nil {
 		return err
 	}
@@ -251,6 +251,9 @@ func (s *Sandbox) begin(cfg Config) error {
 		if s.merchants[m.Merchant] == nil {
 			return fmt.Errorf("merchant %s: is in the store and not configured, so nothing can be signed for it", m.Merchant)
 		}
+	}
+	if err := s.journal.Spare(); err != nil {
+		s.log.Warn("data folder", "err", err)
 	}
 	s.startNotifier(cfg)
 	s.journal.Start()
@@ -309,7 +312,7 @@ func (s *Sandbox) readyMerchants(cfg Config) error {
 // addMerchants tells the engine about merchants that are new or configured
 // differently than before. One that is configured as before stays as it is,
 // in the mode that it was put in meanwhile.
-func (s *Sandbox) addMerchants(kept *journal.Replay) error {
+func (s *Sandbox) addMerchants(kept *journal.Tally) error {
 	for _, code := range s.codes {
 		settings := s.merchants[code].settings
 		if before, ok := kept.Settings[code]; ok && before == settings {
@@ -367,26 +370,52 @@ func (s *Sandbox) advance(by time.Duration) (*journal.Batch, error) {
 	}
 	// The store learns of it before of anything stamped with the new time.
 	if by > 0 {
-		s.journal.Add(Record{Advance: by}, nil)
+		s.journal.Add(Record{Advance: by}, nil, nil)
 	}
 	s.clock.Lock()
 	s.clock.offset += by
 	s.clock.Unlock()
-	_, kept, err := s.decide(engine.Command{Kind: engine.KindTick}, nil)
-	return kept, err
+	h, err := s.decide(engine.Command{Kind: engine.KindTick}, nil)
+	return h.kept, err
 }
 
 // Do stamps a command with the time and hands it to the engine, after all that
 // was due before it. It returns when what happened is kept. Notices wait until
 // the answer to the request of ctx, if there is one, is written.
 func (s *Sandbox) Do(ctx context.Context, cmd engine.Command) (engine.Outcome, error) {
+	h, err := s.do(ctx, cmd)
+	return h.Outcome, err
+}
+
+func (s *Sandbox) do(ctx context.Context, cmd engine.Command) (happened, error) {
 	s.mu.Lock()
-	out, kept, err := s.decide(cmd, holdOf(ctx))
+	h, err := s.decide(cmd, holdOf(ctx))
 	s.mu.Unlock()
-	if err != nil {
-		return out, err
+	switch {
+	case err != nil:
+		return h, err
+	case h.kept == nil: // it has happened before
+		return h, s.journal.Settled()
 	}
-	return out, s.journal.Wait(kept)
+	return h, s.journal.Wait(h.kept)
+}
+
+// happened is what a command led to, and where it is on record.
+type happened struct {
+	engine.Outcome
+	posts []notifier.Post
+	kept  *journal.Batch
+}
+
+// sealed is the outcome's answer as it was sealed for its notification, which
+// mostly says the same.
+func (h *happened) sealed() (wire.Envelope, bool) {
+	for _, p := range h.posts {
+		if p.Notice.Answer.Equal(h.Answer) {
+			return p.Answer, true
+		}
+	}
+	return wire.Envelope{}, false
 }
 
 // command is Do for what nobody waits for.
@@ -395,12 +424,12 @@ func (s *Sandbox) command(cmd engine.Command) error {
 	return err
 }
 
-func (s *Sandbox) decide(cmd engine.Command, hold *notifier.Hold) (engine.Outcome, *journal.Batch, error) {
+func (s *Sandbox) decide(cmd engine.Command, hold *notifier.Hold) (happened, error) {
 	if s.closed {
-		return engine.Outcome{}, nil, ErrClosed
+		return happened{}, ErrClosed
 	}
 	if err := s.journal.Err(); err != nil {
-		return engine.Outcome{}, nil, err
+		return happened{}, err
 	}
 	now := s.Now()
 	for {
@@ -408,25 +437,28 @@ func (s *Sandbox) decide(cmd engine.Command, hold *notifier.Hold) (engine.Outcom
 		if !ok || due.After(now) {
 			break
 		}
-		if _, _, err := s.commit(engine.Command{Kind: engine.KindTick, At: due}, nil); err != nil {
-			return engine.Outcome{}, nil, err
+		if _, err := s.commit(engine.Command{Kind: engine.KindTick, At: due}, nil); err != nil {
+			return happened{}, err
 		}
 		if next, ok := s.engine.NextDeadline(); ok && !next.After(due) {
-			return engine.Outcome{}, nil, fmt.Errorf("sandbox: the deadline of %s does not pass", due.Format(time.RFC3339))
+			return happened{}, fmt.Errorf("sandbox: the deadline of %s does not pass", due.Format(time.RFC3339))
 		}
+	}
+	if out, ok := s.engine.Closed(&cmd); ok {
+		return happened{Outcome: out}, nil
 	}
 	cmd.At = now
 	offered := s.faults.Offer(&cmd)
-	out, kept, err := s.commit(cmd, hold)
+	h, err := s.commit(cmd, hold)
 	if err == nil {
-		s.faults.Settle(offered, out.Taken)
-		kept = cmp.Or(s.seedOldBids(now), kept)
+		s.faults.Settle(offered, h.Taken)
+		h.kept = cmp.Or(s.seedOldBids(now), h.kept)
 	}
 	select {
 	case s.rearm <- struct{}{}:
 	default:
 	}
-	return out, kept, err
+	return h, err
 }
 
 // seedOldBids brings in the old bids whose accounts have come.
@@ -440,8 +472,8 @@ func (s *Sandbox) seedOldBids(now time.Time) (kept *journal.Batch) {
 			return false
 		}
 		if _, known := s.engine.OldBid(b.Merchant, b.BidNo); !known { // else the store had it
-			var err error
-			if _, kept, err = s.commit(engine.Command{Kind: engine.KindOldBid, At: now, Merchant: b.Merchant, OldBid: &b.OldBid}, nil); err != nil {
+			h, err := s.commit(engine.Command{Kind: engine.KindOldBid, At: now, Merchant: b.Merchant, OldBid: &b.OldBid}, nil)
+			if kept = h.kept; err != nil {
 				s.log.Error("old bid", "merchant", b.Merchant, "bid", b.BidNo, "err", err)
 			}
 		}
@@ -452,10 +484,10 @@ func (s *Sandbox) seedOldBids(now time.Time) (kept *journal.Batch) {
 
 // commit is the one door through which anything ever happens to the engine,
 // and through which it goes on record. Notices leave when it is kept.
-func (s *Sandbox) commit(cmd engine.Command, hold *notifier.Hold) (engine.Outcome, *journal.Batch, error) {
+func (s *Sandbox) commit(cmd engine.Command, hold *notifier.Hold) (happened, error) {
 	out, err := s.engine.Apply(cmd)
 	if err != nil {
-		return out, nil, fmt.Errorf("sandbox: %s: %w", cmd.Kind, err)
+		return happened{Outcome: out}, fmt.Errorf("sandbox: %s: %w", cmd.Kind, err)
 	}
 	s.feed.Touch(console.State)
 	posts := make([]notifier.Post, 0, len(out.Notices))
@@ -467,13 +499,13 @@ func (s *Sandbox) commit(cmd engine.Command, hold *notifier.Hold) (engine.Outcom
 		}
 		posts = append(posts, p)
 	}
-	kept := s.journal.Add(Record{Command: &cmd, Decision: out.Decision}, func() {
+	kept := s.journal.Add(Record{Command: &cmd, Decision: out.Decision}, out.Notices, func() {
 		for _, p := range posts {
 			s.notifier.Queue(p)
 			s.feed.Touch(console.Notices)
 		}
 	})
-	return out, kept, err
+	return happened{out, posts, kept}, err
 }
 
 // restoreNotices brings back the notices of an earlier life. What was not

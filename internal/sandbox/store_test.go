@@ -1,9 +1,11 @@
 package sandbox_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"testing"
@@ -21,14 +23,20 @@ import (
 type memory struct {
 	mu      sync.Mutex
 	records [][]byte
+	state   []byte
+	covered int // records that the state covers
 	batches int
 	closed  bool
 	broken  error         // if set, nothing is kept any more
 	slow    chan struct{} // if set, each Append takes one first
 }
 
-func (m *memory) Load(each func(sandbox.Record) error) error {
-	for _, text := range m.records {
+func (m *memory) Load(state func(io.Reader, int64) error, each func(sandbox.Record) error) error {
+	records := m.records
+	if m.state != nil && state(bytes.NewReader(m.state), int64(len(m.state))) == nil {
+		records = records[m.covered:]
+	}
+	for _, text := range records {
 		var r sandbox.Record
 		if err := json.Unmarshal(text, &r); err != nil {
 			return err
@@ -60,6 +68,17 @@ func (m *memory) Append(records ...sandbox.Record) error {
 	return nil
 }
 
+func (m *memory) Save(state func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := state(&b); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state, m.covered = b.Bytes(), len(m.records)
+	return nil
+}
+
 func (m *memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +96,7 @@ func (m *memory) fail(err error) {
 func (m *memory) copied() *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &memory{records: append([][]byte(nil), m.records...)}
+	return &memory{records: append([][]byte(nil), m.records...), state: m.state, covered: m.covered}
 }
 
 func (m *memory) counts() (records, batches int) {
@@ -237,7 +256,9 @@ func TestManyShareABatch(t *testing.T) {
 	assert.LessOrEqual(t, batches, 3, "one for the merchant, one that was under way, one for all the others")
 }
 
-func TestStoreThatFailsStopsEverything(t *testing.T) {
+// While the store fails nothing is told and nothing new is taken. When it is
+// well again, so is the sandbox, and what was refused meanwhile is kept.
+func TestStoreThatFails(t *testing.T) {
 	t.Parallel()
 	kept := &memory{}
 	f := start(t, sandbox.Config{Store: kept})
@@ -246,20 +267,35 @@ func TestStoreThatFailsStopsEverything(t *testing.T) {
 	err := f.Deposit("808801", "", 1)
 	require.ErrorIs(t, err, sandbox.ErrStore)
 	assert.ErrorContains(t, err, "no space left")
-	kept.fail(nil) // too late: the engine knows more than the store
-	require.ErrorIs(t, f.Deposit("808801", "", 1), sandbox.ErrStore)
+	require.ErrorIs(t, f.Deposit("808801", "", 20), sandbox.ErrStore)
 	r := f.post(page, seal(f.keys, "arg", f.openingOf("A2", "wangwu")))
-	assert.NotContains(t, r.body, "MG00000F")
+	assert.Equal(t, http.StatusServiceUnavailable, r.status)
+	assert.NotContains(t, r.body, "pSign", "a signed answer would say that it failed, or that it did not")
 	health := f.do(http.MethodGet, "/healthz", "", "")
 	assert.Equal(t, http.StatusServiceUnavailable, health.status)
 	assert.Contains(t, health.body, `"store": "the store failed"`)
 	_, ok := f.Balance("808801", account)
 	assert.True(t, ok)
-	assert.ErrorIs(t, f.Close(), sandbox.ErrStore)
 
 	g := start(t, sandbox.Config{Store: kept.copied()})
 	b, _ := g.Balance("808801", "808801")
 	assert.Zero(t, b.Available, "what was never acknowledged is not there")
+
+	kept.fail(nil)
+	require.Eventually(t, func() bool { return f.Deposit("808801", "", 300) == nil }, 30*time.Second, 10*time.Millisecond)
+	assert.Equal(t, http.StatusOK, f.do(http.MethodGet, "/healthz", "", "").status)
+	b, _ = f.Balance("808801", "808801")
+	assert.EqualValues(t, 301, b.Available, "what was refused is kept; what came meanwhile was not taken")
+	_, code := f.recharge("R1", account, "10.00")
+	assert.NotEmpty(t, code)
+	g = start(t, sandbox.Config{Store: kept.copied()})
+	b, _ = g.Balance("808801", "808801")
+	assert.EqualValues(t, 301, b.Available)
+
+	kept.fail(errors.New("no space left on device"))
+	require.ErrorIs(t, f.Deposit("808801", "", 1), sandbox.ErrStore)
+	assert.ErrorIs(t, f.Close(), sandbox.ErrStore)
+	kept.fail(nil)
 }
 
 func TestStoreRefused(t *testing.T) {
@@ -384,4 +420,39 @@ func TestAdvanceIsBoundedForManyAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	assert.Equal(t, 90*365*24*time.Hour, f.Offset())
+}
+
+// A page that is closed gives its outcome however often it is looked at, and
+// nothing happens that would be worth keeping.
+func TestClosedPagesLeaveNoRecords(t *testing.T) {
+	t.Parallel()
+	kept := &memory{}
+	f := start(t, sandbox.Config{Store: kept})
+	f.investor()
+	require.NoError(t, f.SetAuto("808801", "", false))
+	r := f.post("doDpTrade.aspx", seal(f.keys, "p", document(append([]string{"pMerBillNo", "R1", "pAcctType", "1", "pIdentNo", li, "pRealName", "李四",
+		"pIpsAcctNo", zhangSan, "pTrdDate", "20141124", "pTrdAmt", "10.00", "pChannelType", "1", "pTrdBnkCode", "00004",
+		"pMerFee", "0.00", "pIpsFeeType", "1", "pWebUrl", "http://shop.example.com/back", "pS2SUrl", f.shop.URL + "/notify"},
+		"pMemo1", "", "pMemo2", "", "pMemo3", "")...)))
+	path := r.header.Get("Location")
+	require.NotEmpty(t, path, r.body)
+	f.do(http.MethodPost, path, formType, "do=cancel", "Sec-Fetch-Site", "same-origin")
+	f.delivered()
+	require.Eventually(t, func() bool { // what became of the notification comes lazily
+		before, _ := kept.counts()
+		time.Sleep(100 * time.Millisecond)
+		after, _ := kept.counts()
+		return before == after
+	}, 30*time.Second, time.Millisecond)
+	before, _ := kept.counts()
+	first := f.do(http.MethodGet, path, "", "")
+	_, want := first.returned(t)
+	for range 3 {
+		_, again := f.do(http.MethodGet, path, "", "").returned(t)
+		assert.Equal(t, want, again)
+		assert.Equal(t, http.StatusSeeOther, f.do(http.MethodPost, path, formType, "do=confirm", "Sec-Fetch-Site", "same-origin").status)
+		assert.Equal(t, http.StatusSeeOther, f.do(http.MethodPost, path, formType, "do=cancel", "Sec-Fetch-Site", "same-origin").status)
+	}
+	after, _ := kept.counts()
+	assert.Equal(t, before, after)
 }

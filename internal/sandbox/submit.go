@@ -106,12 +106,12 @@ func (s *Sandbox) submit(ctx context.Context, req request) (result, error) {
 	if req.op.Name == "QueryTrade" {
 		return s.answer(o.merchant, req, res, s.queryTrade(o.merchant.keys.MerCode(), o.msg))
 	}
-	out, err := s.Do(ctx, engine.Command{
+	out, err := s.do(ctx, engine.Command{
 		Kind: engine.KindSubmit, Merchant: o.merchant.keys.MerCode(), Op: req.op.Name, Message: o.msg,
 	})
 	switch {
-	case errors.Is(err, ErrClosed):
-		return result{}, err
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrStore):
+		return result{}, err // what became of it, if anything, is not known: a signed answer would say that it failed
 	case err != nil:
 		s.log.Error("submit", "op", req.op.Name, "merchant", o.merchant.keys.MerCode(), "order", res.order, "err", err)
 		return s.answer(o.merchant, req, res, engine.Answer{Code: codeSystem, Text: "系统异常，错误码" + codeSystem})
@@ -121,6 +121,9 @@ func (s *Sandbox) submit(ctx context.Context, req request) (result, error) {
 	}
 	if engine.IsHTTPURL(out.ReturnURL) {
 		res.returnURL = out.ReturnURL
+	}
+	if sealed, ok := out.sealed(); ok {
+		return s.answered(req, res, sealed, true), nil
 	}
 	return s.answer(o.merchant, req, res, out.Answer)
 }
@@ -174,18 +177,23 @@ func known(code string) string {
 // nobody known is not signed, for there is no key to sign with.
 func (s *Sandbox) answer(m *merchant, req request, res result, a engine.Answer) (result, error) {
 	if m == nil {
-		res.answer = wire.Envelope{Merchant: known(req.merchant), Code: a.Code, Text: a.Text}
-	} else {
-		var err error
-		if res.answer, err = m.seal(a); err != nil {
-			return result{}, err
-		}
+		return s.answered(req, res, wire.Envelope{Merchant: known(req.merchant), Code: a.Code, Text: a.Text}, false), nil
 	}
+	sealed, err := m.seal(a)
+	if err != nil {
+		return result{}, err
+	}
+	return s.answered(req, res, sealed, true), nil
+}
+
+// answered records an answer and puts it in the result.
+func (s *Sandbox) answered(req request, res result, answer wire.Envelope, signed bool) result {
+	res.answer = answer
 	if req.via == messages.ViaPage {
 		req.via = messages.ViaReturn
 	}
-	s.recordAnswer(req, res, m != nil)
-	return res, nil
+	s.recordAnswer(req, res, signed)
+	return res
 }
 
 func (s *Sandbox) recordAnswer(req request, res result, signed bool) {

@@ -58,21 +58,19 @@ type Console struct {
 	log       *slog.Logger
 	feed      *Feed
 	mux       *http.ServeMux
-	templates *template.Template
+	templates func() *template.Template // read when a page is first shown: few tests show one
 	foreign   *http.CrossOriginProtection
 	books     verdict
 }
 
 // New makes the console of a platform; feed says what has changed.
-func New(platform Platform, feed *Feed, log *slog.Logger) (*Console, error) {
+func New(platform Platform, feed *Feed, log *slog.Logger) *Console {
 	c := &Console{platform: platform, feed: feed, log: log, foreign: http.NewCrossOriginProtection()}
-	var err error
-	c.templates, err = template.New("console").Funcs(c.functions()).ParseFS(files, "files/*.html")
-	if err != nil {
-		return nil, err
-	}
+	c.templates = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("console").Funcs(c.functions()).ParseFS(files, "files/*.html"))
+	})
 	c.mux = c.routes()
-	return c, nil
+	return c
 }
 
 func (c *Console) routes() *http.ServeMux {
@@ -203,7 +201,7 @@ type page struct {
 func (c *Console) show(w http.ResponseWriter, status int, name string, p page) {
 	p.Now = c.platform.Now()
 	var b bytes.Buffer
-	if err := c.templates.ExecuteTemplate(&b, name, p); err != nil {
+	if err := c.templates().ExecuteTemplate(&b, name, p); err != nil {
 		c.log.Error("console", "page", name, "err", err)
 		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
 		return

@@ -148,9 +148,7 @@ func (still) Local(string) bool { return true }
 func quiet(t *testing.T) (*Console, *Feed) {
 	t.Helper()
 	feed := NewFeed()
-	c, err := New(still{}, feed, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	return c, feed
+	return New(still{}, feed, slog.New(slog.DiscardHandler)), feed
 }
 
 func sinceNow(c *Console) string {

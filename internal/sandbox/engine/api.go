@@ -8,7 +8,11 @@
 // after a crash.
 package engine
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Field is one element of a <pReq> document. Rows is set on pDetails only.
 type Field struct {
@@ -164,6 +168,45 @@ type Fault struct {
 	Code string `json:",omitempty"`
 	Text string `json:",omitempty"`
 	Row  int    `json:",omitempty"`
+}
+
+// String is what fmt makes of an Answer, and faster: fingerprints are over it.
+func (a Answer) String() string {
+	var b strings.Builder
+	b.Grow(64 + 48*len(a.Body))
+	b.WriteString("{" + a.Code + " " + a.Text + " ")
+	a.Body.write(&b)
+	b.WriteByte('}')
+	return b.String()
+}
+
+func (m Message) write(b *strings.Builder) {
+	b.WriteByte('[')
+	for i, f := range m {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString("{" + f.Name + " " + f.Value + " [")
+		for j, row := range f.Rows {
+			if j > 0 {
+				b.WriteByte(' ')
+			}
+			row.write(b)
+		}
+		b.WriteString("]}")
+	}
+	b.WriteByte(']')
+}
+
+// Equal says whether two answers say the same.
+func (a Answer) Equal(b Answer) bool {
+	return a.Code == b.Code && a.Text == b.Text && a.Body.equal(b.Body)
+}
+
+func (m Message) equal(other Message) bool {
+	return slices.EqualFunc(m, other, func(a, b Field) bool {
+		return a.Name == b.Name && a.Value == b.Value && slices.EqualFunc(a.Rows, b.Rows, Message.equal)
+	})
 }
 
 func (a Answer) clone() Answer {

@@ -76,9 +76,11 @@ type ask struct {
 // sms is a text message that wants an answer.
 type sms struct {
 	SMS
-	order *order
-	consent
-	told bool // it failed for want of an answer, and the merchant knows
+	order    *order
+	declined *refusal
+	late     *refusal
+	job      bool
+	told     bool // it failed for want of an answer, and the merchant knows
 }
 
 // SMS describes a text message.
@@ -177,7 +179,8 @@ func (e *Engine) open(o *order, c consent) *ask {
 func (e *Engine) send(o *order, c consent) *sms {
 	e.numbers.SMS++
 	m := e.write(fmt.Sprintf("SMS%010d", e.numbers.SMS), o, c.from, c.text)
-	m.consent, m.Deadline, m.State = c, e.now.Add(smsTime).In(China), SMSOpen
+	m.declined, m.late, m.job = c.declined, c.late, c.job
+	m.Deadline, m.State = e.now.Add(smsTime).In(China), SMSOpen
 	e.texts[m.ID] = m
 	return m
 }
@@ -236,6 +239,23 @@ func (e *Engine) confirm(a *ask, input map[string]string) Outcome {
 	e.close(a)
 	e.execute(o)
 	return o.outcome()
+}
+
+// Closed is the outcome of a command that comes to a page that is closed and so
+// changes nothing; ok is false for any other.
+func (e *Engine) Closed(cmd *Command) (out Outcome, ok bool) {
+	if cmd.Kind != KindConfirm && cmd.Kind != KindCancel {
+		return Outcome{}, false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.asks[cmd.ID]
+	if a == nil || a.Open {
+		return Outcome{}, false
+	}
+	out = a.order.outcome()
+	out.Answer = out.Answer.clone()
+	return out, true
 }
 
 // cancel is a person saying no on a page.

@@ -1,11 +1,11 @@
 package engine
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -30,6 +30,7 @@ type Engine struct {
 	operations map[string]*operation
 
 	operationList []*operation // in the order of the manual
+	scratch       []byte       // for fingerprints
 	state
 }
 
@@ -200,26 +201,28 @@ func (e *Engine) holds(name string) int64 {
 // decision is the fingerprint of what a command decided; entries is the length
 // of the books' journal before it. It costs the same however much is known.
 func (e *Engine) decision(out *Outcome, entries int) string {
-	h := sha256.New()
-	w := bufio.NewWriter(h)
-	fmt.Fprintf(w, "%d %s %+v %q\n", Rules, stamp(e.now), e.numbers, fmt.Sprint(out.Answer, out.ReturnURL, out.Ask, out.Problem, out.Taken))
+	w := fmt.Appendf(e.scratch[:0], "%d %s %+v ", Rules, stamp(e.now), e.numbers)
+	w = strconv.AppendQuote(w, out.Answer.String()+out.ReturnURL+out.Ask+out.Problem+strconv.FormatBool(out.Taken))
+	w = append(w, '\n')
 	for _, n := range out.Notices {
-		fmt.Fprintf(w, "notice %d %q\n", n.Seq, fmt.Sprint(n.Merchant, n.Op, n.Order, n.URL, stamp(n.At), n.Answer))
+		w = fmt.Appendf(w, "notice %d ", n.Seq)
+		w = strconv.AppendQuote(w, n.Merchant+n.Op+n.Order+n.URL+stamp(n.At)+n.Answer.String())
+		w = append(w, '\n')
 	}
 	for i := entries + 1; i <= e.books.Len(); i++ { // none after a reset
 		entry := e.books.Entry(i)
-		fmt.Fprintf(w, "entry %s %q\n", stamp(entry.At), fmt.Sprint(entry.Seq, entry.Merchant, entry.Operation, entry.Order,
+		w = fmt.Appendf(w, "entry %s %q\n", stamp(entry.At), fmt.Sprint(entry.Seq, entry.Merchant, entry.Operation, entry.Order,
 			entry.Bid, entry.Text, entry.From, entry.To, entry.Amount, entry.Freeze))
 		if b := e.bids[bidKey{entry.Merchant, entry.Bid}]; b != nil {
-			fmt.Fprintf(w, "bid %s %d %d %d %d\n", b.status, b.raised, b.released, b.received, b.feeTaken)
+			w = fmt.Appendf(w, "bid %s %d %d %d %d\n", b.status, b.raised, b.released, b.received, b.feeTaken)
 		}
 	}
 	for _, o := range e.decided {
-		fmt.Fprintf(w, "order %q %t %s %s\n", []string{o.key.merchant, o.key.op, o.key.bill}, o.key.end, o.state, o.billNo)
+		w = fmt.Appendf(w, "order %q %t %s %s\n", []string{o.key.merchant, o.key.op, o.key.bill}, o.key.end, o.state, o.billNo)
 	}
-	e.decided = nil
-	_ = w.Flush() // a hash takes everything
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	e.decided, e.scratch = nil, w
+	sum := sha256.Sum256(w)
+	return hex.EncodeToString(sum[:16])
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

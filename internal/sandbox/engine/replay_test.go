@@ -549,3 +549,17 @@ func TestDecisionsTellADamagedLog(t *testing.T) {
 		}
 	}
 }
+
+// Folders hold fingerprints over what fmt makes of answers.
+func TestAnswersPrintAsEver(t *testing.T) {
+	t.Parallel()
+	type plain engine.Answer // without its String
+	for _, a := range []engine.Answer{
+		{},
+		{Code: "MG00000F", Text: "成功 \x00"},
+		{Body: engine.Message{}},
+		{Code: "a b", Body: engine.Message{{Name: "pMemo1", Value: "{[]} \n"}, {Name: "pDetails", Rows: []engine.Message{{}, nil, {{Name: "x"}, {Name: "y", Value: "z"}}}}, {}}},
+	} {
+		assert.Equal(t, fmt.Sprint(plain(a)), a.String())
+	}
+}

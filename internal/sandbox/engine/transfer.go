@@ -81,17 +81,16 @@ type transferKind struct {
 // transferKinds lists them by pTransferType. That 3 and 5 are allowed after the
 // end of the bid too, and 5 not before its first release, is our choice: what a
 // borrower owes to a guarantor outlives the bid.
-func transferKinds() map[string]transferKind {
-	running := func(b *bid) bool { return b.status == bidRunning }
-	afterwards := func(b *bid) bool { return b.released > 0 && (b.status == bidRunning || b.status == bidEnded) }
-	return map[string]transferKind{
-		investment:   {"放款", false, true, false, (*bid).open, payeeBorrows, (*transferTask).invest},
-		compensating: {"代偿", true, false, false, running, payerGuarantees, (*transferTask).compensate},
-		reimbursing:  {"代偿还款", false, false, true, afterwards, payerBorrows, (*transferTask).reimburse},
-		debtSale:     {"债权转让", false, false, true, running, nobodySpecial, (*transferTask).sell},
-		profit:       {"担保收益", false, false, true, afterwards, payerBorrows, (*transferTask).payProfit},
-	}
+var transferKinds = map[string]*transferKind{
+	investment:   {"放款", false, true, false, (*bid).open, payeeBorrows, (*transferTask).invest},
+	compensating: {"代偿", true, false, false, (*bid).running, payerGuarantees, (*transferTask).compensate},
+	reimbursing:  {"代偿还款", false, false, true, (*bid).wasRunning, payerBorrows, (*transferTask).reimburse},
+	debtSale:     {"债权转让", false, false, true, (*bid).running, nobodySpecial, (*transferTask).sell},
+	profit:       {"担保收益", false, false, true, (*bid).wasRunning, payerBorrows, (*transferTask).payProfit},
 }
+
+func (b *bid) running() bool    { return b.status == bidRunning }
+func (b *bid) wasRunning() bool { return b.released > 0 && (b.running() || b.status == bidEnded) }
 
 func nobodySpecial(*transferTask, *transferRow) *refusal { return nil }
 
@@ -118,14 +117,14 @@ func payerGuarantees(t *transferTask, row *transferRow) *refusal {
 type transferTask struct {
 	*submission
 	bid    *bid
-	kind   transferKind
+	kind   *transferKind
 	netted bool // pTransferMode 2: the borrower gets one principal and pays one fee
 	// details are its rows.
 	details []transferRow
 }
 
 func planTransfer(e *Engine, s *submission) (task, *refusal) {
-	t := &transferTask{submission: s, kind: transferKinds()[s.get("pTransferType")], netted: s.get("pTransferMode") == batched}
+	t := &transferTask{submission: s, kind: transferKinds[s.get("pTransferType")], netted: s.get("pTransferMode") == batched}
 	if t.netted && s.get("pTransferType") != investment {
 		return nil, s.refuse("MG09022F", s.get("pTransferType"))
 	}

@@ -5,6 +5,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -12,19 +13,25 @@ import (
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 )
 
-// ErrStore says that the store could not keep something. The sandbox answers
-// nothing any more: what it knows and what a restart would know have parted.
-var ErrStore = engine.Wrong("the store failed", "数据无法保存，沙箱不再受理")
+// ErrStore says that the store could not keep something. What it was about has
+// an unknown fate: it is tried again until the store takes it, and it is as if
+// it had never been if the sandbox ends before. Nothing new is taken meanwhile.
+var ErrStore = engine.Wrong("the store failed", "数据无法保存，沙箱暂不受理")
 
 // Store keeps what happens, so that a sandbox can be built again from it. It
-// need not understand the records; it returns them as they came and in the
+// need not understand what it keeps; it returns records as they came and in the
 // order in which they came. One goroutine at a time uses it.
 type Store interface {
-	// Load hands over every record kept, oldest first, until one is refused.
-	Load(each func(Record) error) error
+	// Load hands over the state that was saved last, if there is one and it is
+	// taken, and every record that came after it, oldest first, until one is
+	// refused. Without a state it hands over all records.
+	Load(state func(r io.Reader, size int64) error, each func(Record) error) error
 	// Append keeps the records, all or none of them. It returns when they
-	// would survive the loss of power, or with an error.
+	// would survive the loss of power, or with an error; then the same records
+	// may come again, and others behind them.
 	Append(records ...Record) error
+	// Save keeps a state to which all records so far have led.
+	Save(state func(w io.Writer) error) error
 	// Close gives up whatever the store holds.
 	Close() error
 }
@@ -42,22 +49,31 @@ type Record struct {
 	Delivery *notifier.Change `json:",omitempty"` // what became of a notice
 }
 
-// lazily is how long a record that nobody waits for may lie before it is
-// kept. Losing one repeats a notification, which merchants must stand anyway.
-const lazily = 50 * time.Millisecond
+const (
+	// lazily is how long a record that nobody waits for may lie before it is
+	// kept. Losing one repeats a notification, which merchants must stand
+	// anyway.
+	lazily = 50 * time.Millisecond
+	// patience is how long a store that failed is left alone.
+	patience = time.Second
+)
 
 // Journal writes records to a store, many at a time: while one batch is on its
 // way to the disk, the next one gathers. So all who wait share its fsync, and
 // nobody holds a lock meanwhile. Without a store, it keeps nothing.
 type Journal struct {
-	store Store // may be nil
+	store  Store // may be nil
+	engine *engine.Engine
 
 	mu      sync.Mutex
 	next    *Batch // gathers
 	latest  *Batch // the last one in which a command is
-	failure error  // sticks
+	failure error  // until the store takes what it refused
+	tally   *Tally
 	started bool
 	closed  bool
+
+	refused Batch // what the store has refused so far, and is tried again
 
 	wake chan struct{}
 	done sync.WaitGroup
@@ -67,7 +83,7 @@ type Journal struct {
 type Batch struct {
 	records []Record
 	then    []func()
-	kept    chan struct{} // closed when they are, or never will be
+	kept    chan struct{} // closed when they are, or were refused
 	err     error         // before kept is closed, nobody reads it
 }
 
@@ -90,10 +106,10 @@ func (j *Journal) Start() {
 	j.done.Go(j.write)
 }
 
-// Add puts a record in line; then is called when it is kept, one at a time and
-// in order. The caller must not tell anybody what happened before Wait has
-// returned.
-func (j *Journal) Add(r Record, then func()) *Batch {
+// Add puts a record in line, and the notices that it caused; then is called when
+// it is kept, one at a time and in order. The caller must not tell anybody what
+// happened before Wait has returned.
+func (j *Journal) Add(r Record, notices []engine.Notice, then func()) *Batch {
 	if j.store == nil {
 		if then != nil {
 			then()
@@ -102,7 +118,7 @@ func (j *Journal) Add(r Record, then func()) *Batch {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.latest = j.put(r, then)
+	j.latest = j.put(r, notices, then)
 	return j.latest
 }
 
@@ -116,10 +132,11 @@ func (j *Journal) AddLazily(r Record) {
 	if len(j.next.records) == 0 {
 		time.AfterFunc(lazily, j.hurry)
 	}
-	j.put(r, nil)
+	j.put(r, nil, nil)
 }
 
-func (j *Journal) put(r Record, then func()) *Batch {
+func (j *Journal) put(r Record, notices []engine.Notice, then func()) *Batch {
+	j.tally.take(&r, notices)
 	b := j.next
 	b.records = append(b.records, r)
 	if then != nil {
@@ -145,7 +162,12 @@ func (j *Journal) Settled() error {
 	j.mu.Lock()
 	b := j.latest
 	j.mu.Unlock()
-	return j.Wait(b)
+	if b == nil {
+		return nil
+	}
+	j.hurry()
+	<-b.kept
+	return j.Err() // what was refused may have been kept since
 }
 
 func (j *Journal) hurry() {
@@ -155,7 +177,7 @@ func (j *Journal) hurry() {
 	}
 }
 
-// Err says whether the store has failed.
+// Err says whether there is something that the store refuses to keep.
 func (j *Journal) Err() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -166,45 +188,59 @@ func (j *Journal) write() {
 	for {
 		<-j.wake
 		j.mu.Lock()
-		b, failure, closed := j.next, j.failure, j.closed
+		b, closed := j.next, j.closed
 		j.next = newBatch()
 		j.mu.Unlock()
-		j.keep(b, failure)
+		j.keep(b)
 		if closed {
 			return
 		}
 	}
 }
 
-func (j *Journal) keep(b *Batch, failure error) {
+// keep writes what was refused before, and the batch behind it.
+func (j *Journal) keep(b *Batch) {
 	defer close(b.kept)
-	if b.err = failure; failure != nil || len(b.records) == 0 {
+	all := &j.refused
+	all.records = append(all.records, b.records...)
+	all.then = append(all.then, b.then...)
+	if len(all.records) == 0 {
 		return
 	}
-	if err := j.store.Append(b.records...); err != nil {
+	if err := j.store.Append(all.records...); err != nil {
 		b.err = fmt.Errorf("sandbox: %w: %w", ErrStore, err)
-		j.mu.Lock()
-		j.failure = b.err
-		j.mu.Unlock()
+		time.AfterFunc(patience, j.hurry)
+	}
+	j.mu.Lock()
+	j.failure = b.err
+	j.mu.Unlock()
+	if b.err != nil {
 		return
 	}
-	for _, then := range b.then {
-		then()
+	then := all.then
+	clear(all.records)
+	all.records, all.then = all.records[:0], nil
+	for _, f := range then {
+		f()
 	}
 }
 
-// Close keeps what is in line and closes the store. Nothing may be added any
-// more.
+// Close keeps what is in line, saves the state if many records have come since
+// it was saved last, and closes the store. Nothing may be added any more.
 func (j *Journal) Close() error {
 	if j.store == nil {
 		return nil
 	}
+	var err error
 	if j.started {
 		j.mu.Lock()
 		j.closed = true
 		j.mu.Unlock()
 		j.hurry()
 		j.done.Wait()
+		if err = j.Err(); err == nil {
+			err = j.save(1)
+		}
 	}
-	return errors.Join(j.Err(), j.store.Close())
+	return errors.Join(err, j.store.Close())
 }

@@ -63,12 +63,11 @@ type Platform interface {
 
 // Pages are the HTML pages that a person sees in a browser.
 type Pages struct {
-	platform  Platform
-	log       *slog.Logger
-	templates *template.Template
-	css       []byte
-	secret    []byte // signs links
-	foreign   *http.CrossOriginProtection
+	platform Platform
+	log      *slog.Logger
+	css      []byte
+	secret   []byte // signs links
+	foreign  *http.CrossOriginProtection
 
 	// answering lets one form be looked at and acted on at a time, so that a
 	// double click finds out about its first half.
@@ -86,24 +85,25 @@ const (
 // codeSystem says that the sandbox itself failed.
 const codeSystem = "MG00001F"
 
-// New makes the pages of a platform.
-func New(platform Platform, log *slog.Logger) (*Pages, error) {
-	templates, err := template.New("").Funcs(template.FuncMap{
+// templates are those of all platforms of a process, which are read once.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
 		"yuan": wire.GroupThousands, "clock": wire.ClockText, "left": leftText, "iso": isoTime,
 		"order": func(merchant, order string) string {
 			return "/console/orders/" + url.PathEscape(merchant) + "/" + url.PathEscape(order)
 		},
 		"amounts": func(text string) string { return amount.ReplaceAllStringFunc(text, wire.GroupThousands) },
-	}).ParseFS(files, "files/*.html")
-	if err != nil {
-		return nil, err
-	}
+	}).ParseFS(files, "files/*.html"))
+})
+
+// New makes the pages of a platform.
+func New(platform Platform, log *slog.Logger) (*Pages, error) {
 	css, err := files.ReadFile("files/style.css")
 	if err != nil {
 		return nil, err
 	}
 	return &Pages{
-		platform: platform, log: log, templates: templates, css: css, secret: []byte(rand.Text()), foreign: http.NewCrossOriginProtection(),
+		platform: platform, log: log, css: css, secret: []byte(rand.Text()), foreign: http.NewCrossOriginProtection(),
 	}, nil
 }
 
@@ -151,7 +151,8 @@ func (p *Pages) show(w http.ResponseWriter, status int, name string, data any) {
 // does not leave half a page.
 func (p *Pages) showUnder(w http.ResponseWriter, status int, policy, name string, data any) {
 	var b bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
+	b.Grow(8 << 10) // of most pages
+	if err := templates().ExecuteTemplate(&b, name, data); err != nil {
 		http.Error(w, "page "+name+" cannot be shown", http.StatusInternalServerError)
 		return
 	}

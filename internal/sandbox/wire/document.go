@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -173,13 +174,14 @@ func (r *documentReader) field(e *element) (engine.Field, *DocumentError) {
 // WriteDocument writes the document of an answer as the real platform does:
 // it begins with a byte order mark, and free text is in CDATA.
 func WriteDocument(m engine.Message) []byte {
-	var b strings.Builder
+	var b bytes.Buffer
+	b.Grow(1 << 10) // of most
 	b.WriteString(bom + `<?xml version="1.0" encoding="utf-8"?>`)
 	writeFields(&b, "pReq", m)
-	return []byte(b.String())
+	return b.Bytes()
 }
 
-func writeFields(b *strings.Builder, parent string, m engine.Message) {
+func writeFields(b *bytes.Buffer, parent string, m engine.Message) {
 	b.WriteString("<" + parent + ">")
 	for _, f := range m {
 		switch {
