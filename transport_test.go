@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/test/fixture"
+	"github.com/ips-p2p/ips/ipstest"
 )
 
 // serverClient is a client of an IPS that h plays.
@@ -356,6 +359,47 @@ func TestNotSent(t *testing.T) {
 	_, err = c.Transfer(context.Background(), e)
 	require.ErrorIs(t, err, ips.ErrNotSent)
 	assert.NotErrorIs(t, err, ips.ErrFateUnknown)
+}
+
+// TestForwardProxy: calls go through the proxy of the http.Client that is given, or of
+// the environment. One that is dead, or wants a password before it opens a tunnel, has
+// sent nothing.
+func TestForwardProxy(t *testing.T) {
+	t.Parallel()
+	server := ipstest.NewServer(t)
+	through := func(environment ips.Environment, proxy string) *ips.Client {
+		address, err := url.Parse(proxy)
+		require.NoError(t, err)
+		hc := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(address), DisableKeepAlives: true}}
+		cfg := server.Config()
+		cfg.Environment = environment
+		c, err := ips.NewClient(cfg, ips.WithHTTPClient(hc))
+		require.NoError(t, err)
+		return c
+	}
+	var asked []string
+	alive := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.URL.Scheme)
+		(&httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}}).ServeHTTP(w, r)
+	}))
+	defer alive.Close()
+	banks, err := through(server.Config().Environment, alive.URL).QueryBanks(t.Context())
+	require.NoError(t, err)
+	assert.NotEmpty(t, banks.Banks)
+	assert.Equal(t, []string{"POST http"}, asked)
+
+	password := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, http.MethodConnect, r.Method)
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
+	defer password.Close()
+	dead := httptest.NewServer(http.NotFoundHandler())
+	dead.Close()
+	for _, proxy := range []string{password.URL, dead.URL} {
+		_, err := through(ips.EnvironmentAt("https://ips.example.com"), proxy).Call(t.Context(), exampleOf(t, ips.OpTransfer).request)
+		require.ErrorIs(t, err, ips.ErrNotSent, proxy)
+		assert.NotErrorIs(t, err, ips.ErrFateUnknown)
+	}
 }
 
 // TestForeignRoundTripper: a transport that tells nothing of what it does may

@@ -1,8 +1,7 @@
 // Asks the built site's own indexes, as a reader's browser does, and fails if a
 // word is not found on the page that is about it.
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 import MiniSearch from 'minisearch'
 import site from './.vitepress/config.mjs'
 
@@ -16,7 +15,9 @@ for (const [locale, words] of Object.entries({
 })) {
   const file = readdirSync(chunks).find((name) => name.startsWith(`@localSearchIndex${locale}.`))
   if (!file) throw new Error(`no index of ${locale}`)
-  const index = MiniSearch.loadJSON((await import(pathToFileURL(path.join(chunks, file)))).default, {
+  // Older versions of Node take a .js file of this folder for CommonJS.
+  const chunk = await import('data:text/javascript,' + encodeURIComponent(readFileSync(path.join(chunks, file), 'utf8')))
+  const index = MiniSearch.loadJSON(chunk.default, {
     fields: ['title', 'titles', 'text'],
     storeFields: ['title', 'titles'],
     tokenize,

@@ -31,9 +31,6 @@ func (a *App) adminHome(w http.ResponseWriter, r *http.Request, v *visit) error 
 		members = append(members, Fact{u.ID, u.Login})
 	}
 	stateOf := d.loanStates()
-	if d.err != nil {
-		return d.err
-	}
 	table := Part{Heading: "标的", Head: []string{"标的号", "借款用途", "借款金额（元）", "状态"}, Links: next}
 	for _, l := range loans {
 		table.Rows = append(table.Rows, []Cell{linked(l.BidNo, "/admin/loan/"+l.BidNo), text(l.Purpose), number(l.Amount), text(stateOf(l))})
@@ -49,7 +46,7 @@ func (a *App) adminHome(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if members != nil {
 		withhold.Forms = []Form{{Action: "/admin/withhold", Button: "代扣", Fields: []Field{{Label: "用户", Name: "user", Options: members}, money("代扣金额（元）", "amount", "")}}}
 	}
-	return a.show(w, v, nil, "平台管理",
+	return a.show(w, v, d, "平台管理",
 		Part{Text: fmt.Sprintf("未决订单 %d 笔，待人工处理 %d 项。", open, len(matters)), Links: []Link{{"全部订单", "/admin/orders"}, {"待人工处理", "/admin/contradictions"}}},
 		table, withhold,
 		Part{Heading: "登记老标的（只能按老接口还款）", Forms: []Form{{Action: "/admin/oldbid", Button: "登记", Fields: []Field{

@@ -161,6 +161,23 @@ func TestLateBuyers(t *testing.T) {
 		r.assertQuiet()
 		r.assertBooks()
 	})
+	t.Run("long after the offer was withdrawn", func(t *testing.T) {
+		t.Parallel()
+		r := newRunning(t, "3")
+		sale := r.offers("3000.00", "3000.00")
+		page := r.wang.submit("/market", "/market/"+sale+"/buy", nil)
+		r.passes(hold + time.Second)
+		r.li.press("/market", "/market/"+sale+"/withdraw", nil)
+		r.passes(offerTime)
+		r.wang.carries(page) // nobody keeps a price for ever
+		r.wang.has(1985*ips.Yuan, 3015*ips.Yuan)
+		r.li.press("/login", "/login", url.Values{"login": {r.li.login}, "password": {password}})
+		r.li.press("/market", "/market/"+all[Sale](r.world, "state = 'askseller'")[0].ID+"/accept", nil)
+		r.settle()
+		r.wang.has(1985*ips.Yuan, 0)
+		r.assertQuiet()
+		r.assertBooks()
+	})
 	t.Run("after a faster one", func(t *testing.T) {
 		t.Parallel()
 		r := newRunning(t, "2")
@@ -177,6 +194,7 @@ func TestLateBuyers(t *testing.T) {
 		r.li.press("/market", "/market/"+late.ID+"/accept", nil)
 		r.settle()
 		r.wang.has(3995*ips.Yuan, 0)
+		assert.NotContains(t, r.wang.see("/orders"), untilThen)
 		for _, p := range []*person{r.li, r.zhao, r.wang} {
 			assert.Contains(t, p.see("/claims"), "待收本金 1,000.00 元", p.login)
 		}

@@ -68,8 +68,8 @@ func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
 	sales, next := paged(r, n, list[Sale](d, "state = 'offered' ORDER BY id"+limit))
 	asked := list[Sale](d, "state = 'askbuyer' AND buyer_id = ? OR state = 'askseller' AND seller_id = ? ORDER BY id LIMIT 50", v.user.ID, v.user.ID)
 	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "待收利息（元）", "转让价格（元）", "操作"}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
-		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前的下单确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" +
-		"已被他人购买的由出让方决定是否再转让，此前资金冻结，最迟到债权还清或标的结束。"}
+		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前一天内下单的，确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" +
+		"已被他人购买的由出让方决定是否转让，此前资金冻结，最迟到债权还清或标的结束。"}
 	for _, s := range slices.Concat(asked, sales) {
 		share := find[Share](d, "id = ?", s.ShareID)
 		face := min(s.Face, share.Principal)
@@ -82,7 +82,7 @@ func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
 		case s.State == SaleAsksBuyer:
 			button = Form{Action: "/market/" + s.ID + "/accept", Button: "按现状受让"}
 		case s.State == SaleAsksSeller:
-			button = Form{Action: "/market/" + s.ID + "/accept", Button: "同意再转让"}
+			button = Form{Action: "/market/" + s.ID + "/accept", Button: "同意转让"}
 		case s.SellerID == v.user.ID:
 			button = Form{Action: "/market/" + s.ID + "/withdraw", Button: "撤回"}
 		}
@@ -170,12 +170,13 @@ func (a *App) accept(w http.ResponseWriter, r *http.Request, v *visit) error {
 		asked := sale.State == SaleFailed && v.admin() || sale.State == SaleAsksBuyer && sale.BuyerID == v.user.ID || sale.State == SaleAsksSeller && sale.SellerID == v.user.ID
 		d.want(asked && loan.State == LoanRunning, "该债权转让不在等待您的决定")
 		d.wantQuiet(loan.BidNo, claimMovers...)
-		if sale.State == SaleAsksBuyer {
+		purchase := find[Act](d, "kind = 'buy' AND order_no = ?", sale.OrderNo)
+		if purchase.Note = ""; sale.State == SaleAsksBuyer {
 			share := find[Share](d, "id = ?", sale.ShareID)
-			sale.Face = min(sale.Face, share.Principal)
+			sale.Face, purchase.Mark = min(sale.Face, share.Principal), d.mark(share)
 			d.want(sale.Face > 0, "该债权已没有可受让的本金，%s", untilThen)
-			d.exec("UPDATE acts SET mark = ?, note = '' WHERE kind = 'buy' AND order_no = ?", d.mark(share), sale.OrderNo)
 		}
+		set(d, purchase)
 		order = a.hand(d, sale)
 	}); err != nil {
 		return err

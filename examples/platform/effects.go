@@ -463,8 +463,8 @@ func (w *work) mark(share Share) string {
 
 // saleRegistered is a buyer whose money is frozen. IPS has no way to free it but
 // the transfer to the seller, the end of the claim or of the bid. So whoever
-// confirms first has the offer, also who ordered it before it was withdrawn; to
-// sell more of the claim to others, the seller is asked.
+// confirms first has the offer, also who ordered it shortly before it was withdrawn.
+// Whether he sells to others, the seller is asked.
 func saleRegistered(e *effect, q ips.RegisterDebtTransferRequest, _ *ips.RegisterDebtTransferResponse) {
 	loan := e.lock(q.BidNo)
 	e.move(q.ToAccount, -q.Price-q.ToFee, q.Price+q.ToFee, "冻结受让资金")
@@ -472,14 +472,14 @@ func saleRegistered(e *effect, q ips.RegisterDebtTransferRequest, _ *ips.Registe
 		return
 	}
 	sale := find[Sale](e.work, "id = ?", e.act.Ref)
-	first := sale.OrderNo == ""
+	first := sale.OrderNo == "" && (sale.State == SaleOffered || e.now.Sub(e.act.MadeAt) < offerTime)
 	sale.BuyerID, sale.OrderNo, sale.State = e.act.UserID, q.OrderNo, SalePaid
 	if first {
 		set(e.work, sale)
 	} else {
 		sale.ID, sale.State = newID(), SaleAsksSeller
 		add(e.work, sale)
-		e.note("确认前该债权已有人购买：出让方同意再转让的，立即划转；否则" + untilThen)
+		e.note("确认前该债权已有人购买或已撤回：出让方同意转让的，立即划转；否则" + untilThen)
 	}
 	// IPS may have frozen it before the last payment, of which was heard first.
 	e.freeBuyers(find[Share](e.work, "id = ?", sale.ShareID).Claim)

@@ -28,6 +28,8 @@ const (
 	// How long a page of IPS that was just opened keeps others from doing what
 	// would make it worthless: a moment, once for each of them, and no longer.
 	hold = 3 * time.Minute
+	// How long who has ordered a claim still gets it after its seller has withdrawn it.
+	offerTime = 24 * time.Hour
 )
 
 func perMille(amount ips.Amount, n ips.Amount) ips.Amount { return amount * n / 1000 }
@@ -155,12 +157,17 @@ func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []paya
 		})
 	}
 	shares := Part{Heading: "投标记录", Head: []string{"债权人", "待收本金", "状态"}}
-	for _, s := range list[Share](d, "bid_no = ? ORDER BY claim, id LIMIT 500", loan.BidNo) {
+	type held struct {
+		Holder              string
+		Principal, Overpaid ips.Amount
+		State               ShareState
+	}
+	for _, s := range rows[held](d, "SELECT u.login, s.principal, s.overpaid, s.state FROM shares s JOIN users u ON u.id = s.holder_id WHERE s.bid_no = ? ORDER BY s.claim, s.id LIMIT 500", loan.BidNo) {
 		state := shareStates[s.State]
 		if s.Overpaid > 0 {
 			state += "，多收 " + s.Overpaid.String() + " 元待退回"
 		}
-		shares.Rows = append(shares.Rows, []Cell{text(d.person(s.HolderID)), number(s.Principal), text(state)})
+		shares.Rows = append(shares.Rows, []Cell{text(s.Holder), number(s.Principal), text(state)})
 	}
 	parts = []Part{head}
 	for _, p := range []Part{plan, shares} {

@@ -45,12 +45,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
 	stop()
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "FAILED:", err)
+		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, "FAILED:", err)
-	os.Exit(1)
 }
 
 const usage = `Usage: platform [flags]

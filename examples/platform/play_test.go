@@ -60,7 +60,7 @@ func TestPlay(t *testing.T) {
 		t.Run(fmt.Sprint("worker", worker), func(t *testing.T) {
 			t.Parallel()
 			for seed := range next {
-				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, uint64(seed), &sum) }) {
+				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, uint64(seed), &sum, sqliteFile(t)) }) {
 					t.Logf("again: IPS_PLAY=1 IPS_PLAY_FROM=%d", seed)
 				}
 			}
@@ -68,14 +68,32 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+// TestPlayEach plays on all databases, where transactions meet otherwise than in
+// SQLite. IPS_PLAY_EACH is how many seeds, by default 1.
+func TestPlayEach(t *testing.T) {
+	t.Parallel()
+	seeds := 1
+	if n, err := strconv.Atoi(os.Getenv("IPS_PLAY_EACH")); err == nil {
+		seeds = n
+	}
+	var sum playSum
+	t.Cleanup(func() { t.Log(sum.String()) })
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, address string) { play(t, uint64(seed), &sum, address) })
+		})
+	}
+}
+
 // playSum is what was played.
 type playSum struct {
-	seeds, pressed, refused, carried, left, stale, faults, loans, ended, sales, overpaid, decided atomic.Int64
+	seeds, pressed, refused, carried, left, stale, faults, loans, ended, sales, asked, overpaid, decided atomic.Int64
 }
 
 func (s *playSum) String() string {
-	return fmt.Sprintf("%d seeds: %d buttons pressed, %d times told no; %d pages of IPS confirmed, %d left, %d confirmed late; %d faults; %d loans published, %d ended; %d claims sold; %d times paid too much; %d matters decided by staff",
-		s.seeds.Load(), s.pressed.Load(), s.refused.Load(), s.carried.Load(), s.left.Load(), s.stale.Load(), s.faults.Load(), s.loans.Load(), s.ended.Load(), s.sales.Load(), s.overpaid.Load(), s.decided.Load())
+	return fmt.Sprintf("%d seeds: %d buttons pressed, %d times told no; %d pages of IPS confirmed, %d left, %d confirmed late; %d faults; %d loans published, %d ended; %d claims sold, %d late buyers who waited for a word; %d times paid too much; %d matters decided by staff",
+		s.seeds.Load(), s.pressed.Load(), s.refused.Load(), s.carried.Load(), s.left.Load(), s.stale.Load(), s.faults.Load(), s.loans.Load(), s.ended.Load(), s.sales.Load(), s.asked.Load(), s.overpaid.Load(), s.decided.Load())
 }
 
 // player is a member with his habits.
@@ -96,8 +114,8 @@ type game struct {
 	sum     *playSum
 }
 
-func play(t *testing.T, seed uint64, sum *playSum) {
-	g := &game{world: newWorld(t, sqliteFile(t), 1500*time.Millisecond), rand: rand.New(rand.NewPCG(seed, 19)), sum: sum}
+func play(t *testing.T, seed uint64, sum *playSum, address string) {
+	g := &game{world: newWorld(t, address, 1500*time.Millisecond), rand: rand.New(rand.NewPCG(seed, 19)), sum: sum}
 	sum.seeds.Add(1)
 	for _, p := range []*player{
 		{person: g.customer("张三", "1500.00")}, {person: g.customer("李四", "4000.00")}, {person: g.customer("王五", "4000.00")},
@@ -147,7 +165,7 @@ func (g *game) turn() {
 		if g.rand.IntN(2) == 0 {
 			g.staff()
 		}
-		if g.rand.IntN(10) == 0 {
+		if g.rand.IntN(5) == 0 {
 			g.passes(hold + time.Second)
 		}
 	}
@@ -199,24 +217,31 @@ func (g *game) draw(p *player) func() {
 	case 1, 2, 3:
 		paths = []string{"/market"}
 	}
-	path, pick, leave, seed := paths[g.rand.IntN(len(paths))], g.rand.IntN(1000), g.rand.Float64() < p.leaves, g.rand.Uint64()
-	return func() { g.press(p, path, pick, leave, rand.New(rand.NewPCG(seed, 7))) }
+	g.rand.Shuffle(len(paths), func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
+	pick, leave, seed := g.rand.IntN(1000), g.rand.Float64() < p.leaves, g.rand.Uint64()
+	return func() { g.press(p, paths[:min(3, len(paths))], pick, leave, rand.New(rand.NewPCG(seed, 7))) }
 }
 
-// press opens a page and presses one of its buttons.
-func (g *game) press(p *player, path string, pick int, leave bool, r *rand.Rand) {
+// press opens pages until one has a button for him, and presses one of its buttons.
+func (g *game) press(p *player, paths []string, pick int, leave bool, r *rand.Rand) {
 	ctx, cancel := p.ctx()
 	defer cancel()
-	page, _ := p.b.Get(ctx, p.site+path)
-	if page == nil {
-		return
+	var page *browser.Page
+	var forms []*htmlform.Form
+	for _, path := range paths {
+		if page, _ = p.b.Get(ctx, p.site+path); page == nil {
+			return
+		}
+		if forms = g.forms(page); len(forms) > 0 {
+			break
+		}
 	}
-	forms := g.forms(page)
 	if len(forms) == 0 {
 		return
 	}
 	form := forms[pick%len(forms)]
 	typed := g.fill(form, r)
+	leave = leave || strings.HasSuffix(form.Action, "/buy") && r.IntN(3) == 0 // to come back when others have acted
 	for range p.clicks {
 		g.sum.pressed.Add(1)
 		next, _ := p.b.Press(ctx, page, form, "", typed)
@@ -409,6 +434,7 @@ func (g *game) decide() {
 func (g *game) check() {
 	g.assertBooks()
 	d := g.app.data.read(context.Background())
+	g.sum.asked.Add(int64(d.count("SELECT COUNT(*) FROM sales WHERE state IN ('askbuyer', 'askseller')")))
 	// A claim's principal and interest are what was lent and agreed, whoever holds
 	// which part of it, and nobody was paid more of it than that.
 	type claim struct {

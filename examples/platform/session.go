@@ -202,10 +202,7 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	if err := a.startSession(w, r, user); err != nil {
 		return err
 	}
-	home := "/account"
-	if user.Role == Admin {
-		home = "/admin"
-	}
+	home := map[Role]string{Member: "/account", Admin: "/admin"}[user.Role]
 	return see(w, r, cmp.Or(local(r.PostFormValue("next")), home))
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
+	"github.com/ips-p2p/ips/internal/browser"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
 )
@@ -316,15 +317,25 @@ func TestTwoPrograms(t *testing.T) {
 		other := w.visitor()
 		other.site = second.URL
 		other.press("/login", "/login", url.Values{"login": {"admin"}, "password": {password}})
+		var pages []*browser.Page // all of them open before the first click
 		for _, p := range []*person{w.admin, other, w.admin, other} {
-			clicks.Go(func() { p.press("/admin/loan/"+bid, "/admin/loan/"+bid+"/release", nil) })
+			pages = append(pages, p.open("/admin/loan/"+bid))
+		}
+		for i, p := range []*person{w.admin, other, w.admin, other} {
+			clicks.Go(func() { p.pressForm(pages[i], formTo(pages[i], "/admin/loan/"+bid+"/release"), nil) })
 		}
 		clicks.Wait()
 		w.settle()
 		assert.Len(t, all[Act](w, "kind = 'release'"), 1)
 		assert.Len(t, all[Share](w, "state = 'released'"), 6)
+		page := zhang.open("/loan/" + bid)
 		for range 3 {
-			clicks.Go(func() { zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil) })
+			clicks.Go(func() {
+				next := zhang.pressForm(page, formTo(page, "/loan/"+bid+"/repay"), nil)
+				if ipsForm(next) != nil { // else it was paid meanwhile
+					zhang.pressForm(next, ipsForm(next), nil)
+				}
+			})
 		}
 		clicks.Wait()
 		w.settle()

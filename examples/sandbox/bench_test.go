@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,6 +59,8 @@ func BenchmarkRecharge(b *testing.B) {
 			b.ReportMetric(median(memory), "memory/s")
 			b.ReportMetric(median(kept), "folder/s")
 			b.ReportMetric(median(ratios), "ratio")
+			b.ReportMetric(float64(inMemory.cpu.Microseconds())/float64(b.N), "memory-cpu-µs")
+			b.ReportMetric(float64(withFolder.cpu.Microseconds())/float64(b.N), "folder-cpu-µs")
 			require.NoError(b, inMemory.box.CheckBooks())
 			require.NoError(b, withFolder.box.CheckBooks())
 		})
@@ -75,6 +78,7 @@ type recharger struct {
 	box     *sandbox.Sandbox
 	account string
 	number  atomic.Int64
+	cpu     time.Duration // of client and sandbox
 }
 
 func newRecharger(b *testing.B, store sandbox.Store, connections int) *recharger {
@@ -103,7 +107,7 @@ func newRecharger(b *testing.B, store sandbox.Store, connections int) *recharger
 
 // rate sends so many recharges, and says how many it were in a second.
 func (r *recharger) rate(b *testing.B, orders, connections int) float64 {
-	started := time.Now()
+	started, began := time.Now(), processorTime()
 	last := r.number.Load() + int64(orders)
 	var wg sync.WaitGroup
 	for range connections {
@@ -119,6 +123,7 @@ func (r *recharger) rate(b *testing.B, orders, connections int) float64 {
 	}
 	wg.Wait()
 	r.number.Store(last)
+	r.cpu += processorTime() - began
 	return float64(orders) / time.Since(started).Seconds()
 }
 
@@ -154,7 +159,7 @@ func BenchmarkSync(b *testing.B) {
 }
 
 // BenchmarkStart starts on a folder of many delivered orders: working through
-// its journal, and from its snapshot.
+// its journal, and writing the snapshot for the next time; and from it.
 func BenchmarkStart(b *testing.B) {
 	path := b.TempDir()
 	f, err := openFolder(path, io.Discard)
@@ -168,11 +173,13 @@ func BenchmarkStart(b *testing.B) {
 			b.StopTimer()
 			prepare()
 			b.StartTimer()
+			began := processorTime()
 			f, err := openFolder(path, os.Stderr)
 			require.NoError(b, err)
 			box, err := sandbox.New(sandbox.Config{Store: f})
 			require.NoError(b, err)
 			b.StopTimer()
+			b.ReportMetric((processorTime() - began).Seconds(), "cpu-s")
 			b.ReportMetric(float64(heap()-before)/(1<<20), "MiB-heap")
 			_, taken := box.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{Limit: 1})
 			require.Equal(b, *orders+1, taken)
@@ -187,6 +194,16 @@ func BenchmarkStart(b *testing.B) {
 	}
 	b.Run("replay", func(b *testing.B) { start(b, func() { _ = os.Remove(snapshot) }) })
 	b.Run("snapshot", func(b *testing.B) { start(b, func() { require.FileExists(b, snapshot) }) })
+}
+
+// processorTime is what the process has had of the processors, which tells more
+// than the clock where others are at work.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func heap() int64 {

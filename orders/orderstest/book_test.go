@@ -310,7 +310,9 @@ func TestEffectRecordsFurtherOrders(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		b := s.book
 		orders.Done(b, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.RechargeRequest, a *ips.RechargeResponse) error {
-			_, err := b.Record(ctx, tx, autoBid(q.Amount))
+			_, err := b.Begin(ctx, autoBid(q.Amount), nil)
+			assert.ErrorContains(t, err, "use Record", "another transaction would wait for this one")
+			_, err = b.Record(ctx, tx, autoBid(q.Amount))
 			return err
 		})
 		o := s.record(b, recharge(10*ips.Yuan))
