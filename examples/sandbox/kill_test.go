@@ -137,7 +137,7 @@ func newKillWorld(t *testing.T) *killWorld {
 		},
 	}
 	t.Cleanup(func() {
-		if w.cmd != nil {
+		if w.cmd != nil && w.cmd.Process != nil {
 			_ = w.cmd.Process.Kill()
 			_ = w.cmd.Wait()
 		}

@@ -150,7 +150,9 @@ func (f *Folder) create() (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = f.file.Close()
+			if f.file != nil {
+				_ = f.file.Close() // once more does no harm
+			}
 			f.file = nil
 			_ = f.Disk.Remove(file) // else the next start does
 		}
@@ -169,7 +171,14 @@ func (f *Folder) create() (err error) {
 			return err
 		}
 	}
+	// Closed first: there are systems that rename no open file.
+	if err := f.file.Close(); err != nil {
+		return err
+	}
 	if err := f.Disk.Rename(file, f.name(JournalFile)); err != nil {
+		return err
+	}
+	if f.file, err = f.Disk.Open(f.name(JournalFile), os.O_RDWR); err != nil {
 		return err
 	}
 	return f.syncNames()
@@ -258,8 +267,8 @@ func (f *Folder) cut(w *window) error {
 	if zeros {
 		return nil
 	}
-	f.Say(fmt.Sprintf("the end of the journal, %d bytes behind record %d, was not written to its end and was cut off: "+
-		"it is of a moment when the power failed or the program was killed, and nobody had been told of what is in it", f.size-f.end, f.n))
+	f.Say(fmt.Sprintf("the end of the journal, behind record %d, was not written to its end and was cut off: "+
+		"it is of a moment when the power failed or the program was killed, and nobody had been told of what is in it", f.n))
 	f.torn = true
 	return f.mend()
 }
