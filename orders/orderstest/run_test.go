@@ -392,7 +392,8 @@ func TestManyProgramsAskOnce(t *testing.T) {
 		for range programs {
 			db := pool(t, s.driver, s.dsn)
 			db.SetMaxOpenConns(2)
-			b := s.open(db, nil, orders.WithPace(orders.Pace{Workers: 2, PerSecond: 1000, Poll: 50 * time.Millisecond, Ask: time.Hour, AskMax: 2 * time.Hour}))
+			b := s.open(db, nil, orders.WithPace(orders.Pace{Workers: 2, PerSecond: 1000, Poll: 50 * time.Millisecond, Call: 30 * time.Second, Lease: 90 * time.Second,
+				Ask: time.Hour, AskMax: 2 * time.Hour}))
 			running.Go(func() { assert.NoError(t, b.Run(ctx)) })
 			running.Go(func() {
 				for ctx.Err() == nil {
