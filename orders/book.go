@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -19,20 +20,22 @@ import (
 // Book is the orders of one or more merchants in one database. It is safe for
 // concurrent use; make one per program.
 type Book struct {
-	db       *sql.DB
-	dialect  Dialect
-	clients  Clients
-	classify Classifier
-	prefix   string
-	aeads    []cipher.AEAD
-	pace     Pace
-	onError  func(error)
-	effects  map[ips.Operation]*effects
-	flights  flights
-	calls    gate
-	wake     chan struct{}
-	hook     *hook.Hook
-	noQuery  sync.Map // merchant codes whose IPS does not know the trade query, to when that was heard
+	db          *sql.DB
+	dialect     Dialect
+	clients     Clients
+	classify    Classifier
+	prefix      string
+	aeads       []cipher.AEAD
+	pace        Pace
+	onError     func(error)
+	effects     map[ips.Operation]*effects
+	flights     flights
+	calls       gate
+	wake        chan struct{}
+	hook        *hook.Hook
+	queries     sync.Map             // texts to what the dialect makes of them
+	isCommitted atomic.Pointer[bool] // whether MySQL's sessions are READ COMMITTED; nil: not asked yet
+	noQuery     sync.Map             // merchant codes whose IPS does not know the trade query, to when that was heard
 }
 
 // Clients gives the client that speaks for a merchant. The empty code asks for
@@ -168,7 +171,9 @@ const againAfter = time.Hour
 
 // Open makes a book of a database; it does no I/O. The pool stays the caller's.
 //
-// MySQL's driver needs no particular DSN. For SQLite give it
+// MySQL's driver needs no particular DSN; with tx_isolation='READ-COMMITTED' in it
+// (transaction_isolation from MySQL 8.0 and MariaDB 11.1 on) each transaction of the
+// book's takes a round trip less, with interpolateParams=true each statement. For SQLite give it
 // _pragma=busy_timeout(5000), _pragma=journal_mode(WAL) and _txlock=immediate.
 // Behind PgBouncer in transaction mode pgx needs default_query_exec_mode=exec.
 func Open(db *sql.DB, d Dialect, clients Clients, opts ...Option) (*Book, error) {
@@ -317,7 +322,7 @@ func (b *Book) within(ctx context.Context, done func(context.Context) (bool, err
 func (b *Book) once(ctx context.Context, f func(context.Context, *sql.Tx) error) (committed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, txLimit)
 	defer cancel()
-	tx, err := b.db.BeginTx(ctx, b.dialect.isolation())
+	tx, err := b.db.BeginTx(ctx, b.isolation(ctx))
 	if err != nil {
 		return false, err
 	}

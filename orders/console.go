@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html/template"
 	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -211,7 +213,11 @@ func (b *Book) consoleOrder(w http.ResponseWriter, r *http.Request) {
 		b.consoleError(w, err)
 		return
 	}
-	view := map[string]any{"Order": o, "Asked": masked(data), "Answers": answers, "Events": events}
+	part := false
+	for _, a := range answers {
+		part = part || o.State == StateDone && slices.ContainsFunc(a.Fields, func(f ips.Element) bool { return strings.Contains(f.Text, rowsFailed) })
+	}
+	view := map[string]any{"Order": o, "Asked": masked(data), "Answers": answers, "Events": events, "Part": part}
 	if account := reflect.ValueOf(o.Request).FieldByName("Account"); account.IsValid() && r.URL.Query().Get("balance") != "" {
 		if client, err := b.clients(ctx, o.Merchant); err == nil {
 			if balance, err := client.QueryBalance(ctx, account.String()); err == nil {
@@ -271,9 +277,21 @@ func masked(data []byte) []ips.Element {
 		case nothing(v):
 			continue
 		case v[0] == '[':
-			var rows []json.RawMessage
+			var rows []struct {
+				Status  ips.RowStatus
+				Message string
+			}
 			if json.Unmarshal(v, &rows) == nil {
 				text = strconv.Itoa(len(rows)) + " 行"
+				var failed []string
+				for i, row := range rows {
+					if row.Status == ips.RowFailed {
+						failed = append(failed, fmt.Sprintf("第 %d 行：%s", i+1, numbers.ReplaceAllStringFunc(row.Message, part)))
+					}
+				}
+				if len(failed) > 0 {
+					text += fmt.Sprintf("，%d %s。%s", len(failed), rowsFailed, strings.Join(failed[:min(len(failed), consoleRows)], "；"))
+				}
 			}
 		case private(key):
 			text = part(text)
@@ -282,6 +300,9 @@ func masked(data []byte) []ips.Element {
 	}
 	return all
 }
+
+// rowsFailed says of a batch that not all of it was done.
+const rowsFailed = "行未成功"
 
 // numbers are those of accounts, documents and telephones.
 var numbers = regexp.MustCompile(`\b\d{11,}[Xx]?\b`)

@@ -51,13 +51,34 @@ func (d Dialect) now() string {
 	}
 }
 
-// isolation is that of the book's own transactions. In MySQL's default, a claim
-// of due orders would block the inserting of others.
-func (d Dialect) isolation() *sql.TxOptions {
-	if d == SQLite {
+// isolation is that of the book's own transactions, READ COMMITTED. In MySQL's
+// default a claim of due orders would block the inserting of others. To say so
+// costs MySQL a round trip for each transaction, unless the DSN has said it for
+// all: that is asked once, since a pool's connections are alike.
+func (b *Book) isolation(ctx context.Context) *sql.TxOptions {
+	committed := &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	switch b.dialect {
+	case SQLite:
+		return nil
+	case PostgreSQL:
+		return committed
+	}
+	if is := b.isCommitted.Load(); is != nil {
+		if *is {
+			return nil
+		}
+		return committed
+	}
+	var name, level string // MariaDB and MySQL have different names for it
+	err := b.db.QueryRowContext(ctx, "SHOW SESSION VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')").Scan(&name, &level)
+	is := level == "READ-COMMITTED"
+	if err == nil {
+		b.isCommitted.Store(&is)
+	}
+	if is {
 		return nil
 	}
-	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	return committed
 }
 
 // Fault is what an error of the database means.
@@ -196,21 +217,29 @@ func (d Dialect) explain(err error) error {
 }
 
 // query writes a statement for the dialect: ? are the parameters, {now} the
-// clock, {lock}, {nowait} and {share} the ends of locking reads.
+// clock, {lock}, {nowait} and {share} the ends of locking reads. What it has
+// written it keeps: a text must hold nothing that changes with each call.
 func (b *Book) query(text string) string {
+	if b.hook != nil && b.hook.Skew != nil {
+		return b.dialect.write(text, fmt.Sprintf("(%s+%d)", b.dialect.now(), b.hook.Skew().Microseconds()))
+	}
+	written, ok := b.queries.Load(text)
+	if !ok {
+		written, _ = b.queries.LoadOrStore(text, b.dialect.write(text, b.dialect.now()))
+	}
+	return written.(string)
+}
+
+func (d Dialect) write(text, now string) string {
 	lock, nowait, share := " FOR UPDATE", " FOR UPDATE NOWAIT", " FOR SHARE"
-	switch b.dialect {
+	switch d {
 	case MySQL:
 		share = " LOCK IN SHARE MODE" // MariaDB has no other
 	case SQLite:
 		lock, nowait, share = "", "", ""
 	}
-	now := b.dialect.now()
-	if b.hook != nil && b.hook.Skew != nil {
-		now = fmt.Sprintf("(%s+%d)", now, b.hook.Skew().Microseconds())
-	}
 	text = strings.NewReplacer("{now}", now, "{lock}", lock, "{nowait}", nowait, "{share}", share).Replace(text)
-	if b.dialect != PostgreSQL {
+	if d != PostgreSQL {
 		return text
 	}
 	var out strings.Builder

@@ -149,14 +149,6 @@ func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Reques
 	if run == nil {
 		return nil
 	}
-	// On MySQL a deadlock ends the transaction, and what follows would commit by
-	// itself. Then there is no savepoint any more. Elsewhere a transaction that
-	// failed fails to the end.
-	if b.dialect == MySQL {
-		if _, err := tx.ExecContext(ctx, "SAVEPOINT ips_book"); err != nil {
-			return err
-		}
-	}
 	if err := o.save(); err != nil {
 		return err
 	}
@@ -164,8 +156,12 @@ func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Reques
 	if err != nil {
 		return &effectError{err}
 	}
+	// On MySQL a deadlock ends the transaction, and what follows would commit by
+	// itself. Then what was saved is gone with it. Elsewhere a transaction that
+	// failed fails to the end.
 	if b.dialect == MySQL {
-		if _, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT ips_book"); err != nil {
+		var ver int64
+		if err := tx.QueryRowContext(ctx, "SELECT ver FROM ips_order WHERE order_key = ? AND mark = ?", o.key, o.mark).Scan(&ver); err != nil {
 			return fmt.Errorf("%w: %w", errLostTx, err)
 		}
 	}

@@ -136,7 +136,7 @@ func (b *Book) Hear(ctx context.Context, answer ips.Response) error {
 			return nil
 		}
 	}
-	_, err = b.hearOne(ctx, o.key, "", h)
+	_, err = b.hearOne(ctx, o.key, o, "", h)
 	return err
 }
 
@@ -195,15 +195,16 @@ func (b *Book) hear(ctx context.Context, key, lease string, answer ips.Response)
 	if err != nil {
 		return Order{}, err
 	}
-	return b.hearOne(ctx, key, lease, h)
+	return b.hearOne(ctx, key, nil, lease, h)
 }
 
 // heardOf begins the event of an answer that was heard before; a new one is kept
 // with all that an event would say.
 const heardOf = "heard "
 
-// hearOne carries an order further by an answer.
-func (b *Book) hearOne(ctx context.Context, key, lease string, h *heard) (Order, error) {
+// hearOne carries an order further by an answer; known is the order if it was read
+// a moment before.
+func (b *Book) hearOne(ctx context.Context, key string, known *row, lease string, h *heard) (Order, error) {
 	var req ips.Request
 	var said error
 	f := func(run bool) func(context.Context, *sql.Tx, *row) error {
@@ -221,7 +222,7 @@ func (b *Book) hearOne(ctx context.Context, key, lease string, h *heard) (Order,
 		}
 	}
 	what := heardOf + h.says
-	o, err := b.change(ctx, key, what, "", h.base.Via.String(), f(true))
+	o, err := b.changeKnown(ctx, key, known, what, "", h.base.Via.String(), f(true))
 	var failed *effectError
 	if errors.As(err, &failed) {
 		// The answer must not be lost with the effect: IPS may never say it again.

@@ -326,12 +326,12 @@ func (b *Book) closeMatter(ctx context.Context, tx *sql.Tx, matter string, d Dec
 	if tx != nil {
 		on = tx
 	}
-	when := "{now}"
+	var when any // nil: now
 	if now > 0 {
-		when = fmt.Sprint(now)
+		when = now
 	}
-	result, err := on.ExecContext(ctx, b.query("UPDATE ips_matter SET closed_us = "+when+", who = ?, why = ? WHERE matter_key = ? AND closed_us = 0"),
-		cut(d.Who, 100), cut(string(d.Verdict)+": "+d.Why, 1000), matter)
+	result, err := on.ExecContext(ctx, b.query("UPDATE ips_matter SET closed_us = COALESCE(?, {now}), who = ?, why = ? WHERE matter_key = ? AND closed_us = 0"),
+		when, cut(d.Who, 100), cut(string(d.Verdict)+": "+d.Why, 1000), matter)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips"
@@ -15,8 +16,12 @@ type Leaving struct {
 	Answers []ips.Response
 }
 
+// maxLeaving bounds a batch of [Book.Retire] by what is kept of its orders. Large
+// bodies are zipped to about a tenth.
+const maxLeaving = 1 << 20
+
 // Retire moves orders out that have an end since before and no open matter: to is
-// given them in batches, with the transaction in which they leave, and keeps what
+// given them in batches of at most 200, of large ones fewer, with the transaction in which they leave, and keeps what
 // it wants of them; it may be called again with the same after a fault of the
 // database. Their keys, clicks and ends stay: a copy is still a copy, a late
 // success a matter, a number used. Retire rests between batches, four times as
@@ -32,8 +37,9 @@ func (b *Book) Retire(ctx context.Context, before time.Time, to func(ctx context
 				return err
 			}
 			var leaving []Leaving
-			for _, key := range keys {
-				o, err := b.lock(ctx, tx, key)
+			size := 0
+			for i, key := range keys {
+				o, err := b.lock(ctx, tx, key, nil)
 				if err != nil {
 					return err
 				}
@@ -64,8 +70,13 @@ func (b *Book) Retire(ctx context.Context, before time.Time, to func(ctx context
 						return err
 					}
 					l.Answers = append(l.Answers, answer)
+					size += len(s.body)
 				}
 				leaving = append(leaving, l)
+				if size += len(o.body); size > maxLeaving {
+					keys = keys[:i+1]
+					break
+				}
 			}
 			if _, err := tx.ExecContext(ctx, "SAVEPOINT ips_book"); err != nil {
 				return err
@@ -76,17 +87,16 @@ func (b *Book) Retire(ctx context.Context, before time.Time, to func(ctx context
 			if _, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT ips_book"); err != nil {
 				return fmt.Errorf("%w: %w", errLostTx, err)
 			}
-			for _, key := range keys {
-				for _, statement := range []string{
-					"INSERT INTO ips_gone (order_key, click, state, made_us, ended_us, fen) SELECT order_key, click, state, made_us, ended_us, fen FROM ips_order WHERE order_key = ?",
-					"DELETE FROM ips_answer WHERE order_key = ?",
-					"DELETE FROM ips_event WHERE order_key = ?",
-					"DELETE FROM ips_matter WHERE order_key = ?",
-					"DELETE FROM ips_order WHERE order_key = ?",
-				} {
-					if _, err := tx.ExecContext(ctx, b.query(statement), key); err != nil {
-						return err
-					}
+			those := make([]any, len(keys))
+			for i, key := range keys {
+				those[i] = key
+			}
+			for _, statement := range []string{
+				"INSERT INTO ips_gone (order_key, click, state, made_us, ended_us, fen) SELECT order_key, click, state, made_us, ended_us, fen FROM ips_order",
+				"DELETE FROM ips_answer", "DELETE FROM ips_event", "DELETE FROM ips_matter", "DELETE FROM ips_carried", "DELETE FROM ips_order",
+			} {
+				if _, err := tx.ExecContext(ctx, b.query(statement+" WHERE order_key IN (?"+strings.Repeat(", ?", len(keys)-1)+")"), those...); err != nil {
+					return err
 				}
 			}
 			batch = len(keys)

@@ -104,15 +104,29 @@ func (b *Book) read(ctx context.Context, key string) (*row, error) {
 }
 
 // lock reads an order and keeps others from it. Whoever comes second gets a fault
-// at once, so that nobody holds a connection while he waits.
-func (b *Book) lock(ctx context.Context, tx *sql.Tx, key string) (*row, error) {
-	if b.dialect == SQLite { // takes the write lock before anything is read
-		if _, err := tx.ExecContext(ctx, "UPDATE ips_order SET ver = ver WHERE order_key = ?", key); err != nil {
-			return nil, err
+// at once, so that nobody holds a connection while he waits. If known, which was
+// read before, has the order's version still, it is not read again.
+func (b *Book) lock(ctx context.Context, tx *sql.Tx, key string, known *row) (*row, error) {
+	read := func(columns string) *sql.Row {
+		text := "SELECT " + columns + ", {now} FROM ips_order WHERE order_key = ?{nowait}"
+		if b.dialect == SQLite { // takes the write lock before anything is read
+			text = "UPDATE ips_order SET ver = ver WHERE order_key = ? RETURNING " + columns + ", {now}"
 		}
+		return tx.QueryRowContext(ctx, b.query(text), key)
 	}
 	var o row
-	err := tx.QueryRowContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE order_key = ?{nowait}"), key).Scan(o.into()...)
+	var err error
+	if known != nil {
+		var ver, now int64
+		if err = read("ver").Scan(&ver, &now); err == nil && ver == known.ver {
+			o = *known
+			o.now = now
+			return &o, nil
+		}
+	}
+	if err == nil {
+		err = read(rowColumns).Scan(o.into()...)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("orders: %.100q: %w", key, ErrUnrecorded)
 	}
@@ -123,6 +137,11 @@ func (b *Book) lock(ctx context.Context, tx *sql.Tx, key string) (*row, error) {
 // what happened. f may change the order. An error of f leaves everything as it was; errSame
 // is no error.
 func (b *Book) change(ctx context.Context, key, what, who, why string, f func(context.Context, *sql.Tx, *row) error) (*row, error) {
+	return b.changeKnown(ctx, key, nil, what, who, why, f)
+}
+
+// changeKnown is change of an order that was read a moment before.
+func (b *Book) changeKnown(ctx context.Context, key string, known *row, what, who, why string, f func(context.Context, *sql.Tx, *row) error) (*row, error) {
 	mark := token()
 	var o *row
 	err := b.within(ctx, func(ctx context.Context) (bool, error) {
@@ -131,7 +150,7 @@ func (b *Book) change(ctx context.Context, key, what, who, why string, f func(co
 		err := b.db.QueryRowContext(ctx, b.query("SELECT mark FROM ips_order WHERE order_key = ?{lock}"), key).Scan(&have)
 		return have == mark, err
 	}, func(ctx context.Context, tx *sql.Tx) (err error) {
-		if o, err = b.lock(ctx, tx, key); err != nil {
+		if o, err = b.lock(ctx, tx, key, known); err != nil {
 			return err
 		}
 		b.step(what + ":locked")
@@ -163,6 +182,7 @@ func (b *Book) write(ctx context.Context, tx *sql.Tx, o *row, mark, what, who, w
 		return errors.Join(errLostTx, err)
 	}
 	o.ver++
+	o.mark = mark
 	if o.why != "" {
 		why = o.why
 	}

@@ -168,8 +168,11 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 		return rows.Err()
 	}
 	const mine = "SELECT order_key FROM ips_order WHERE due_us > 0 AND lease = ? LIMIT 1000"
-	set := fmt.Sprintf("UPDATE ips_order SET lease = ?, lease_us = {now} + %d, due_us = {now} + %d, ver = ver + 1 ", us(b.pace.Lease), later)
-	const due = "WHERE due_us BETWEEN 1 AND {now} AND lease_us < {now} ORDER BY due_us LIMIT ?"
+	const set = "UPDATE ips_order SET lease = ?, lease_us = {now} + ?, due_us = {now} + ?, ver = ver + 1 "
+	// In these words SQLite sees that the index, which leaves out 0, has them all, and
+	// PostgreSQL, whose clock runs on within a statement, that it has an end.
+	// With a number and no parameter it need not plan anew each time.
+	due := fmt.Sprintf("WHERE due_us > 0 AND due_us <= (SELECT {now}) AND lease_us < {now} ORDER BY due_us LIMIT %d", n)
 	err := b.within(ctx, func(ctx context.Context) (bool, error) {
 		err := read(b.db.QueryContext(ctx, b.query(mine), lease))
 		return len(claimed) > 0, err
@@ -181,7 +184,7 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 				return err
 			}
 			until := now + later
-			result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET lease = ?, lease_us = ?, due_us = ?, ver = ver + 1 WHERE due_us BETWEEN 1 AND ? AND lease_us < ? ORDER BY due_us LIMIT ?"),
+			result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET lease = ?, lease_us = ?, due_us = ?, ver = ver + 1 WHERE due_us > 0 AND due_us <= ? AND lease_us < ? ORDER BY due_us LIMIT ?"),
 				lease, now+us(b.pace.Lease), until, now, now, n)
 			if err != nil {
 				return err
@@ -195,7 +198,7 @@ func (b *Book) claim(ctx context.Context, n int) ([]job, error) {
 		if b.dialect == PostgreSQL {
 			skip = " FOR UPDATE SKIP LOCKED"
 		}
-		err := read(tx.QueryContext(ctx, b.query(set+"WHERE order_key IN (SELECT order_key FROM ips_order "+due+skip+") RETURNING order_key"), lease, n))
+		err := read(tx.QueryContext(ctx, b.query(set+"WHERE order_key IN (SELECT order_key FROM ips_order "+due+skip+") RETURNING order_key"), lease, us(b.pace.Lease), later))
 		if err == nil && len(claimed) == 0 {
 			return errSame
 		}
@@ -310,7 +313,7 @@ func (b *Book) ask(ctx context.Context, j job, o *row, req ips.Request, client *
 		}
 		h.says += "?"
 		if said.Base().Outcome != ips.Undecided {
-			_, err = b.hearOne(ctx, j.key, j.lease, h)
+			_, err = b.hearOne(ctx, j.key, nil, j.lease, h)
 			return errors.Join(err, b.patience(ctx, j.key, req))
 		}
 	}
@@ -413,18 +416,37 @@ func (b *Book) redo(ctx context.Context, j job) error {
 }
 
 // Distrust says that the database may have lost commits since a time, as after a
-// failover to a standby that was behind: what was recorded or touched since then
-// and has no end is of unknown fate and never sent by itself. It is asked for,
-// and else before a person.
+// failover to a standby that was behind. Of the orders without an end, these are of
+// unknown fate then and never sent by themselves: what was recorded or touched
+// since, and every order of whatever age that a server sends and that seems not to
+// have been sent yet, on hold or not, since its sending may be among what was
+// lost. They are asked for, and else before a person. A form recorded up to [Pace]
+// PageLife before counts as handed out. n is how many orders that is.
 func (b *Book) Distrust(ctx context.Context, since time.Time) (n int64, err error) {
+	from := since.UnixMicro()
 	err = b.within(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, b.query("UPDATE ips_order SET state = 'unknown', ver = ver + 1, mark = '', sent = sent + 1, lease = '', lease_us = 0, due_us = {now} "+
-			"WHERE (made_us >= ? OR touched_us >= ?) AND state IN ('recorded', 'sending', 'unknown') AND ended_us = 0"), since.UnixMicro(), since.UnixMicro())
-		if err != nil {
-			return err
+		n = 0
+		for _, one := range []struct {
+			text string
+			args []any
+		}{
+			{"UPDATE ips_order SET state = 'unknown', ver = ver + 1, mark = '', sent = sent + 1, lease = '', lease_us = 0, due_us = {now} WHERE ended_us = 0 " +
+				"AND state IN ('recorded', 'sending', 'unknown') AND (made_us >= ? OR touched_us >= ? OR state = 'recorded' AND (flags & ?) = 0)",
+				[]any{from, from, int64(flagForm)}},
+			{"UPDATE ips_order SET handed = 1, handed_us = {now}, ver = ver + 1, mark = '', due_us = {now} WHERE ended_us = 0 " +
+				"AND state = 'recorded' AND handed = 0 AND made_us >= ?", []any{from - us(b.pace.PageLife)}},
+		} {
+			result, err := tx.ExecContext(ctx, b.query(one.text), one.args...)
+			if err != nil {
+				return err
+			}
+			changed, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += changed
 		}
-		n, err = result.RowsAffected()
-		return err
+		return nil
 	})
 	if err == nil {
 		b.nudge()

@@ -82,7 +82,8 @@ var versions = [][]table{{
   first_us INT8 NOT NULL,
   last_us INT8 NOT NULL,
   times INT8 NOT NULL,
-  says KEY16 NOT NULL`, nil},
+  says KEY16 NOT NULL`,
+		[]index{{"ips_stray_last", "last_us", ""}}},
 	{"ips_gone", `
   order_key KEY96 NOT NULL PRIMARY KEY,
   click KEY64,

@@ -41,7 +41,7 @@ func (b *Book) Form(ctx context.Context, o Order) (*ips.Form, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = b.change(ctx, o.Key, "form", "", "", func(_ context.Context, _ *sql.Tx, o *row) error {
+	_, err = b.changeKnown(ctx, o.Key, read, "form", "", "", func(_ context.Context, _ *sql.Tx, o *row) error {
 		if o.state.Ended() || o.state == StateRowsDue {
 			return fmt.Errorf("orders: %.100q is %s: %w", o.key, o.state, ErrEnded)
 		}
@@ -76,10 +76,12 @@ func (b *Book) Send(ctx context.Context, o Order) (Order, error) {
 func (b *Book) send(ctx context.Context, key, held string) (Order, error) {
 	begun := time.Now() // before the database's clock is read: the lease ends no earlier than begun and its length
 	lease := held
+	var known *row
 	if lease == "" {
 		lease = token()
 		// A locking read would wait for whoever has recorded it and not committed.
-		if _, err := b.read(ctx, key); err != nil {
+		var err error
+		if known, err = b.read(ctx, key); err != nil {
 			return Order{}, err
 		}
 	}
@@ -87,7 +89,7 @@ func (b *Book) send(ctx context.Context, key, held string) (Order, error) {
 	var client *ips.Client
 	send := false
 	b.step("send")
-	o, err := b.change(ctx, key, "send", "", "", func(ctx context.Context, _ *sql.Tx, o *row) (err error) {
+	o, err := b.changeKnown(ctx, key, known, "send", "", "", func(ctx context.Context, _ *sql.Tx, o *row) (err error) {
 		send = false
 		if o.lease != lease && (o.leased() || held != "") {
 			return fmt.Errorf("orders: %.100q: %w", o.key, ErrBusy)

@@ -71,7 +71,12 @@ func packed(folder string) ([]byte, error) {
 }
 
 // violations is a script that says what axe-core finds on a page.
-func violations(axe string) string {
-	return axe + `;axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(
+func violations(axe string) string { return run(axe, `{resultTypes: ["violations"]}`) }
+
+// contrasts is one that looks at nothing but colours.
+func contrasts(axe string) string { return run(axe, `{runOnly: ["color-contrast"]}`) }
+
+func run(axe, options string) string {
+	return "window.axe || (() => {" + axe + "})();" + `axe.run(document, ` + options + `).then(r => r.violations.map(
 		v => v.id + " (" + v.impact + "): " + v.nodes.map(n => n.html).slice(0, 3).join(" | ")).join("\n"))`
 }

@@ -366,7 +366,7 @@ func (u *user) shoots(name string) {
 func (u *user) keep(picture []byte, name string) {
 	u.t.Helper()
 	u.shots++
-	file := fmt.Sprintf("%s-%02d-%s.png", u.name, u.shots, name)
+	file := strings.NewReplacer("/", "-", "?", "-", "=", "-", "&", "-").Replace(fmt.Sprintf("%s-%02d-%s.png", u.name, u.shots, name))
 	require.NoError(u.t, os.WriteFile(filepath.Join(u.album, file), picture, fs.FileMode(0o644)))
 }
 

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,8 +41,8 @@ func (o *output) find(pattern string) string {
 }
 
 // startPlatform builds and starts the example platform with a sandbox whose pages
-// wait for people. It returns the addresses of both.
-func startPlatform(t *testing.T) (site, box string) {
+// wait for people. It returns its address.
+func startPlatform(t *testing.T) (site string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "platform")
 	build := exec.Command("go", "build", "-o", program, ".")
@@ -60,10 +59,10 @@ func startPlatform(t *testing.T) (site, box string) {
 		_ = run.Wait()
 	})
 	require.Eventually(t, func() bool {
-		site, box = out.find(`The platform: (\S+)`), out.find(`Inside IPS: +(\S+)`)
-		return site != "" && box != ""
+		site = out.find(`The platform: (\S+)`)
+		return site != ""
 	}, patience, beat)
-	return site, strings.TrimSuffix(box, "/")
+	return site
 }
 
 // walker is somebody who reaches everything by links and buttons, and looks at
@@ -72,7 +71,8 @@ func startPlatform(t *testing.T) (site, box string) {
 type walker struct {
 	*user
 	axe  string
-	seen map[string]bool // titles, of all who walk
+	who  string          // what one sees depends on it
+	seen map[string]bool // kinds of pages, of all who walk
 }
 
 // goes does something that leads to another page, and looks at that.
@@ -106,7 +106,8 @@ func (w *walker) looks() {
 	w.t.Helper()
 	seen := again[look](w, lookScript)
 	assert.LessOrEqual(w.t, seen.TooWide, 0, "%q must be scrolled sideways", seen.Title)
-	if key := seen.Title + fmt.Sprint(again[int](w, `innerWidth`)); !w.seen[key] {
+	at := again[string](w, `location.pathname + location.search`)
+	if key := fmt.Sprint(w.who, seen.Title, kindOf(at), again[int](w, `innerWidth`)); !w.seen[key] {
 		w.seen[key] = true
 		w.shoots("page")
 		if w.axe != "" {
@@ -218,11 +219,11 @@ func (w *walker) answers() {
 // platform, with a telephone 360 wide and by what the list of chapters leads to.
 func TestPlatform(t *testing.T) {
 	browser := startChromium(t)
-	site, box := startPlatform(t)
+	site := startPlatform(t)
 	axe, seen := getAxe(t), make(map[string]bool)
-	phone := screen{width: 360, height: 740, options: telephone().options}
+	phone := narrow()
 	walks := func(name string) *walker {
-		w := &walker{user: browser.user(t, phone), axe: axe, seen: seen}
+		w := &walker{user: browser.user(t, phone), who: map[string]string{"admin": "admin", "visitor": "visitor"}[name], axe: axe, seen: seen}
 		w.name = "platform-" + name
 		w.watch.expect("422")      // forms that are refused on purpose
 		w.watch.expect("/nowhere") // no such page
@@ -356,35 +357,11 @@ func TestPlatform(t *testing.T) {
 	for _, w := range []*walker{admin, zhang, li, walks("visitor")} {
 		for _, s := range []screen{phone, desktop()} {
 			w.do(s.show())
-			for _, path := range pathsOf(w, site) {
+			for _, path := range crawl(w, site, "/chapters", "/", "/nowhere", "/login", "/register", "/market", "/claims") {
+				w.name = fmt.Sprintf("platform-%s-%d%s", w.who, s.width, kindOf(path))
 				w.opens(site + path)
 				w.looks()
 			}
 		}
 	}
-	for _, path := range []string{"/", "/sms", "/console/", "/console/orders", "/console/messages", "/console/notifications", "/console/journal", "/console/faults", "/console/accounts", "/console/bids"} {
-		admin.opens(box + path)
-		admin.looks()
-	}
-}
-
-// pathsOf are the pages of the platform that somebody's navigation, and the pages
-// in it, lead to: one of each kind.
-func pathsOf(w *walker, site string) (paths []string) {
-	w.opens(site + "/chapters")
-	kinds := make(map[string]bool)
-	next := []string{"/", "/nowhere", "/login", "/register", "/market", "/claims"}
-	for len(next) > 0 && len(paths) < 40 {
-		path := next[0]
-		next = next[1:]
-		kind := regexp.MustCompile(`[A-Z0-9]{4,}|\?.*`).ReplaceAllString(path, "")
-		if kinds[kind] {
-			continue
-		}
-		kinds[kind] = true
-		paths = append(paths, path)
-		w.opens(site + path)
-		next = append(next, again[[]string](w, `[...document.querySelectorAll("a")].map(a => new URL(a.href)).filter(u => u.origin === location.origin && u.hash === "" && !u.pathname.endsWith(".csv")).map(u => u.pathname + u.search)`)...)
-	}
-	return paths
 }

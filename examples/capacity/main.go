@@ -69,7 +69,7 @@ func run(w io.Writer, args []string) error {
 		{"copies", heard * d.copies, 0},
 		// record, form, the two of a sending, an answer to a page, each question
 		{"durable commits", all + page + 2*direct + (page - gone) + asked, d.commits},
-		{"statements", 3*all + 6*page + 14*direct + 9*(page-gone) + heard*d.copies + 6*asked, 0},
+		{"statements", 3*all + 6*page + 13*direct + 8*(page-gone) + heard*d.copies + 6*asked, 0},
 		{"trade queries", asked, d.queries},
 	}
 	first, least := "", 0.0

@@ -355,6 +355,9 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if p.BidNo != "" {
 		head.Links = append(head.Links, Link{"查看标的", map[bool]string{true: "/admin", false: ""}[v.admin()] + "/loan/" + p.BidNo})
 	}
+	if v.admin() {
+		head.Links = append(head.Links, Link{"在订单簿中查看", "/admin/book/order?key=" + url.QueryEscape(p.OrderKey)})
+	}
 	path := orderPath(p.Operation, p.OrderNo)
 	if p.ByUser && !p.State.Ended() && p.UserID == v.user.ID && (p.left() || p.Kind != KindPublish) {
 		head.Forms = append(head.Forms, Form{Action: path + "/continue", Button: "继续办理（前往 IPS）"})

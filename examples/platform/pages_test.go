@@ -33,6 +33,9 @@ func TestPartIsShownAsPart(t *testing.T) {
 	}
 	assert.NotContains(t, page, "IPS 已处理成功")
 	assert.NotContains(t, page, "IPS 未说明原因")
+	book := w.admin.see("/admin/book/order?key=" + url.QueryEscape(act.OrderKey))
+	assert.Contains(t, book, "成功（部分明细未成功）")
+	assert.Regexp(t, `2 行，1 行未成功。第 1 行：\p{Han}`, book)
 	assert.Contains(t, w.admin.see("/admin/orders?state=part"), act.OrderNo)
 	assert.NotContains(t, w.admin.see("/admin/orders?state=refused"), act.OrderNo)
 }

@@ -2,6 +2,8 @@
 // the medians in Markdown, and with -svg a picture of how cost grows with rows:
 //
 //	go test -run '^$' -bench . -count 10 . | go run ./internal/benchreport -svg docs/growth.svg
+//
+// With -book it reads what the order book's benchmark of growth prints instead.
 package main
 
 import (
@@ -13,7 +15,15 @@ import (
 
 func main() {
 	svg := flag.String("svg", "", "draw the growth into this file")
+	grown := flag.String("book", "", "read the order book's growth, and draw it into this file")
 	flag.Parse()
+	if *grown != "" {
+		if err := book(os.Stdin, os.Stdout, *grown); err != nil {
+			fmt.Fprintln(os.Stderr, "benchreport:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(os.Stdin, os.Stdout, *svg); err != nil {
 		fmt.Fprintln(os.Stderr, "benchreport:", err)
 		os.Exit(1)

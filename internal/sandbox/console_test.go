@@ -478,9 +478,9 @@ func TestConsoleActions(t *testing.T) {
 			assert.Contains(t, refused.body, typed)
 		}
 		s := l.operated(order(url.Values{"name": {"code"}, "op": {"doDpTrade"}, "code": {"MG18001F"}, "text": {"<b>no</b>"}, "count": {"2"}}))
-		assert.Contains(t, s.rows()[0], "返回指定返回码 code 充值 doDpTrade 全部 MG18001F <b>no</b>")
+		assert.Contains(t, s.rows()[0], "返回指定返回码 code 解除 充值 doDpTrade 全部 MG18001F <b>no</b>")
 		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"true"}}))
-		assert.Contains(t, s.rows()[1], "应答延迟 latency 全部 全部 1ms 概率 0.5 生效后 0 不限")
+		assert.Contains(t, s.rows()[1], "应答延迟 latency 解除 全部 全部 1ms 概率 0.5 生效后 0 不限")
 		assert.Contains(t, l.console("/console/").text, "2 项故障生效中")
 		require.Len(t, l.Faults(), 2)
 		for _, fault := range l.Faults() {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -186,18 +187,26 @@ func (m *market) judge() {
 	all, handed := m.orders()
 	byOrder, runs, _ := m.entries()
 	before := m.matterOf()
+	lost := m.gone(all) // by a standby that was behind; else none
+	told := slices.Concat(all, lost)
 
 	// What IPS knows, told to nobody but the test.
 	m.deaf.Store(true)
 	m.server.Calm()
 	m.server.WaitIdle()
-	m.tellAll(all)
+	m.tellAll(told)
 	m.deaf.Store(false)
-	expect := maps.Clone(m.begin)
+	expect, missing := maps.Clone(m.begin), make(map[string]ips.Amount)
+	for _, o := range lost {
+		for account, fen := range m.truly(o) {
+			expect[account] += fen
+			missing[account] += fen
+		}
+	}
 	states := make(map[string]int)
 	differ, byLie, byPage := 0, 0, 0
 	numbers := make(map[string]int)
-	for _, o := range all {
+	for _, o := range told {
 		numbers[toldKey(o.Operation, o.OrderNo)]++
 	}
 	done := make(map[ips.Operation]int)
@@ -258,6 +267,9 @@ func (m *market) judge() {
 			kinds[one.Kind]++
 		}
 	}
+	if m.lossy {
+		t.Logf("%d orders that IPS has heard of were lost with the database, %d of them done", len(lost), len(slices.DeleteFunc(slices.Clone(lost), func(o orders.Order) bool { return m.verdictOf(o) == nil })))
+	}
 	t.Logf("%d orders, %d kills, %d notices lost: %v, %d before a person %v; books differ for %d, of those closed by a lie %d, before its page was carried %d; done %v",
 		len(all), m.kills, m.lost, states, len(before), kinds, differ, byLie, byPage, done)
 	if len(all) > 1000 {
@@ -267,7 +279,21 @@ func (m *market) judge() {
 	// The notices come after all.
 	p := m.start()
 	defer p.stop()
-	m.tellAll(all)
+	m.tellAll(told)
+	strays := make(map[string]bool)
+	known, err := m.book.Strays(bg(), 100_000)
+	require.NoError(t, err)
+	for _, one := range known {
+		strays[one.Key] = true
+	}
+	for _, o := range lost {
+		if begin := strings.TrimSuffix(o.Key, o.Key[len(o.Key)-2:]); m.verdictOf(o) != nil && !strays[begin] && o.Operation != ips.OpEndBid {
+			t.Errorf("%s was lost and done by IPS, and is no stray", o.Key)
+		}
+	}
+	if !m.lossy {
+		assert.Empty(t, lost, "orders that IPS has heard of and the book has lost")
+	}
 	late := m.matterOf()
 	for _, o := range all {
 		now, err := m.book.Order(bg(), o.Key)
@@ -293,7 +319,7 @@ func (m *market) judge() {
 	}
 	_, _, sums := m.entries()
 	for _, account := range m.accounts() {
-		assert.Equal(t, m.theirs(account), m.begin[account]+sums[account], "in the end our books of %s are not theirs", account)
+		assert.Equal(t, m.theirs(account), m.begin[account]+sums[account]+missing[account], "in the end our books of %s are not theirs", account)
 	}
 	for _, one := range m.matters() {
 		t.Errorf("%s: %s is open after all", one.Key, one.Kind)

@@ -3,6 +3,8 @@ package orderstest
 import (
 	"database/sql"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +22,8 @@ import (
 
 // TestCluster plays the bad day on databases of several servers, some of which are
 // killed with SIGKILL and come back. What was committed is there, nothing is sent
-// twice, the books are those of IPS. It takes minutes: IPS_CLUSTER says how many
+// twice, the books are those of IPS. Where a standby lacks the last commits, what IPS
+// has of them is known for a stray, and nothing is sent twice all the same. It takes minutes: IPS_CLUSTER says how many
 // orders, and without it nothing is done.
 func TestCluster(t *testing.T) {
 	many := 0
@@ -33,11 +36,13 @@ func TestCluster(t *testing.T) {
 	}{
 		{"Galera, one writer", func(t testing.TB) (database, *cluster) { return galera(t, false) }},
 		{"Galera, three writers", func(t testing.TB) (database, *cluster) { return galera(t, true) }},
-		{"PostgreSQL, synchronous standby", standby},
+		{"PostgreSQL, synchronous standby", func(t testing.TB) (database, *cluster) { return standby(t, true) }},
+		{"PostgreSQL, asynchronous standby", func(t testing.TB) (database, *cluster) { return standby(t, false) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			kind, servers := c.make(t)
 			m := newMarket(newShop(t, kind), mode{name: c.name}, 7)
+			m.lossy, servers.market = servers.lossy, m
 			begun := time.Now()
 			end := make(chan struct{})
 			var failing sync.WaitGroup
@@ -58,6 +63,8 @@ type cluster struct {
 	t        testing.TB
 	dir      string
 	failures int
+	lossy    bool // a failover loses what was committed last
+	market   *market
 	fail     func(end <-chan struct{})
 }
 
@@ -213,9 +220,10 @@ wsrep_provider_options="gmcast.listen_addr=tcp://127.0.0.1:GROUP;ist.recv_addr=1
 	return database{"Galera", orders.MySQL, func(testing.TB) (string, string) { return "mysql", dsn(front) + "shop?interpolateParams=true" }}, c
 }
 
-// standby is a PostgreSQL with a synchronous standby. The primary is killed once
-// and the standby promoted; programs find it because they know both.
-func standby(t testing.TB) (database, *cluster) {
+// standby is a PostgreSQL with a standby. The primary is killed once and the
+// standby promoted; programs find it because they know both. An asynchronous one
+// hears nothing of the primary's last half second.
+func standby(t testing.TB, synchronous bool) (database, *cluster) {
 	initdb, server, backup := binary(t, "initdb"), binary(t, "postgres"), binary(t, "pg_basebackup")
 	c := newCluster(t)
 	a, err := freePort()
@@ -230,22 +238,22 @@ func standby(t testing.TB) (database, *cluster) {
 	kill := run("a", a)
 	c.until("pgx", dsn(a), "SELECT 'up'", "up")
 	c.must(as(c.dir, backup, "-D", c.file("b"), "-h", "127.0.0.1", "-p", a, "-U", "postgres", "-X", "stream", "-c", "fast", "--no-sync", "-R"))
-	c.must(as(c.dir, "sh", "-c", `echo "primary_conninfo = 'host=127.0.0.1 port=`+a+` user=postgres application_name=b'" >> `+c.file("b/postgresql.auto.conf")))
+	link := newLink(t, "127.0.0.1:"+a)
+	c.must(as(c.dir, "sh", "-c", `echo "primary_conninfo = 'host=127.0.0.1 port=`+link.port+` user=postgres application_name=b'" >> `+c.file("b/postgresql.auto.conf")))
 	run("b", b)
 	primary, err := sql.Open("pgx", dsn(a))
 	require.NoError(t, err)
-	for _, text := range []string{"ALTER SYSTEM SET synchronous_standby_names = 'b'", "SELECT pg_reload_conf()"} {
-		_, err = primary.Exec(text)
-		require.NoError(t, err)
-	}
-	c.until("pgx", dsn(a), "SELECT sync_state FROM pg_stat_replication", "sync")
-	require.NoError(t, primary.Close())
-	c.fail = func(end <-chan struct{}) {
-		if !pause(end, 5*time.Second) {
-			return
+	want := "async"
+	if synchronous {
+		want = "sync"
+		for _, text := range []string{"ALTER SYSTEM SET synchronous_standby_names = 'b'", "SELECT pg_reload_conf()"} {
+			_, err = primary.Exec(text)
+			require.NoError(t, err)
 		}
-		kill()
-		c.failures++
+	}
+	c.until("pgx", dsn(a), "SELECT sync_state FROM pg_stat_replication", want)
+	require.NoError(t, primary.Close())
+	promote := func() {
 		second, err := sql.Open("pgx", dsn(b))
 		assert.NoError(t, err)
 		defer second.Close()
@@ -254,6 +262,73 @@ func standby(t testing.TB) (database, *cluster) {
 			assert.NoError(t, err)
 		}
 	}
+	c.lossy = !synchronous
+	c.fail = func(end <-chan struct{}) {
+		if !pause(end, 5*time.Second) {
+			return
+		}
+		c.failures++
+		if synchronous {
+			kill()
+			promote()
+			return
+		}
+		// The clock of the test leaps; a transaction may have begun before it did.
+		since := time.Now().Add(time.Duration(c.market.skew.Load())).Add(-time.Hour)
+		held := c.market.held(20)
+		time.Sleep(500 * time.Millisecond)
+		link.cut()
+		begun := time.Now()
+		c.market.send(held) // the standby has them, and does not know that they were sent
+		time.Sleep(max(0, 500*time.Millisecond-time.Since(begun)))
+		c.market.failover(since, func() { kill(); promote() })
+		c.market.send(held) // a program does so that does not remember either
+	}
 	both := fmt.Sprintf("postgres://postgres@127.0.0.1:%s,127.0.0.1:%s/postgres?sslmode=disable&target_session_attrs=read-write", a, b)
 	return database{"PostgreSQL", orders.PostgreSQL, func(testing.TB) (string, string) { return "pgx", both }}, c
+}
+
+// link is a way to a server that can be cut.
+type link struct {
+	port string
+	l    net.Listener
+	mu   sync.Mutex
+	all  []net.Conn
+}
+
+func newLink(t testing.TB, to string) *link {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	k := &link{l: l}
+	_, k.port, err = net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(k.cut)
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			k.mu.Lock()
+			k.all = append(k.all, in, out)
+			k.mu.Unlock()
+			go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
+			go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+		}
+	}()
+	return k
+}
+
+func (k *link) cut() {
+	_ = k.l.Close()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, conn := range k.all {
+		_ = conn.Close()
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ips-p2p/ips"
@@ -55,8 +56,11 @@ type market struct {
 	recorded int
 	lost     int // notices that vanish on their way to the programs
 	told     map[string][]ips.Response
-	calm     atomic.Bool // no more kills, no failing effects, nothing gets lost
-	deaf     atomic.Bool // notices are written down and nobody hears them
+	seen     map[string]orders.Order // what programs have recorded, by its key, also in transactions that came to nothing
+	closed   sync.RWMutex            // held while no program may start
+	lossy    bool                    // the database may lose commits
+	calm     atomic.Bool             // no more kills, no failing effects, nothing gets lost
+	deaf     atomic.Bool             // notices are written down and nobody hears them
 }
 
 // program is one of the merchant's.
@@ -70,7 +74,7 @@ type program struct {
 
 func newMarket(s *shop, mode mode, seed uint64) *market {
 	m := &market{shop: s, mode: mode, seed: seed, random: rand.New(rand.NewPCG(seed, 1)), auths: make(map[string]string), pace: quick,
-		manual: make(map[string]bool), carried: make(map[string]time.Time), begin: make(map[string]ips.Amount), sent: make(map[string]int), flying: make(map[string]int), told: make(map[string][]ips.Response)}
+		manual: make(map[string]bool), carried: make(map[string]time.Time), begin: make(map[string]ips.Amount), sent: make(map[string]int), flying: make(map[string]int), told: make(map[string][]ips.Response), seen: make(map[string]orders.Order)}
 	m.pace.Call, m.pace.Lease, m.pace.Repeat = 10*time.Second, 20*time.Second, mode.repeat
 	opts := []ipstest.Option{ipstest.WithHandler(http.HandlerFunc(m.site))}
 	if mode.first {
@@ -253,6 +257,8 @@ func toldKey(op ips.Operation, no string) string {
 
 // start starts a program.
 func (m *market) start() *program {
+	m.closed.RLock()
+	defer m.closed.RUnlock()
 	db, err := sql.Open(m.driver, m.dsn)
 	require.NoError(m.t, err)
 	db.SetMaxOpenConns(8)
@@ -279,6 +285,72 @@ func (p *program) stop() {
 	p.m.programs = slices.DeleteFunc(p.m.programs, func(q *program) bool { return q == p })
 	p.m.mu.Unlock()
 	_ = p.db.Close()
+}
+
+// failover ends all programs, changes the database and lets others start that do
+// not trust it.
+func (m *market) failover(since time.Time, change func()) {
+	m.closed.Lock()
+	defer m.closed.Unlock()
+	m.mu.Lock()
+	programs := slices.Clone(m.programs)
+	m.mu.Unlock()
+	for _, p := range programs {
+		p.dead.Store(true)
+		p.stop()
+	}
+	change()
+	db := pool(m.t, m.driver, m.dsn)
+	b := m.open(db, nil)
+	n, err := b.Distrust(bg(), since)
+	assert.NoError(m.t, err)
+	m.t.Logf("of the open orders %d are not trusted", n)
+}
+
+// held records orders that are sent when the test wants it.
+func (m *market) held(n int) (all []orders.Order) {
+	for range n {
+		p := m.investors[m.pick(len(m.investors))]
+		require.NoError(m.t, inTx(bg(), m.db, func(tx *sql.Tx) error {
+			o, err := m.book.Record(bg(), tx, ips.WithholdingRechargeRequest{IdentNo: p.IdentNo, RealName: p.Name, Account: p.Account, Date: m.server.Today(),
+				Amount: ips.Yuan, FeePayer: ips.UserPaysFee}, orders.Hold())
+			all = append(all, o)
+			m.note(o)
+			return err
+		}))
+	}
+	return all
+}
+
+// send sends orders, if their programs survive it.
+func (m *market) send(all []orders.Order) {
+	for _, o := range all {
+		p := m.start()
+		p.act(func() { _, _ = p.book.Send(bg(), o) })
+		p.stop()
+	}
+}
+
+// note keeps what was recorded.
+func (m *market) note(o orders.Order) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen[o.Key] = o
+}
+
+// gone are orders that IPS has heard of and the database has lost.
+func (m *market) gone(all []orders.Order) (lost []orders.Order) {
+	there := make(map[string]bool)
+	for _, o := range all {
+		there[o.Key] = true
+	}
+	for key, o := range m.seen {
+		info, _ := o.Operation.Info()
+		if _, carried := m.carried[o.OrderNo]; !there[key] && (carried || m.sent[info.Endpoint+"/"+o.OrderNo] > 0) {
+			lost = append(lost, o)
+		}
+	}
+	return lost
 }
 
 // act does f and reports whether the program has survived it.
@@ -437,21 +509,25 @@ func (m *market) enter(ctx context.Context, tx *sql.Tx, b *orders.Book, o orders
 	}
 	m.mu.Unlock()
 	if next, was := carried(q); failed > 0 && !was {
-		if _, err := b.Carry(ctx, tx, o, a, func(q ips.Request) ips.Request {
+		o, err := b.Carry(ctx, tx, o, a, func(q ips.Request) ips.Request {
 			next, _ = carried(q)
 			return next
-		}); err != nil {
+		})
+		if err != nil {
 			return err
 		}
+		m.note(o)
 	}
 	if m.calm.Load() {
 		return nil
 	}
 	if q, ok := q.(ips.RechargeRequest); ok && m.chance(10) {
-		if _, err := b.Record(ctx, tx, ips.WithholdingRechargeRequest{Date: q.Date, Amount: q.Amount, FeePayer: q.FeePayer, IdentNo: q.IdentNo,
-			RealName: q.RealName, Account: q.Account}); err != nil {
+		o, err := b.Record(ctx, tx, ips.WithholdingRechargeRequest{Date: q.Date, Amount: q.Amount, FeePayer: q.FeePayer, IdentNo: q.IdentNo,
+			RealName: q.RealName, Account: q.Account})
+		if err != nil {
 			return err
 		}
+		m.note(o)
 	}
 	if m.chance(1) {
 		return errors.New("out of paper")
@@ -702,6 +778,7 @@ func (p *program) order(req ips.Request, note func(string), last func(orders.Ord
 	m.mu.Lock()
 	m.recorded++
 	m.mu.Unlock()
+	m.note(o)
 	note(o.OrderNo)
 	last(o)
 	info, _ := o.Operation.Info()

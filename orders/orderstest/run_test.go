@@ -3,8 +3,13 @@ package orderstest
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -341,6 +346,30 @@ func TestDistrust(t *testing.T) {
 	})
 }
 
+// A sending may be lost of an order that was recorded long before, and so may the
+// handing out of a form.
+func TestDistrustOfOlderOrders(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.effects(s.book)
+		direct := s.record(b, autoBid(10*ips.Yuan), orders.Hold())
+		form, shown := s.record(b, recharge(10*ips.Yuan)), s.record(b, recharge(10*ips.Yuan))
+		_, err := b.Form(bg(), shown)
+		require.NoError(t, err)
+		s.advance(2 * time.Hour)
+		n, err := b.Distrust(bg(), time.Now().Add(time.Hour))
+		require.NoError(t, err)
+		assert.Equal(t, int64(2), n)
+		s.is(direct, orders.StateUnknown)
+		s.is(form, orders.StateRecorded)
+		s.days(b, 12)
+		s.is(direct, orders.StateUnknown)
+		s.is(form, orders.StateClosed)
+		s.is(shown, orders.StateClosed)
+		assert.Equal(t, []string{"unknown"}, s.kinds())
+		assert.Nil(t, s.ips.deal(direct.OrderNo), "nothing was sent")
+	})
+}
+
 // Many programs ask for an order of unknown fate once per interval in all.
 func TestManyProgramsAskOnce(t *testing.T) {
 	programs, many := 50, 1000
@@ -363,7 +392,8 @@ func TestManyProgramsAskOnce(t *testing.T) {
 		for range programs {
 			db := pool(t, s.driver, s.dsn)
 			db.SetMaxOpenConns(2)
-			b := s.open(db, nil, orders.WithPace(orders.Pace{Workers: 2, PerSecond: 1000, Poll: 50 * time.Millisecond, Ask: time.Hour, AskMax: 2 * time.Hour}))
+			b := s.open(db, nil, orders.WithPace(orders.Pace{Workers: 2, PerSecond: 1000, Poll: 50 * time.Millisecond, Call: 30 * time.Second, Lease: 90 * time.Second,
+				Ask: time.Hour, AskMax: 2 * time.Hour}))
 			running.Go(func() { assert.NoError(t, b.Run(ctx)) })
 			running.Go(func() {
 				for ctx.Err() == nil {
@@ -473,6 +503,25 @@ func (s *shop) untilWith(n int, effects, f func(b *orders.Book, step func(string
 	return ""
 }
 
+// crashPoints are the places of the book where a test can kill a program, but for
+// those behind a lock, whose names are made.
+var crashPoints = []string{"recorded", "send", "leased", "called", "kept", "effect", "effected", "commit", "committed", "claimed", "ask", "asked"}
+
+// No place of the book is left out by TestCrashPoints.
+func TestCrashPointsAreAll(t *testing.T) {
+	files, err := filepath.Glob("../*.go")
+	require.NoError(t, err)
+	named := make(map[string]bool)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, found := range regexp.MustCompile(`\bb\.step\("([^"]+)"\)`).FindAllStringSubmatch(string(text), -1) {
+			named[found[1]] = true
+		}
+	}
+	assert.ElementsMatch(t, crashPoints, slices.Collect(maps.Keys(named)))
+}
+
 // A program is killed between any two steps of everything that it does; another
 // one carries on.
 func TestCrashPoints(t *testing.T) {
@@ -556,7 +605,7 @@ func TestCrashPoints(t *testing.T) {
 		}
 		assert.Equal(t, expect, s.balance(account))
 		t.Logf("killed at %d steps: %v", len(seen), seen)
-		for _, step := range []string{"recorded", "send", "send:locked", "leased", "called", "kept", "effect", "effected", "commit", "committed", "form:locked", "claimed", "ask", "asked"} {
+		for _, step := range append(crashPoints, "send:locked", "form:locked") {
 			assert.True(t, seen[step], "never killed at %s", step)
 		}
 	})

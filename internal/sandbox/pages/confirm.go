@@ -280,7 +280,7 @@ func (p *Pages) askView(ask engine.AskInfo, atBank bool, last problems) view {
 	case ask.Page == engine.PageAccount:
 		page.Steps = []string{"确认开户", "设置银行账户", "开户成功"}
 	case ask.AutoPassword:
-		page.Hint = "该账户未经页面开立，交易密码为" + engine.AutoPassword + "。"
+		page.Hint = "该账户用的是默认交易密码" + engine.AutoPassword + "。"
 	}
 	return func(w http.ResponseWriter) { p.show(w, http.StatusOK, "confirm", page) }
 }
