@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -187,6 +188,9 @@ func (j *Journal) Err() error {
 func (j *Journal) write() {
 	for {
 		<-j.wake
+		for range 4 { // whoever is about to put something in line comes along
+			runtime.Gosched()
+		}
 		j.mu.Lock()
 		b, closed := j.next, j.closed
 		j.next = newBatch()
