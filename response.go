@@ -166,15 +166,16 @@ func (r *Reply) fill(op *operation, via Via, a answer) {
 // another and not its own. A document without any mark passes, because the
 // platform may leave elements out.
 func foreign(op *operation, known []*operation, elements []codec.Element) bool {
-	own, others := false, false
+	own := false
 	for _, e := range elements {
 		if e.Text != "" && (slices.Contains(op.others, e.Name) || e.Name == op.variant.Name && e.Text != op.variant.Text) {
 			return true
 		}
 		own = own || e.Name == op.mark
-		others = others || slices.ContainsFunc(known, func(o *operation) bool { return o.mark != "" && o.mark == e.Name })
 	}
-	return others && !own
+	return !own && slices.ContainsFunc(elements, func(e codec.Element) bool {
+		return slices.ContainsFunc(known, func(o *operation) bool { return o.mark != "" && o.mark == e.Name })
+	})
 }
 
 // ownElement reports whether the document has an element of the operation's

@@ -182,11 +182,14 @@ func usualCode(code, message string) string {
 
 // beginning is the first n bytes of the texts together.
 func beginning(n int, texts ...string) string {
-	all := ""
+	var all []byte
 	for _, t := range texts {
-		all += t[:min(n-len(all), len(t))]
+		if len(all) == 0 && len(t) >= n {
+			return t[:n]
+		}
+		all = append(all, t[:min(n-len(all), len(t))]...)
 	}
-	return all
+	return string(all)
 }
 
 // startsDocument reports whether the document begins as one does: with an XML

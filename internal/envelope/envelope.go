@@ -167,12 +167,13 @@ func (k *Keys) FirstBlock(body string) (block []byte, ok bool) {
 	if len(body) < FirstBlockLen {
 		return nil, false
 	}
-	block, err := base64.StdEncoding.DecodeString(body[:FirstBlockLen])
-	if err != nil || len(block) < des.BlockSize {
+	var decoded [FirstBlockLen / 4 * 3]byte
+	n, err := base64.StdEncoding.Decode(decoded[:], []byte(body[:FirstBlockLen]))
+	if err != nil || n < des.BlockSize { // as with nearly all, which begin with a code and a message
 		return nil, false
 	}
 	s := k.secret()
-	block = block[:des.BlockSize]
+	block = slices.Clone(decoded[:des.BlockSize])
 	s.block.Decrypt(block, block)
 	subtle.XORBytes(block, block, s.iv[:])
 	return block, true

@@ -177,7 +177,8 @@ func (r *Reader) characters() error {
 	for i := 0; i < len(s); i++ {
 		if i+8 <= len(s) {
 			w := binary.LittleEndian.Uint64([]byte(s[i : i+8]))
-			if (w|(w-each*' '))&(each*0x80) == 0 { // none beyond ASCII, none before the space
+			if (w-each*' ')&^w&(each*0x80) == 0 { // none before the space
+				ascii = ascii && w&(each*0x80) == 0
 				i += 7
 				continue
 			}

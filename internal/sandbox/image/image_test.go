@@ -74,6 +74,7 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	assert.Equal(t, one, first)
 	assert.Same(t, known, first.table)
 	assert.Same(t, second, first.shapes[0].(*square).at)
+	assert.Equal(t, []int64{9, 0}, []int64{first.shapes[0].area(), first.shapes[1].area()})
 	assert.Same(t, first, first.places[[2]string{"a", "b"}])
 	assert.Same(t, &second.lines[0][0], &second.lines[3][0], "one slice stays one")
 	assert.NotNil(t, second.lines[1])
