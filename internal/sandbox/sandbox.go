@@ -395,9 +395,19 @@ func (s *Sandbox) do(ctx context.Context, cmd engine.Command) (happened, error) 
 	case err != nil:
 		return h, err
 	case h.kept == nil: // it has happened before
-		return h, s.journal.Settled()
+		return h, s.settled()
 	}
 	return h, s.journal.Wait(h.kept)
+}
+
+// settled returns when all that has happened so far is kept. What the engine
+// shows has happened, and goes on record under the lock: whoever reads without it
+// may be faster than the record.
+func (s *Sandbox) settled() error {
+	s.mu.Lock()
+	latest := s.journal.Latest()
+	s.mu.Unlock()
+	return s.journal.Settle(latest)
 }
 
 // happened is what a command led to, and where it is on record.

@@ -104,11 +104,11 @@ func (s *Sandbox) call(ctx context.Context, c soapCall, svc wire.Service, peer s
 	}
 	req := request{op: op, via: messages.ViaSOAP, peer: peer, fields: c.Params, fault: fault.Words(ctx)}
 	if !op.Sealed() {
-		return s.query(req), s.journal.Settled()
+		return s.query(req), s.settled()
 	}
 	res, err := s.received(ctx, req)
 	if err == nil && op.Name == "QueryTrade" {
-		err = s.journal.Settled()
+		err = s.settled()
 	}
 	return wire.ResultText(res.answer.Fields()), err
 }

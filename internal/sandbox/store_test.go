@@ -253,7 +253,7 @@ func TestManyShareABatch(t *testing.T) {
 	wg.Wait()
 	records, batches := kept.counts()
 	assert.Equal(t, clients+1, records)
-	assert.LessOrEqual(t, batches, 3, "one for the merchant, one that was under way, one for all the others")
+	assert.LessOrEqual(t, batches, 4, "one for the merchant, one that was under way, one for all the others, and one who came late")
 }
 
 // While the store fails nothing is told and nothing new is taken. When it is

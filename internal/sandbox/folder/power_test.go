@@ -257,9 +257,11 @@ func TestPowerLoss(t *testing.T) {
 	}
 	t.Logf("%d seeds: the power failed %d times amid a call, %d orders answered, %d not, %d torn ends cut off, %d starts with a snapshot",
 		*powerLosses, lost, orders, unsure, tails, snapshots)
-	assert.NotZero(t, tails)
-	assert.NotZero(t, snapshots)
-	assert.NotZero(t, unsure)
+	if *powerLosses >= 30 { // of a few, none may have led there
+		assert.NotZero(t, tails)
+		assert.NotZero(t, snapshots)
+		assert.NotZero(t, unsure)
+	}
 }
 
 // On a disk that is full from the beginning there is an error that says so, and

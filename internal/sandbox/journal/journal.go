@@ -156,13 +156,17 @@ func (j *Journal) Wait(b *Batch) error {
 	return b.err
 }
 
-// Settled returns when all that has happened so far is kept. Whoever tells a
-// stranger what he has seen calls it first, or tells of things that a crash
-// makes unhappen.
-func (j *Journal) Settled() error {
+// Latest is the batch in which the last command is, nil if there is none.
+func (j *Journal) Latest() *Batch {
 	j.mu.Lock()
-	b := j.latest
-	j.mu.Unlock()
+	defer j.mu.Unlock()
+	return j.latest
+}
+
+// Settle returns when the latest batch is kept, and all before it. Whoever tells
+// a stranger what he has seen calls it first, or tells of things that a crash
+// makes unhappen.
+func (j *Journal) Settle(b *Batch) error {
 	if b == nil {
 		return nil
 	}
