@@ -203,7 +203,7 @@ func TestPowerLoss(t *testing.T) {
 	for seed := range uint64(*powerLosses) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
-			w := &world{t: t, keys: keys, disk: newDisk(r)}
+			w := &world{t: t, keys: keys, disk: newDisk(rand.New(rand.NewPCG(seed, 2)))}
 			require.True(t, w.start())
 			require.True(t, w.settle(4))
 			for range 4 {
@@ -215,7 +215,9 @@ func TestPowerLoss(t *testing.T) {
 				if stopped {
 					_ = w.box.Close() // an orderly stop, in which the power may fail
 				}
+				w.disk.mu.Lock()
 				off := w.disk.off
+				w.disk.mu.Unlock()
 				w.disk = w.disk.restore() // it fails now at the latest
 				if !stopped {
 					_ = w.box.Close() // of a life that is over
