@@ -42,7 +42,12 @@ func openData(ctx context.Context, address string) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.migrate(ctx); err != nil {
+	err = d.migrate(ctx)
+	for n := 0; n < 100 && err != nil && d.dialect == orders.SQLite && strings.Contains(err.Error(), "SQLITE_BUSY"); n++ {
+		time.Sleep(50 * time.Millisecond) // programs that make a file at once do not wait for each other by themselves
+		err = d.migrate(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate: %w", err), d.Close())
 	}
 	return d, nil

@@ -17,7 +17,6 @@ CREATE TABLE IF NOT EXISTS users (
     created_at BIGINT       NOT NULL
 );
 CREATE INDEX users_account ON users (account);
-
 CREATE TABLE IF NOT EXISTS sessions (
     token      VARCHAR(64) PRIMARY KEY, -- SHA-256 of the cookie
     user_id    VARCHAR(32) NOT NULL,
@@ -64,7 +63,6 @@ CREATE TABLE IF NOT EXISTS postings (
 );
 CREATE INDEX postings_account ON postings (account, posted_at);
 CREATE INDEX postings_bid ON postings (bid_no);
-
 CREATE TABLE IF NOT EXISTS loans (
     bid_no      VARCHAR(40)  PRIMARY KEY,
     borrower_id VARCHAR(32)  NOT NULL,
@@ -86,7 +84,6 @@ CREATE TABLE IF NOT EXISTS loans (
     FOREIGN KEY (borrower_id) REFERENCES users (id)
 );
 CREATE INDEX loans_made ON loans (created_at);
-
 CREATE TABLE IF NOT EXISTS guarantees (
     order_no     VARCHAR(40) PRIMARY KEY,
     bid_no       VARCHAR(40) NOT NULL,
@@ -119,7 +116,6 @@ CREATE TABLE IF NOT EXISTS shares (
     FOREIGN KEY (bid_no) REFERENCES loans (bid_no),
     FOREIGN KEY (holder_id) REFERENCES users (id)
 );
-
 CREATE TABLE IF NOT EXISTS dues (
     share_id  VARCHAR(32) NOT NULL,
     period    BIGINT      NOT NULL,
@@ -131,7 +127,6 @@ CREATE TABLE IF NOT EXISTS dues (
     PRIMARY KEY (share_id, period),
     FOREIGN KEY (share_id) REFERENCES shares (id)
 );
-
 CREATE TABLE IF NOT EXISTS sales (
     id        VARCHAR(32) PRIMARY KEY,
     share_id  VARCHAR(32) NOT NULL,
@@ -147,7 +142,6 @@ CREATE TABLE IF NOT EXISTS sales (
 );
 CREATE INDEX sales_state ON sales (state, id);
 CREATE INDEX sales_bid ON sales (bid_no);
-
 CREATE TABLE IF NOT EXISTS compensations (
     order_no  VARCHAR(40) PRIMARY KEY,
     guarantee VARCHAR(40) NOT NULL,
