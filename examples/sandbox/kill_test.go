@@ -50,6 +50,9 @@ func TestKill(t *testing.T) {
 	w := newKillWorld(t)
 	w.start()
 	w.settle()
+	if testing.Short() {
+		*kills = min(*kills, 5)
+	}
 	for n := range *kills {
 		w.load(time.Duration(5+w.rand.IntN(250)) * time.Millisecond)
 		if n%8 == 7 {

@@ -123,8 +123,11 @@ func TestKillAtEachPoint(t *testing.T) {
 	for _, former := range []bool{false, true} {
 		t.Run(fmt.Sprint("former format ", former), func(t *testing.T) {
 			step := 7
-			if *everyPoint {
+			switch {
+			case *everyPoint:
 				step = 1
+			case testing.Short():
+				step = 13
 			}
 			runs := 0
 			for n := 1; ; n += step {
