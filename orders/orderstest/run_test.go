@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -509,7 +511,9 @@ var crashPoints = []string{"recorded", "send", "leased", "called", "kept", "effe
 
 // No place of the book is left out by TestCrashPoints.
 func TestCrashPointsAreAll(t *testing.T) {
-	files, err := filepath.Glob("../*.go")
+	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/ips-p2p/ips/orders").Output()
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "*.go"))
 	require.NoError(t, err)
 	named := make(map[string]bool)
 	for _, file := range files {
