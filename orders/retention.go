@@ -21,11 +21,11 @@ type Leaving struct {
 const maxLeaving = 1 << 20
 
 // Retire moves orders out that have an end since before and no open matter: to is
-// given them in batches of at most 200, of large ones fewer, with the transaction in which they leave, and keeps what
-// it wants of them; it may be called again with the same after a fault of the
-// database. Their keys, clicks and ends stay: a copy is still a copy, a late
-// success a matter, a number used. Retire rests between batches, four times as
-// long as each took, and returns how many have left.
+// given them in batches of at most 200, of large ones fewer, with the transaction in
+// which they leave, and keeps what it wants of them; it may be called again with the
+// same after a fault of the database. Their keys, clicks and ends stay: a copy is
+// still a copy, a late success a matter, a number used. Retire rests between batches,
+// four times as long as each took, and returns how many have left.
 func (b *Book) Retire(ctx context.Context, before time.Time, to func(ctx context.Context, tx *sql.Tx, leaving []Leaving) error) (n int, err error) {
 	for {
 		begun := time.Now()

@@ -105,7 +105,8 @@ func (b *Book) read(ctx context.Context, key string) (*row, error) {
 
 // lock reads an order and keeps others from it. Whoever comes second gets a fault
 // at once, so that nobody holds a connection while he waits. If known, which was
-// read before, has the order's version still, it is not read again.
+// read before, has the order's version still, it is not read again: whatever changes
+// an order that is committed raises its version.
 func (b *Book) lock(ctx context.Context, tx *sql.Tx, key string, known *row) (*row, error) {
 	read := func(columns string) *sql.Row {
 		text := "SELECT " + columns + ", {now} FROM ips_order WHERE order_key = ?{nowait}"

@@ -16,8 +16,7 @@ import (
 // export writes the books of a data folder as JSON, so that they outlive the
 // version that can replay it.
 func export(path, file string, stderr io.Writer) (err error) {
-	_, err = os.Stat(filepath.Join(path, folder.JournalFile))
-	if _, old := os.Stat(filepath.Join(path, databaseFile)); err != nil && old != nil {
+	if _, err = os.Stat(filepath.Join(path, folder.JournalFile)); err != nil {
 		return err // a name mistyped is no folder to begin
 	}
 	store, err := openFolder(path, stderr)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -117,51 +116,40 @@ func (f *deadlyFile) Truncate(size int64) error {
 }
 
 // TestKillAtEachPoint kills the program at each of its calls to the disk, from
-// its first start to an orderly stop: on a new folder, and on one of the format
-// before this one. Whatever it answered must be there at the next start.
+// its first start to an orderly stop. Whatever it answered must be there at the
+// next start.
 func TestKillAtEachPoint(t *testing.T) {
-	for _, former := range []bool{false, true} {
-		t.Run(fmt.Sprint("former format ", former), func(t *testing.T) {
-			step := 7
-			switch {
-			case *everyPoint:
-				step = 1
-			case testing.Short():
-				step = 13
-			}
-			runs := 0
-			for n := 1; ; n += step {
-				ways := []int{n % dieWays}
-				if *everyPoint {
-					ways = []int{dieBefore, dieAmid, dieBehind}
-				}
-				ended := false
-				for _, how := range ways {
-					runs++
-					ended = killAt(t, former, n, how) || ended
-				}
-				if ended {
-					require.Greater(t, n, 25, "there are more calls than that")
-					t.Logf("%d runs, %d points", runs, n-1)
-					return
-				}
-			}
-		})
+	step := 7
+	switch {
+	case *everyPoint:
+		step = 1
+	case testing.Short():
+		step = 13
+	}
+	runs := 0
+	for n, ended := 1, false; !ended; n += step {
+		ways := []int{n % dieWays}
+		if *everyPoint {
+			ways = []int{dieBefore, dieAmid, dieBehind}
+		}
+		for _, how := range ways {
+			runs++
+			ended = killAt(t, n, how) || ended
+		}
+		if ended {
+			require.Greater(t, n, 25, "there are more calls than that")
+			t.Logf("%d runs, %d points", runs, n-1)
+		}
 	}
 }
 
 // killAt says whether the program came to its end before.
-func killAt(t *testing.T, former bool, n, how int) (ended bool) {
+func killAt(t *testing.T, n, how int) (ended bool) {
 	t.Helper()
 	w := newKillWorld(t)
-	if former {
-		require.NoError(t, os.MkdirAll(w.dir, 0o700))
-		require.NoError(t, os.WriteFile(filepath.Join(w.dir, databaseFile), formerDatabase(t), 0o600))
-	}
 	w.env = []string{fmt.Sprint(dieAt, "=", n, " ", how)}
 	if w.tryStart() {
 		for i := range 6 {
-			// Of people whom the former folder does not know.
 			p := &person{name: "张三", ident: fmt.Sprintf("11010119910202%04d", i), mobile: fmt.Sprintf("139%08d", i), email: fmt.Sprintf("other%d@example.com", i)}
 			o := w.order("CreateNewIpsAcct", fmt.Sprintf("Z%d", i), []string{
 				"pIdentType", "1", "pIdentNo", p.ident, "pRealName", p.name, "pMobileNo", p.mobile, "pEmail", p.email, "pSmDate", "20141124",
@@ -196,15 +184,6 @@ func killAt(t *testing.T, former bool, n, how int) (ended bool) {
 				o.answer = answer
 			}
 			require.Equal(t, o.answer, answer, "killed at call %d, way %d: the first answer to %s", n, how, o.number)
-		}
-		if former {
-			var list struct{ Balances []struct{ Available int64 } }
-			w.get("/admin/balances", &list)
-			sum := int64(0)
-			for _, b := range list.Balances {
-				sum += b.Available
-			}
-			assert.EqualValues(t, 12*1000, sum, "killed at call %d, way %d", n, how)
 		}
 		w.stop()
 	}

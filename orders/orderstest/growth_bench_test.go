@@ -279,7 +279,7 @@ func (g *grown) one(i int, os, as, es, ms, gs, ss *sheet) {
 	row := slices.Clone(t.order)
 	row[column("order_key")], row[column("order_no")] = key, no
 	row[column("made_us")], row[column("touched_us")], row[column("ended_us")] = made, end, end
-	row[column("mark")] = no + "XXXX"
+	row[column("mark")] = no + "0000"
 	row[column("body")] = []byte(strings.ReplaceAll(string(t.order[column("body")].([]byte)), t.no, no))
 	row[column("handed_us")], row[column("sent_us")] = int64(0), int64(0)
 	var click any

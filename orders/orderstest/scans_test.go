@@ -25,14 +25,7 @@ import (
 // with every order. SQLite says of each how it will be carried out.
 func TestNoStatementReadsATableThrough(t *testing.T) {
 	c := new(counted)
-	kind := databases()[0]
-	open := kind.open
-	kind.open = func(t testing.TB) (string, string) {
-		name, dsn := open(t)
-		c.connect(t, name, dsn)
-		return name, dsn
-	}
-	s := newShop(t, kind)
+	s := newShop(t, c.on(databases()[0]))
 	var mu sync.Mutex
 	seen := make(map[string][]any)
 	c.hear = func(query string, args []driver.NamedValue) {
@@ -147,13 +140,7 @@ func TestLookForDueIsBounded(t *testing.T) {
 		}
 		t.Run(d.name, func(t *testing.T) {
 			c := new(counted)
-			kind := d
-			kind.open = func(t testing.TB) (string, string) {
-				name, dsn := d.open(t)
-				c.connect(t, name, dsn)
-				return name, dsn
-			}
-			s := newShop(t, kind)
+			s := newShop(t, c.on(d))
 			for range 200 { // else PostgreSQL reads the table, which is nothing
 				s.record(s.book, withholding(ips.Yuan))
 			}

@@ -38,13 +38,7 @@ func TestStatements(t *testing.T) {
 		}
 		t.Run(d.name, func(t *testing.T) {
 			c := new(counted)
-			kind := d
-			kind.open = func(t testing.TB) (string, string) {
-				name, dsn := d.open(t)
-				c.connect(t, name, dsn)
-				return name, dsn
-			}
-			s := newShop(t, kind)
+			s := newShop(t, c.on(d))
 			db := sql.OpenDB(c)
 			t.Cleanup(func() { _ = db.Close() })
 			db.SetMaxOpenConns(1)
@@ -126,6 +120,17 @@ func (c *counted) count(query string, args []driver.NamedValue) {
 	if c.hear != nil {
 		c.hear(query, args)
 	}
+}
+
+// on is the database, through connections that are counted.
+func (c *counted) on(d database) database {
+	open := d.open
+	d.open = func(t testing.TB) (string, string) {
+		name, dsn := open(t)
+		c.connect(t, name, dsn)
+		return name, dsn
+	}
+	return d
 }
 
 func (c *counted) connect(t testing.TB, name, dsn string) {

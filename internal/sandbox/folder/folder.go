@@ -45,8 +45,6 @@ type Options struct {
 	// Program is the version that begins the folder, for a later one that
 	// cannot read it.
 	Program string
-	// Import, if not nil, hands over the records that a new folder begins with.
-	Import func(add func(...journal.Record) error) error
 	// Say hears of what was mended, in a sentence.
 	Say func(string)
 	// Disk is by default the machine's.
@@ -166,11 +164,6 @@ func (f *Folder) create() (err error) {
 		return err
 	}
 	f.begin, f.read = f.end, true
-	if f.Import != nil {
-		if err := f.Import(f.Append); err != nil {
-			return err
-		}
-	}
 	// Closed first: there are systems that rename no open file.
 	if err := f.file.Close(); err != nil {
 		return err
@@ -197,17 +190,12 @@ func (f *Folder) readBeginning() error {
 	}
 	f.id, f.begin = b.ID, first.end()
 	f.last, f.end = first, f.begin
-	return Readable(b.Format, Format, fmt.Sprint(b.Rules), b.Program)
-}
-
-// Readable says why a folder of another format or other rules cannot be read.
-func Readable(format, known int, rules, program string) error {
 	const way = "that version reads it, and its -export writes the books as JSON"
-	if format != known {
-		return fmt.Errorf("written in format %d by version %s; this program knows format %d: %s", format, program, known, way)
+	if b.Format != Format {
+		return fmt.Errorf("written in format %d by version %s; this program knows format %d: %s", b.Format, b.Program, Format, way)
 	}
-	if rules != fmt.Sprint(engine.Rules) {
-		return fmt.Errorf("written under rules %s by version %s; this program has rules %d: %s", rules, program, engine.Rules, way)
+	if b.Rules != engine.Rules {
+		return fmt.Errorf("written under rules %d by version %s; this program has rules %d: %s", b.Rules, b.Program, engine.Rules, way)
 	}
 	return nil
 }

@@ -294,28 +294,6 @@ func TestRecordThatCannotBeRead(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-// What a folder begins with is taken over wholly or not at all.
-func TestImport(t *testing.T) {
-	t.Parallel()
-	path := t.TempDir()
-	records := []sandbox.Record{{Advance: 1}, {Advance: 2}, {Advance: 3}}
-	_, err := folder.Open(path, folder.Options{Import: func(add func(...sandbox.Record) error) error {
-		return errors.Join(add(records[0]), errors.New("enough"))
-	}})
-	require.ErrorContains(t, err, "enough")
-	assert.NoFileExists(t, filepath.Join(path, folder.JournalFile))
-	f, err := folder.Open(path, folder.Options{Import: func(add func(...sandbox.Record) error) error {
-		return errors.Join(add(records[:2]...), add(records[2]))
-	}})
-	require.NoError(t, err)
-	_, got := loaded(t, f)
-	assert.Equal(t, records, got)
-	require.NoError(t, f.Close())
-	f, err = folder.Open(path, folder.Options{Import: func(func(...sandbox.Record) error) error { return errors.New("once is enough") }})
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-}
-
 func TestRecordsAreSmall(t *testing.T) {
 	t.Parallel()
 	text, err := json.Marshal(sandbox.Record{Advance: time.Second})
