@@ -160,10 +160,10 @@ func (s *Sandbox) Reset() error {
 // Notifications returns the newest notifications, oldest first.
 func (s *Sandbox) Notifications() []Notification { return s.notifier.List() }
 
-// NewestNotices are a page of those of the newest notifications that takes
-// accepts, newest first, and how many it accepts.
-func (s *Sandbox) NewestNotices(skip, limit int, takes func(*Notification) bool) ([]Notification, int) {
-	return s.notifier.Newest(skip, limit, takes)
+// NewestNotices are a page of those of the newest notifications that have a text
+// and that takes accepts, and how many there are.
+func (s *Sandbox) NewestNotices(text string, p engine.Page, takes func(*Notification) bool) ([]Notification, int) {
+	return s.notifier.Newest(text, p, takes)
 }
 
 // GivenUp returns those of the newest notifications whose every attempt failed.
@@ -197,6 +197,12 @@ func (s *Sandbox) Messages() []Message {
 // Unmasked returns what [Sandbox.Messages] does, with id numbers, bank cards and
 // mobiles as they went over the wire.
 func (s *Sandbox) Unmasked() []Message { return s.messages.List() }
+
+// NewestMessages are a page of those that have a text and that takes accepts, and
+// how many there are.
+func (s *Sandbox) NewestMessages(text string, p engine.Page, takes func(*Message) bool) ([]Message, int) {
+	return s.messages.Newest(text, p, takes)
+}
 
 // Diagnose says in Chinese why the signature or the body of a request failed, ""
 // where there is nothing to say: of a list of banks, nothing but the merchant
