@@ -204,12 +204,12 @@ func (s *Sandbox) NewestMessages(text string, p engine.Page, takes func(*Message
 	return s.messages.Newest(text, p, takes)
 }
 
-// Diagnose says in Chinese why the signature or the body of a request failed, ""
-// where there is nothing to say: of a list of banks, nothing but the merchant
-// code is signed.
-func (s *Sandbox) Diagnose(m Message) string {
+// Diagnose says in Chinese all that is wrong with the signature or the body of a
+// request, the cause first, and nothing where there is nothing to say: of a list of
+// banks, nothing but the merchant code is signed.
+func (s *Sandbox) Diagnose(m Message) (wrong []string) {
 	if m.Refusal == "" || m.Op == "GetBankList" {
-		return ""
+		return nil
 	}
 	fields := make(url.Values)
 	for _, f := range m.Fields {
@@ -221,10 +221,12 @@ func (s *Sandbox) Diagnose(m Message) string {
 			others = append(others, other.secrets)
 		}
 	}
-	if f := diagnose.Request(fields, own.secrets, others...); f.Severity != diagnose.OK {
-		return f.Chinese
+	for _, f := range diagnose.Request(fields, own.secrets, others...) {
+		if f.Severity != diagnose.OK {
+			wrong = append(wrong, f.Chinese)
+		}
 	}
-	return ""
+	return wrong
 }
 
 // Unavailable says whether an error means that the sandbox can do nothing any

@@ -44,9 +44,9 @@ type Platform interface {
 	NewestNotices(text string, p engine.Page, takes func(*notifier.Notification) bool) ([]notifier.Notification, int)
 	// Posting is a notification and what is posted for it.
 	Posting(seq int64) (notifier.Notification, wire.Envelope, bool)
-	// Diagnose says in Chinese why the signature or the body of a refused
-	// request failed, "" where there is nothing to say.
-	Diagnose(messages.Message) string
+	// Diagnose says in Chinese all that is wrong with the signature or the body
+	// of a refused request, the cause first.
+	Diagnose(messages.Message) []string
 	// ConfirmPath is the page on which a person confirms something.
 	ConfirmPath(ask string) string
 }

@@ -520,9 +520,9 @@ func selects(want, value string) bool { return want == "" || want == value }
 type messageData struct {
 	messages.Message
 	Document document
-	OrderURL string // of the order, "" if there is none
-	Why      string // its signature or body failed
-	Sealed   bool   // it has a body that could not be decrypted
+	OrderURL string   // of the order, "" if there is none
+	Why      []string // its signature or body failed
+	Sealed   bool     // it has a body that could not be decrypted
 }
 
 // findMessage reads the number out of the address.

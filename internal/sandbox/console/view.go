@@ -61,6 +61,7 @@ func (c *Console) functions() template.FuncMap {
 		},
 		"orderPage":    c.orderPage,
 		"activeFaults": c.liveFaults,
+		"several":      func() bool { return len(c.platform.Engine().Merchants()) > 1 },
 		"struckList":   fault.List,
 		"done":         func() map[string]string { return done },
 		"join":         func(parts ...string) string { return strings.Join(parts, "") },
