@@ -296,7 +296,7 @@ func TestRepaymentListsItsRows(t *testing.T) {
 	t.Parallel()
 	f := town(t)
 	s := f.asked("RepaymentNewTrade.aspx", f.repayment("P1"))
-	assert.Equal(t, "收款明细（共2笔）", words(s.one(t, "caption")))
+	assert.Equal(t, "收款明细（共2笔，手续费由您承担）", words(s.one(t, "caption")))
 	var rows []string
 	for _, n := range descendants(s.one(t, "tbody"), "tr") {
 		rows = append(rows, words(n))
