@@ -6,6 +6,7 @@ import (
 	"net/mail"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,23 +23,28 @@ const withdrawFee = 2 * ips.Yuan
 
 func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	loans, next := paged(r, n, list[Loan](d, "state NOT IN ('applied', 'failed', 'old') ORDER BY created_at DESC, bid_no"+limit))
-	stateOf := d.loanStates()
-	table := Part{Head: []string{"借款用途", "借款金额（元）", "年利率", "期限", "还款方式", "状态"}, Links: next}
-	for _, l := range loans {
-		table.Rows = append(table.Rows, []Cell{
-			linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), {Text: l.Rate.String() + "%", Number: true},
-			text(months(l.Months)), text(repayModes[l.RepayMode]), text(stateOf(l)),
-		})
-	}
-	if table.Rows == nil {
-		table.Text = "还没有发布的借款标。"
-	}
 	return a.show(w, v, d, "首页", Part{
 		Text:  "借款、投标、担保、还款、债权转让，资金全部存管于环迅支付资金管理平台。第一次来？请看业务场景。",
 		Links: []Link{{"业务场景", "/chapters"}},
-	}, table)
+	}, loanTable(d, r, "/loan/", listing{where: "state NOT IN ('applied', 'failed', 'old')", filters: publicLoans, sorts: newestLoans, none: "还没有发布的借款标。"}))
+}
+
+// loanTable lists loans; the path leads to one.
+func loanTable(d *work, r *http.Request, path string, l listing) Part {
+	type listedLoan struct {
+		Loan
+		Waiting ips.Amount // for its release
+		Owed    bool
+	}
+	l.from, l.columns = "loans l", columnsOf[Loan]("l.")+", (SELECT COALESCE(SUM(s.principal), 0) FROM shares s WHERE s.bid_no = l.bid_no AND s.state = 'frozen'), "+
+		"CASE WHEN EXISTS (SELECT 1 FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.bid_no = l.bid_no AND d.state = 'open') THEN 1 ELSE 0 END"
+	l.head = []string{"借款用途", "借款金额（元）", "年利率", "期限", "还款方式", "状态", "申请时间"}
+	return listed(d, r, l, func(l listedLoan) []Cell {
+		return []Cell{
+			linked(l.Purpose, path+l.BidNo), number(l.Amount), {Text: l.Rate.String() + "%", Number: true}, text(months(l.Months)),
+			text(repayModes[l.RepayMode]), text(stateOfLoan(l.Loan, l.Waiting, l.Owed)), text(when(l.CreatedAt)),
+		}
+	})
 }
 
 // chapters lists the guide's chapters: who does what, where, and how far the
@@ -191,18 +197,54 @@ func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	d := a.data.read(r.Context())
 	has := d.holding(v.user.Account)
-	n, limit := pageOf(r)
-	lines, next := paged(r, n, list[Posting](d, "account = ? ORDER BY posted_at DESC, order_key, line"+limit, v.user.Account))
-	table := Part{Heading: "资金明细", Head: []string{"时间", "摘要", "可用变动", "冻结变动"}, Links: next}
-	for _, p := range lines {
-		table.Rows = append(table.Rows, []Cell{text(when(p.PostedAt)), text(p.About), number(p.Available), number(p.Frozen)})
+	type line struct {
+		Posting
+		Operation ips.Operation
+		OrderNo   string
+		Balance   ips.Amount
 	}
-	if table.Rows == nil {
-		table.Text, table.Links = "还没有资金变动。", []Link{{"去充值", "/funds"}}
-	}
-	return a.show(w, v, d, "我的账户", Part{Facts: []Fact{
+	lines := listed(d, r, listing{
+		heading: "资金明细", head: []string{"时间", "摘要", "可用变动", "冻结变动", "可用余额"}, none: "还没有资金变动。",
+		columns: columnsOf[Posting]("p.") + ", a.operation, a.order_no, p.balance", args: []any{v.user.Account}, where: "1 = 1", filters: ofOrders[:1], days: "p.posted_at",
+		from: "(SELECT o.*, SUM(o.available) OVER (ORDER BY o.posted_at, o.order_key, o.line) AS balance FROM postings o WHERE o.account = ?) p JOIN acts a ON a.order_key = p.order_key",
+		sorts: []choice{{"", "最新在前", "p.posted_at DESC, p.order_key DESC, p.line DESC"}, {"old", "最早在前", "p.posted_at, p.order_key, p.line"},
+			{"most", "变动从大到小", "ABS(p.available) + ABS(p.frozen) DESC, p.order_key, p.line"}},
+	}, func(p line) []Cell {
+		return []Cell{text(when(p.PostedAt)), linked(p.About, orderPath(p.Operation, p.OrderNo)), number(p.Available), number(p.Frozen), number(p.Balance)}
+	})
+	return a.show(w, v, d, "我的账户", slices.Concat([]Part{{Facts: []Fact{
 		{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"},
-	}}, table)
+	}, Links: []Link{{"充值与提现", "/funds"}}}}, a.totals(d, v.user), []Part{lines})...)
+}
+
+// totals are what a member has lent and what he owes: in all, next, and overdue.
+func (a *App) totals(d *work, u User) (parts []Part) {
+	type day struct {
+		DueOn string
+		Left  ips.Amount
+	}
+	today := ips.DateOf(a.now()).String()
+	for _, side := range []struct{ heading, left, late, where string }{
+		{"我的投资", "待收", "逾期未收", "s.holder_id = ?"}, {"我的借款", "待还", "逾期未还", "l.borrower_id = ?"},
+	} {
+		var left, late ips.Amount
+		var columns []Column
+		for _, due := range rows[day](d, "SELECT d.due_on, SUM(d.principal + d.interest - d.paid) FROM dues d JOIN shares s ON s.id = d.share_id JOIN loans l ON l.bid_no = s.bid_no "+
+			"WHERE d.state = 'open' AND "+side.where+" GROUP BY d.due_on ORDER BY d.due_on", u.ID) {
+			if left += due.Left; due.DueOn < today {
+				late += due.Left
+			}
+			columns = append(columns, Column{Name: dayOf(due.DueOn), Open: due.Left})
+		}
+		p := Part{Heading: side.heading, Facts: []Fact{{side.left + "本息", left.String() + " 元"}}, Chart: chart(side.left+"本息", columns)}
+		if len(columns) > 0 {
+			p.Facts = append(p.Facts, Fact{"最近一期", columns[0].Name + "，" + columns[0].Open.String() + " 元"}, Fact{side.late, late.String() + " 元"})
+		}
+		parts = append(parts, p)
+	}
+	parts[0].Facts = append(parts[0].Facts, Fact{"累计投出", ips.Amount(-d.count("SELECT COALESCE(SUM(frozen), 0) FROM postings WHERE account = ? AND about IN ('放款', '受让债权')", u.Account)).String() + " 元（含手续费）"},
+		Fact{"已收利息", ips.Amount(d.count("SELECT COALESCE(SUM(CASE WHEN d.paid < d.interest THEN d.paid ELSE d.interest END), 0) FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.holder_id = ?", u.ID)).String() + " 元"})
+	return parts
 }
 
 // openAccount takes up an opening that was begun: IPS lets one be resumed under
@@ -300,23 +342,27 @@ func (w *work) wantFunds(u User, amount ips.Amount) {
 
 func (a *App) orders(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	mine, next := paged(r, n, progress(d, isMine+" ORDER BY made_at DESC, a.order_key"+limit, v.user.ID, v.user.ID))
-	return a.show(w, v, d, "我的订单", orderTable("", mine, next, v))
+	return a.show(w, v, d, "我的订单", orderTable(d, r, v, isMine, v.user.ID, v.user.ID))
 }
 
-func orderTable(heading string, all []Progress, next []Link, v *visit) Part {
-	table := Part{Heading: heading, Head: []string{"时间", "业务", "内容", "订单号", "状态", "说明"}, Links: next}
-	for _, p := range all {
-		table.Rows = append(table.Rows, []Cell{
+func orderTable(d *work, r *http.Request, v *visit, where string, args ...any) Part {
+	head := []string{"时间", "业务", "内容", "订单号", "状态", "说明"}
+	if v.admin() {
+		head = append(head, "用户")
+	}
+	return listed(d, r, listing{
+		head: head, none: "还没有订单。", columns: progressColumns, from: actsAndOrders,
+		where: where, args: args, filters: ofOrders, days: "made_at", sorts: []choice{{"", "最新在前", "made_at DESC, a.order_key"}, {"old", "最早在前", "made_at, a.order_key"}},
+	}, func(p Progress) []Cell {
+		row := []Cell{
 			text(when(p.MadeAt)), text(operationName(p.Operation)), text(p.About), linked(p.OrderNo, orderPath(p.Operation, p.OrderNo)),
-			text(stateOf(p)), text(said(p.Note, v)),
-		})
-	}
-	if table.Rows == nil {
-		table.Text = "还没有订单。"
-	}
-	return table
+			text(stateOf(p)), text(said(p.Note, v)), text(""),
+		}
+		if v.admin() {
+			row[6].Text = d.person(p.UserID)
+		}
+		return row[:len(head)]
+	})
 }
 
 // orderOf finds the order that a page is about, if the visitor may see it.
@@ -347,6 +393,10 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if p.State.Ended() {
 		facts = append(facts, Fact{"完成时间", when(p.EndedAt)})
 	}
+	if v.admin() {
+		u := d.user(p.UserID)
+		facts = append(facts, Fact{"用户", u.Login + " " + u.RealName})
+	}
 	if v.user.Account != "" {
 		has := d.holding(v.user.Account)
 		facts = append(facts, Fact{"托管账户", v.user.Account}, Fact{"账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
@@ -376,24 +426,17 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 			parts = append(parts, a.inboxLink())
 		}
 	}
-	failed := Part{Heading: "未成功的明细", Head: []string{"行", "账户", "金额（元）", "原因"}}
-	for _, f := range list[Failure](d, "order_key = ? ORDER BY line", p.OrderKey) {
-		failed.Rows = append(failed.Rows, []Cell{
-			{Text: strconv.Itoa(f.Line), Number: true}, text(tail(f.Account)), number(f.Amount), text(cmp.Or(f.Reason, "IPS 未说明原因")),
-		})
-	}
-	if failed.Rows != nil {
-		parts = append(parts, failed)
-	}
-	lines := Part{Heading: "资金变动", Head: []string{"账户", "摘要", "可用变动", "冻结变动"}}
-	for _, l := range list[Posting](d, "order_key = ? ORDER BY line", p.OrderKey) {
-		if l.Account == v.user.Account || v.admin() {
-			lines.Rows = append(lines.Rows, []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)})
-		}
-	}
-	if lines.Rows != nil {
-		parts = append(parts, lines)
-	}
+	parts = append(parts, listed(d, r, listing{
+		heading: "未成功的明细", head: []string{"行", "账户", "金额（元）", "原因"}, columns: columnsOf[Failure](""), from: "failures",
+		where: "order_key = ?", args: []any{p.OrderKey}, sorts: []choice{{"", "", "line"}}, name: "failed-",
+	}, func(f Failure) []Cell {
+		return []Cell{{Text: strconv.Itoa(f.Line), Number: true}, text(tail(f.Account)), number(f.Amount), text(cmp.Or(f.Reason, "IPS 未说明原因"))}
+	}), listed(d, r, listing{
+		heading: "资金变动", head: []string{"账户", "摘要", "可用变动", "冻结变动"}, columns: columnsOf[Posting](""), from: "postings",
+		where: "order_key = ? AND (account = ? OR ?)", args: []any{p.OrderKey, v.user.Account, v.admin()}, sorts: []choice{{"", "", "line"}},
+	}, func(l Posting) []Cell {
+		return []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)}
+	}))
 	return a.show(w, v, d, "订单", parts...)
 }
 

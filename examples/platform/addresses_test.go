@@ -32,8 +32,8 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// listed are the fields that the list names for an address.
-func listed(t testing.TB, method, path string) []string {
+// fieldsOf are the fields that the list names for an address.
+func fieldsOf(t testing.TB, method, path string) []string {
 	data, err := os.ReadFile("testdata/addresses.txt")
 	require.NoError(t, err)
 	for line := range strings.Lines(string(data)) {
@@ -51,7 +51,7 @@ func listed(t testing.TB, method, path string) []string {
 
 // checkForm holds a form that a test presses against the list.
 func (p *person) checkForm(action string, names []string) {
-	want := listed(p.w.t, http.MethodPost, action)
+	want := fieldsOf(p.w.t, http.MethodPost, action)
 	for _, name := range want {
 		optional := strings.HasSuffix(name, "?")
 		assert.True(p.w.t, optional || slices.Contains(names, name), "the form to %s has no field %s: %v", action, name, names)

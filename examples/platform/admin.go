@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,21 +24,16 @@ import (
 
 func (a *App) adminHome(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
 	// What asks for work comes first, and nobody's applications hide the rest.
-	loans, next := paged(r, n, list[Loan](d, "1 = 1 ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'raising' THEN 1 WHEN 'old' THEN 2 WHEN 'applied' THEN 3 ELSE 4 END, created_at DESC, bid_no"+limit))
+	table := loanTable(d, r, "/admin/loan/", listing{where: "1 = 1", filters: ofLoans, none: "还没有借款申请。", sorts: append([]choice{
+		{"", "待办在前", "CASE state WHEN 'running' THEN 0 WHEN 'raising' THEN 1 WHEN 'old' THEN 2 WHEN 'applied' THEN 3 ELSE 4 END, created_at DESC, bid_no"},
+		{"new", "最新在前", "created_at DESC, bid_no"},
+	}, newestLoans[1:]...)})
+	table.Heading = "标的"
 	open := d.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE " + isOpen)
 	var members []Fact
 	for _, u := range list[User](d, "role = 'member' AND account <> '' ORDER BY login LIMIT 500") {
 		members = append(members, Fact{u.ID, u.Login})
-	}
-	stateOf := d.loanStates()
-	table := Part{Heading: "标的", Head: []string{"标的号", "借款用途", "借款金额（元）", "状态"}, Links: next}
-	for _, l := range loans {
-		table.Rows = append(table.Rows, []Cell{linked(l.BidNo, "/admin/loan/"+l.BidNo), text(l.Purpose), number(l.Amount), text(stateOf(l))})
-	}
-	if table.Rows == nil {
-		table.Text = "还没有借款申请。"
 	}
 	matters, err := a.book.Matters(r.Context(), orders.Matter{}, perPage)
 	if err != nil {
@@ -58,7 +55,7 @@ func (a *App) adminHome(w http.ResponseWriter, r *http.Request, v *visit) error 
 func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
-	parts, open := a.loanParts(d, loan, v)
+	parts, open := a.loanParts(d, r, loan, v)
 	path := "/admin/loan/" + loan.BidNo
 	do := Part{Heading: "操作"}
 	button := func(action, text string, hidden []Fact, fields ...Field) {
@@ -108,9 +105,9 @@ func (a *App) adminLoan(w http.ResponseWriter, r *http.Request, v *visit) error 
 		}
 		all = append(all, do)
 	}
-	n, limit := pageOf(r)
-	done, older := paged(r, n, progress(d, "bid_no = ? ORDER BY made_at DESC, a.order_key"+limit, loan.BidNo))
-	return a.show(w, v, d, "标的管理", slices.Concat(all, parts[1:], []Part{orderTable("订单", done, older, v)})...)
+	done := orderTable(d, r, v, "bid_no = ?", loan.BidNo)
+	done.Heading = "订单"
+	return a.show(w, v, d, "标的管理", slices.Concat(all, parts[1:], []Part{done})...)
 }
 
 func allows(c Contract, loan Loan) bool {
@@ -186,7 +183,7 @@ func (a *App) end(w http.ResponseWriter, r *http.Request, v *visit) error {
 		d.wantNoSale(loan.BidNo)
 		d.want(len(d.payables(loan.BidNo)) == 0, "尚有未还款项，不能结束标的")
 		q := registration.Request.(ips.RegisterBidRequest)
-		return draft{kind: KindEnd, bidNo: loan.BidNo, about: "标的结束", request: q.End(ips.DateOf(a.now()))}
+		return draft{kind: KindEnd, bidNo: loan.BidNo, about: "标的结束（沿用登记时的订单号）", request: q.End(ips.DateOf(a.now()))}
 	})
 }
 
@@ -304,13 +301,7 @@ func (a *App) withhold(w http.ResponseWriter, r *http.Request, v *visit) error {
 
 func (a *App) adminOrders(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	only := r.URL.Query().Get("state")
-	where := cmp.Or(map[string]string{"open": isOpen, "part": "o.state = 'done' AND (note LIKE '" + partlyDone + "%' OR note LIKE '" + noneDone + "%')", "refused": "o.state = 'refused'"}[only], "1 = 1")
-	all, next := paged(r, n, progress(d, where+" ORDER BY made_at DESC, a.order_key"+limit))
-	return a.show(w, v, d, "全部订单", Part{Forms: []Form{{Action: "/admin/reconcile", Button: "立即处理未决订单"}}, Links: []Link{
-		{"全部", "/admin/orders"}, {"未决", "/admin/orders?state=open"}, {partlyDone, "/admin/orders?state=part"}, {"失败", "/admin/orders?state=refused"},
-	}}, orderTable("", all, next, v))
+	return a.show(w, v, d, "全部订单", Part{Forms: []Form{{Action: "/admin/reconcile", Button: "立即处理未决订单"}}}, orderTable(d, r, v, "1 = 1"))
 }
 
 // reconcile does what is due of the open orders at once.
@@ -348,9 +339,9 @@ func (a *App) contradictions(w http.ResponseWriter, r *http.Request, v *visit) e
 	}
 	var parts []Part
 	for _, m := range matters {
-		parts = append(parts, Part{
-			Heading: "订单 " + m.Order.OrderNo, Facts: []Fact{{"业务", operationName(m.Order.Operation)}, {"事项", m.Chinese}, {"时间", when(m.Opened)}},
-			Links: []Link{{"查看订单", orderPath(m.Order.Operation, m.Order.OrderNo)}},
+		p := Part{
+			Heading: "订单 " + m.Order.OrderNo, Text: m.Chinese + "。" + advice[m.Kind], Facts: []Fact{{"业务", operationName(m.Order.Operation)}, {"时间", when(m.Opened)}},
+			Links: []Link{{"查看订单", orderPath(m.Order.Operation, m.Order.OrderNo)}, {"在订单簿中查看请求与答复", "/admin/book/order?key=" + url.QueryEscape(m.Order.Key)}},
 			Forms: []Form{{
 				Action: "/admin/contradictions/" + base64.RawURLEncoding.EncodeToString([]byte(m.Key)) + "/settle", Button: "记录结论",
 				Fields: []Field{
@@ -360,16 +351,53 @@ func (a *App) contradictions(w http.ResponseWriter, r *http.Request, v *visit) e
 					{Label: "处理说明", Name: "resolution", Max: 500},
 				},
 			}},
-		})
+		}
+		if m.Order.Amount > 0 {
+			p.Facts = append(p.Facts, Fact{"平台请求", m.Order.Amount.String() + " 元"})
+		}
+		for _, difference := range m.Differences {
+			p.Facts = append(p.Facts, Fact{fieldName(difference.Wire), differs(difference)})
+		}
+		parts = append(parts, p)
 	}
 	if parts == nil {
-		parts = []Part{{Text: "没有待人工处理的事项。"}}
+		parts = []Part{{Text: "没有待人工处理的订单。"}}
 	}
 	if len(matters) == perPage {
 		last := matters[perPage-1]
-		parts = append(parts, Part{Links: []Link{{"下一页", fmt.Sprintf("/admin/contradictions?opened=%d&after=%s", last.Opened.UnixMicro(), last.Key)}}})
+		parts = append(parts, Part{Links: []Link{{"下一页", fmt.Sprintf("/admin/contradictions?opened=%d&after=%s", last.Opened.UnixMicro(), url.QueryEscape(last.Key))}}})
 	}
-	return a.show(w, v, nil, "待人工处理", parts...)
+	d := a.data.read(r.Context())
+	unheard := listed(d, r, listing{
+		heading: "签名不符的通知", head: []string{"日期", "业务", "次数", "最近一次"}, none: "没有。", columns: columnsOf[Unheard](""), from: "unheards", where: "1 = 1",
+		sorts: []choice{{"", "", "day DESC, operation"}},
+	}, func(u Unheard) []Cell {
+		return []Cell{text(dayOf(u.Day)), text(cmp.Or(operationName(ips.Operation(u.Operation)), "其他")), {Text: strconv.Itoa(u.Times), Number: true}, text(when(u.LastAt))}
+	})
+	unheard.Hint = "不能证明来自 IPS，没有影响任何订单：可能有人伪造，也可能证书、密钥配置有误或正在更换。次数连续增加时，请核对商户证书与 IPS 公钥。"
+	return a.show(w, v, d, "待人工处理", append(parts, unheard)...)
+}
+
+// notHeard counts what came for an answer of IPS and is not signed by it. Anybody
+// can send such things: only operations that there are get into the database, and
+// of very many only the first are counted.
+func (a *App) notHeard(r *http.Request, err error) {
+	op, now := ips.Operation(path.Base(r.URL.Path)), a.now()
+	a.log.Error("an answer was not taken", "operation", op, "err", err) // the SDK's errors hold nothing personal
+	if !errors.Is(err, ips.ErrSignature) || !a.guesses.more("unheard", 1000, now) {
+		return
+	}
+	if _, known := op.Info(); !known {
+		op = ""
+	}
+	u := Unheard{Day: ips.DateOf(now).String(), Operation: string(op), Times: 1, LastAt: now}
+	if err := a.data.tx(context.WithoutCancel(r.Context()), func(w *work) {
+		if w.exec("UPDATE unheards SET times = times + 1, last_at = ? WHERE day = ? AND operation = ?", now.UnixMicro(), u.Day, u.Operation) == 0 {
+			add(w, u)
+		}
+	}); err != nil {
+		a.log.Warn("not counted", "err", err)
+	}
 }
 
 func (a *App) resolve(w http.ResponseWriter, r *http.Request, v *visit) error {

@@ -40,23 +40,26 @@ func (a *App) ours() orders.Books {
 
 // compare carries the last comparison on, or begins another.
 func (a *App) compare(ctx context.Context) (Comparison, error) {
-	d, now := a.data.read(ctx), a.now().Truncate(time.Microsecond)
-	c, ok := maybe[Comparison](d, "1 = 1 ORDER BY began_at DESC LIMIT 1")
-	if !ok || !c.EndedAt.IsZero() && now.Sub(c.EndedAt) > freshTime {
-		d.exec("DELETE FROM differences")
-		d.exec("DELETE FROM comparisons")
-		c = Comparison{BeganAt: now}
-		add(d, c)
-	}
-	if d.err != nil || !c.EndedAt.IsZero() {
-		return c, d.err
+	now, c := a.now().Truncate(time.Microsecond), Comparison{}
+	if err := a.data.tx(ctx, func(w *work) {
+		last, ok := maybe[Comparison](w, "1 = 1")
+		if c = last; ok && (c.EndedAt.IsZero() || now.Sub(c.EndedAt) <= freshTime) {
+			return
+		}
+		// Who begins another in the same instant finds the key taken, looks again and joins.
+		w.exec("DELETE FROM comparisons WHERE began_at = ?", c.BeganAt.UnixMicro())
+		w.exec("DELETE FROM differences")
+		c = Comparison{Name: "last", BeganAt: now}
+		add(w, c)
+	}); err != nil || !c.EndedAt.IsZero() {
+		return c, err
 	}
 	kept, found, until := c, []Difference(nil), time.Now().Add(lookTime)
 	keep := func() error {
 		err := a.data.tx(ctx, func(w *work) {
 			// Unless another look has gone on meanwhile.
 			n := w.exec("UPDATE comparisons SET up_to = ?, looked = ?, ended_at = ? WHERE began_at = ? AND up_to = ? AND ended_at = 0",
-				append(values(c)[1:], c.BeganAt.UnixMicro(), kept.UpTo)...)
+				append(values(c)[2:], c.BeganAt.UnixMicro(), kept.UpTo)...)
 			w.want(n == 1, "另一个页面正在对账，请稍后再看")
 			for _, f := range found {
 				add(w, f)
@@ -92,8 +95,12 @@ func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
 		return err
 	}
 	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	differences, next := paged(r, n, list[Difference](d, "1 = 1 ORDER BY account"+limit))
+	table := listed(d, r, listing{head: orders.DifferenceColumns(), columns: columnsOf[Difference](""), from: "differences", where: "1 = 1", sorts: []choice{{"", "", "account"}}}, func(f Difference) (cells []Cell) {
+		for _, s := range f.columns() {
+			cells = append(cells, text(s))
+		}
+		return cells
+	})
 	count := d.count("SELECT COUNT(*) FROM differences")
 	said := "全部一致。"
 	if count > 0 {
@@ -104,14 +111,7 @@ func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
 		v.again = 1
 		said += "尚未完成，本页会自动继续。"
 	}
-	table := Part{Text: said, Head: orders.DifferenceColumns(), Links: next}
-	for _, f := range differences {
-		var cells []Cell
-		for _, s := range f.columns() {
-			cells = append(cells, text(s))
-		}
-		table.Rows = append(table.Rows, cells)
-	}
+	table.Text = said
 	day := func(ago int) string { return ips.DateOf(a.now().AddDate(0, 0, -ago)).String() }
 	return a.show(w, v, d, "账目核对", table, Part{Heading: "下载（CSV）", Links: []Link{
 		{"差异", "/admin/books/differences.csv"},

@@ -18,13 +18,17 @@ const saleFeePerMille = 5
 
 func (a *App) claims(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	shares, next := paged(r, n, list[Share](d, "holder_id = ? ORDER BY state DESC, claim, id"+limit, v.user.ID))
 	var parts []Part
-	for _, s := range shares {
+	top := listed(d, r, listing{
+		columns: columnsOf[Share](""), from: "shares", where: "holder_id = ?", args: []any{v.user.ID}, filters: ofShares, none: "您还没有债权。",
+		sorts: []choice{{"", "持有中在前", "state DESC, claim, id"}, {"most", "待收本金从高到低", "principal DESC, id"}, {"least", "待收本金从低到高", "principal, id"}},
+	}, func(s Share) []Cell {
 		p := Part{
-			Heading: "标的 " + s.BidNo, Text: "待收本金 " + s.Principal.String() + " 元，" + shareStates[s.State] + "，合同号 " + s.ContractNo,
-			Links: []Link{{"查看标的", "/loan/" + s.BidNo}}, Head: []string{"期", "到期日", "本金", "利息", "已收", "状态"},
+			Heading: "标的 " + s.BidNo, Text: "待收本金 " + s.Principal.String() + " 元，" + stateOfShare(s.State, s.Principal) + "，合同号 " + s.ContractNo,
+			Links: []Link{{"查看标的", "/loan/" + s.BidNo}}, Head: []string{"期", "到期日", "本金（元）", "利息（元）", "已收（元）", "状态"},
+		}
+		if s.State == ShareReleased || s.State == ShareEnded {
+			p.Links = append(p.Links, Link{"借款合同", "/loan/" + s.BidNo + "/contract"})
 		}
 		if s.State == ShareReleased && find[Loan](d, "bid_no = ?", s.BidNo).State == LoanRunning {
 			p.Forms = []Form{{Action: "/claims/" + s.ID + "/sell", Button: "挂牌转让", Fields: []Field{
@@ -33,15 +37,15 @@ func (a *App) claims(w http.ResponseWriter, r *http.Request, v *visit) error {
 		}
 		for _, due := range list[Due](d, "share_id = ? AND principal + interest > 0 ORDER BY period", s.ID) {
 			p.Rows = append(p.Rows, []Cell{
-				{Text: strconv.Itoa(due.Period), Number: true}, text(day(due.DueOn)), number(due.Principal), number(due.Interest), number(due.Paid), text(dueStates[due.State]),
+				{Text: strconv.Itoa(due.Period), Number: true}, text(dayOf(due.DueOn)), number(due.Principal), number(due.Interest), number(due.Paid), text(dueStates[due.State]),
 			})
 		}
 		parts = append(parts, p)
-	}
-	if parts == nil {
-		parts = []Part{{Text: "您还没有债权。", Links: []Link{{"去投标", "/loans"}}}}
-	}
-	return a.show(w, v, d, "我的债权", append(parts, Part{Links: next})...)
+		return nil
+	})
+	pages := Part{Links: top.Links}
+	top.Rows, top.Links = nil, []Link{{"去投标", "/loans"}, {"转让市场", "/market"}}
+	return a.show(w, v, d, "我的债权", slices.Concat([]Part{top}, parts, []Part{pages})...)
 }
 
 // sell offers a share, or a part of it, on the market.
@@ -63,39 +67,46 @@ func (a *App) sell(w http.ResponseWriter, r *http.Request, v *visit) error {
 }
 
 func (a *App) market(w http.ResponseWriter, r *http.Request, v *visit) error {
+	type offer struct {
+		Sale
+		Seller, Purpose string
+		Principal       ips.Amount // of the share
+	}
 	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	sales, next := paged(r, n, list[Sale](d, "state = 'offered' ORDER BY id"+limit))
-	asked := list[Sale](d, "state = 'askbuyer' AND buyer_id = ? OR state = 'askseller' AND seller_id = ? ORDER BY id LIMIT 50", v.user.ID, v.user.ID)
-	table := Part{Head: []string{"标的", "出让方", "债权面额（元）", "待收利息（元）", "转让价格（元）", "操作"}, Links: next, Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
+	// Of what is not offered any more, everybody sees his own; what waits for a word comes first.
+	return a.show(w, v, d, "债权转让市场", listed(d, r, listing{
+		head: []string{"标的", "出让方", "债权面额（元）", "待收利息（元）", "转让价格（元）", "状态", "操作"}, none: "暂无转让中的债权。",
+		columns: columnsOf[Sale]("s.") + ", u.login, l.purpose, h.principal", where: "(s.state = 'offered' OR s.seller_id = ? OR s.buyer_id = ?)", args: []any{v.user.ID, v.user.ID},
+		from: "sales s JOIN users u ON u.id = s.seller_id JOIN loans l ON l.bid_no = s.bid_no JOIN shares h ON h.id = s.share_id",
+		filters: []filter{{"state", "状态", []choice{{"", "转让中", "s.state IN ('offered', 'askbuyer', 'askseller')"}, {"done", "我的成交", "s.state = 'done'"},
+			{"open", "我的办理中", "s.state NOT IN ('offered', 'done', 'withdrawn')"}, {"withdrawn", "我的撤回", "s.state = 'withdrawn'"}}}},
+		sorts: []choice{{"", "价格从低到高", waitsFirst + "s.price, s.id"}, {"most", "价格从高到低", waitsFirst + "s.price DESC, s.id"}, {"face", "面额从高到低", waitsFirst + "s.face DESC, s.id"}},
+	}, func(s offer) []Cell {
+		face, interest := s.Face, ips.Amount(0)
+		if s.State != SaleDone {
+			face = min(face, s.Principal)
+		}
+		for _, due := range list[Due](d, "share_id = ? AND state = 'open'", s.ShareID) {
+			interest += proportion(due.InterestLeft(), face, max(1, s.Principal))
+		}
+		var do []Form
+		switch mine := s.SellerID == v.user.ID; {
+		case s.State == SaleAsksBuyer && s.BuyerID == v.user.ID:
+			do = []Form{{Action: "/market/" + s.ID + "/accept", Button: "按现状受让"}}
+		case s.State == SaleAsksSeller && mine:
+			do = []Form{{Action: "/market/" + s.ID + "/accept", Button: "同意转让"}}
+		case s.State == SaleOffered && mine:
+			do = []Form{{Action: "/market/" + s.ID + "/withdraw", Button: "撤回"}}
+		case s.State == SaleOffered && !v.admin():
+			do = []Form{{Action: "/market/" + s.ID + "/buy", Button: "购买"}}
+		}
+		return []Cell{linked(s.Purpose, "/loan/"+s.BidNo), text(s.Seller), number(face), number(interest), number(s.Price), text(saleStates[s.State]), {Forms: do}}
+	}), Part{Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
 		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前一天内下单的，确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" +
-		"已被他人购买的由出让方决定是否转让，此前资金冻结，最迟到债权还清或标的结束。"}
-	for _, s := range slices.Concat(asked, sales) {
-		share := find[Share](d, "id = ?", s.ShareID)
-		face := min(s.Face, share.Principal)
-		var interest ips.Amount
-		for _, due := range list[Due](d, "share_id = ? AND state = 'open'", share.ID) {
-			interest += proportion(due.InterestLeft(), face, max(1, share.Principal))
-		}
-		button := Form{Action: "/market/" + s.ID + "/buy", Button: "购买"}
-		switch {
-		case s.State == SaleAsksBuyer:
-			button = Form{Action: "/market/" + s.ID + "/accept", Button: "按现状受让"}
-		case s.State == SaleAsksSeller:
-			button = Form{Action: "/market/" + s.ID + "/accept", Button: "同意转让"}
-		case s.SellerID == v.user.ID:
-			button = Form{Action: "/market/" + s.ID + "/withdraw", Button: "撤回"}
-		}
-		table.Rows = append(table.Rows, []Cell{
-			linked(find[Loan](d, "bid_no = ?", s.BidNo).Purpose, "/loan/"+s.BidNo), text(d.person(s.SellerID)), number(face), number(interest), number(s.Price),
-			{Forms: []Form{button}},
-		})
-	}
-	if table.Rows == nil {
-		table.Text = "暂无转让中的债权。"
-	}
-	return a.show(w, v, d, "债权转让市场", table)
+		"已被他人购买的由出让方决定是否转让，此前资金冻结，最迟到债权还清或标的结束。"})
 }
+
+const waitsFirst = "CASE s.state WHEN 'offered' THEN 1 ELSE 0 END, "
 
 // lockSale finds an offer, with its loan locked.
 func (w *work) lockSale(id string) (Sale, Loan) {
@@ -204,12 +215,12 @@ func (a *App) contracts(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}}}
 	for _, c := range a.contractsOf(d, AutoBid, "user_id = ?", v.user.ID) {
 		bid.Rows = append(bid.Rows, []Cell{
-			text(c.AuthNo), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(day(c.ValidUntil)),
+			text(c.AuthNo), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(dayOf(c.ValidUntil)),
 		})
 	}
 	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}}
 	for _, c := range a.contractsOf(d, AutoRepay, "user_id = ?", v.user.ID) {
-		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(day(c.ValidUntil))})
+		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(dayOf(c.ValidUntil))})
 	}
 	return a.show(w, v, d, "自动投标与自动还款", bid, repay)
 }

@@ -1,15 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
-	_ "embed"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -96,60 +97,74 @@ func connect(address string) (*Data, error) {
 	return d, nil
 }
 
-//go:embed schema.sql
-var schema string
-
-// migrate makes the tables of the versions that the database does not have yet.
-// It may run in several programs at once.
+// migrate adds what the database lacks of the tables of model.go: tables, columns,
+// indexes. It takes nothing away, and may run in several programs at once.
 func (d *Data) migrate(ctx context.Context) error {
 	conn, err := d.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	lock, unlock, options := "BEGIN IMMEDIATE", "COMMIT", ""
+	lock, unlock, options, unless := "BEGIN IMMEDIATE", "COMMIT", "", " IF NOT EXISTS"
 	switch d.dialect {
 	case orders.PostgreSQL:
 		lock, unlock = "SELECT pg_advisory_lock(808801)", "SELECT pg_advisory_unlock(808801)"
 	case orders.MySQL:
 		lock, unlock = "SELECT GET_LOCK('platform', 60)", "SELECT RELEASE_LOCK('platform')"
-		options = " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+		options, unless = " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin", ""
 	}
-	if _, err := conn.ExecContext(ctx, lock); err != nil {
-		return err
+	run := func(statement string) {
+		var there *mysql.MySQLError // MySQL does not know IF NOT EXISTS of indexes
+		if err == nil {
+			if _, err = conn.ExecContext(ctx, statement); errors.As(err, &there) && there.Number == 1061 {
+				err = nil
+			}
+		}
 	}
+	run(lock)
 	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), unlock) }()
-	if _, err := conn.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS platform_version (version BIGINT PRIMARY KEY)"); err != nil {
-		return err
-	}
-	var have int
-	if err := conn.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM platform_version").Scan(&have); err != nil {
-		return err
-	}
-	for i, version := range strings.Split(schema, "-- version ")[1:] {
-		if i < have {
-			continue
-		}
-		_, version, _ = strings.Cut(version, "\n")
-		for statement := range strings.SplitSeq(version, ";\n") {
-			if statement = strings.TrimSpace(statement); statement == "" {
-				continue
+	all := slices.Clone(indexes)
+	for _, t := range tables {
+		name, columns, keys := tableOf(reflect.TypeOf(t))
+		definitions, ends := make([]string, len(columns)), ", PRIMARY KEY ("+strings.Join(columns[:keys], ", ")+")"
+		for i, column := range columns {
+			field := reflect.TypeOf(t).Field(i)
+			definitions[i] = column + " BIGINT NOT NULL DEFAULT 0"
+			if field.Type.Kind() == reflect.String {
+				definitions[i] = column + " VARCHAR(" + cmp.Or(field.Tag.Get("size"), "100") + ") NOT NULL DEFAULT ''"
 			}
-			if strings.Contains(statement, "CREATE TABLE") {
-				statement += options
-			}
-			// In MySQL each statement counts at once, and one may have been carried out
-			// by a program that died before the last.
-			var twice *mysql.MySQLError
-			if _, err := conn.ExecContext(ctx, statement); err != nil && !(errors.As(err, &twice) && (twice.Number == 1050 || twice.Number == 1061)) {
-				return err
+			if of := field.Tag.Get("of"); of != "" {
+				ends += ", FOREIGN KEY (" + column + ") REFERENCES " + of
+				all = append(all, name+" ("+column+")")
 			}
 		}
-		if _, err := conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO platform_version (version) VALUES (%d)", i+1)); err != nil {
-			return err
+		run("CREATE TABLE IF NOT EXISTS " + name + " (" + strings.Join(definitions, ", ") + ends + ")" + options)
+		have := d.columns(ctx, conn, name, &err)
+		for i, column := range columns {
+			if !slices.Contains(have, column) {
+				run("ALTER TABLE " + name + " ADD COLUMN " + definitions[i])
+			}
 		}
 	}
-	return nil
+	for _, index := range all {
+		name, unique := strings.CutPrefix(index, "UNIQUE ")
+		create := map[bool]string{true: "CREATE UNIQUE INDEX", false: "CREATE INDEX"}[unique]
+		run(create + unless + " " + strings.NewReplacer(" (", "_", ", ", "_", ")", "").Replace(name) + " ON " + name)
+	}
+	return err
+}
+
+// columns are those that a table has.
+func (d *Data) columns(ctx context.Context, conn *sql.Conn, table string, err *error) (names []string) {
+	if *err != nil {
+		return nil
+	}
+	rows, failed := conn.QueryContext(ctx, "SELECT * FROM "+table+" WHERE 1 = 0")
+	if *err = failed; failed == nil {
+		names, *err = rows.Columns()
+		*err = errors.Join(*err, rows.Close())
+	}
+	return names
 }
 
 // outrun reports whether the database gave way to another transaction, or has a
@@ -301,20 +316,39 @@ func (w *work) count(query string, args ...any) int {
 	return 0
 }
 
-// row is a row of a table: its fields are the columns, the first of them the key.
-type row interface {
-	table() (name string, keys int)
+// tableOf is how the database names the rows of a type and their columns, of which
+// the first are the key: Sale is sales, BidNo bid_no.
+func tableOf(t reflect.Type) (name string, columns []string, keys int) {
+	for i := range t.NumField() {
+		var column []rune
+		for j, r := range t.Field(i).Name {
+			if j > 0 && unicode.IsUpper(r) && unicode.IsLower(rune(t.Field(i).Name[j-1])) {
+				column = append(column, '_')
+			}
+			column = append(column, unicode.ToLower(r))
+		}
+		columns = append(columns, string(column))
+		if t.Field(i).Tag.Get("key") != "" {
+			keys++
+		}
+	}
+	return strings.ToLower(t.Name()) + "s", columns, keys
 }
 
 // list reads the rows of T's table that a condition picks.
-func list[T row](w *work, where string, args ...any) []T {
-	var t T
-	name, _ := t.table()
-	return rows[T](w, "SELECT "+strings.Join(columns(reflect.TypeFor[T]()), ", ")+" FROM "+name+" WHERE "+where, args...)
+func list[T any](w *work, where string, args ...any) []T {
+	name, _, _ := tableOf(reflect.TypeFor[T]())
+	return rows[T](w, "SELECT "+columnsOf[T]("")+" FROM "+name+" WHERE "+where, args...)
+}
+
+// columnsOf are the columns of a type, behind the name of their table.
+func columnsOf[T any](of string) string {
+	_, columns, _ := tableOf(reflect.TypeFor[T]())
+	return of + strings.Join(columns, ", "+of)
 }
 
 // maybe is the row that a condition picks, if there is one.
-func maybe[T row](w *work, where string, args ...any) (t T, ok bool) {
+func maybe[T any](w *work, where string, args ...any) (t T, ok bool) {
 	all := list[T](w, where, args...)
 	if len(all) == 0 {
 		return t, false
@@ -323,26 +357,24 @@ func maybe[T row](w *work, where string, args ...any) (t T, ok bool) {
 }
 
 // find is the one row that a condition picks.
-func find[T row](w *work, where string, args ...any) T {
+func find[T any](w *work, where string, args ...any) T {
 	t, ok := maybe[T](w, where, args...)
 	if !ok {
-		name, _ := t.table()
-		w.fail(fmt.Errorf("%s where %s: %w", name, where, errNotFound))
+		w.fail(fmt.Errorf("%T where %s: %w", t, where, errNotFound))
 	}
 	return t
 }
 
 // add adds a row.
-func add[T row](w *work, t T) {
-	name, _ := t.table()
-	columns := columns(reflect.TypeFor[T]())
+func add[T any](w *work, t T) {
+	name, columns, _ := tableOf(reflect.TypeFor[T]())
 	w.exec("INSERT INTO "+name+" ("+strings.Join(columns, ", ")+") VALUES (?"+strings.Repeat(", ?", len(columns)-1)+")", values(t)...)
 }
 
 // set writes a row that is there.
-func set[T row](w *work, t T) {
-	name, keys := t.table()
-	columns, values := columns(reflect.TypeFor[T]()), values(t)
+func set[T any](w *work, t T) {
+	name, columns, keys := tableOf(reflect.TypeFor[T]())
+	values := values(t)
 	w.exec("UPDATE "+name+" SET "+strings.Join(columns[keys:], " = ?, ")+" = ? WHERE "+strings.Join(columns[:keys], " = ? AND ")+" = ?",
 		append(values[keys:], values[:keys]...)...)
 }
@@ -354,22 +386,6 @@ func (w *work) lock(bidNo string) Loan {
 		return find[Loan](w, "bid_no = ?", bidNo)
 	}
 	return find[Loan](w, "bid_no = ? FOR UPDATE", bidNo)
-}
-
-// columns are the fields' names as the database has them: BidNo is bid_no.
-func columns(t reflect.Type) []string {
-	var all []string
-	for i := range t.NumField() {
-		var name []rune
-		for j, r := range t.Field(i).Name {
-			if j > 0 && unicode.IsUpper(r) && unicode.IsLower(rune(t.Field(i).Name[j-1])) {
-				name = append(name, '_')
-			}
-			name = append(name, unicode.ToLower(r))
-		}
-		all = append(all, string(name))
-	}
-	return all
 }
 
 // values are the fields as plain texts and integers: a driver that looks for a

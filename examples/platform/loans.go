@@ -44,13 +44,8 @@ func months(n int) string {
 func (a *App) borrowPage(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	d.requireAccount(v.user)
-	n, limit := pageOf(r)
-	loans, next := paged(r, n, list[Loan](d, "borrower_id = ? ORDER BY created_at DESC, bid_no"+limit, v.user.ID))
-	stateOf := d.loanStates()
-	mine := Part{Heading: "我的借款", Head: []string{"借款用途", "借款金额（元）", "状态"}, Links: next}
-	for _, l := range loans {
-		mine.Rows = append(mine.Rows, []Cell{linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), text(stateOf(l))})
-	}
+	mine := loanTable(d, r, "/loan/", listing{where: "borrower_id = ?", args: []any{v.user.ID}, filters: ofLoans, sorts: newestLoans, none: "您还没有借款。"})
+	mine.Heading = "我的借款"
 	return a.show(w, v, d, "我要借款", Part{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
 		money("借款金额（元）", "amount", ""), money("借款保证金（元）", "margin", "0.00"), money("年利率（%）", "rate", "12.00"),
 		{Label: "借款期限（月）", Name: "months", Mode: "numeric", Max: 2},
@@ -87,25 +82,9 @@ func (a *App) applicationOf(d *work, r *http.Request, v *visit, bidNo string) Lo
 	return loan
 }
 
-// loanStates says how far loans have come.
-func (d *work) loanStates() func(Loan) string {
-	type sum struct {
-		BidNo  string
-		Amount ips.Amount
-	}
-	frozen, owed := make(map[string]ips.Amount), make(map[string]bool)
-	for _, s := range rows[sum](d, "SELECT bid_no, SUM(principal) FROM shares WHERE state = 'frozen' GROUP BY bid_no") {
-		frozen[s.BidNo] = s.Amount
-	}
-	for _, s := range rows[sum](d, "SELECT DISTINCT s.bid_no, 0 FROM dues d JOIN shares s ON s.id = d.share_id WHERE d.state = 'open'") {
-		owed[s.BidNo] = true
-	}
-	return func(l Loan) string { return stateOfLoan(l, frozen[l.BidNo], owed[l.BidNo]) }
-}
-
 // loanParts are what the loan's pages for members and for staff have in common:
 // beside them, what is open of it, by period.
-func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []payable) {
+func (a *App) loanParts(d *work, r *http.Request, loan Loan, v *visit) (parts []Part, open []payable) {
 	frozen := d.frozen(loan.BidNo)
 	open = d.payables(loan.BidNo)
 	facts := []Fact{
@@ -130,6 +109,31 @@ func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []paya
 		}
 	}
 	head.Facts = facts
+	if loan.Released > 0 && (v.admin() || loan.BorrowerID == v.user.ID || d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ?", loan.BidNo, v.user.ID)+
+		d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID) > 0) {
+		head.Links = append(head.Links, Link{"借款合同", "/loan/" + loan.BidNo + "/contract"})
+	}
+	type held struct {
+		Holder              string
+		Principal, Overpaid ips.Amount
+		State               ShareState
+	}
+	shares := listed(d, r, listing{
+		heading: "投标记录", head: []string{"债权人", "待收本金（元）", "状态"}, columns: "u.login, s.principal, s.overpaid, s.state",
+		from: "shares s JOIN users u ON u.id = s.holder_id", where: "s.bid_no = ?", args: []any{loan.BidNo}, name: "share-",
+		sorts: []choice{{"", "先投在前", "s.claim, s.id"}, {"most", "本金从高到低", "s.principal DESC, s.id"}},
+	}, func(s held) []Cell {
+		state := stateOfShare(s.State, s.Principal)
+		if s.Overpaid > 0 {
+			state += "，多收 " + s.Overpaid.String() + " 元待退回"
+		}
+		return []Cell{text(s.Holder), number(s.Principal), text(state)}
+	})
+	return []Part{head, a.planOf(d, "s.bid_no = ?", loan.BidNo), shares}, open
+}
+
+// planOf is the plan of some shares.
+func (a *App) planOf(d *work, where string, args ...any) Part {
 	type period struct {
 		Period                    int
 		DueOn                     string
@@ -137,10 +141,11 @@ func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []paya
 		Open                      int
 		State                     DueState
 	}
-	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金", "利息", "合计", "已还", "待还", "状态"}}
+	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金（元）", "利息（元）", "合计（元）", "已还（元）", "待还（元）", "状态"}}
 	today := ips.DateOf(a.now()).String()
+	var columns []Column
 	for _, p := range rows[period](d, "SELECT d.period, MIN(d.due_on), SUM(d.principal), SUM(d.interest), SUM(d.paid), SUM(CASE WHEN d.state = 'open' THEN 1 ELSE 0 END), MIN(d.state) "+
-		"FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.bid_no = ? AND d.principal + d.interest > 0 GROUP BY d.period ORDER BY d.period", loan.BidNo) {
+		"FROM dues d JOIN shares s ON s.id = d.share_id WHERE "+where+" AND d.principal + d.interest > 0 GROUP BY d.period ORDER BY d.period", args...) {
 		state := dueStates[p.State]
 		if p.Open > 0 {
 			state = dueStates[DueOpen]
@@ -151,31 +156,66 @@ func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []paya
 				state += "，逾期"
 			}
 		}
+		whole := p.Principal + p.Interest
 		plan.Rows = append(plan.Rows, []Cell{
-			{Text: strconv.Itoa(p.Period), Number: true}, text(day(p.DueOn)), number(p.Principal), number(p.Interest), number(p.Principal + p.Interest),
-			number(p.Paid), number(p.Principal + p.Interest - p.Paid), text(state),
+			{Text: strconv.Itoa(p.Period), Number: true}, text(dayOf(p.DueOn)), number(p.Principal), number(p.Interest), number(whole), number(p.Paid), number(whole - p.Paid), text(state),
 		})
+		columns = append(columns, Column{Name: dayOf(p.DueOn), Done: p.Paid, Open: whole - p.Paid})
 	}
-	shares := Part{Heading: "投标记录", Head: []string{"债权人", "待收本金", "状态"}}
-	type held struct {
-		Holder              string
-		Principal, Overpaid ips.Amount
-		State               ShareState
+	plan.Chart = chart("各期应还", columns)
+	return plan
+}
+
+// contract is the agreement of a loan (借款合同), for those who are part of it: the
+// borrower and staff see all of it, a lender his own part, a guarantor the loan's.
+func (a *App) contract(w http.ResponseWriter, r *http.Request, v *visit) error {
+	type party struct {
+		Name, Ident, Contract, Number string
+		Amount                        ips.Amount
 	}
-	for _, s := range rows[held](d, "SELECT u.login, s.principal, s.overpaid, s.state FROM shares s JOIN users u ON u.id = s.holder_id WHERE s.bid_no = ? ORDER BY s.claim, s.id LIMIT 500", loan.BidNo) {
-		state := shareStates[s.State]
-		if s.Overpaid > 0 {
-			state += "，多收 " + s.Overpaid.String() + " 元待退回"
-		}
-		shares.Rows = append(shares.Rows, []Cell{text(s.Holder), number(s.Principal), text(state)})
+	d := a.data.read(r.Context())
+	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
+	all, me := v.admin() || loan.BorrowerID == v.user.ID, v.user.ID
+	lent := listed(d, r, listing{
+		heading: "出借人（甲方）", head: []string{"姓名", "身份证号", "合同号", "登记债权人订单号", "出借本金（元）"},
+		columns: "u.real_name, u.ident_no, s.contract_no, s.claim, (SELECT COALESCE(SUM(principal), 0) FROM dues d WHERE d.share_id = s.id)",
+		from:    "shares s JOIN users u ON u.id = s.holder_id", where: "s.bid_no = ? AND s.state IN ('released', 'ended') AND (s.holder_id = ? OR ?)",
+		args: []any{loan.BidNo, me, all}, sorts: []choice{{"", "", "s.claim, s.id"}},
+	}, func(p party) []Cell {
+		return []Cell{text(p.Name), text(masked(p.Ident)), text(p.Contract), text(p.Number), number(p.Amount)}
+	})
+	backed := listed(d, r, listing{
+		heading: "担保方（丙方）", head: []string{"姓名", "身份证号", "登记担保方订单号", "担保金额（元）"}, columns: "u.real_name, u.ident_no, '', g.order_no, g.amount",
+		from: "guarantees g JOIN users u ON u.id = g.guarantor_id", where: "g.bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "g.order_no"}}, name: "guarantee-",
+	}, func(p party) []Cell {
+		return []Cell{text(p.Name), text(masked(p.Ident)), text(p.Number), number(p.Amount)}
+	})
+	guards := d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, me) > 0
+	if d.err == nil && (loan.Released == 0 || lent.Rows == nil && !guards && !all) {
+		return errNotFound
 	}
-	parts = []Part{head}
-	for _, p := range []Part{plan, shares} {
-		if p.Rows != nil {
-			parts = append(parts, p)
-		}
+	borrower := d.user(loan.BorrowerID)
+	steps := listed(d, r, listing{
+		heading: "IPS 订单", head: []string{"办结时间", "业务", "内容", "IPS 订单号"}, columns: progressColumns, from: actsAndOrders, name: "order-", args: []any{loan.BidNo},
+		where: "bid_no = ? AND kind IN ('publish', 'release', 'end') AND o.state = 'done'", sorts: []choice{{"", "", "o.ended_us, a.order_key"}},
+	}, func(p Progress) []Cell {
+		return []Cell{text(when(p.EndedAt)), text(operationName(p.Operation)), text(p.About), text(p.OrderNo)}
+	})
+	plan := a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, all || lent.Rows == nil)
+	return a.show(w, v, d, "借款合同", Part{Facts: []Fact{
+		{"标的号", loan.BidNo}, {"借款人（乙方）", borrower.RealName + "，身份证号 " + masked(borrower.IdentNo)}, {"借款用途", loan.Purpose},
+		{"借款金额", loan.Amount.String() + " 元，已放款 " + loan.Released.String() + " 元"}, {"年利率", loan.Rate.String() + "%"},
+		{"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"登记订单号", loan.RegOrder},
+	}, Text: "甲方经本平台向乙方出借下列款项，资金由环迅支付资金管理平台存管、划付；乙方按还款计划还本付息，丙方对未按期偿还的本息在担保金额内代偿。"},
+		lent, backed, plan, steps, Part{Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}})
+}
+
+// masked shows of an id number what it is told apart by.
+func masked(ident string) string {
+	if len(ident) < 10 {
+		return "—"
 	}
-	return parts, open
+	return ident[:6] + strings.Repeat("*", len(ident)-10) + ident[len(ident)-4:]
 }
 
 func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -185,7 +225,7 @@ func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if (loan.State == LoanApplied || loan.State == LoanFailed || loan.State == LoanOld) && !mine && !v.admin() {
 		d.fail(errNotFound)
 	}
-	parts, open := a.loanParts(d, loan, v)
+	parts, open := a.loanParts(d, r, loan, v)
 	path := "/loan/" + loan.BidNo
 	var forms []Part
 	member := v.user.ID != "" && !v.admin() && !mine

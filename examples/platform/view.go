@@ -16,7 +16,11 @@ import (
 type Part struct {
 	Heading, Class, Text string
 	Facts                []Fact
-	Head                 []string // of the table
+	Chart                *Chart
+	Filters              []Filter // of the table
+	Count                string
+	Head                 []string
+	Titles               []Cell // viewOf's
 	Rows                 [][]Cell
 	Forms                []Form
 	Links                []Link
@@ -28,6 +32,54 @@ type Fact struct{ Name, Value string }
 
 // Link leads to another page.
 type Link struct{ Text, Path string }
+
+// Filter are links to a list as it can be seen otherwise.
+type Filter struct {
+	Name    string
+	Choices []Choice
+}
+
+// Choice is one of them.
+type Choice struct {
+	Text, Path string
+	Taken      bool
+}
+
+// Chart is a row of columns.
+type Chart struct {
+	Says    string // all of it, for those who do not see it
+	Width   int
+	Columns []Column
+}
+
+// Column is an amount of which a part may be done. The second line is chart's.
+type Column struct {
+	Name                                string
+	Done, Open                          ips.Amount
+	X, Text, DoneY, DoneH, OpenY, OpenH int
+}
+
+// chart draws the first of some columns, of which one has to be open.
+func chart(of string, columns []Column) *Chart {
+	const most, high, wide = 6, 100, 56
+	columns = columns[:min(most, len(columns))]
+	if len(columns) < 2 {
+		return nil // the text beside it says as much
+	}
+	c := &Chart{Says: of, Width: wide * len(columns), Columns: columns}
+	top := ips.Amount(1)
+	for _, b := range columns {
+		top = max(top, b.Done+b.Open)
+	}
+	for i := range columns {
+		b := &columns[i]
+		b.X, b.Text = i*wide+wide/4, i*wide+wide/2
+		b.DoneH, b.OpenH = int(high*b.Done/top), int(high*b.Open/top)
+		b.DoneY, b.OpenY = high-b.DoneH, high-b.DoneH-b.OpenH
+		c.Says += "；" + b.Name + " 待结 " + b.Open.String() + " 元，已结 " + b.Done.String() + " 元"
+	}
+	return c
+}
 
 // Cell is a cell of a table.
 type Cell struct {
@@ -147,14 +199,21 @@ func viewOf(v *visit, title string, parts []Part) view {
 		}
 	}
 	sign(logout)
-	for _, p := range parts {
+	for i, p := range parts {
 		sign(p.Forms)
+		for j, name := range p.Head {
+			parts[i].Titles = append(parts[i].Titles, Cell{Text: name, Number: p.Rows != nil && p.Rows[0][j].Number})
+		}
 		for _, row := range p.Rows {
 			for _, cell := range row {
 				sign(cell.Forms)
 			}
 		}
 	}
+	// What has nothing but a heading is left out.
+	parts = slices.DeleteFunc(parts, func(p Part) bool {
+		return p.Text == "" && p.Facts == nil && p.Rows == nil && p.Forms == nil && p.Hint == "" && (p.Links == nil || p.Head != nil)
+	})
 	if v.wrong != nil && !v.wrong.shown {
 		parts = slices.Concat([]Part{{Class: "problem", Text: v.wrong.text}}, parts)
 	}
@@ -162,8 +221,8 @@ func viewOf(v *visit, title string, parts []Part) view {
 	return view{Title: title, Path: path, Nav: nav, Logout: logout, Parts: parts}
 }
 
-// day writes a yyyyMMdd.
-func day(s string) string {
+// dayOf writes a yyyyMMdd.
+func dayOf(s string) string {
 	if len(s) != 8 {
 		return "长期有效"
 	}

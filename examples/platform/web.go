@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"path"
 	"runtime"
 	"slices"
 	"strconv"
@@ -84,9 +83,7 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 }
 
 func (a *App) routes() {
-	in := ips.Inbound{Hear: a.book.Hear, OnError: func(r *http.Request, err error) {
-		a.log.Error("an answer was not taken", "operation", path.Base(r.URL.Path), "err", err) // the SDK's errors hold nothing personal
-	}}
+	in := ips.Inbound{Hear: a.book.Hear, OnError: a.notHeard}
 	a.mux.Handle("POST /ips/notify/", a.client.NotifyHandler(in))
 	a.mux.Handle("POST /ips/return/", a.client.ReturnHandler(in, a.showReturn))
 	a.mux.Handle("/admin/book/", http.StripPrefix("/admin/book", a.book.Console(a.staff)))
@@ -122,6 +119,7 @@ func (a *App) routes() {
 		"POST /market/{sale}/buy":        a.buy,
 		"POST /market/{sale}/withdraw":   a.withdrawSale,
 		"POST /market/{sale}/accept":     a.accept,
+		"GET /loan/{bid}/contract":       a.contract,
 		"GET /contracts":                 a.contracts,
 		"POST /contracts/bid":            a.signAutoBid,
 		"POST /contracts/repay":          a.signAutoRepay,
@@ -522,25 +520,4 @@ func (w *work) person(id string) string {
 		return u.Login
 	}
 	return "—"
-}
-
-// perPage is how many rows of a list one page shows.
-const perPage = 50
-
-// pageOf is which page of a list is asked for, as an SQL limit; one row more says
-// that there is a next page.
-func pageOf(r *http.Request) (n int, limit string) {
-	n, _ = strconv.Atoi(r.URL.Query().Get("page"))
-	n = min(max(n, 1), 100_000)
-	return n, fmt.Sprintf(" LIMIT %d OFFSET %d", perPage+1, (n-1)*perPage)
-}
-
-// paged cuts the row more, and links to the next page if there was one.
-func paged[T any](r *http.Request, n int, all []T) ([]T, []Link) {
-	if len(all) <= perPage {
-		return all, nil
-	}
-	query := r.URL.Query()
-	query.Set("page", strconv.Itoa(n+1))
-	return all[:perPage], []Link{{"下一页", r.URL.Path + "?" + query.Encode()}}
 }

@@ -394,7 +394,7 @@ func (p *person) atIPS() [2]ips.Amount {
 }
 
 // all reads rows of the first instance's database.
-func all[T row](w *world, where string, args ...any) []T {
+func all[T any](w *world, where string, args ...any) []T {
 	w.t.Helper()
 	d := w.app.data.read(context.Background())
 	found := list[T](d, where, args...)
