@@ -21,12 +21,11 @@ import (
 // withdrawFee is what the platform takes for a withdrawal.
 const withdrawFee = 2 * ips.Yuan
 
-func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
-	return a.show(w, v, d, "首页", Part{
+func (a *App) home(d *work, r *http.Request, v *visit) (string, []Part) {
+	return "首页", []Part{{
 		Text:  "借款、投标、担保、还款、债权转让，资金全部存管于环迅支付资金管理平台。第一次来？请看业务场景。",
 		Links: []Link{{"业务场景", "/chapters"}},
-	}, loanTable(d, r, "/loan/", listing{where: "state NOT IN ('applied', 'failed', 'old')", filters: publicLoans, sorts: newestLoans, none: "还没有发布的借款标。"}))
+	}, loanTable(d, r, "/loan/", listing{where: "state NOT IN ('applied', 'failed', 'old')", filters: publicLoans, sorts: newestLoans, none: "还没有发布的借款标。"})}
 }
 
 // loanTable lists loans; the path leads to one.
@@ -49,8 +48,7 @@ func loanTable(d *work, r *http.Request, path string, l listing) Part {
 
 // chapters lists the guide's chapters: who does what, where, and how far the
 // visitor is, or, for staff, the platform.
-func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
+func (a *App) chapters(d *work, r *http.Request, v *visit) (string, []Part) {
 	list := Part{Head: []string{"章", "业务场景", "操作人", "怎么做", "进度"}}
 	for _, c := range guide {
 		link, progress := linked(c.name, c.path), "登录后显示"
@@ -83,7 +81,7 @@ func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
 	} else if a.inbox != "" {
 		list.Text += "当前为自动模式：IPS 的页面和短信自动确认，不会停下来（启动时加 -manual 改为手动）。"
 	}
-	return a.show(w, v, d, "业务场景", list, a.inboxLink())
+	return "业务场景", []Part{list, a.inboxLink()}
 }
 
 // inboxLink leads to the text messages of the sandbox in this program.
@@ -109,10 +107,10 @@ func typedInto(u User, r *http.Request) User {
 	return u
 }
 
-func (a *App) registerPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, v, nil, "会员注册", Part{Forms: []Form{{Action: "/register", Button: "注册", Fields: append([]Field{
+func (a *App) registerPage(d *work, r *http.Request, v *visit) (string, []Part) {
+	return "会员注册", []Part{{Forms: []Form{{Action: "/register", Button: "注册", Fields: append([]Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
-	}, personal(User{})...)}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"})
+	}, personal(User{})...)}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"}}
 }
 
 func (a *App) register(w http.ResponseWriter, r *http.Request, _ *visit) error {
@@ -170,32 +168,27 @@ var identNo, mobileNo = regexp.MustCompile(`^[1-9]\d{16}[\dX]$`), regexp.MustCom
 
 // correct changes what a member has typed of himself, as long as IPS has not made
 // it the owner of an account. What was begun with the old data is not taken up.
-func (a *App) correct(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.change(w, r, "/account", func(d *work) {
-		user := typedInto(d.user(v.user.ID), r)
-		d.want(user.Account == "" && user.Role == Member, "您已开通托管账户，资料以 IPS 为准")
-		if err := checkMember(user); err != nil {
-			d.fail(err)
-		}
-		begun := progress(d, "user_id = ? AND operation = ? AND "+isUnderWay+" LIMIT 1", user.ID, string(ips.OpOpenAccount))
-		d.want(len(begun) == 0, "IPS 正在处理您的开户，请等待结果")
-		set(d, user)
-		d.exec("UPDATE acts SET void = 1 WHERE user_id = ? AND operation = ?", user.ID, string(ips.OpOpenAccount))
-	})
+func (a *App) correct(d *work, r *http.Request, v *visit) string {
+	user := typedInto(d.user(v.user.ID), r)
+	d.want(user.Account == "" && user.Role == Member, "您已开通托管账户，资料以 IPS 为准")
+	if err := checkMember(user); err != nil {
+		d.fail(err)
+	}
+	begun := progress(d, "user_id = ? AND operation = ? AND "+isUnderWay+" LIMIT 1", user.ID, string(ips.OpOpenAccount))
+	d.want(len(begun) == 0, "IPS 正在处理您的开户，请等待结果")
+	set(d, user)
+	d.exec("UPDATE acts SET void = 1 WHERE user_id = ? AND operation = ?", user.ID, string(ips.OpOpenAccount))
+	return "/account"
 }
 
-func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if v.admin() {
-		return a.show(w, v, nil, "我的账户", Part{Text: "平台管理员没有托管账户。", Links: []Link{{"平台管理", "/admin"}}})
-	}
-	if v.user.Account == "" {
-		return a.show(w, v, nil, "我的账户", Part{
+func (a *App) account(d *work, r *http.Request, v *visit) (string, []Part) {
+	if d.want(!v.admin(), "平台管理员没有托管账户"); v.user.Account == "" {
+		return "我的账户", []Part{{
 			Text:  "您还没有 IPS 托管账户。开户后才能充值、投标和借款。",
 			Forms: []Form{{Action: "/account/open", Button: "开通托管账户"}},
-		}, Part{Heading: "我的资料", Forms: []Form{{Action: "/account/details", Button: "更正资料", Fields: personal(v.user)}},
-			Hint: "开户时提交给 IPS；IPS 不接受的，在这里更正后再开户。"})
+		}, {Heading: "我的资料", Forms: []Form{{Action: "/account/details", Button: "更正资料", Fields: personal(v.user)}},
+			Hint: "开户时提交给 IPS；IPS 不接受的，在这里更正后再开户。"}}
 	}
-	d := a.data.read(r.Context())
 	has := d.holding(v.user.Account)
 	type line struct {
 		Posting
@@ -212,9 +205,9 @@ func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}, func(p line) []Cell {
 		return []Cell{text(when(p.PostedAt)), linked(p.About, orderPath(p.Operation, p.OrderNo)), number(p.Available), number(p.Frozen), number(p.Balance)}
 	})
-	return a.show(w, v, d, "我的账户", slices.Concat([]Part{{Facts: []Fact{
+	return "我的账户", slices.Concat([]Part{{Facts: []Fact{
 		{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"},
-	}, Links: []Link{{"充值与提现", "/funds"}}}}, a.totals(d, v.user), []Part{lines})...)
+	}, Links: []Link{{"充值与提现", "/funds"}}}}, a.totals(d, v.user), []Part{lines})
 }
 
 // totals are what a member has lent and what he owes: in all, next, and overdue.
@@ -260,7 +253,7 @@ func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) erro
 	for _, p := range begun {
 		return a.takeUp(w, r, p.Act)
 	}
-	return a.begin(w, r, v, func(*work) draft {
+	return a.begin(w, r, v, func(*work, *http.Request, *visit) draft {
 		return draft{kind: KindOther, about: "开通托管账户", request: ips.OpenAccountRequest{
 			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Mobile: v.user.Mobile, Email: v.user.Email, Date: ips.DateOf(a.now()),
 		}}
@@ -276,13 +269,9 @@ func (a *App) takeUp(w http.ResponseWriter, r *http.Request, act Act) error {
 	return a.carry(w, r, order)
 }
 
-func (a *App) funds(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
+func (a *App) funds(d *work, r *http.Request, v *visit) (string, []Part) {
 	d.requireAccount(v.user)
 	has := d.holding(v.user.Account)
-	if d.err != nil {
-		return d.err
-	}
 	ebank := Part{Heading: "网银充值", Text: "暂时无法向 IPS 取得银行列表，请稍后再试。"}
 	if banks, err := a.client.QueryBanks(r.Context()); err != nil {
 		a.log.Warn("no banks", "err", err)
@@ -296,42 +285,38 @@ func (a *App) funds(w http.ResponseWriter, r *http.Request, v *visit) error {
 			Fields: []Field{money("充值金额（元）", "amount", ""), {Label: "充值银行", Name: "bank", Options: options}},
 		}}
 	}
-	return a.show(w, v, nil, "充值与提现",
-		Part{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
+	return "充值与提现", []Part{
+		{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
 		ebank,
-		Part{Heading: "代扣充值（委托收款）", Forms: []Form{{
+		{Heading: "代扣充值（委托收款）", Forms: []Form{{
 			Action: "/recharge", Button: "代扣充值", Hidden: []Fact{{"channel", "withholding"}}, Fields: []Field{money("充值金额（元）", "amount", "")},
 		}}, Hint: "代扣充值需事先面签委托授权书。"},
-		Part{Heading: "提现", Forms: []Form{{
+		{Heading: "提现", Forms: []Form{{
 			Action: "/withdraw", Button: "提现", Fields: []Field{money("提现金额（元）", "amount", "")},
-		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"})
+		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"}}
 }
 
-func (a *App) recharge(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(d *work) draft {
-		d.requireAccount(v.user)
-		request := ips.RechargeRequest{
-			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()), Amount: d.positive(r, "amount", "充值金额"),
-			Channel: ips.RechargeEBank, BankCode: r.PostFormValue("bank"), FeePayer: ips.PlatformPaysFee,
-		}
-		about := "网银充值 "
-		if r.PostFormValue("channel") == "withholding" {
-			request.Channel, request.BankCode, about = ips.RechargeWithholding, "", "代扣充值 "
-		}
-		return draft{kind: KindOther, about: about + request.Amount.String() + " 元", request: request}
-	})
+func (a *App) recharge(d *work, r *http.Request, v *visit) draft {
+	d.requireAccount(v.user)
+	request := ips.RechargeRequest{
+		IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()), Amount: d.positive(r, "amount", "充值金额"),
+		Channel: ips.RechargeEBank, BankCode: r.PostFormValue("bank"), FeePayer: ips.PlatformPaysFee,
+	}
+	about := "网银充值 "
+	if r.PostFormValue("channel") == "withholding" {
+		request.Channel, request.BankCode, about = ips.RechargeWithholding, "", "代扣充值 "
+	}
+	return draft{kind: KindOther, about: about + request.Amount.String() + " 元", request: request}
 }
 
-func (a *App) withdraw(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(d *work) draft {
-		d.requireAccount(v.user)
-		amount := d.positive(r, "amount", "提现金额")
-		d.wantFunds(v.user, amount+withdrawFee)
-		return draft{kind: KindOther, about: "提现 " + amount.String() + " 元", request: ips.WithdrawRequest{
-			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()),
-			Amount: amount, Fee: withdrawFee, FeePayer: ips.PlatformPaysFee,
-		}}
-	})
+func (a *App) withdraw(d *work, r *http.Request, v *visit) draft {
+	d.requireAccount(v.user)
+	amount := d.positive(r, "amount", "提现金额")
+	d.wantFunds(v.user, amount+withdrawFee)
+	return draft{kind: KindOther, about: "提现 " + amount.String() + " 元", request: ips.WithdrawRequest{
+		IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()),
+		Amount: amount, Fee: withdrawFee, FeePayer: ips.PlatformPaysFee,
+	}}
 }
 
 // wantFunds spares a user the way to IPS, which alone can refuse for certain.
@@ -340,9 +325,8 @@ func (w *work) wantFunds(u User, amount ips.Amount) {
 	w.want(has.Available >= amount, "可用余额 %s 元，不足以支付 %s 元", has.Available, amount)
 }
 
-func (a *App) orders(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
-	return a.show(w, v, d, "我的订单", orderTable(d, r, v, isMine, v.user.ID, v.user.ID))
+func (a *App) orders(d *work, r *http.Request, v *visit) (string, []Part) {
+	return "我的订单", []Part{orderTable(d, r, v, isMine, v.user.ID, v.user.ID)}
 }
 
 func orderTable(d *work, r *http.Request, v *visit, where string, args ...any) Part {
@@ -366,25 +350,18 @@ func orderTable(d *work, r *http.Request, v *visit, where string, args ...any) P
 }
 
 // orderOf finds the order that a page is about, if the visitor may see it.
-func (a *App) orderOf(r *http.Request, v *visit) (Progress, error) {
-	d := a.data.read(r.Context())
+func (d *work) orderOf(r *http.Request, v *visit) (p Progress) {
 	all := progress(d, "operation = ? AND a.order_no = ? AND (? OR "+isMine+") ORDER BY made_at DESC LIMIT 1",
 		r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.ID)
-	if d.err == nil && len(all) == 0 {
-		d.err = errNotFound
+	if len(all) == 0 {
+		d.fail(errNotFound)
+		return p
 	}
-	if d.err != nil {
-		return Progress{}, d.err
-	}
-	return all[0], nil
+	return all[0]
 }
 
-func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
-	p, err := a.orderOf(r, v)
-	if err != nil {
-		return err
-	}
-	d := a.data.read(r.Context())
+func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
+	p := d.orderOf(r, v)
 	facts := []Fact{{"业务", operationName(p.Operation)}, {"内容", p.About}, {"订单号", p.OrderNo}, {"状态", stateOf(p)}}
 	if p.Note != "" {
 		facts = append(facts, Fact{"说明", said(p.Note, v)})
@@ -394,16 +371,15 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 		facts = append(facts, Fact{"完成时间", when(p.EndedAt)})
 	}
 	if v.admin() {
-		u := d.user(p.UserID)
-		facts = append(facts, Fact{"用户", u.Login + " " + u.RealName})
+		facts = append(facts, Fact{"用户", d.person(p.UserID)})
 	}
 	if v.user.Account != "" {
 		has := d.holding(v.user.Account)
-		facts = append(facts, Fact{"托管账户", v.user.Account}, Fact{"账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
+		facts = append(facts, Fact{"托管账户", v.user.Account}, Fact{"当前账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
 	}
 	head := Part{Facts: facts}
 	if p.BidNo != "" {
-		head.Links = append(head.Links, Link{"查看标的", map[bool]string{true: "/admin", false: ""}[v.admin()] + "/loan/" + p.BidNo})
+		head.Links = append(head.Links, Link{"查看标的", "/loan/" + p.BidNo})
 	}
 	if v.admin() {
 		head.Links = append(head.Links, Link{"在订单簿中查看", "/admin/book/order?key=" + url.QueryEscape(p.OrderKey)})
@@ -437,15 +413,16 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}, func(l Posting) []Cell {
 		return []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)}
 	}))
-	return a.show(w, v, d, "订单", parts...)
+	return "订单", parts
 }
 
 // continueOrder lets the user carry the very same form to IPS again, if what it
 // pays for still is what it was.
 func (a *App) continueOrder(w http.ResponseWriter, r *http.Request, v *visit) error {
-	p, err := a.orderOf(r, v)
-	if err != nil {
-		return err
+	d := a.data.read(r.Context())
+	p := d.orderOf(r, v)
+	if d.err != nil {
+		return d.err
 	}
 	if p.UserID != v.user.ID {
 		return &problem{http.StatusForbidden, "只有本人可以继续办理"}

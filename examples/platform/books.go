@@ -54,13 +54,15 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 	}); err != nil || !c.EndedAt.IsZero() {
 		return c, err
 	}
-	kept, found, until := c, []Difference(nil), time.Now().Add(lookTime)
+	kept, found, until, other := c, []Difference(nil), time.Now().Add(lookTime), false
 	keep := func() error {
 		err := a.data.tx(ctx, func(w *work) {
 			// Unless another look has gone on meanwhile.
 			n := w.exec("UPDATE comparisons SET up_to = ?, looked = ?, ended_at = ? WHERE began_at = ? AND up_to = ? AND ended_at = 0",
-				append(values(c)[2:], c.BeganAt.UnixMicro(), kept.UpTo)...)
-			w.want(n == 1, "另一个页面正在对账，请稍后再看")
+				append(fields(&c)[2:], c.BeganAt.UnixMicro(), kept.UpTo)...)
+			if other = n == 0; other {
+				c, found = find[Comparison](w, "1 = 1"), nil
+			}
 			for _, f := range found {
 				add(w, f)
 			}
@@ -80,7 +82,7 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 		}
 		late := time.Now().After(until)
 		if late || len(found) == perPage {
-			if err := keep(); err != nil || late {
+			if err := keep(); err != nil || late || other {
 				return c, err
 			}
 		}
@@ -89,12 +91,9 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 	return c, keep()
 }
 
-func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (a *App) books(d *work, r *http.Request, v *visit) (string, []Part) {
 	c, err := a.compare(r.Context())
-	if err != nil {
-		return err
-	}
-	d := a.data.read(r.Context())
+	d.fail(err)
 	table := listed(d, r, listing{head: orders.DifferenceColumns(), columns: columnsOf[Difference](""), from: "differences", where: "1 = 1", sorts: []choice{{"", "", "account"}}}, func(f Difference) (cells []Cell) {
 		for _, s := range f.columns() {
 			cells = append(cells, text(s))
@@ -113,11 +112,11 @@ func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	table.Text = said
 	day := func(ago int) string { return ips.DateOf(a.now().AddDate(0, 0, -ago)).String() }
-	return a.show(w, v, d, "账目核对", table, Part{Heading: "下载（CSV）", Links: []Link{
+	return "账目核对", []Part{table, {Heading: "下载（CSV）", Links: []Link{
 		{"差异", "/admin/books/differences.csv"},
 		{"今日订单", "/admin/books/orders.csv?day=" + day(0)},
 		{"昨日订单", "/admin/books/orders.csv?day=" + day(1)},
-	}})
+	}}}
 }
 
 // columns are those of the CSV file.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -16,12 +17,9 @@ import (
 	"unicode"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
 
 	"github.com/ips-p2p/ips/orders"
 )
@@ -113,15 +111,8 @@ func (d *Data) migrate(ctx context.Context) error {
 		lock, unlock = "SELECT GET_LOCK('platform', 60)", "SELECT RELEASE_LOCK('platform')"
 		options, unless = " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin", ""
 	}
-	run := func(statement string) {
-		var there *mysql.MySQLError // MySQL does not know IF NOT EXISTS of indexes
-		if err == nil {
-			if _, err = conn.ExecContext(ctx, statement); errors.As(err, &there) && there.Number == 1061 {
-				err = nil
-			}
-		}
-	}
-	run(lock)
+	w := &work{ctx: ctx, on: conn, dialect: d.dialect}
+	w.exec(lock)
 	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), unlock) }()
 	all := slices.Clone(indexes)
 	for _, t := range tables {
@@ -138,51 +129,23 @@ func (d *Data) migrate(ctx context.Context) error {
 				all = append(all, name+" ("+column+")")
 			}
 		}
-		run("CREATE TABLE IF NOT EXISTS " + name + " (" + strings.Join(definitions, ", ") + ends + ")" + options)
-		have := d.columns(ctx, conn, name, &err)
+		w.exec("CREATE TABLE IF NOT EXISTS " + name + " (" + strings.Join(definitions, ", ") + ends + ")" + options)
 		for i, column := range columns {
-			if !slices.Contains(have, column) {
-				run("ALTER TABLE " + name + " ADD COLUMN " + definitions[i])
+			if _, err := conn.ExecContext(ctx, "SELECT "+column+" FROM "+name+" WHERE 1 = 0"); err != nil {
+				w.exec("ALTER TABLE " + name + " ADD COLUMN " + definitions[i])
 			}
 		}
 	}
 	for _, index := range all {
-		name, unique := strings.CutPrefix(index, "UNIQUE ")
-		create := map[bool]string{true: "CREATE UNIQUE INDEX", false: "CREATE INDEX"}[unique]
-		run(create + unless + " " + strings.NewReplacer(" (", "_", ", ", "_", ")", "").Replace(name) + " ON " + name)
+		of, unique := strings.CutPrefix(index, "UNIQUE ")
+		name := strings.NewReplacer(" (", "_", ", ", "_", ")", "").Replace(of)
+		w.exec(map[bool]string{true: "CREATE UNIQUE INDEX", false: "CREATE INDEX"}[unique] + unless + " " + name + " ON " + of)
+		var there *mysql.MySQLError // MySQL does not know IF NOT EXISTS of indexes
+		if errors.As(w.err, &there) && there.Number == 1061 {
+			w.err = nil
+		}
 	}
-	return err
-}
-
-// columns are those that a table has.
-func (d *Data) columns(ctx context.Context, conn *sql.Conn, table string, err *error) (names []string) {
-	if *err != nil {
-		return nil
-	}
-	rows, failed := conn.QueryContext(ctx, "SELECT * FROM "+table+" WHERE 1 = 0")
-	if *err = failed; failed == nil {
-		names, *err = rows.Columns()
-		*err = errors.Join(*err, rows.Close())
-	}
-	return names
-}
-
-// outrun reports whether the database gave way to another transaction, or has a
-// row that another one has just added.
-func outrun(err error) bool {
-	var pg *pgconn.PgError
-	var my *mysql.MySQLError
-	var lite *sqlite.Error
-	switch {
-	case errors.As(err, &pg):
-		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505"
-	case errors.As(err, &my):
-		return my.Number == 1213 || my.Number == 1205 || my.Number == 1062
-	case errors.As(err, &lite):
-		code := lite.Code() & 0xff
-		return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED || code == sqlite3.SQLITE_CONSTRAINT
-	}
-	return false
+	return w.err
 }
 
 // work is a piece of work with the database. Its first error stays, and whatever
@@ -204,7 +167,7 @@ func (d *Data) read(ctx context.Context) *work { return &work{ctx: ctx, on: d.DB
 func (d *Data) tx(ctx context.Context, f func(*work)) error {
 	for try := 1; ; try++ {
 		err := d.once(ctx, f)
-		if err == nil || try == 8 || !outrun(err) {
+		if fault := d.dialect.Classify(err); try == 8 || fault != orders.Again && fault != orders.Duplicate {
 			return err
 		}
 		select {
@@ -232,6 +195,7 @@ func (d *Data) once(ctx context.Context, f func(*work)) error {
 	return tx.Commit()
 }
 
+// fail keeps the first error.
 func (w *work) fail(err error) {
 	if w.err == nil {
 		w.err = err
@@ -276,35 +240,33 @@ func rows[T any](w *work, query string, args ...any) (all []T) {
 		return nil
 	}
 	found, err := w.on.QueryContext(w.ctx, w.bind(query), args...)
+	if err == nil {
+		defer found.Close()
+		for err == nil && found.Next() {
+			var t T
+			err = found.Scan(fields(&t)...)
+			all = append(all, t)
+		}
+		err = cmp.Or(err, found.Err())
+	}
 	if err != nil {
 		w.fail(fmt.Errorf("%.60s: %w", query, err))
 		return nil
 	}
-	defer found.Close()
-	for found.Next() {
-		var t T
-		if err := found.Scan(fields(reflect.ValueOf(&t).Elem())...); err != nil {
-			w.fail(fmt.Errorf("%.60s: %w", query, err))
-			return nil
-		}
-		all = append(all, t)
-	}
-	if err := found.Err(); err != nil {
-		w.fail(fmt.Errorf("%.60s: %w", query, err))
-	}
 	return all
 }
 
-// fields are where the columns go, those of an embedded struct first.
-func fields(v reflect.Value) (into []any) {
+// fields are those of a struct as the database has them, of an embedded one first.
+func fields(t any) (all []any) {
+	v := reflect.ValueOf(t).Elem()
 	for i := range v.NumField() {
 		if v.Type().Field(i).Anonymous {
-			into = append(into, fields(v.Field(i))...)
+			all = append(all, fields(v.Field(i).Addr().Interface())...)
 		} else {
-			into = append(into, column{v.Field(i)})
+			all = append(all, column{v.Field(i)})
 		}
 	}
-	return into
+	return all
 }
 
 // count is the number that a query says.
@@ -368,13 +330,13 @@ func find[T any](w *work, where string, args ...any) T {
 // add adds a row.
 func add[T any](w *work, t T) {
 	name, columns, _ := tableOf(reflect.TypeFor[T]())
-	w.exec("INSERT INTO "+name+" ("+strings.Join(columns, ", ")+") VALUES (?"+strings.Repeat(", ?", len(columns)-1)+")", values(t)...)
+	w.exec("INSERT INTO "+name+" ("+strings.Join(columns, ", ")+") VALUES (?"+strings.Repeat(", ?", len(columns)-1)+")", fields(&t)...)
 }
 
 // set writes a row that is there.
 func set[T any](w *work, t T) {
 	name, columns, keys := tableOf(reflect.TypeFor[T]())
-	values := values(t)
+	values := fields(&t)
 	w.exec("UPDATE "+name+" SET "+strings.Join(columns[keys:], " = ?, ")+" = ? WHERE "+strings.Join(columns[:keys], " = ? AND ")+" = ?",
 		append(values[keys:], values[:keys]...)...)
 }
@@ -388,35 +350,26 @@ func (w *work) lock(bidNo string) Loan {
 	return find[Loan](w, "bid_no = ? FOR UPDATE", bidNo)
 }
 
-// values are the fields as plain texts and integers: a driver that looks for a
-// String method first would store the name of an enumeration for its code.
-func values(t any) []any {
-	v := reflect.ValueOf(t)
-	all := make([]any, v.NumField())
-	for i := range all {
-		switch f := v.Field(i); f.Kind() {
-		case reflect.String:
-			all[i] = f.String()
-		case reflect.Bool:
-			all[i] = int64(0)
-			if f.Bool() {
-				all[i] = int64(1)
-			}
-		case reflect.Struct:
-			if at := f.Interface().(time.Time); !at.IsZero() {
-				all[i] = at.UnixMicro()
-			} else {
-				all[i] = int64(0)
-			}
-		default:
-			all[i] = f.Int()
-		}
-	}
-	return all
-}
-
-// column reads what values has written.
+// column is a field as a plain text or integer: a driver that looks for a String
+// method first would store the name of an enumeration for its code.
 type column struct{ v reflect.Value }
+
+// Value implements [driver.Valuer].
+func (c column) Value() (driver.Value, error) {
+	switch v := c.v.Interface().(type) {
+	case bool:
+		return map[bool]int64{true: 1}[v], nil
+	case time.Time:
+		if v.IsZero() {
+			return int64(0), nil
+		}
+		return v.UnixMicro(), nil
+	}
+	if c.v.Kind() == reflect.String {
+		return c.v.String(), nil
+	}
+	return c.v.Int(), nil
+}
 
 // Scan implements [sql.Scanner].
 func (c column) Scan(src any) error {

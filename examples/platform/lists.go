@@ -130,8 +130,8 @@ var (
 	newestLoans = []choice{{"", "最新在前", "created_at DESC, bid_no"}, {"old", "最早在前", "created_at, bid_no"}, {"most", "金额从高到低", "amount DESC, bid_no"},
 		{"least", "金额从低到高", "amount, bid_no"}, {"rate", "利率从高到低", "rate DESC, bid_no"}}
 	ofShares = []filter{{"state", "状态", []choice{
-		{"", "全部", "1 = 1"}, {"frozen", shareStates[ShareFrozen], "state = 'frozen'"}, {"released", shareStates[ShareReleased], "state = 'released'"},
-		{"ended", shareStates[ShareEnded], "state = 'ended'"}, {"called", shareStates[ShareCalled], "state = 'called'"},
+		{"", "全部", "1 = 1"}, {"frozen", shareStates[ShareFrozen], "s.state = 'frozen'"}, {"released", shareStates[ShareReleased], "s.state = 'released'"},
+		{"ended", shareStates[ShareEnded], "s.state = 'ended'"}, {"called", shareStates[ShareCalled], "s.state = 'called'"},
 	}}}
 )
 

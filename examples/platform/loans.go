@@ -41,32 +41,21 @@ func months(n int) string {
 	return strconv.Itoa(n) + " 个月"
 }
 
-func (a *App) borrowPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
+func (a *App) borrowPage(d *work, r *http.Request, v *visit) (string, []Part) {
 	d.requireAccount(v.user)
 	mine := loanTable(d, r, "/loan/", listing{where: "borrower_id = ?", args: []any{v.user.ID}, filters: ofLoans, sorts: newestLoans, none: "您还没有借款。"})
 	mine.Heading = "我的借款"
-	return a.show(w, v, d, "我要借款", Part{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
+	return "我要借款", []Part{{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
 		money("借款金额（元）", "amount", ""), money("借款保证金（元）", "margin", "0.00"), money("年利率（%）", "rate", "12.00"),
 		{Label: "借款期限（月）", Name: "months", Mode: "numeric", Max: 2},
 		{Label: "还款方式", Name: "mode", Options: []Fact{{"1", "等额本息"}, {"2", "按月还息到期还本"}, {"3", "等额本金"}}},
 		{Label: "借款用途", Name: "purpose", Max: 100},
-	}}}, Hint: "借款人手续费为借款金额的 1%，放款时收取；保证金在发布成功时冻结，须先充值。"}, mine)
+	}}}, Hint: "借款人手续费为借款金额的 1%，放款时收取；保证金在发布成功时冻结，须先充值。"}, mine}
 }
 
-func (a *App) borrow(w http.ResponseWriter, r *http.Request, v *visit) error {
-	bidNo := ips.NewOrderNo("B")
-	return a.change(w, r, "/loan/"+bidNo, func(d *work) {
-		d.requireAccount(v.user)
-		waiting := d.count("SELECT COUNT(*) FROM loans WHERE borrower_id = ? AND state = 'applied'", v.user.ID)
-		d.want(waiting < maxApplied, "您已有 %d 笔借款申请等待审核", waiting)
-		add(d, a.applicationOf(d, r, v, bidNo))
-	})
-}
-
-func (a *App) applicationOf(d *work, r *http.Request, v *visit, bidNo string) Loan {
+func (a *App) borrow(d *work, r *http.Request, v *visit) string {
 	loan := Loan{
-		BidNo: bidNo, BorrowerID: v.user.ID, Purpose: strings.TrimSpace(r.PostFormValue("purpose")),
+		BidNo: ips.NewOrderNo("B"), BorrowerID: v.user.ID, Purpose: strings.TrimSpace(r.PostFormValue("purpose")),
 		Amount: d.positive(r, "amount", "借款金额"), Margin: d.amount(r, "margin", "借款保证金"),
 		RepayMode: ips.RepayMode(r.PostFormValue("mode")), State: LoanApplied, CreatedAt: a.now(),
 	}
@@ -79,7 +68,11 @@ func (a *App) applicationOf(d *work, r *http.Request, v *visit, bidNo string) Lo
 	d.want(repayModes[loan.RepayMode] != "", "请选择还款方式")
 	loan.Months, err = strconv.Atoi(r.PostFormValue("months"))
 	d.want(err == nil && loan.Months >= 1 && loan.Months <= 36, "借款期限须为 1 至 36 个月")
-	return loan
+	d.requireAccount(v.user)
+	waiting := d.count("SELECT COUNT(*) FROM loans WHERE borrower_id = ? AND state = 'applied'", v.user.ID)
+	d.want(waiting < maxApplied, "您已有 %d 笔借款申请等待审核", waiting)
+	add(d, loan)
+	return "/loan/" + loan.BidNo
 }
 
 // loanParts are what the loan's pages for members and for staff have in common:
@@ -90,6 +83,9 @@ func (a *App) loanParts(d *work, r *http.Request, loan Loan, v *visit) (parts []
 	facts := []Fact{
 		{"标的号", loan.BidNo}, {"借款人", d.person(loan.BorrowerID)}, {"借款用途", loan.Purpose}, {"借款金额", loan.Amount.String() + " 元"},
 		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"状态", stateOfLoan(loan, frozen, len(open) > 0)},
+	}
+	if loan.State == LoanApplied {
+		facts = append(facts, Fact{"发布时冻结保证金", loan.Margin.String() + " 元"}, Fact{"放款时收取手续费", loan.Fee.String() + " 元"})
 	}
 	if loan.State != LoanApplied && loan.State != LoanFailed && loan.State != LoanEnded {
 		facts = append(facts, Fact{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)},
@@ -109,8 +105,7 @@ func (a *App) loanParts(d *work, r *http.Request, loan Loan, v *visit) (parts []
 		}
 	}
 	head.Facts = facts
-	if loan.Released > 0 && (v.admin() || loan.BorrowerID == v.user.ID || d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ?", loan.BidNo, v.user.ID)+
-		d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID) > 0) {
+	if d.isParty(loan, v) {
 		head.Links = append(head.Links, Link{"借款合同", "/loan/" + loan.BidNo + "/contract"})
 	}
 	type held struct {
@@ -166,16 +161,25 @@ func (a *App) planOf(d *work, where string, args ...any) Part {
 	return plan
 }
 
+// isParty reports whether a loan has a contract that is the visitor's, too.
+func (d *work) isParty(loan Loan, v *visit) bool {
+	return loan.Released > 0 && (v.admin() || loan.BorrowerID == v.user.ID ||
+		d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ? AND state IN ('released', 'ended')", loan.BidNo, v.user.ID) > 0 ||
+		d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID) > 0)
+}
+
 // contract is the agreement of a loan (借款合同), for those who are part of it: the
 // borrower and staff see all of it, a lender his own part, a guarantor the loan's.
-func (a *App) contract(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
 	type party struct {
 		Name, Ident, Contract, Number string
 		Amount                        ips.Amount
 	}
-	d := a.data.read(r.Context())
 	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
 	all, me := v.admin() || loan.BorrowerID == v.user.ID, v.user.ID
+	if !d.isParty(loan, v) {
+		d.fail(errNotFound)
+	}
 	lent := listed(d, r, listing{
 		heading: "出借人（甲方）", head: []string{"姓名", "身份证号", "合同号", "登记债权人订单号", "出借本金（元）"},
 		columns: "u.real_name, u.ident_no, s.contract_no, s.claim, (SELECT COALESCE(SUM(principal), 0) FROM dues d WHERE d.share_id = s.id)",
@@ -190,10 +194,6 @@ func (a *App) contract(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}, func(p party) []Cell {
 		return []Cell{text(p.Name), text(masked(p.Ident)), text(p.Number), number(p.Amount)}
 	})
-	guards := d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, me) > 0
-	if d.err == nil && (loan.Released == 0 || lent.Rows == nil && !guards && !all) {
-		return errNotFound
-	}
 	borrower := d.user(loan.BorrowerID)
 	steps := listed(d, r, listing{
 		heading: "IPS 订单", head: []string{"办结时间", "业务", "内容", "IPS 订单号"}, columns: progressColumns, from: actsAndOrders, name: "order-", args: []any{loan.BidNo},
@@ -202,12 +202,12 @@ func (a *App) contract(w http.ResponseWriter, r *http.Request, v *visit) error {
 		return []Cell{text(when(p.EndedAt)), text(operationName(p.Operation)), text(p.About), text(p.OrderNo)}
 	})
 	plan := a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, all || lent.Rows == nil)
-	return a.show(w, v, d, "借款合同", Part{Facts: []Fact{
+	return "借款合同", []Part{{Facts: []Fact{
 		{"标的号", loan.BidNo}, {"借款人（乙方）", borrower.RealName + "，身份证号 " + masked(borrower.IdentNo)}, {"借款用途", loan.Purpose},
 		{"借款金额", loan.Amount.String() + " 元，已放款 " + loan.Released.String() + " 元"}, {"年利率", loan.Rate.String() + "%"},
 		{"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"登记订单号", loan.RegOrder},
 	}, Text: "甲方经本平台向乙方出借下列款项，资金由环迅支付资金管理平台存管、划付；乙方按还款计划还本付息，丙方对未按期偿还的本息在担保金额内代偿。"},
-		lent, backed, plan, steps, Part{Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}})
+		lent, backed, plan, steps, {Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}}}
 }
 
 // masked shows of an id number what it is told apart by.
@@ -218,8 +218,8 @@ func masked(ident string) string {
 	return ident[:6] + strings.Repeat("*", len(ident)-10) + ident[len(ident)-4:]
 }
 
-func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
+// loan is the page of a loan: for staff with what it can do, and with the orders.
+func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
 	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
 	mine := loan.BorrowerID == v.user.ID
 	if (loan.State == LoanApplied || loan.State == LoanFailed || loan.State == LoanOld) && !mine && !v.admin() {
@@ -228,12 +228,19 @@ func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
 	parts, open := a.loanParts(d, r, loan, v)
 	path := "/loan/" + loan.BidNo
 	var forms []Part
+	if v.admin() {
+		forms = []Part{{Heading: "操作", Forms: a.staffForms(d, loan, open)}}
+	}
 	member := v.user.ID != "" && !v.admin() && !mine
 	left := loan.Amount - loan.Released - d.frozen(loan.BidNo)
 	if loan.open() && member && left > 0 {
-		forms = append(forms, Part{Heading: "投标", Forms: []Form{{
-			Action: path + "/bid", Button: "投标", Fields: []Field{money("投标金额（元）", "amount", left.String())},
-		}}, Hint: "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"})
+		var interest ips.Amount
+		for _, due := range plan(left, loan.Rate, loan.Months, loan.RepayMode, ips.DateOf(a.now())) {
+			interest += due.Interest
+		}
+		forms = append(forms, Part{Heading: "投标", Text: fmt.Sprintf("您的可用余额 %s 元。投满剩余的 %s 元，到期共收利息 %s 元，平台从中收取 %d%%。", d.holding(v.user.Account).Available, left, interest, interestPercent),
+			Forms: []Form{{Action: path + "/bid", Button: "投标", Fields: []Field{money("投标金额（元）", "amount", left.String())}}},
+			Hint:  "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"})
 	}
 	if loan.open() && member && (len(open) > 0 || loan.Released < loan.Amount) {
 		forms = append(forms, Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
@@ -245,14 +252,6 @@ func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
 			Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", p.period, p.total()),
 		}}})
 	}
-	guarantors := Part{Heading: "担保方", Head: []string{"担保方", "担保金额", "冻结保证金", "已代偿", "担保收益", "同意"}}
-	for _, g := range list[Guarantee](d, "bid_no = ? ORDER BY order_no LIMIT 200", loan.BidNo) {
-		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g))}
-		if mine && g.Profit > 0 && !g.Agreed && loan.open() {
-			row[5].Forms = []Form{{Action: path + "/agree", Button: "同意支付担保收益 " + g.Profit.String() + " 元", Hidden: []Fact{{"guarantee", g.OrderNo}}}}
-		}
-		guarantors.Rows = append(guarantors.Rows, row)
-	}
 	for _, c := range list[Compensation](d, "bid_no = ? AND amount > repaid ORDER BY order_no", loan.BidNo) {
 		if mine {
 			forms = append(forms, Part{Heading: "代偿还款", Forms: []Form{{
@@ -261,10 +260,25 @@ func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
 			}}})
 		}
 	}
-	if guarantors.Rows != nil {
-		forms = append(forms, guarantors)
+	forms = append(forms, listed(d, r, listing{
+		heading: "担保方", head: []string{"担保方", "担保金额（元）", "冻结保证金（元）", "已代偿（元）", "担保收益（元）", "同意"}, columns: columnsOf[Guarantee](""),
+		from: "guarantees", where: "bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "order_no"}}, name: "guarantee-",
+	}, func(g Guarantee) []Cell {
+		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g))}
+		if mine && g.Profit > 0 && !g.Agreed && loan.open() {
+			row[5].Forms = []Form{{Action: path + "/agree", Button: "同意支付担保收益 " + g.Profit.String() + " 元", Hidden: []Fact{{"guarantee", g.OrderNo}}}}
+		}
+		if v.admin() {
+			row[5].Forms = a.guaranteeForms(d, loan, g, open)
+		}
+		return row
+	}))
+	if v.admin() {
+		done := orderTable(d, r, v, "bid_no = ?", loan.BidNo)
+		done.Heading = "订单"
+		parts = append(parts, done)
 	}
-	return a.show(w, v, d, "标的 "+loan.Purpose, slices.Concat(parts[:1], forms, parts[1:])...)
+	return "标的 " + loan.Purpose, slices.Concat(parts[:1], forms, parts[1:])
 }
 
 func agreement(g Guarantee) string {
@@ -288,16 +302,14 @@ func (w *work) lockOpen(bidNo string, v *visit) Loan {
 	return loan
 }
 
-func (a *App) bid(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(d *work) draft {
-		amount := d.positive(r, "amount", "投标金额")
-		loan := d.lockOpen(r.PathValue("bid"), v)
-		d.wantRoom(loan, amount)
-		return draft{kind: KindBid, bidNo: loan.BidNo, about: "投标 " + amount.String() + " 元", request: ips.RegisterCreditorRequest{
-			Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), Amount: amount, Fee: perMille(amount, bidFeePerMille),
-			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Purpose: loan.Purpose,
-		}}
-	})
+func (a *App) bid(d *work, r *http.Request, v *visit) draft {
+	amount := d.amount(r, "amount", "投标金额")
+	loan := d.lockOpen(r.PathValue("bid"), v)
+	d.wantRoom(loan, amount)
+	return draft{kind: KindBid, bidNo: loan.BidNo, about: "投标 " + amount.String() + " 元", request: ips.RegisterCreditorRequest{
+		Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), Amount: amount, Fee: perMille(amount, bidFeePerMille),
+		IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Purpose: loan.Purpose,
+	}}
 }
 
 // wantRoom spares investors the way to IPS if a loan is full, and refuses bids so
@@ -306,46 +318,42 @@ func (a *App) bid(w http.ResponseWriter, r *http.Request, v *visit) error {
 func (w *work) wantRoom(loan Loan, amount ips.Amount) {
 	left := loan.Amount - loan.Released - w.frozen(loan.BidNo)
 	w.want(amount <= left, "剩余可投金额为 %s 元", left)
-	w.want(amount >= minBid || amount == left, "投标金额至少 %s 元", minBid)
+	w.want(amount > 0 && (amount >= minBid || amount == left), "投标金额至少 %s 元", minBid)
 	w.want(amount == left || left-amount >= minBid, "投标后剩余可投金额不足 %s 元，请投满 %s 元或少投一些", minBid, left)
 }
 
-func (a *App) guarantee(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(d *work) draft {
-		margin := d.amount(r, "margin", "担保保证金")
-		profit := d.amount(r, "profit", "担保收益")
-		loan := d.lockOpen(r.PathValue("bid"), v)
-		// IPS takes one guarantee of each guarantor, and its answer to another is hard to
-		// tell from one to a repetition.
-		mine := d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID)
-		begun := progress(d, "bid_no = ? AND user_id = ? AND kind = 'guarantee' AND "+isOpen+" LIMIT 1", loan.BidNo, v.user.ID)
-		d.want(mine == 0 && len(begun) == 0, "您已担保该标的；尚未在 IPS 确认的，请在“我的订单”中继续办理")
-		d.want(profit <= loan.Amount/10, "担保收益不能超过借款金额的 10%%，即 %s 元", loan.Amount/10)
-		// The whole of what can fall due: principal and interest, and the fen by which
-		// the plans of many shares are rounded up.
-		var amount ips.Amount
-		for _, due := range plan(loan.Amount, loan.Rate, loan.Months, loan.RepayMode, ips.DateOf(a.now())) {
-			amount += due.Left()
-		}
-		amount += (loan.Amount/minBid + 1) * ips.Amount(loan.Months)
-		return draft{kind: KindGuarantee, bidNo: loan.BidNo, about: "担保 " + amount.String() + " 元", request: ips.RegisterGuarantorRequest{
-			Date: ips.DateOf(a.now()), BidNo: loan.BidNo, Amount: amount, Margin: margin, Profit: profit,
-			IdentNo: v.user.IdentNo, AccountName: v.user.RealName, Account: v.user.Account,
-		}}
-	})
+func (a *App) guarantee(d *work, r *http.Request, v *visit) draft {
+	margin := d.amount(r, "margin", "担保保证金")
+	profit := d.amount(r, "profit", "担保收益")
+	loan := d.lockOpen(r.PathValue("bid"), v)
+	// IPS takes one guarantee of each guarantor, and its answer to another is hard to
+	// tell from one to a repetition.
+	mine := d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID)
+	begun := progress(d, "bid_no = ? AND user_id = ? AND kind = 'guarantee' AND "+isOpen+" LIMIT 1", loan.BidNo, v.user.ID)
+	d.want(mine == 0 && len(begun) == 0, "您已担保该标的；尚未在 IPS 确认的，请在“我的订单”中继续办理")
+	d.want(profit <= loan.Amount/10, "担保收益不能超过借款金额的 10%%，即 %s 元", loan.Amount/10)
+	// The whole of what can fall due: principal and interest, and the fen by which
+	// the plans of many shares are rounded up.
+	var amount ips.Amount
+	for _, due := range plan(loan.Amount, loan.Rate, loan.Months, loan.RepayMode, ips.DateOf(a.now())) {
+		amount += due.Left()
+	}
+	amount += (loan.Amount/minBid + 1) * ips.Amount(loan.Months)
+	return draft{kind: KindGuarantee, bidNo: loan.BidNo, about: "担保 " + amount.String() + " 元", request: ips.RegisterGuarantorRequest{
+		Date: ips.DateOf(a.now()), BidNo: loan.BidNo, Amount: amount, Margin: margin, Profit: profit,
+		IdentNo: v.user.IdentNo, AccountName: v.user.RealName, Account: v.user.Account,
+	}}
 }
 
 // agree is the borrower's yes to the profit that a guarantor asks of him. IPS
 // does not ask him before it pays.
-func (a *App) agree(w http.ResponseWriter, r *http.Request, v *visit) error {
-	bidNo := r.PathValue("bid")
-	return a.change(w, r, "/loan/"+bidNo, func(d *work) {
-		loan := d.lock(bidNo)
-		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以同意担保收益")
-		g := find[Guarantee](d, "order_no = ? AND bid_no = ?", r.PostFormValue("guarantee"), bidNo)
-		g.Agreed = true
-		set(d, g)
-	})
+func (a *App) agree(d *work, r *http.Request, v *visit) string {
+	loan := d.lock(r.PathValue("bid"))
+	d.want(loan.BorrowerID == v.user.ID, "只有借款人可以同意担保收益")
+	g := find[Guarantee](d, "order_no = ? AND bid_no = ?", r.PostFormValue("guarantee"), loan.BidNo)
+	g.Agreed = true
+	set(d, g)
+	return "/loan/" + loan.BidNo
 }
 
 // payment is one period of a loan, about to be paid.
@@ -448,7 +456,7 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := a.noRepayUnheard(r.Context(), bidNo); err != nil {
 		return err
 	}
-	return a.begin(w, r, v, func(d *work) draft {
+	return a.begin(w, r, v, func(d *work, r *http.Request, v *visit) draft {
 		loan := d.lock(bidNo)
 		p := a.nextPayment(d, loan, "", "").first(maxRepayRows)
 		same := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND a.mark = ? AND "+isLeft+" LIMIT 1", bidNo, p.mark())
@@ -534,20 +542,18 @@ func (a *App) moved(ctx context.Context, q ips.RepayRequest) (bool, error) {
 }
 
 // reimburse lets the borrower pay the guarantor back. No page of IPS is shown.
-func (a *App) reimburse(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.call(w, r, v, func(d *work) draft {
-		loan := d.lock(r.PathValue("bid"))
-		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
-		c := find[Compensation](d, "order_no = ? AND bid_no = ?", r.PostFormValue("compensation"), loan.BidNo)
-		left := c.Amount - c.Repaid
-		d.want(left > 0, "该笔代偿已还清")
-		d.wantQuiet(loan.BidNo, KindReimburse)
-		d.wantFunds(v.user, left)
-		g := find[Guarantee](d, "order_no = ?", c.Guarantee)
-		return a.transfer(loan, KindReimburse, ips.TransferCompensationRepayment, g.OrderNo, "代偿还款 "+left.String()+" 元", []ips.TransferRow{{
-			OriginalOrderNo: c.OrderNo, Amount: left, FromAccount: v.user.Account, ToAccount: d.user(g.GuarantorID).Account,
-		}})
-	})
+func (a *App) reimburse(d *work, r *http.Request, v *visit) draft {
+	loan := d.lock(r.PathValue("bid"))
+	d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
+	c := find[Compensation](d, "order_no = ? AND bid_no = ?", r.PostFormValue("compensation"), loan.BidNo)
+	left := c.Amount - c.Repaid
+	d.want(left > 0, "该笔代偿已还清")
+	d.wantQuiet(loan.BidNo, KindReimburse)
+	d.wantFunds(v.user, left)
+	g := find[Guarantee](d, "order_no = ?", c.Guarantee)
+	return a.transfer(loan, KindReimburse, ips.TransferCompensationRepayment, g.OrderNo, "代偿还款 "+left.String()+" 元", []ips.TransferRow{{
+		OriginalOrderNo: c.OrderNo, Amount: left, FromAccount: v.user.Account, ToAccount: d.user(g.GuarantorID).Account,
+	}})
 }
 
 func (a *App) transfer(loan Loan, kind Kind, of ips.TransferType, ref, about string, rows []ips.TransferRow) draft {

@@ -90,63 +90,64 @@ func (a *App) routes() {
 	a.mux.HandleFunc("GET /style.css", a.style)
 	a.mux.HandleFunc("/", a.serve(anybody, func(http.ResponseWriter, *http.Request, *visit) error { return errNotFound }))
 	for role, pages := range map[Role]map[string]handler{anybody: {
-		"GET /{$}":        a.home,
-		"GET /loans":      a.home,
-		"GET /register":   a.registerPage,
+		"GET /{$}":        a.page(a.home),
+		"GET /loans":      a.page(a.home),
+		"GET /register":   a.page(a.registerPage),
 		"POST /register":  a.register,
-		"GET /login":      a.loginPage,
+		"GET /login":      a.page(a.loginPage),
 		"POST /login":     a.login,
 		"POST /logout":    a.logout,
-		"GET /chapters":   a.chapters,
-		"GET /loan/{bid}": a.loan,
+		"GET /chapters":   a.page(a.chapters),
+		"GET /loan/{bid}": a.page(a.loan),
 	}, Member: {
-		"GET /account":                   a.account,
+		"GET /account":                   a.page(a.account),
 		"POST /account/open":             a.openAccount,
-		"POST /account/details":          a.correct,
-		"GET /funds":                     a.funds,
-		"POST /recharge":                 a.recharge,
-		"POST /withdraw":                 a.withdraw,
-		"GET /borrow":                    a.borrowPage,
-		"POST /borrow":                   a.borrow,
-		"POST /loan/{bid}/bid":           a.bid,
-		"POST /loan/{bid}/guarantee":     a.guarantee,
-		"POST /loan/{bid}/agree":         a.agree,
+		"POST /account/details":          a.changes(a.correct),
+		"GET /funds":                     a.page(a.funds),
+		"POST /recharge":                 a.begins(a.recharge),
+		"POST /withdraw":                 a.begins(a.withdraw),
+		"GET /borrow":                    a.page(a.borrowPage),
+		"POST /borrow":                   a.changes(a.borrow),
+		"POST /loan/{bid}/bid":           a.begins(a.bid),
+		"POST /loan/{bid}/guarantee":     a.begins(a.guarantee),
+		"POST /loan/{bid}/agree":         a.changes(a.agree),
 		"POST /loan/{bid}/repay":         a.repay,
-		"POST /loan/{bid}/reimburse":     a.reimburse,
-		"GET /claims":                    a.claims,
-		"POST /claims/{share}/sell":      a.sell,
-		"GET /market":                    a.market,
-		"POST /market/{sale}/buy":        a.buy,
-		"POST /market/{sale}/withdraw":   a.withdrawSale,
+		"POST /loan/{bid}/reimburse":     a.calls(a.reimburse),
+		"GET /claims":                    a.page(a.claims),
+		"POST /claims/{share}/sell":      a.changes(a.sell),
+		"GET /market":                    a.page(a.market),
+		"POST /market/{sale}/buy":        a.begins(a.buy),
+		"POST /market/{sale}/withdraw":   a.changes(a.withdrawSale),
 		"POST /market/{sale}/accept":     a.accept,
-		"GET /loan/{bid}/contract":       a.contract,
-		"GET /contracts":                 a.contracts,
-		"POST /contracts/bid":            a.signAutoBid,
-		"POST /contracts/repay":          a.signAutoRepay,
-		"GET /orders":                    a.orders,
-		"GET /order/{op}/{no}":           a.order,
+		"GET /loan/{bid}/contract":       a.page(a.contract),
+		"GET /contracts":                 a.page(a.contracts),
+		"POST /contracts/bid":            a.begins(a.signAutoBid),
+		"POST /contracts/repay":          a.begins(a.signAutoRepay),
+		"GET /orders":                    a.page(a.orders),
+		"GET /order/{op}/{no}":           a.page(a.order),
 		"POST /order/{op}/{no}/continue": a.continueOrder,
 	}, Admin: {
-		"GET /admin":                             a.adminHome,
-		"GET /admin/loan/{bid}":                  a.adminLoan,
-		"POST /admin/loan/{bid}/publish":         a.publish,
-		"POST /admin/loan/{bid}/release":         a.release,
+		"GET /admin":                             a.page(a.adminHome),
+		"GET /admin/loan/{bid}":                  a.page(a.loan),
+		"POST /admin/loan/{bid}/reject":          a.changes(a.reject),
+		"POST /admin/loan/{bid}/publish":         a.begins(a.publish),
+		"POST /admin/loan/{bid}/release":         a.calls(a.release),
 		"POST /admin/loan/{bid}/end":             a.end,
-		"POST /admin/loan/{bid}/compensate":      a.compensate,
-		"POST /admin/loan/{bid}/profit":          a.profit,
-		"POST /admin/loan/{bid}/unfreeze":        a.unfreeze,
-		"POST /admin/loan/{bid}/autobid":         a.autoBid,
-		"POST /admin/loan/{bid}/autorepay":       a.autoRepay,
+		"POST /admin/loan/{bid}/compensate":      a.calls(a.compensate),
+		"POST /admin/loan/{bid}/profit":          a.calls(a.profit),
+		"POST /admin/loan/{bid}/unfreeze":        a.calls(a.unfreeze),
+		"POST /admin/loan/{bid}/autobid":         a.calls(a.autoBid),
+		"POST /admin/loan/{bid}/autorepay":       a.callsUnpaid(a.autoRepay),
 		"POST /admin/loan/{bid}/sale":            a.accept,
 		"POST /admin/oldbid":                     a.addOldBid,
-		"POST /admin/withhold":                   a.withhold,
-		"GET /admin/orders":                      a.adminOrders,
-		"POST /admin/order/{op}/{no}/void":       a.void,
+		"POST /admin/withhold":                   a.calls(a.withhold),
+		"GET /admin/orders":                      a.page(a.adminOrders),
+		"POST /admin/order/{op}/{no}/void":       a.changes(a.void),
 		"POST /admin/reconcile":                  a.reconcile,
-		"GET /admin/books":                       a.books,
+		"GET /admin/books":                       a.page(a.books),
 		"GET /admin/books/differences.csv":       a.differencesFile,
 		"GET /admin/books/orders.csv":            a.ordersFile,
-		"GET /admin/contradictions":              a.contradictions,
+		"GET /admin/contradictions":              a.page(a.contradictions),
 		"POST /admin/contradictions/{id}/settle": a.resolve,
 	}} {
 		for pattern, page := range pages {
@@ -289,12 +290,16 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: links})
 }
 
-// show shows a page, if what was read for it could be read.
-func (a *App) show(w http.ResponseWriter, v *visit, d *work, title string, parts ...Part) error {
-	if d != nil && d.err != nil {
-		return d.err
+// page shows what is read for it, if it could be read.
+func (a *App) page(read func(d *work, r *http.Request, v *visit) (title string, parts []Part)) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
+		d := a.data.read(r.Context())
+		title, parts := read(d, r, v)
+		if d.err != nil {
+			return d.err
+		}
+		return a.render(w, v, http.StatusOK, title, parts...)
 	}
-	return a.render(w, v, http.StatusOK, title, parts...)
 }
 
 // render writes a page. Nothing of it is sent before all of it is there.
@@ -337,12 +342,38 @@ type draft struct {
 	click, content          string
 }
 
-// change changes something in a transaction, and sends the browser on.
-func (a *App) change(w http.ResponseWriter, r *http.Request, target string, f func(*work)) error {
-	if err := a.data.tx(r.Context(), f); err != nil {
-		return err
+// ordering drafts the order of a button, in the transaction in which it is recorded.
+type ordering func(d *work, r *http.Request, v *visit) draft
+
+// begins are buttons that begin an order, calls those that call IPS for one.
+func (a *App) begins(order ordering) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error { return a.begin(w, r, v, order) }
+}
+
+func (a *App) calls(order ordering) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error { return a.call(w, r, v, order) }
+}
+
+// callsUnpaid are calls that pay what the borrower may have paid by himself, unheard.
+func (a *App) callsUnpaid(order ordering) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
+		if err := a.noRepayUnheard(r.Context(), r.PathValue("bid")); err != nil {
+			return err
+		}
+		return a.call(w, r, v, order)
 	}
-	return see(w, r, target)
+}
+
+// changes are buttons that change something in a transaction; f says where the
+// browser goes next.
+func (a *App) changes(f func(d *work, r *http.Request, v *visit) (target string)) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
+		target := ""
+		if err := a.data.tx(r.Context(), func(d *work) { target = f(d, r, v) }); err != nil {
+			return err
+		}
+		return see(w, r, target)
+	}
 }
 
 // recordIn records an order with the platform's own row about it.
@@ -372,10 +403,10 @@ const maxOpen = 30
 
 // record writes the order of a click down, or orders, if it is a batch of too
 // many rows. The second click on one button is the first order; with other
-// content it is a mistake, of which the user must hear. What prepare checks holds
+// content it is a mistake, of which the user must hear. What order checks holds
 // when the order is recorded, since both happen in one transaction: lock there
 // what must not change.
-func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made []orders.Order, err error) {
+func (a *App) record(r *http.Request, v *visit, order ordering) (made []orders.Order, err error) {
 	ctx := r.Context()
 	click := r.PostFormValue("click")
 	if click == "" {
@@ -395,7 +426,7 @@ func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made
 			open := w.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE user_id = ? AND "+isOpen, v.user.ID)
 			w.want(open < maxOpen, "您有 %d 笔未完成的订单，请先在“我的订单”中继续办理", open)
 		}
-		d := prepare(w)
+		d := order(w, r, v)
 		if w.err != nil {
 			return
 		}
@@ -408,9 +439,8 @@ func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made
 		}
 	})
 	if err == nil && again != "" {
-		var order orders.Order
-		order, err = a.book.Order(ctx, again)
-		made = []orders.Order{order}
+		made = make([]orders.Order, 1)
+		made[0], err = a.book.Order(ctx, again)
 	}
 	return made, err
 }
@@ -428,8 +458,8 @@ func contentOf(r *http.Request) string {
 }
 
 // begin records an order and lets the user's browser carry it to IPS.
-func (a *App) begin(w http.ResponseWriter, r *http.Request, v *visit, prepare func(*work) draft) error {
-	made, err := a.record(r, v, prepare)
+func (a *App) begin(w http.ResponseWriter, r *http.Request, v *visit, order ordering) error {
+	made, err := a.record(r, v, order)
 	if err != nil {
 		return err
 	}
@@ -450,8 +480,8 @@ func (a *App) carry(w http.ResponseWriter, r *http.Request, order orders.Order) 
 
 // call records an order, calls IPS for it, and shows how far it came. The book
 // sends nothing twice, whoever clicks twice.
-func (a *App) call(w http.ResponseWriter, r *http.Request, v *visit, prepare func(*work) draft) error {
-	made, err := a.record(r, v, prepare)
+func (a *App) call(w http.ResponseWriter, r *http.Request, v *visit, order ordering) error {
+	made, err := a.record(r, v, order)
 	if err != nil {
 		return err
 	}

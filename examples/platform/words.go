@@ -109,6 +109,8 @@ func stateOfLoan(l Loan, frozen ips.Amount, owed bool) string {
 	switch {
 	case l.State == LoanApplied && l.RegOrder != "":
 		return "等待借款人短信确认"
+	case l.State == LoanFailed && l.RegOrder == "":
+		return "平台未通过"
 	case l.State == LoanEnded && l.Released == 0:
 		return "已流标"
 	case l.State == LoanEnded, l.State == LoanRunning && l.Released == l.Amount && !owed:
