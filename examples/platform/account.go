@@ -25,7 +25,7 @@ func (a *App) home(d *work, r *http.Request, v *visit) (string, []Part) {
 	return "首页", []Part{{
 		Text:  "借款、投标、担保、还款、债权转让，资金全部存管于环迅支付资金管理平台。第一次来？请看业务场景。",
 		Links: []Link{{"业务场景", "/chapters"}},
-	}, loanTable(d, r, "/loan/", listing{where: "state NOT IN ('applied', 'failed', 'old')", filters: publicLoans, sorts: newestLoans, none: "还没有发布的借款标。"})}
+	}, loanTable(d, r, "/loan/", listing{where: "state NOT IN ('applied', 'failed', 'old') AND contract_no = ''", filters: publicLoans, sorts: newestLoans, none: "还没有发布的借款标。"})}
 }
 
 // loanTable lists loans; the path leads to one.
@@ -51,7 +51,7 @@ func loanTable(d *work, r *http.Request, path string, l listing) Part {
 func (a *App) chapters(d *work, r *http.Request, v *visit) (string, []Part) {
 	list := Part{Head: []string{"章", "业务场景", "操作人", "怎么做", "进度"}}
 	for _, c := range guide {
-		link, progress := linked(c.name, c.path), "登录后显示"
+		link, progress := linked(c.name, c.path), ""
 		switch {
 		case v.user.ID == "":
 			link.Path = "/login?next=" + url.QueryEscape(c.path)
@@ -81,13 +81,13 @@ func (a *App) chapters(d *work, r *http.Request, v *visit) (string, []Part) {
 	} else if a.inbox != "" {
 		list.Text += "当前为自动模式：IPS 的页面和短信自动确认，不会停下来（启动时加 -manual 改为手动）。"
 	}
-	return "业务场景", []Part{list, a.inboxLink()}
+	return "业务场景", []Part{list, a.inboxLink(v)}
 }
 
 // inboxLink leads to the text messages of the sandbox in this program.
-func (a *App) inboxLink() (p Part) {
+func (a *App) inboxLink(v *visit) (p Part) {
 	if a.inbox != "" {
-		p.Links = []Link{{"查看 IPS 短信", a.inbox}}
+		p.Links = []Link{{"查看 IPS 短信", a.inbox + "?q=" + v.user.Mobile}}
 	}
 	return p
 }
@@ -194,16 +194,17 @@ func (a *App) account(d *work, r *http.Request, v *visit) (string, []Part) {
 		Posting
 		Operation ips.Operation
 		OrderNo   string
+		Order     string
 		Balance   ips.Amount
 	}
 	lines := listed(d, r, listing{
 		heading: "资金明细", head: []string{"时间", "摘要", "可用变动", "冻结变动", "可用余额"}, none: "还没有资金变动。",
-		columns: columnsOf[Posting]("p.") + ", a.operation, a.order_no, p.balance", args: []any{v.user.Account}, where: "1 = 1", filters: ofOrders[:1], days: "p.posted_at",
+		columns: columnsOf[Posting]("p.") + ", a.operation, a.order_no, a.about, p.balance", args: []any{v.user.Account}, where: "1 = 1", filters: ofOrders[:1], days: "p.posted_at",
 		from: "(SELECT o.*, SUM(o.available) OVER (ORDER BY o.posted_at, o.order_key, o.line) AS balance FROM postings o WHERE o.account = ?) p JOIN acts a ON a.order_key = p.order_key",
 		sorts: []choice{{"", "最新在前", "p.posted_at DESC, p.order_key DESC, p.line DESC"}, {"old", "最早在前", "p.posted_at, p.order_key, p.line"},
 			{"most", "变动从大到小", "ABS(p.available) + ABS(p.frozen) DESC, p.order_key, p.line"}},
 	}, func(p line) []Cell {
-		return []Cell{text(when(p.PostedAt)), linked(p.About, orderPath(p.Operation, p.OrderNo)), number(p.Available), number(p.Frozen), number(p.Balance)}
+		return []Cell{onDay(r, p.PostedAt), linked(p.About+"（"+p.Order+"）", orderPath(p.Operation, p.OrderNo)), number(p.Available), number(p.Frozen), number(p.Balance)}
 	})
 	return "我的账户", slices.Concat([]Part{{Facts: []Fact{
 		{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"},
@@ -227,11 +228,11 @@ func (a *App) totals(d *work, u User) (parts []Part) {
 			if left += due.Left; due.DueOn < today {
 				late += due.Left
 			}
-			columns = append(columns, Column{Name: dayOf(due.DueOn), Open: due.Left})
+			columns = append(columns, Column{Name: dayOf(due.DueOn), Amount: due.Left})
 		}
 		p := Part{Heading: side.heading, Facts: []Fact{{side.left + "本息", left.String() + " 元"}}, Chart: chart(side.left+"本息", columns)}
 		if len(columns) > 0 {
-			p.Facts = append(p.Facts, Fact{"最近一期", columns[0].Name + "，" + columns[0].Open.String() + " 元"}, Fact{side.late, late.String() + " 元"})
+			p.Facts = append(p.Facts, Fact{"最近一期", columns[0].Name + "，" + columns[0].Amount.String() + " 元"}, Fact{side.late, late.String() + " 元"})
 		}
 		parts = append(parts, p)
 	}
@@ -253,7 +254,7 @@ func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) erro
 	for _, p := range begun {
 		return a.takeUp(w, r, p.Act)
 	}
-	return a.begin(w, r, v, func(*work, *http.Request, *visit) draft {
+	return a.place(w, r, v, func(*work, *http.Request, *visit) draft {
 		return draft{kind: KindOther, about: "开通托管账户", request: ips.OpenAccountRequest{
 			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Mobile: v.user.Mobile, Email: v.user.Email, Date: ips.DateOf(a.now()),
 		}}
@@ -291,7 +292,7 @@ func (a *App) funds(d *work, r *http.Request, v *visit) (string, []Part) {
 		{Heading: "代扣充值（委托收款）", Forms: []Form{{
 			Action: "/recharge", Button: "代扣充值", Hidden: []Fact{{"channel", "withholding"}}, Fields: []Field{money("充值金额（元）", "amount", "")},
 		}}, Hint: "代扣充值需事先面签委托授权书。"},
-		{Heading: "提现", Forms: []Form{{
+		{Heading: "提现", Text: "最多可提 " + max(0, has.Available-withdrawFee).String() + " 元。", Forms: []Form{{
 			Action: "/withdraw", Button: "提现", Fields: []Field{money("提现金额（元）", "amount", "")},
 		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"}}
 }
@@ -326,33 +327,30 @@ func (w *work) wantFunds(u User, amount ips.Amount) {
 }
 
 func (a *App) orders(d *work, r *http.Request, v *visit) (string, []Part) {
-	return "我的订单", []Part{orderTable(d, r, v, isMine, v.user.ID, v.user.ID)}
+	return "我的订单", []Part{orderTable(d, r, v, isMine, v.user.ID, v.user.Account)}
 }
 
 func orderTable(d *work, r *http.Request, v *visit, where string, args ...any) Part {
-	head := []string{"时间", "业务", "内容", "订单号", "状态", "说明"}
-	if v.admin() {
-		head = append(head, "用户")
+	head := []string{"时间", "内容", "状态", "说明", "订单号", "业务", "用户"} // the last two are staff's
+	if !v.admin() {
+		head = head[:5]
 	}
 	return listed(d, r, listing{
 		head: head, none: "还没有订单。", columns: progressColumns, from: actsAndOrders,
 		where: where, args: args, filters: ofOrders, days: "made_at", sorts: []choice{{"", "最新在前", "made_at DESC, a.order_key"}, {"old", "最早在前", "made_at, a.order_key"}},
 	}, func(p Progress) []Cell {
-		row := []Cell{
-			text(when(p.MadeAt)), text(operationName(p.Operation)), text(p.About), linked(p.OrderNo, orderPath(p.Operation, p.OrderNo)),
-			text(stateOf(p)), text(said(p.Note, v)), text(""),
-		}
+		row := []Cell{onDay(r, p.MadeAt), linked(p.About, orderPath(p.Operation, p.OrderNo)), text(stateOf(p)), text(said(p.Note, v)), text(p.OrderNo)}
 		if v.admin() {
-			row[6].Text = d.person(p.UserID)
+			row = append(row, text(operationName(p.Operation)), text(d.person(p.UserID)))
 		}
-		return row[:len(head)]
+		return row
 	})
 }
 
 // orderOf finds the order that a page is about, if the visitor may see it.
 func (d *work) orderOf(r *http.Request, v *visit) (p Progress) {
 	all := progress(d, "operation = ? AND a.order_no = ? AND (? OR "+isMine+") ORDER BY made_at DESC LIMIT 1",
-		r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.ID)
+		r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.Account)
 	if len(all) == 0 {
 		d.fail(errNotFound)
 		return p
@@ -362,7 +360,7 @@ func (d *work) orderOf(r *http.Request, v *visit) (p Progress) {
 
 func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
 	p := d.orderOf(r, v)
-	facts := []Fact{{"业务", operationName(p.Operation)}, {"内容", p.About}, {"订单号", p.OrderNo}, {"状态", stateOf(p)}}
+	facts := []Fact{{"内容", p.About}, {"订单号", p.OrderNo}, {"状态", stateOf(p)}}
 	if p.Note != "" {
 		facts = append(facts, Fact{"说明", said(p.Note, v)})
 	}
@@ -371,13 +369,13 @@ func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
 		facts = append(facts, Fact{"完成时间", when(p.EndedAt)})
 	}
 	if v.admin() {
-		facts = append(facts, Fact{"用户", d.person(p.UserID)})
+		facts = append(facts, Fact{"业务", operationName(p.Operation)}, Fact{"用户", d.person(p.UserID)})
 	}
 	if v.user.Account != "" {
 		has := d.holding(v.user.Account)
 		facts = append(facts, Fact{"托管账户", v.user.Account}, Fact{"当前账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
 	}
-	head := Part{Facts: facts}
+	head := Part{Facts: facts, Links: []Link{{map[bool]string{true: "全部订单", false: "我的订单"}[v.admin()], map[bool]string{true: "/admin/orders", false: "/orders"}[v.admin()]}}}
 	if p.BidNo != "" {
 		head.Links = append(head.Links, Link{"查看标的", "/loan/" + p.BidNo})
 	}
@@ -399,12 +397,12 @@ func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
 			v.again = 20
 		}
 		if asksByText(p.Operation) {
-			parts = append(parts, a.inboxLink())
+			parts = append(parts, a.inboxLink(v))
 		}
 	}
 	parts = append(parts, listed(d, r, listing{
 		heading: "未成功的明细", head: []string{"行", "账户", "金额（元）", "原因"}, columns: columnsOf[Failure](""), from: "failures",
-		where: "order_key = ?", args: []any{p.OrderKey}, sorts: []choice{{"", "", "line"}}, name: "failed-",
+		where: "order_key = ? AND (account = ? OR ?)", args: []any{p.OrderKey, v.user.Account, v.admin() || p.UserID == v.user.ID}, sorts: []choice{{"", "", "line"}}, name: "failed-",
 	}, func(f Failure) []Cell {
 		return []Cell{{Text: strconv.Itoa(f.Line), Number: true}, text(tail(f.Account)), number(f.Amount), text(cmp.Or(f.Reason, "IPS 未说明原因"))}
 	}), listed(d, r, listing{
@@ -413,7 +411,7 @@ func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
 	}, func(l Posting) []Cell {
 		return []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)}
 	}))
-	return "订单", parts
+	return "订单：" + p.About, parts
 }
 
 // continueOrder lets the user carry the very same form to IPS again, if what it

@@ -29,11 +29,13 @@ func (a *App) adminHome(d *work, r *http.Request, v *visit) (string, []Part) {
 	}, newestLoans[1:]...)})
 	table.Heading = "标的"
 	open := d.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE " + isOpen)
+	waiting := d.count("SELECT COUNT(*) FROM loans WHERE state = 'applied' AND reg_order = ''")
+	late := d.count("SELECT COUNT(*) FROM dues WHERE state = 'open' AND due_on < ?", ips.DateOf(a.now()).String())
 	matters, err := a.book.Matters(r.Context(), orders.Matter{}, perPage)
 	d.fail(err)
 	withhold := Form{Action: "/admin/withhold", Button: "代扣", Fields: []Field{{Label: "用户名", Name: "user", Max: 30}, money("代扣金额（元）", "amount", "")}}
 	return "平台管理", []Part{
-		{Text: fmt.Sprintf("未决订单 %d 笔，待人工处理 %d 项。", open, len(matters)), Links: []Link{{"全部订单", "/admin/orders"}, {"待人工处理", "/admin/contradictions"}}},
+		{Text: fmt.Sprintf("待审核 %d 笔，逾期 %d 期；未决订单 %d 笔，待人工处理 %d 项。", waiting, late, open, len(matters)), Links: []Link{{"全部订单", "/admin/orders"}, {"待人工处理", "/admin/contradictions"}}},
 		table, {Heading: "商户发起代扣", Forms: []Form{withhold}},
 		{Heading: "登记老标的（只能按老接口还款）", Forms: []Form{{Action: "/admin/oldbid", Button: "登记", Fields: []Field{
 			{Label: "标的号", Name: "bid", Max: 30}, {Label: "合同号", Name: "contract", Max: 30}, {Label: "放款订单号", Name: "release", Max: 30},
@@ -166,7 +168,7 @@ func (a *App) end(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return a.call(w, r, v, func(d *work, r *http.Request, v *visit) draft {
+	return a.place(w, r, v, func(d *work, r *http.Request, v *visit) draft {
 		loan := d.lockRunning(loan.BidNo)
 		d.wantQuiet(loan.BidNo, KindRelease, KindUnfreeze, KindRepay, KindAutoRepay, KindCompensate, KindSale, KindEnd)
 		d.wantNoSale(loan.BidNo)
@@ -272,7 +274,7 @@ func (a *App) withhold(d *work, r *http.Request, v *visit) draft {
 }
 
 func (a *App) adminOrders(d *work, r *http.Request, v *visit) (string, []Part) {
-	return "全部订单", []Part{{Forms: []Form{{Action: "/admin/reconcile", Button: "立即处理未决订单"}}}, orderTable(d, r, v, "1 = 1")}
+	return "全部订单", []Part{orderTable(d, r, v, "1 = 1"), {Forms: []Form{{Action: "/admin/reconcile", Button: "向 IPS 查询未决订单"}}}}
 }
 
 // reconcile does what is due of the open orders at once.
@@ -326,7 +328,7 @@ func (a *App) contradictions(d *work, r *http.Request, v *visit) (string, []Part
 		parts = append(parts, p)
 	}
 	if parts == nil {
-		parts = []Part{{Text: "没有待人工处理的订单。"}}
+		parts = []Part{{Text: "没有待人工处理的事项。"}}
 	}
 	if len(matters) == perPage {
 		last := matters[perPage-1]

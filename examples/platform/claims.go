@@ -52,7 +52,7 @@ func (a *App) claims(d *work, r *http.Request, v *visit) (string, []Part) {
 		return nil
 	})
 	pages := Part{Links: top.Links}
-	top.Hint = fmt.Sprintf("平台从每期利息中收取 %d%% 的手续费，到账金额为已收金额减去手续费。", interestPercent)
+	top.Hint = fmt.Sprintf("平台从每期利息中收取 %d%% 的手续费，到账金额为已收金额减去手续费；转让债权时双方各付转让价格 0.5%% 的手续费。", interestPercent)
 	top.Rows, top.Links = nil, []Link{{"去投标", "/loans"}, {"转让市场", "/market"}}
 	return "我的债权", slices.Concat([]Part{top}, parts, []Part{pages})
 }
@@ -78,12 +78,13 @@ func (a *App) market(d *work, r *http.Request, v *visit) (string, []Part) {
 	type offer struct {
 		Sale
 		Seller, Purpose string
+		Rate            ips.Rate
 		Principal       ips.Amount // of the share
 	}
 	// Of what is not offered any more, everybody sees his own; what waits for a word comes first.
-	return "债权转让市场", []Part{listed(d, r, listing{
-		head: []string{"标的", "出让方", "债权面额（元）", "待收利息（元）", "转让价格（元）", "状态", "操作"}, none: "暂无转让中的债权。",
-		columns: columnsOf[Sale]("s.") + ", u.login, l.purpose, h.principal", where: "(s.state = 'offered' OR s.seller_id = ? OR s.buyer_id = ?)", args: []any{v.user.ID, v.user.ID},
+	return "转让市场", []Part{listed(d, r, listing{
+		head: []string{"标的", "出让方", "债权面额（元）", "待收利息（元）", "年利率", "转让价格（元）", "状态", "操作"}, none: "暂无转让中的债权。",
+		columns: columnsOf[Sale]("s.") + ", u.login, l.purpose, l.rate, h.principal", where: "(s.state = 'offered' OR s.seller_id = ? OR s.buyer_id = ?)", args: []any{v.user.ID, v.user.ID},
 		from: "sales s JOIN users u ON u.id = s.seller_id JOIN loans l ON l.bid_no = s.bid_no JOIN shares h ON h.id = s.share_id",
 		filters: []filter{{"state", "状态", []choice{{"", "转让中", "s.state IN ('offered', 'askbuyer', 'askseller')"}, {"done", "我的成交", "s.state = 'done'"},
 			{"open", "我的办理中", "s.state NOT IN ('offered', 'done', 'withdrawn')"}, {"withdrawn", "我的撤回", "s.state = 'withdrawn'"}}}},
@@ -107,7 +108,7 @@ func (a *App) market(d *work, r *http.Request, v *visit) (string, []Part) {
 		case s.State == SaleOffered && !v.admin():
 			do = []Form{{Action: "/market/" + s.ID + "/buy", Button: "购买"}}
 		}
-		return []Cell{linked(s.Purpose, "/loan/"+s.BidNo), text(s.Seller), number(face), number(interest), number(s.Price), text(saleStates[s.State]), {Forms: do}}
+		return []Cell{linked(s.Purpose, "/loan/"+s.BidNo), text(s.Seller), number(face), number(interest), {Text: s.Rate.String() + "%", Number: true}, number(s.Price), text(saleStates[s.State]), {Forms: do}}
 	}), {Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
 		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前一天内下单的，确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" +
 		"已被他人购买的由出让方决定是否转让，此前资金冻结，最迟到债权还清或标的结束。"}}
@@ -212,20 +213,20 @@ func (a *App) contractsOf(w *work, kind ContractKind, where string, args ...any)
 
 func (a *App) contracts(d *work, r *http.Request, v *visit) (string, []Part) {
 	d.requireAccount(v.user)
-	bid := Part{Heading: "投资人设置自动投标", Head: []string{"授权号", "借款额度", "年利率", "有效期至"}, Forms: []Form{{
+	bid := Part{Heading: "投资人设置自动投标", Head: []string{"授权号", "签约时间", "借款额度", "年利率", "有效期至"}, Forms: []Form{{
 		Action: "/contracts/bid", Button: "自动投标签约",
 		Fields: []Field{money("借款额度起（元）", "from", "1.00"), money("借款额度止（元）", "to", "1000000.00")},
-	}}}
+	}}, Hint: "借款额度指标的的借款金额。另外约定：有效期 12 个月，借款期限 1 至 36 个月，年利率 1% 至 24%；可在 IPS 页面修改。平台在约定内代为投标，再次签约以最后一次为准。"}
 	for _, c := range a.contractsOf(d, AutoBid, "user_id = ?", v.user.ID) {
 		bid.Rows = append(bid.Rows, []Cell{
-			text(c.AuthNo), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(dayOf(c.ValidUntil)),
+			text(c.AuthNo), text(when(c.SignedAt)), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(dayOf(c.ValidUntil)),
 		})
 	}
-	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}}
+	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "签约时间", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}, Hint: "签约后平台到期代为还款，长期有效；再次签约以最后一次为准。"}
 	for _, c := range a.contractsOf(d, AutoRepay, "user_id = ?", v.user.ID) {
-		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(dayOf(c.ValidUntil))})
+		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(when(c.SignedAt)), text(dayOf(c.ValidUntil))})
 	}
-	return "自动投标与自动还款", []Part{bid, repay}
+	return "自动投标与还款", []Part{bid, repay}
 }
 
 func (a *App) signAutoBid(d *work, r *http.Request, v *visit) draft {

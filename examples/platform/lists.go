@@ -93,6 +93,11 @@ func listed[T any](d *work, r *http.Request, l listing, show func(T) []Cell) Par
 	return p
 }
 
+// onDay is a time that leads to all of its day.
+func onDay(r *http.Request, t time.Time) Cell {
+	return linked(when(t), listing{}.at(r, "day", ips.DateOf(t).String()))
+}
+
 // daysOf picks by when something was, in China: some usual times, and the day that
 // the address names.
 func daysOf(column, day string) filter {

@@ -36,7 +36,7 @@ func perMille(amount ips.Amount, n ips.Amount) ips.Amount { return amount * n / 
 
 func months(n int) string {
 	if n == 0 {
-		return "—"
+		return "未登记"
 	}
 	return strconv.Itoa(n) + " 个月"
 }
@@ -45,12 +45,12 @@ func (a *App) borrowPage(d *work, r *http.Request, v *visit) (string, []Part) {
 	d.requireAccount(v.user)
 	mine := loanTable(d, r, "/loan/", listing{where: "borrower_id = ?", args: []any{v.user.ID}, filters: ofLoans, sorts: newestLoans, none: "您还没有借款。"})
 	mine.Heading = "我的借款"
-	return "我要借款", []Part{{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
+	return "我要借款", []Part{mine, {Heading: "申请借款", Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
 		money("借款金额（元）", "amount", ""), money("借款保证金（元）", "margin", "0.00"), money("年利率（%）", "rate", "12.00"),
 		{Label: "借款期限（月）", Name: "months", Mode: "numeric", Max: 2},
 		{Label: "还款方式", Name: "mode", Options: []Fact{{"1", "等额本息"}, {"2", "按月还息到期还本"}, {"3", "等额本金"}}},
 		{Label: "借款用途", Name: "purpose", Max: 100},
-	}}}, Hint: "借款人手续费为借款金额的 1%，放款时收取；保证金在发布成功时冻结，须先充值。"}, mine}
+	}}}, Hint: "借款人手续费为借款金额的 1%，放款时收取；保证金在发布成功时冻结，须先充值。"}}
 }
 
 func (a *App) borrow(d *work, r *http.Request, v *visit) string {
@@ -82,10 +82,10 @@ func (a *App) loanParts(d *work, r *http.Request, loan Loan, v *visit) (parts []
 	open = d.payables(loan.BidNo)
 	facts := []Fact{
 		{"标的号", loan.BidNo}, {"借款人", d.person(loan.BorrowerID)}, {"借款用途", loan.Purpose}, {"借款金额", loan.Amount.String() + " 元"},
-		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"状态", stateOfLoan(loan, frozen, len(open) > 0)},
+		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months)}, {"还款方式", repayModes[loan.RepayMode]}, {"状态", stateOfLoan(loan, frozen, len(open) > 0)},
 	}
 	if loan.State == LoanApplied {
-		facts = append(facts, Fact{"发布时冻结保证金", loan.Margin.String() + " 元"}, Fact{"放款时收取手续费", loan.Fee.String() + " 元"})
+		facts = append(facts, Fact{"发布时冻结保证金", loan.Margin.String() + " 元"}, Fact{"放款时收取手续费", loan.Fee.String() + " 元"}, Fact{"下一步", "平台审核通过后，IPS 发短信请借款人确认，确认后冻结保证金、开始募集"})
 	}
 	if loan.State != LoanApplied && loan.State != LoanFailed && loan.State != LoanEnded {
 		facts = append(facts, Fact{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)},
@@ -96,7 +96,7 @@ func (a *App) loanParts(d *work, r *http.Request, loan Loan, v *visit) (parts []
 		switch {
 		case loan.State == LoanApplied && loan.RegOrder != "":
 			facts = append(facts, Fact{"等待", "借款人回复 IPS 短信确认，最晚 " + when(p.MadeAt.Add(textTime)) + "；本页会自动更新"})
-			v.again, head = 10, a.inboxLink()
+			v.again, head = 10, a.inboxLink(v)
 		case loan.State == LoanFailed:
 			facts = append(facts, Fact{"原因", said(p.Note, v)})
 			if loan.BorrowerID == v.user.ID {
@@ -155,9 +155,9 @@ func (a *App) planOf(d *work, where string, args ...any) Part {
 		plan.Rows = append(plan.Rows, []Cell{
 			{Text: strconv.Itoa(p.Period), Number: true}, text(dayOf(p.DueOn)), number(p.Principal), number(p.Interest), number(whole), number(p.Paid), number(whole - p.Paid), text(state),
 		})
-		columns = append(columns, Column{Name: dayOf(p.DueOn), Done: p.Paid, Open: whole - p.Paid})
+		columns = append(columns, Column{Name: dayOf(p.DueOn), Amount: whole - p.Paid})
 	}
-	plan.Chart = chart("各期应还", columns)
+	plan.Chart = chart("各期待还", columns)
 	return plan
 }
 
@@ -248,7 +248,7 @@ func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
 		}}}, Hint: "担保收益由借款人支付，须借款人同意。"})
 	}
 	if p := nextOf(open, "").first(maxRepayRows); mine && p.period > 0 {
-		forms = append(forms, Part{Heading: "还款", Forms: []Form{{
+		forms = append(forms, Part{Heading: "还款", Text: "您的可用余额 " + d.holding(v.user.Account).Available.String() + " 元。", Forms: []Form{{
 			Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", p.period, p.total()),
 		}}})
 	}
@@ -261,7 +261,7 @@ func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
 		}
 	}
 	forms = append(forms, listed(d, r, listing{
-		heading: "担保方", head: []string{"担保方", "担保金额（元）", "冻结保证金（元）", "已代偿（元）", "担保收益（元）", "同意"}, columns: columnsOf[Guarantee](""),
+		heading: "担保方", head: []string{"担保方", "担保金额（元）", "冻结保证金（元）", "已代偿（元）", "担保收益（元）", "收益状态"}, columns: columnsOf[Guarantee](""),
 		from: "guarantees", where: "bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "order_no"}}, name: "guarantee-",
 	}, func(g Guarantee) []Cell {
 		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g))}
@@ -456,7 +456,7 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := a.noRepayUnheard(r.Context(), bidNo); err != nil {
 		return err
 	}
-	return a.begin(w, r, v, func(d *work, r *http.Request, v *visit) draft {
+	return a.place(w, r, v, func(d *work, r *http.Request, v *visit) draft {
 		loan := d.lock(bidNo)
 		p := a.nextPayment(d, loan, "", "").first(maxRepayRows)
 		same := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND a.mark = ? AND "+isLeft+" LIMIT 1", bidNo, p.mark())

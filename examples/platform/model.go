@@ -18,7 +18,7 @@ var tables = []any{User{}, Session{}, Act{}, Posting{}, Failure{}, Loan{}, Guara
 var indexes = []string{
 	"UNIQUE users (login)", "users (account)", "UNIQUE acts (click)", "acts (order_no)", "acts (made_at)", "acts (kind, made_at)", "acts (user_id, made_at)",
 	"acts (bid_no, made_at)", "postings (account, posted_at)", "postings (bid_no)", "loans (created_at)", "loans (state, created_at)", "loans (amount)",
-	"UNIQUE shares (claim, holder_id)", "sales (state, id)", "sales (state, price)", "sales (bid_no)", "compensations (bid_no)",
+	"UNIQUE shares (claim, holder_id)", "sales (state, id)", "sales (state, price)", "sales (bid_no)", "compensations (bid_no)", "dues (state, due_on)",
 }
 
 // Role is what a user may do.
@@ -336,8 +336,8 @@ var progressColumns = columnsOf[Act]("a.") + ", o.state, o.heard, o.ended_us"
 // SQL conditions about an act a and its order o.
 const (
 	isOpen     = "o.ended_us = 0"
-	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0"                                            // see Progress
-	isMine     = "(user_id = ? OR kind = 'sale' AND ref IN (SELECT id FROM sales WHERE seller_id = ?))" // the seller's receipt, too
+	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0"                                                            // see Progress
+	isMine     = "(user_id = ? OR a.order_key IN (SELECT order_key FROM postings WHERE account = ? AND account <> ''))" // whoever's money it has moved has a receipt
 	isUnderWay = isOpen + " AND NOT (by_user = 1 AND o.heard = 0)"
 )
 

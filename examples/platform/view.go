@@ -45,40 +45,35 @@ type Choice struct {
 	Taken      bool
 }
 
-// Chart is a row of columns.
+// Chart is a row of columns; what it shows is written beside it, too.
 type Chart struct {
-	Says    string // all of it, for those who do not see it
-	Width   int
+	Says    string // for those who do not see it
 	Columns []Column
 }
 
-// Column is an amount of which a part may be done. The second line is chart's.
+// Column is an amount. The second line is chart's.
 type Column struct {
-	Name                                string
-	Done, Open                          ips.Amount
-	X, Text, DoneY, DoneH, OpenY, OpenH int
+	Name           string
+	Amount         ips.Amount
+	X, Y, H, Title int
 }
 
-// chart draws the first of some columns, of which one has to be open.
+// chart draws the first six amounts; one alone is none.
 func chart(of string, columns []Column) *Chart {
-	const most, high, wide = 6, 100, 56
-	columns = columns[:min(most, len(columns))]
-	if len(columns) < 2 {
-		return nil // the text beside it says as much
-	}
-	c := &Chart{Says: of, Width: wide * len(columns), Columns: columns}
+	columns = columns[:min(6, len(columns))]
 	top := ips.Amount(1)
-	for _, b := range columns {
-		top = max(top, b.Done+b.Open)
+	for _, c := range columns {
+		top = max(top, c.Amount)
+		of += "；" + c.Name + " " + c.Amount.String() + " 元"
 	}
 	for i := range columns {
-		b := &columns[i]
-		b.X, b.Text = i*wide+wide/4, i*wide+wide/2
-		b.DoneH, b.OpenH = int(high*b.Done/top), int(high*b.Open/top)
-		b.DoneY, b.OpenY = high-b.DoneH, high-b.DoneH-b.OpenH
-		c.Says += "；" + b.Name + " 待结 " + b.Open.String() + " 元，已结 " + b.Done.String() + " 元"
+		h := int(100 * columns[i].Amount / top)
+		columns[i].X, columns[i].Title, columns[i].Y, columns[i].H = 56*i+14, 56*i+28, 100-h, h
 	}
-	return c
+	if len(columns) < 2 {
+		return nil
+	}
+	return &Chart{of, columns}
 }
 
 // Cell is a cell of a table.
@@ -181,7 +176,7 @@ func viewOf(v *visit, title string, parts []Part) view {
 			Link{"转让市场", "/market"}, Link{"自动投标与还款", "/contracts"}, Link{"我的订单", "/orders"})
 	}
 	if v.user.ID != "" {
-		logout = []Form{{Action: "/logout", Button: "退出（" + v.user.Login + "）"}}
+		logout = []Form{{Action: "/logout", Button: "退出 " + v.user.Login}}
 	}
 	sign := func(forms []Form) {
 		for i := range forms {

@@ -104,25 +104,25 @@ func (a *App) routes() {
 		"POST /account/open":             a.openAccount,
 		"POST /account/details":          a.changes(a.correct),
 		"GET /funds":                     a.page(a.funds),
-		"POST /recharge":                 a.begins(a.recharge),
-		"POST /withdraw":                 a.begins(a.withdraw),
+		"POST /recharge":                 a.ordered(a.recharge),
+		"POST /withdraw":                 a.ordered(a.withdraw),
 		"GET /borrow":                    a.page(a.borrowPage),
 		"POST /borrow":                   a.changes(a.borrow),
-		"POST /loan/{bid}/bid":           a.begins(a.bid),
-		"POST /loan/{bid}/guarantee":     a.begins(a.guarantee),
+		"POST /loan/{bid}/bid":           a.ordered(a.bid),
+		"POST /loan/{bid}/guarantee":     a.ordered(a.guarantee),
 		"POST /loan/{bid}/agree":         a.changes(a.agree),
 		"POST /loan/{bid}/repay":         a.repay,
-		"POST /loan/{bid}/reimburse":     a.calls(a.reimburse),
+		"POST /loan/{bid}/reimburse":     a.ordered(a.reimburse),
 		"GET /claims":                    a.page(a.claims),
 		"POST /claims/{share}/sell":      a.changes(a.sell),
 		"GET /market":                    a.page(a.market),
-		"POST /market/{sale}/buy":        a.begins(a.buy),
+		"POST /market/{sale}/buy":        a.ordered(a.buy),
 		"POST /market/{sale}/withdraw":   a.changes(a.withdrawSale),
 		"POST /market/{sale}/accept":     a.accept,
 		"GET /loan/{bid}/contract":       a.page(a.contract),
 		"GET /contracts":                 a.page(a.contracts),
-		"POST /contracts/bid":            a.begins(a.signAutoBid),
-		"POST /contracts/repay":          a.begins(a.signAutoRepay),
+		"POST /contracts/bid":            a.ordered(a.signAutoBid),
+		"POST /contracts/repay":          a.ordered(a.signAutoRepay),
 		"GET /orders":                    a.page(a.orders),
 		"GET /order/{op}/{no}":           a.page(a.order),
 		"POST /order/{op}/{no}/continue": a.continueOrder,
@@ -130,17 +130,17 @@ func (a *App) routes() {
 		"GET /admin":                             a.page(a.adminHome),
 		"GET /admin/loan/{bid}":                  a.page(a.loan),
 		"POST /admin/loan/{bid}/reject":          a.changes(a.reject),
-		"POST /admin/loan/{bid}/publish":         a.begins(a.publish),
-		"POST /admin/loan/{bid}/release":         a.calls(a.release),
+		"POST /admin/loan/{bid}/publish":         a.ordered(a.publish),
+		"POST /admin/loan/{bid}/release":         a.ordered(a.release),
 		"POST /admin/loan/{bid}/end":             a.end,
-		"POST /admin/loan/{bid}/compensate":      a.calls(a.compensate),
-		"POST /admin/loan/{bid}/profit":          a.calls(a.profit),
-		"POST /admin/loan/{bid}/unfreeze":        a.calls(a.unfreeze),
-		"POST /admin/loan/{bid}/autobid":         a.calls(a.autoBid),
-		"POST /admin/loan/{bid}/autorepay":       a.callsUnpaid(a.autoRepay),
+		"POST /admin/loan/{bid}/compensate":      a.orderedUnpaid(a.compensate),
+		"POST /admin/loan/{bid}/profit":          a.ordered(a.profit),
+		"POST /admin/loan/{bid}/unfreeze":        a.ordered(a.unfreeze),
+		"POST /admin/loan/{bid}/autobid":         a.ordered(a.autoBid),
+		"POST /admin/loan/{bid}/autorepay":       a.orderedUnpaid(a.autoRepay),
 		"POST /admin/loan/{bid}/sale":            a.accept,
 		"POST /admin/oldbid":                     a.addOldBid,
-		"POST /admin/withhold":                   a.calls(a.withhold),
+		"POST /admin/withhold":                   a.ordered(a.withhold),
 		"GET /admin/orders":                      a.page(a.adminOrders),
 		"POST /admin/order/{op}/{no}/void":       a.changes(a.void),
 		"POST /admin/reconcile":                  a.reconcile,
@@ -272,7 +272,7 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 		}
 		p = &problem{http.StatusUnprocessableEntity, "内容不符合 IPS 接口要求：" + strings.Join(parts, "; ")}
 	case errors.Is(err, errNotFound):
-		p = &problem{http.StatusNotFound, "没有找到"}
+		p = &problem{http.StatusNotFound, "页面不存在，或者您无权查看"}
 	default:
 		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 		p = &problem{http.StatusInternalServerError, "系统繁忙，请稍后再试"}
@@ -345,22 +345,18 @@ type draft struct {
 // ordering drafts the order of a button, in the transaction in which it is recorded.
 type ordering func(d *work, r *http.Request, v *visit) draft
 
-// begins are buttons that begin an order, calls those that call IPS for one.
-func (a *App) begins(order ordering) handler {
-	return func(w http.ResponseWriter, r *http.Request, v *visit) error { return a.begin(w, r, v, order) }
+// ordered is a button that orders something.
+func (a *App) ordered(order ordering) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error { return a.place(w, r, v, order) }
 }
 
-func (a *App) calls(order ordering) handler {
-	return func(w http.ResponseWriter, r *http.Request, v *visit) error { return a.call(w, r, v, order) }
-}
-
-// callsUnpaid are calls that pay what the borrower may have paid by himself, unheard.
-func (a *App) callsUnpaid(order ordering) handler {
+// orderedUnpaid is one that pays what the borrower may have paid himself, unheard.
+func (a *App) orderedUnpaid(order ordering) handler {
 	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
 		if err := a.noRepayUnheard(r.Context(), r.PathValue("bid")); err != nil {
 			return err
 		}
-		return a.call(w, r, v, order)
+		return a.place(w, r, v, order)
 	}
 }
 
@@ -457,13 +453,18 @@ func contentOf(r *http.Request) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// begin records an order and lets the user's browser carry it to IPS.
-func (a *App) begin(w http.ResponseWriter, r *http.Request, v *visit, order ordering) error {
+// place records an order. Then the user's browser carries it to IPS, or the platform
+// calls IPS for it. The book sends nothing twice, whoever clicks twice.
+func (a *App) place(w http.ResponseWriter, r *http.Request, v *visit, order ordering) error {
 	made, err := a.record(r, v, order)
 	if err != nil {
 		return err
 	}
-	return a.carry(w, r, made[0])
+	if info, _ := made[0].Operation.Info(); info.Transport == ips.Redirect {
+		return a.carry(w, r, made[0])
+	}
+	a.send(made...)
+	return seeOrder(w, r, made[0])
 }
 
 // carry serves the form of an order, or shows how it ended if it has.
@@ -476,17 +477,6 @@ func (a *App) carry(w http.ResponseWriter, r *http.Request, order orders.Order) 
 		form.ServeHTTP(w, r)
 	}
 	return err
-}
-
-// call records an order, calls IPS for it, and shows how far it came. The book
-// sends nothing twice, whoever clicks twice.
-func (a *App) call(w http.ResponseWriter, r *http.Request, v *visit, order ordering) error {
-	made, err := a.record(r, v, order)
-	if err != nil {
-		return err
-	}
-	a.send(made...)
-	return seeOrder(w, r, made[0])
 }
 
 // send calls IPS. A user who closes his browser must not leave an order half

@@ -81,7 +81,7 @@ func headline(p Progress, v *visit) (text, class string) {
 	case p.State == orders.StateDone && (strings.HasPrefix(p.Note, partlyDone) || strings.HasPrefix(p.Note, noneDone)):
 		return p.Note, "problem"
 	case p.State == orders.StateDone:
-		return "IPS 已处理成功。" + p.Note, "good"
+		return "IPS 已处理成功：" + p.About + "。" + p.Note, "good"
 	case p.cancelled():
 		return "已取消：您在 IPS 页面取消了办理，没有资金变动。", "wait"
 	case p.State == orders.StateRefused:
@@ -172,13 +172,13 @@ var guide = []chapter{
 	{"1", "用户开户", "用户", "/account", false, "注册后点“开通托管账户”，在 IPS 页面设置密码和银行卡", of(ips.OpOpenAccount)},
 	{"2", "平台发布借款标", "借款人、平台", "/borrow", false, "借款人提交借款申请，平台审核后发布；IPS 短信征得借款人同意", "kind = 'publish'"},
 	{"3", "担保方对标的担保", "担保方", "/loans", false, "在标的页面选择有保证金或无保证金担保；担保收益须借款人同意", "kind = 'guarantee'"},
-	{"4", "投资人投标（一次性放款）", "投资人、平台", "/loans", false, "投资人投标并在 IPS 确认，资金冻结；满标后平台放款", "kind = 'bid'"},
-	{"5", "投资人投标（随投随放）", "投资人、平台", "/loans", false, "未满标时平台即可放款，之后可继续投标、再次放款", "kind = 'release' AND EXISTS (SELECT 1 FROM acts b WHERE b.bid_no = a.bid_no AND b.kind = 'release' AND b.order_key <> a.order_key)"},
+	{"4", "投资人投标（一次性放款）", "投资人、平台", "/loans", false, "投资人投标并在 IPS 确认，资金冻结；满标后平台放款", "kind = 'bid' AND (SELECT COUNT(*) FROM acts b WHERE b.bid_no = a.bid_no AND b.kind = 'release') < 2"},
+	{"5", "投资人投标（随投随放）", "投资人、平台", "/loans", false, "未满标时平台即可放款，之后可继续投标、再次放款", "kind = 'release' AND (SELECT COUNT(*) FROM acts b WHERE b.bid_no = a.bid_no AND b.kind = 'release') > 1"},
 	{"6", "个人债权转让", "出让方、受让方", "/claims", false, "在“我的债权”挂牌，受让方在“转让市场”购买并在 IPS 确认", "kind = 'buy'"},
 	{"7", "借款人还款", "借款人", "/borrow", false, "在标的页面按还款计划逐期手动还款", "kind = 'repay'"},
 	{"8", "担保方代偿", "平台", "/admin", true, "借款人无法还款时，由担保方按期代偿给投资人", "kind = 'compensate'"},
 	{"9", "借款人针对代偿的还款", "借款人", "/borrow", false, "在标的页面向担保方还款", "kind = 'reimburse'"},
-	{"10", "托管账户充值（网银）", "用户", "/funds", false, "选择充值银行，到银行页面付款", of(ips.OpRecharge)},
+	{"10", "托管账户充值（网银）", "用户", "/funds", false, "选择充值银行，到银行页面付款", of(ips.OpRecharge) + " AND about LIKE '网银%'"},
 	{"11", "托管账户充值（委托收款-用户发起）", "用户", "/funds", false, "选择代扣充值；需事先面签委托授权书", of(ips.OpRecharge) + " AND about LIKE '代扣%'"},
 	{"12", "托管账户充值（委托收款-商户发起）", "平台", "/admin", true, "平台发起代扣，IPS 短信征得用户同意", of(ips.OpWithholdingRecharge)},
 	{"13", "托管账户提现", "用户", "/funds", false, "填写提现金额，在 IPS 页面确认", of(ips.OpWithdraw)},
