@@ -252,22 +252,13 @@ func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) erro
 		return d.err
 	}
 	for _, p := range begun {
-		return a.takeUp(w, r, p.Act)
+		return a.carry(w, r, p.OrderKey)
 	}
 	return a.place(w, r, v, func(*work, *http.Request, *visit) draft {
 		return draft{kind: KindOther, about: "开通托管账户", request: ips.OpenAccountRequest{
 			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Mobile: v.user.Mobile, Email: v.user.Email, Date: ips.DateOf(a.now()),
 		}}
 	})
-}
-
-// takeUp carries the form of an order once more.
-func (a *App) takeUp(w http.ResponseWriter, r *http.Request, act Act) error {
-	order, err := a.book.Order(r.Context(), act.OrderKey)
-	if err != nil {
-		return err
-	}
-	return a.carry(w, r, order)
 }
 
 func (a *App) funds(d *work, r *http.Request, v *visit) (string, []Part) {
@@ -430,7 +421,7 @@ func (a *App) continueOrder(w http.ResponseWriter, r *http.Request, v *visit) er
 			return err
 		}
 	}
-	return a.takeUp(w, r, p.Act)
+	return a.carry(w, r, p.OrderKey)
 }
 
 // wantCurrent complains of a form whose time is over: what it would pay was paid,

@@ -334,35 +334,21 @@ func (a *App) contradictions(d *work, r *http.Request, v *visit) (string, []Part
 		last := matters[perPage-1]
 		parts = append(parts, Part{Links: []Link{{"下一页", fmt.Sprintf("/admin/contradictions?opened=%d&after=%s", last.Opened.UnixMicro(), url.QueryEscape(last.Key))}}})
 	}
-	unheard := listed(d, r, listing{
-		heading: "签名不符的通知", head: []string{"日期", "业务", "次数", "最近一次"}, none: "没有。", columns: columnsOf[Unheard](""), from: "unheards", where: "1 = 1",
-		sorts: []choice{{"", "", "day DESC, operation"}},
-	}, func(u Unheard) []Cell {
-		return []Cell{text(dayOf(u.Day)), text(cmp.Or(operationName(ips.Operation(u.Operation)), "其他")), {Text: strconv.Itoa(u.Times), Number: true}, text(when(u.LastAt))}
-	})
-	unheard.Hint = "不能证明来自 IPS，没有影响任何订单：可能有人伪造，也可能证书、密钥配置有误或正在更换。次数连续增加时，请核对商户证书与 IPS 公钥。"
-	return "待人工处理", append(parts, unheard)
+	forged := Part{Heading: "签名不符的通知", Text: "本程序启动以来没有。"}
+	if n := a.forged.Load(); n > 0 {
+		forged.Text, forged.Class = fmt.Sprintf("本程序启动以来 %d 次，最近一次 %s。", n, when(time.UnixMicro(a.forgedAt.Load()))), "problem"
+		forged.Hint = "不能证明来自 IPS，没有影响任何订单：可能有人伪造，也可能证书、密钥配置有误或正在更换。次数连续增加时，请核对商户证书与 IPS 公钥。"
+	}
+	return "待人工处理", append(parts, forged)
 }
 
-// notHeard counts what came for an answer of IPS and is not signed by it. Anybody
-// can send such things: only operations that there are get into the database, and
-// of very many only the first are counted.
+// notHeard logs what came for an answer of IPS and was not taken, and counts what
+// is not signed by it. The SDK's errors hold nothing personal.
 func (a *App) notHeard(r *http.Request, err error) {
-	op, now := ips.Operation(path.Base(r.URL.Path)), a.now()
-	a.log.Error("an answer was not taken", "operation", op, "err", err) // the SDK's errors hold nothing personal
-	if !errors.Is(err, ips.ErrSignature) || !a.guesses.more("unheard", 1000, now) {
-		return
-	}
-	if _, known := op.Info(); !known {
-		op = ""
-	}
-	u := Unheard{Day: ips.DateOf(now).String(), Operation: string(op), Times: 1, LastAt: now}
-	if err := a.data.tx(context.WithoutCancel(r.Context()), func(w *work) {
-		if w.exec("UPDATE unheards SET times = times + 1, last_at = ? WHERE day = ? AND operation = ?", now.UnixMicro(), u.Day, u.Operation) == 0 {
-			add(w, u)
-		}
-	}); err != nil {
-		a.log.Warn("not counted", "err", err)
+	a.log.Error("an answer was not taken", "operation", path.Base(r.URL.Path), "err", err)
+	if errors.Is(err, ips.ErrSignature) {
+		a.forged.Add(1)
+		a.forgedAt.Store(a.now().UnixMicro())
 	}
 }
 

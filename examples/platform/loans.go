@@ -195,17 +195,15 @@ func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
 		return []Cell{text(p.Name), text(masked(p.Ident)), text(p.Number), number(p.Amount)}
 	})
 	borrower := d.user(loan.BorrowerID)
-	steps := listed(d, r, listing{
-		heading: "IPS 订单", head: []string{"办结时间", "业务", "内容", "IPS 订单号"}, columns: progressColumns, from: actsAndOrders, name: "order-", args: []any{loan.BidNo},
-		where: "bid_no = ? AND kind IN ('publish', 'release', 'end') AND o.state = 'done'", sorts: []choice{{"", "", "o.ended_us, a.order_key"}},
-	}, func(p Progress) []Cell {
-		return []Cell{text(when(p.EndedAt)), text(operationName(p.Operation)), text(p.About), text(p.OrderNo)}
-	})
+	steps := Part{Heading: "IPS 订单"}
+	for _, p := range progress(d, "bid_no = ? AND kind IN ('publish', 'release', 'end') AND o.state = 'done' ORDER BY o.ended_us, a.order_key LIMIT 200", loan.BidNo) {
+		steps.Facts = append(steps.Facts, Fact{when(p.EndedAt), p.About + "，订单号 " + p.OrderNo})
+	}
 	plan := a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, all || lent.Rows == nil)
 	return "借款合同", []Part{{Facts: []Fact{
 		{"标的号", loan.BidNo}, {"借款人（乙方）", borrower.RealName + "，身份证号 " + masked(borrower.IdentNo)}, {"借款用途", loan.Purpose},
 		{"借款金额", loan.Amount.String() + " 元，已放款 " + loan.Released.String() + " 元"}, {"年利率", loan.Rate.String() + "%"},
-		{"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"登记订单号", loan.RegOrder},
+		{"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]},
 	}, Text: "甲方经本平台向乙方出借下列款项，资金由环迅支付资金管理平台存管、划付；乙方按还款计划还本付息，丙方对未按期偿还的本息在担保金额内代偿。"},
 		lent, backed, plan, steps, {Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}}}
 }
@@ -450,7 +448,7 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	for _, act := range left {
 		if current := a.data.tx(r.Context(), func(d *work) { a.wantCurrent(d, act) }); current == nil && act.UserID == v.user.ID {
-			return a.takeUp(w, r, act)
+			return a.carry(w, r, act.OrderKey)
 		}
 	}
 	if err := a.noRepayUnheard(r.Context(), bidNo); err != nil {

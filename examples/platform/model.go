@@ -12,7 +12,7 @@ import (
 // is part of the key, how long a text may be if not 100, and which row it names.
 
 var tables = []any{User{}, Session{}, Act{}, Posting{}, Failure{}, Loan{}, Guarantee{}, Share{}, Due{}, Sale{}, Compensation{}, Contract{},
-	Comparison{}, Difference{}, Unheard{}}
+	Comparison{}, Difference{}}
 
 // indexes are for what pages pick and sort by. What names another row has one anyway.
 var indexes = []string{
@@ -298,14 +298,6 @@ type Comparison struct {
 	UpTo    string // the last account that was looked at
 	Looked  int
 	EndedAt time.Time
-}
-
-// Unheard counts by day what came for answers of IPS and is not signed by it.
-type Unheard struct {
-	Day       string `key:"1"`
-	Operation string `key:"1"` // "" if there is no such operation
-	Times     int
-	LastAt    time.Time
 }
 
 // Difference is an account of which the books say something else than IPS.

@@ -71,8 +71,6 @@ func tokenOf(id string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-func sameToken(want, got string) bool { return hmac.Equal([]byte(want), []byte(got)) }
-
 // startSession logs a user in under a new cookie: whatever the old one was, it
 // could have been planted.
 func (a *App) startSession(w http.ResponseWriter, r *http.Request, user User) error {

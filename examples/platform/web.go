@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -18,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -38,9 +40,11 @@ type App struct {
 	mux      *http.ServeMux
 	old      sync.Map // by their numbers: the client asks before it sends anything about a bid
 	guesses  guesses
+	forged   atomic.Int64 // answers with a wrong signature, and when the last came
+	forgedAt atomic.Int64
 	hashing  chan struct{} // has room for those who hash a password
 	// seed tells the sandbox in this program of an old bid; nil without one.
-	seed func(oldBid) error
+	seed func(ips.RepayOldBidRequest) error
 	// Of the sandbox in this program: where its text messages are read, and whether
 	// its pages wait for people.
 	inbox  string
@@ -241,7 +245,7 @@ func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit)
 				return &problem{http.StatusBadRequest, "无法读取表单"}
 			}
 		}
-		if !sameToken(v.token, r.PostFormValue("token")) {
+		if !hmac.Equal([]byte(v.token), []byte(r.PostFormValue("token"))) {
 			return &problem{http.StatusForbidden, "页面已过期，请再提交一次"}
 		}
 	}
@@ -277,7 +281,6 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 		p = &problem{http.StatusInternalServerError, "系统繁忙，请稍后再试"}
 	}
-	links := []Link{{"返回首页", "/"}}
 	if r.Method == http.MethodPost {
 		if back, err := url.Parse(v.from); err == nil && r.PostForm != nil && p.status != http.StatusNotFound && p.status != http.StatusBadRequest {
 			again := r.Clone(context.WithValue(r.Context(), wrongKey{}, &wrong{action: r.URL.Path, text: p.text, status: p.status, typed: r.PostForm}))
@@ -285,9 +288,8 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 			a.mux.ServeHTTP(w, again)
 			return
 		}
-		links = append(links, Link{"返回上一页", v.from})
 	}
-	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: links})
+	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: []Link{{"返回首页", "/"}}})
 }
 
 // page shows what is read for it, if it could be read.
@@ -461,17 +463,21 @@ func (a *App) place(w http.ResponseWriter, r *http.Request, v *visit, order orde
 		return err
 	}
 	if info, _ := made[0].Operation.Info(); info.Transport == ips.Redirect {
-		return a.carry(w, r, made[0])
+		return a.carry(w, r, made[0].Key)
 	}
 	a.send(made...)
-	return seeOrder(w, r, made[0])
+	return see(w, r, orderPath(made[0].Operation, made[0].OrderNo))
 }
 
 // carry serves the form of an order, or shows how it ended if it has.
-func (a *App) carry(w http.ResponseWriter, r *http.Request, order orders.Order) error {
+func (a *App) carry(w http.ResponseWriter, r *http.Request, key string) error {
+	order, err := a.book.Order(r.Context(), key)
+	if err != nil {
+		return err
+	}
 	form, err := a.book.Form(r.Context(), order)
 	if errors.Is(err, orders.ErrEnded) {
-		return seeOrder(w, r, order)
+		return see(w, r, orderPath(order.Operation, order.OrderNo))
 	}
 	if err == nil {
 		form.ServeHTTP(w, r)
@@ -487,10 +493,6 @@ func (a *App) send(made ...orders.Order) {
 			a.log.Warn("order is not settled", "operation", order.Operation, "order", order.OrderNo, "err", err)
 		}
 	}
-}
-
-func seeOrder(w http.ResponseWriter, r *http.Request, order orders.Order) error {
-	return see(w, r, orderPath(order.Operation, order.OrderNo))
 }
 
 func orderPath(op ips.Operation, no string) string {
