@@ -52,14 +52,9 @@ func (a *App) chapters(d *work, r *http.Request, v *visit) (string, []Part) {
 	list := Part{Head: []string{"章", "业务场景", "操作人", "怎么做", "进度"}}
 	for _, c := range guide {
 		link, progress := linked(c.name, c.path), ""
-		switch {
-		case v.user.ID == "":
-			link.Path = "/login?next=" + url.QueryEscape(c.path)
-		case v.admin():
-			if !c.staff {
-				link.Path = "/admin"
-			}
-		case c.staff:
+		if v.admin() && !c.staff {
+			link.Path = "/admin"
+		} else if c.staff && v.user.ID != "" && !v.admin() {
 			link.Path = ""
 		}
 		if v.user.ID != "" {
@@ -68,9 +63,6 @@ func (a *App) chapters(d *work, r *http.Request, v *visit) (string, []Part) {
 			progress = "未开始"
 			if n > 0 {
 				progress = "已完成 " + strconv.Itoa(n) + " 笔"
-			}
-			if c.staff && !v.admin() {
-				progress += "（由平台管理员操作）"
 			}
 		}
 		list.Rows = append(list.Rows, []Cell{text(c.no), link, text(c.who), text(c.how), text(progress)})
@@ -222,17 +214,17 @@ func (a *App) totals(d *work, u User) (parts []Part) {
 		{"我的投资", "待收", "逾期未收", "s.holder_id = ?"}, {"我的借款", "待还", "逾期未还", "l.borrower_id = ?"},
 	} {
 		var left, late ips.Amount
-		var columns []Column
+		var next []day
 		for _, due := range rows[day](d, "SELECT d.due_on, SUM(d.principal + d.interest - d.paid) FROM dues d JOIN shares s ON s.id = d.share_id JOIN loans l ON l.bid_no = s.bid_no "+
 			"WHERE d.state = 'open' AND "+side.where+" GROUP BY d.due_on ORDER BY d.due_on", u.ID) {
 			if left += due.Left; due.DueOn < today {
 				late += due.Left
 			}
-			columns = append(columns, Column{Name: dayOf(due.DueOn), Amount: due.Left})
+			next = append(next, due)
 		}
-		p := Part{Heading: side.heading, Facts: []Fact{{side.left + "本息", left.String() + " 元"}}, Chart: chart(side.left+"本息", columns)}
-		if len(columns) > 0 {
-			p.Facts = append(p.Facts, Fact{"最近一期", columns[0].Name + "，" + columns[0].Amount.String() + " 元"}, Fact{side.late, late.String() + " 元"})
+		p := Part{Heading: side.heading, Facts: []Fact{{side.left + "本息", left.String() + " 元"}}}
+		if len(next) > 0 {
+			p.Facts = append(p.Facts, Fact{"最近一期", dayOf(next[0].DueOn) + "，" + next[0].Left.String() + " 元"}, Fact{side.late, late.String() + " 元"})
 		}
 		parts = append(parts, p)
 	}
@@ -352,6 +344,9 @@ func (d *work) orderOf(r *http.Request, v *visit) (p Progress) {
 func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
 	p := d.orderOf(r, v)
 	facts := []Fact{{"内容", p.About}, {"订单号", p.OrderNo}, {"状态", stateOf(p)}}
+	if p.Kind == KindEnd {
+		facts[1].Value += "（接口规定与标的登记同号）"
+	}
 	if p.Note != "" {
 		facts = append(facts, Fact{"说明", said(p.Note, v)})
 	}

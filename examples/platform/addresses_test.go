@@ -26,7 +26,7 @@ func TestAddresses(t *testing.T) {
 			continue
 		}
 		r := httptest.NewRequest(words[0], regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(words[1], "X"), nil)
-		_, pattern := w.app.mux.Handler(r)
+		_, pattern := w.app.Handler(r)
 		assert.NotEmpty(t, pattern, line)
 		assert.True(t, strings.HasPrefix(pattern, words[0]+" "), "%s is served by %q", line, pattern)
 	}

@@ -174,7 +174,7 @@ func (a *App) end(w http.ResponseWriter, r *http.Request, v *visit) error {
 		d.wantNoSale(loan.BidNo)
 		d.want(len(d.payables(loan.BidNo)) == 0, "尚有未还款项，不能结束标的")
 		q := registration.Request.(ips.RegisterBidRequest)
-		return draft{kind: KindEnd, bidNo: loan.BidNo, about: "标的结束（沿用登记时的订单号）", request: q.End(ips.DateOf(a.now()))}
+		return draft{kind: KindEnd, bidNo: loan.BidNo, about: "标的结束", request: q.End(ips.DateOf(a.now()))}
 	})
 }
 

@@ -88,7 +88,7 @@ func (a *App) market(d *work, r *http.Request, v *visit) (string, []Part) {
 		from: "sales s JOIN users u ON u.id = s.seller_id JOIN loans l ON l.bid_no = s.bid_no JOIN shares h ON h.id = s.share_id",
 		filters: []filter{{"state", "状态", []choice{{"", "转让中", "s.state IN ('offered', 'askbuyer', 'askseller')"}, {"done", "我的成交", "s.state = 'done'"},
 			{"open", "我的办理中", "s.state NOT IN ('offered', 'done', 'withdrawn')"}, {"withdrawn", "我的撤回", "s.state = 'withdrawn'"}}}},
-		sorts: []choice{{"", "价格从低到高", waitsFirst + "s.price, s.id"}, {"most", "价格从高到低", waitsFirst + "s.price DESC, s.id"}, {"face", "面额从高到低", waitsFirst + "s.face DESC, s.id"}},
+		sorts: []choice{{"", "价格从低到高", "s.state = 'offered', s.price, s.id"}, {"most", "价格从高到低", "s.state = 'offered', s.price DESC, s.id"}, {"face", "面额从高到低", "s.state = 'offered', s.face DESC, s.id"}},
 	}, func(s offer) []Cell {
 		face, interest := s.Face, ips.Amount(0)
 		if s.State != SaleDone {
@@ -113,8 +113,6 @@ func (a *App) market(d *work, r *http.Request, v *visit) (string, []Part) {
 		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前一天内下单的，确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" +
 		"已被他人购买的由出让方决定是否转让，此前资金冻结，最迟到债权还清或标的结束。"}}
 }
-
-const waitsFirst = "CASE s.state WHEN 'offered' THEN 1 ELSE 0 END, "
 
 // lockSale finds an offer, with its loan locked.
 func (w *work) lockSale(id string) (Sale, Loan) {

@@ -170,11 +170,7 @@ func (d *Data) tx(ctx context.Context, f func(*work)) error {
 		if fault := d.dialect.Classify(err); try == 8 || fault != orders.Again && fault != orders.Duplicate {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(time.Duration(try*try) * 3 * time.Millisecond):
-		}
+		time.Sleep(time.Duration(try*try) * 3 * time.Millisecond)
 	}
 }
 

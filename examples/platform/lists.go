@@ -56,14 +56,14 @@ func listed[T any](d *work, r *http.Request, l listing, show func(T) []Cell) Par
 		filters = append(filters, daysOf(l.days, asked("day")))
 	}
 	for _, f := range append(filters, filter{"sort", "排序", l.sorts}) {
-		taken, shown := f.choices[0], Filter{Name: f.label}
+		taken, shown := f.choices[0], []Choice{{Text: f.label}}
 		for _, c := range f.choices {
 			if c.value == asked(f.name) && c.value != "" {
 				taken, p.Text = c, "没有符合条件的记录。"
 			}
 		}
 		for _, c := range f.choices {
-			shown.Choices = append(shown.Choices, Choice{c.text, l.at(r, f.name, c.value), c == taken})
+			shown = append(shown, Choice{c.text, l.at(r, f.name, c.value), c == taken})
 		}
 		if len(f.choices) > 1 {
 			p.Filters = append(p.Filters, shown)
@@ -104,7 +104,7 @@ func daysOf(column, day string) filter {
 	now := time.Now().In(ips.China)
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, ips.China)
 	between := func(from, to time.Time) string {
-		return fmt.Sprintf("%s >= %d AND %[1]s < %d", column, from.UnixMicro(), to.UnixMicro())
+		return fmt.Sprintf("%s >= %d AND %[1]s < %[3]d", column, from.UnixMicro(), to.UnixMicro())
 	}
 	end := today.AddDate(0, 0, 1)
 	f := filter{"day", "日期", []choice{

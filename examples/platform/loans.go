@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,11 +74,93 @@ func (a *App) borrow(d *work, r *http.Request, v *visit) string {
 	return "/loan/" + loan.BidNo
 }
 
-// loanParts are what the loan's pages for members and for staff have in common:
-// beside them, what is open of it, by period.
-func (a *App) loanParts(d *work, r *http.Request, loan Loan, v *visit) (parts []Part, open []payable) {
+// planOf is the plan of some shares.
+func (a *App) planOf(d *work, where string, args ...any) Part {
+	type period struct {
+		Period                    int
+		DueOn                     string
+		Principal, Interest, Paid ips.Amount
+		Open                      int
+		State                     DueState
+	}
+	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金（元）", "利息（元）", "合计（元）", "已还（元）", "待还（元）", "状态"}}
+	today := ips.DateOf(a.now()).String()
+	for _, p := range rows[period](d, "SELECT d.period, MIN(d.due_on), SUM(d.principal), SUM(d.interest), SUM(d.paid), SUM(CASE WHEN d.state = 'open' THEN 1 ELSE 0 END), MIN(d.state) "+
+		"FROM dues d JOIN shares s ON s.id = d.share_id WHERE "+where+" AND d.principal + d.interest > 0 GROUP BY d.period ORDER BY d.period", args...) {
+		state := dueStates[p.State]
+		if p.Open > 0 {
+			state = dueStates[DueOpen]
+			if p.Paid > 0 {
+				state = "部分已还"
+			}
+			if p.DueOn < today {
+				state += "，逾期"
+			}
+		}
+		whole := p.Principal + p.Interest
+		plan.Rows = append(plan.Rows, []Cell{
+			{Text: strconv.Itoa(p.Period), Number: true}, text(dayOf(p.DueOn)), number(p.Principal), number(p.Interest), number(whole), number(p.Paid), number(whole - p.Paid), text(state),
+		})
+	}
+	return plan
+}
+
+// isParty reports whether a loan has a contract that is the visitor's, too.
+func (d *work) isParty(loan Loan, v *visit) bool {
+	return loan.Released > 0 && (v.admin() || loan.BorrowerID == v.user.ID ||
+		d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ? AND state IN ('released', 'ended')", loan.BidNo, v.user.ID) > 0 ||
+		d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID) > 0)
+}
+
+// contract is the agreement of a loan (借款合同), for those who are part of it: the
+// borrower and staff see all of it, a lender his own part, a guarantor the loan's.
+func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
+	type party struct {
+		Name, Ident, Contract, Number string
+		Amount                        ips.Amount
+	}
+	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
+	all, me := v.admin() || loan.BorrowerID == v.user.ID, v.user.ID
+	if !d.isParty(loan, v) {
+		d.fail(errNotFound)
+	}
+	lent := listed(d, r, listing{
+		heading: "出借人（甲方）", head: []string{"姓名", "身份证号", "合同号", "登记债权人订单号", "出借本金（元）"},
+		columns: "u.real_name, u.ident_no, s.contract_no, s.claim, (SELECT COALESCE(SUM(principal), 0) FROM dues d WHERE d.share_id = s.id)",
+		from:    "shares s JOIN users u ON u.id = s.holder_id", where: "s.bid_no = ? AND s.state IN ('released', 'ended') AND (s.holder_id = ? OR ?)",
+		args: []any{loan.BidNo, me, all}, sorts: []choice{{"", "", "s.claim, s.id"}},
+	}, func(p party) []Cell {
+		return []Cell{text(p.Name), text(tail(p.Ident)), text(p.Contract), text(p.Number), number(p.Amount)}
+	})
+	backed := listed(d, r, listing{
+		heading: "担保方（丙方）", head: []string{"姓名", "身份证号", "登记担保方订单号", "担保金额（元）"}, columns: "u.real_name, u.ident_no, '', g.order_no, g.amount",
+		from: "guarantees g JOIN users u ON u.id = g.guarantor_id", where: "g.bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "g.order_no"}}, name: "guarantee-",
+	}, func(p party) []Cell {
+		return []Cell{text(p.Name), text(tail(p.Ident)), text(p.Number), number(p.Amount)}
+	})
+	borrower := d.user(loan.BorrowerID)
+	steps := Part{Heading: "IPS 订单"}
+	for _, p := range progress(d, "bid_no = ? AND kind IN ('publish', 'release', 'end') AND o.state = 'done' ORDER BY o.ended_us, a.order_key LIMIT 200", loan.BidNo) {
+		steps.Facts = append(steps.Facts, Fact{when(p.EndedAt), p.About + "，订单号 " + p.OrderNo})
+	}
+	plan := a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, all || lent.Rows == nil)
+	return "借款合同", []Part{{Facts: []Fact{
+		{"标的号", loan.BidNo}, {"借款人（乙方）", borrower.RealName + "，身份证号 " + tail(borrower.IdentNo)}, {"借款用途", loan.Purpose},
+		{"借款金额", loan.Amount.String() + " 元，已放款 " + loan.Released.String() + " 元"}, {"年利率", loan.Rate.String() + "%"},
+		{"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]},
+	}, Text: "甲方经本平台向乙方出借下列款项，资金由环迅支付资金管理平台存管、划付；乙方按还款计划还本付息，丙方对未按期偿还的本息在担保金额内代偿。"},
+		lent, backed, plan, steps, {Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}}}
+}
+
+// loan is the page of a loan: for staff with what it can do, and with the orders.
+func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
+	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
+	mine := loan.BorrowerID == v.user.ID
+	if (loan.State == LoanApplied || loan.State == LoanFailed || loan.State == LoanOld) && !mine && !v.admin() {
+		d.fail(errNotFound)
+	}
 	frozen := d.frozen(loan.BidNo)
-	open = d.payables(loan.BidNo)
+	open := d.payables(loan.BidNo)
 	facts := []Fact{
 		{"标的号", loan.BidNo}, {"借款人", d.person(loan.BorrowerID)}, {"借款用途", loan.Purpose}, {"借款金额", loan.Amount.String() + " 元"},
 		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months)}, {"还款方式", repayModes[loan.RepayMode]}, {"状态", stateOfLoan(loan, frozen, len(open) > 0)},
@@ -124,141 +205,41 @@ func (a *App) loanParts(d *work, r *http.Request, loan Loan, v *visit) (parts []
 		}
 		return []Cell{text(s.Holder), number(s.Principal), text(state)}
 	})
-	return []Part{head, a.planOf(d, "s.bid_no = ?", loan.BidNo), shares}, open
-}
-
-// planOf is the plan of some shares.
-func (a *App) planOf(d *work, where string, args ...any) Part {
-	type period struct {
-		Period                    int
-		DueOn                     string
-		Principal, Interest, Paid ips.Amount
-		Open                      int
-		State                     DueState
-	}
-	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金（元）", "利息（元）", "合计（元）", "已还（元）", "待还（元）", "状态"}}
-	today := ips.DateOf(a.now()).String()
-	var columns []Column
-	for _, p := range rows[period](d, "SELECT d.period, MIN(d.due_on), SUM(d.principal), SUM(d.interest), SUM(d.paid), SUM(CASE WHEN d.state = 'open' THEN 1 ELSE 0 END), MIN(d.state) "+
-		"FROM dues d JOIN shares s ON s.id = d.share_id WHERE "+where+" AND d.principal + d.interest > 0 GROUP BY d.period ORDER BY d.period", args...) {
-		state := dueStates[p.State]
-		if p.Open > 0 {
-			state = dueStates[DueOpen]
-			if p.Paid > 0 {
-				state = "部分已还"
-			}
-			if p.DueOn < today {
-				state += "，逾期"
-			}
-		}
-		whole := p.Principal + p.Interest
-		plan.Rows = append(plan.Rows, []Cell{
-			{Text: strconv.Itoa(p.Period), Number: true}, text(dayOf(p.DueOn)), number(p.Principal), number(p.Interest), number(whole), number(p.Paid), number(whole - p.Paid), text(state),
-		})
-		columns = append(columns, Column{Name: dayOf(p.DueOn), Amount: whole - p.Paid})
-	}
-	plan.Chart = chart("各期待还", columns)
-	return plan
-}
-
-// isParty reports whether a loan has a contract that is the visitor's, too.
-func (d *work) isParty(loan Loan, v *visit) bool {
-	return loan.Released > 0 && (v.admin() || loan.BorrowerID == v.user.ID ||
-		d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ? AND state IN ('released', 'ended')", loan.BidNo, v.user.ID) > 0 ||
-		d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID) > 0)
-}
-
-// contract is the agreement of a loan (借款合同), for those who are part of it: the
-// borrower and staff see all of it, a lender his own part, a guarantor the loan's.
-func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
-	type party struct {
-		Name, Ident, Contract, Number string
-		Amount                        ips.Amount
-	}
-	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
-	all, me := v.admin() || loan.BorrowerID == v.user.ID, v.user.ID
-	if !d.isParty(loan, v) {
-		d.fail(errNotFound)
-	}
-	lent := listed(d, r, listing{
-		heading: "出借人（甲方）", head: []string{"姓名", "身份证号", "合同号", "登记债权人订单号", "出借本金（元）"},
-		columns: "u.real_name, u.ident_no, s.contract_no, s.claim, (SELECT COALESCE(SUM(principal), 0) FROM dues d WHERE d.share_id = s.id)",
-		from:    "shares s JOIN users u ON u.id = s.holder_id", where: "s.bid_no = ? AND s.state IN ('released', 'ended') AND (s.holder_id = ? OR ?)",
-		args: []any{loan.BidNo, me, all}, sorts: []choice{{"", "", "s.claim, s.id"}},
-	}, func(p party) []Cell {
-		return []Cell{text(p.Name), text(masked(p.Ident)), text(p.Contract), text(p.Number), number(p.Amount)}
-	})
-	backed := listed(d, r, listing{
-		heading: "担保方（丙方）", head: []string{"姓名", "身份证号", "登记担保方订单号", "担保金额（元）"}, columns: "u.real_name, u.ident_no, '', g.order_no, g.amount",
-		from: "guarantees g JOIN users u ON u.id = g.guarantor_id", where: "g.bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "g.order_no"}}, name: "guarantee-",
-	}, func(p party) []Cell {
-		return []Cell{text(p.Name), text(masked(p.Ident)), text(p.Number), number(p.Amount)}
-	})
-	borrower := d.user(loan.BorrowerID)
-	steps := Part{Heading: "IPS 订单"}
-	for _, p := range progress(d, "bid_no = ? AND kind IN ('publish', 'release', 'end') AND o.state = 'done' ORDER BY o.ended_us, a.order_key LIMIT 200", loan.BidNo) {
-		steps.Facts = append(steps.Facts, Fact{when(p.EndedAt), p.About + "，订单号 " + p.OrderNo})
-	}
-	plan := a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, all || lent.Rows == nil)
-	return "借款合同", []Part{{Facts: []Fact{
-		{"标的号", loan.BidNo}, {"借款人（乙方）", borrower.RealName + "，身份证号 " + masked(borrower.IdentNo)}, {"借款用途", loan.Purpose},
-		{"借款金额", loan.Amount.String() + " 元，已放款 " + loan.Released.String() + " 元"}, {"年利率", loan.Rate.String() + "%"},
-		{"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]},
-	}, Text: "甲方经本平台向乙方出借下列款项，资金由环迅支付资金管理平台存管、划付；乙方按还款计划还本付息，丙方对未按期偿还的本息在担保金额内代偿。"},
-		lent, backed, plan, steps, {Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}}}
-}
-
-// masked shows of an id number what it is told apart by.
-func masked(ident string) string {
-	if len(ident) < 10 {
-		return "—"
-	}
-	return ident[:6] + strings.Repeat("*", len(ident)-10) + ident[len(ident)-4:]
-}
-
-// loan is the page of a loan: for staff with what it can do, and with the orders.
-func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
-	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
-	mine := loan.BorrowerID == v.user.ID
-	if (loan.State == LoanApplied || loan.State == LoanFailed || loan.State == LoanOld) && !mine && !v.admin() {
-		d.fail(errNotFound)
-	}
-	parts, open := a.loanParts(d, r, loan, v)
 	path := "/loan/" + loan.BidNo
-	var forms []Part
+	parts := []Part{head}
 	if v.admin() {
-		forms = []Part{{Heading: "操作", Forms: a.staffForms(d, loan, open)}}
+		parts = append(parts, Part{Heading: "操作", Forms: a.staffForms(d, loan, open)})
 	}
 	member := v.user.ID != "" && !v.admin() && !mine
-	left := loan.Amount - loan.Released - d.frozen(loan.BidNo)
+	left := loan.Amount - loan.Released - frozen
 	if loan.open() && member && left > 0 {
 		var interest ips.Amount
 		for _, due := range plan(left, loan.Rate, loan.Months, loan.RepayMode, ips.DateOf(a.now())) {
 			interest += due.Interest
 		}
-		forms = append(forms, Part{Heading: "投标", Text: fmt.Sprintf("您的可用余额 %s 元。投满剩余的 %s 元，到期共收利息 %s 元，平台从中收取 %d%%。", d.holding(v.user.Account).Available, left, interest, interestPercent),
+		parts = append(parts, Part{Heading: "投标", Text: fmt.Sprintf("您的可用余额 %s 元。投满剩余的 %s 元，到期共收利息 %s 元，平台从中收取 %d%%。", d.holding(v.user.Account).Available, left, interest, interestPercent),
 			Forms: []Form{{Action: path + "/bid", Button: "投标", Fields: []Field{money("投标金额（元）", "amount", left.String())}}},
 			Hint:  "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"})
 	}
 	if loan.open() && member && (len(open) > 0 || loan.Released < loan.Amount) {
-		forms = append(forms, Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
+		parts = append(parts, Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
 			money("担保保证金（元，0 为无保证金担保）", "margin", "0.00"), money("担保收益（元）", "profit", "0.00"),
 		}}}, Hint: "担保收益由借款人支付，须借款人同意。"})
 	}
 	if p := nextOf(open, "").first(maxRepayRows); mine && p.period > 0 {
-		forms = append(forms, Part{Heading: "还款", Text: "您的可用余额 " + d.holding(v.user.Account).Available.String() + " 元。", Forms: []Form{{
+		parts = append(parts, Part{Heading: "还款", Text: "您的可用余额 " + d.holding(v.user.Account).Available.String() + " 元。", Forms: []Form{{
 			Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", p.period, p.total()),
 		}}})
 	}
 	for _, c := range list[Compensation](d, "bid_no = ? AND amount > repaid ORDER BY order_no", loan.BidNo) {
 		if mine {
-			forms = append(forms, Part{Heading: "代偿还款", Forms: []Form{{
+			parts = append(parts, Part{Heading: "代偿还款", Forms: []Form{{
 				Action: path + "/reimburse", Hidden: []Fact{{"compensation", c.OrderNo}},
 				Button: fmt.Sprintf("向担保方还款（代偿 %s 元，已还 %s 元）", c.Amount, c.Repaid),
 			}}})
 		}
 	}
-	forms = append(forms, listed(d, r, listing{
+	parts = append(parts, listed(d, r, listing{
 		heading: "担保方", head: []string{"担保方", "担保金额（元）", "冻结保证金（元）", "已代偿（元）", "担保收益（元）", "收益状态"}, columns: columnsOf[Guarantee](""),
 		from: "guarantees", where: "bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "order_no"}}, name: "guarantee-",
 	}, func(g Guarantee) []Cell {
@@ -271,12 +252,13 @@ func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
 		}
 		return row
 	}))
+	parts = append(parts, a.planOf(d, "s.bid_no = ?", loan.BidNo), shares)
 	if v.admin() {
 		done := orderTable(d, r, v, "bid_no = ?", loan.BidNo)
 		done.Heading = "订单"
 		parts = append(parts, done)
 	}
-	return "标的 " + loan.Purpose, slices.Concat(parts[:1], forms, parts[1:])
+	return "标的 " + loan.Purpose, parts
 }
 
 func agreement(g Guarantee) string {
@@ -451,7 +433,7 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 			return a.carry(w, r, act.OrderKey)
 		}
 	}
-	if err := a.noRepayUnheard(r.Context(), bidNo); err != nil {
+	if err := a.noRepayUnheard(r); err != nil {
 		return err
 	}
 	return a.place(w, r, v, func(d *work, r *http.Request, v *visit) draft {
@@ -486,8 +468,9 @@ func (a *App) repayForms(ctx context.Context, bidNo string) (acts []Act, err err
 
 // noRepayUnheard asks IPS whether one of them was carried out after all, before a
 // period is paid in another way. A form that nobody carries on is nobody's lock.
-func (a *App) noRepayUnheard(ctx context.Context, bidNo string) error {
-	left, err := a.repayForms(ctx, bidNo)
+func (a *App) noRepayUnheard(r *http.Request) error {
+	ctx := r.Context()
+	left, err := a.repayForms(ctx, r.PathValue("bid"))
 	if err != nil {
 		return err
 	}

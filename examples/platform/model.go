@@ -24,7 +24,6 @@ var indexes = []string{
 // Role is what a user may do.
 type Role string
 
-// The roles.
 const (
 	Member Role = "member" // borrows, lends, guarantees
 	Admin  Role = "admin"  // works for the platform
@@ -129,7 +128,6 @@ type Failure struct {
 // LoanState is how far a loan has come.
 type LoanState string
 
-// The states of a loan.
 const (
 	LoanApplied LoanState = "applied" // the borrower wants it; the platform looks at it, IPS may be asking him
 	LoanRaising LoanState = "raising" // investors may bid
@@ -179,7 +177,6 @@ type Guarantee struct {
 // ShareState is how far a share has come.
 type ShareState string
 
-// The states of a share.
 const (
 	ShareFrozen   ShareState = "frozen"   // the money waits for its release
 	ShareReleased ShareState = "released" // the borrower has it
@@ -205,7 +202,6 @@ type Share struct {
 // DueState is what became of an instalment.
 type DueState string
 
-// The states of an instalment.
 const (
 	DueOpen        DueState = "open"
 	DueRepaid      DueState = "repaid"      // by the borrower
@@ -235,7 +231,6 @@ func (d Due) PrincipalLeft() ips.Amount { return d.Principal - max(0, d.Paid-d.I
 // SaleState is how far the sale of a share has come.
 type SaleState string
 
-// The states of a sale.
 const (
 	SaleOffered   SaleState = "offered"
 	SalePaid      SaleState = "paid"   // the buyer's money is frozen, and goes to the seller next
@@ -272,7 +267,6 @@ type Compensation struct {
 // ContractKind says what a contract allows.
 type ContractKind string
 
-// The kinds of contract.
 const (
 	AutoBid   ContractKind = "bid"   // 自动投标
 	AutoRepay ContractKind = "repay" // 自动还款

@@ -16,8 +16,7 @@ import (
 type Part struct {
 	Heading, Class, Text string
 	Facts                []Fact
-	Chart                *Chart
-	Filters              []Filter // of the table
+	Filters              [][]Choice // of the table
 	Count                string
 	Head                 []string
 	Titles               []Cell // viewOf's
@@ -33,47 +32,10 @@ type Fact struct{ Name, Value string }
 // Link leads to another page.
 type Link struct{ Text, Path string }
 
-// Filter are links to a list as it can be seen otherwise.
-type Filter struct {
-	Name    string
-	Choices []Choice
-}
-
-// Choice is one of them.
+// Choice is a way to see a list; one without a path is the name of those behind it.
 type Choice struct {
 	Text, Path string
 	Taken      bool
-}
-
-// Chart is a row of columns; what it shows is written beside it, too.
-type Chart struct {
-	Says    string // for those who do not see it
-	Columns []Column
-}
-
-// Column is an amount. The second line is chart's.
-type Column struct {
-	Name           string
-	Amount         ips.Amount
-	X, Y, H, Title int
-}
-
-// chart draws the first six amounts; one alone is none.
-func chart(of string, columns []Column) *Chart {
-	columns = columns[:min(6, len(columns))]
-	top := ips.Amount(1)
-	for _, c := range columns {
-		top = max(top, c.Amount)
-		of += "；" + c.Name + " " + c.Amount.String() + " 元"
-	}
-	for i := range columns {
-		h := int(100 * columns[i].Amount / top)
-		columns[i].X, columns[i].Title, columns[i].Y, columns[i].H = 56*i+14, 56*i+28, 100-h, h
-	}
-	if len(columns) < 2 {
-		return nil
-	}
-	return &Chart{of, columns}
 }
 
 // Cell is a cell of a table.
@@ -162,7 +124,7 @@ type view struct {
 
 // viewOf adds what every page has. Each form gets a click of its own, so that it
 // counts once however often it is sent.
-func viewOf(v *visit, title string, parts []Part) view {
+func (a *App) viewOf(v *visit, title string, parts []Part) view {
 	nav := []Link{{"业务场景", "/chapters"}}
 	var logout []Form
 	switch {
@@ -213,7 +175,7 @@ func viewOf(v *visit, title string, parts []Part) view {
 		parts = slices.Concat([]Part{{Class: "problem", Text: v.wrong.text}}, parts)
 	}
 	path, _, _ := strings.Cut(v.from, "?")
-	return view{Title: title, Path: path, Nav: nav, Logout: logout, Parts: parts}
+	return view{Title: title, Path: path, Nav: nav, Logout: logout, Parts: parts, Inbox: a.inbox}
 }
 
 // dayOf writes a yyyyMMdd.

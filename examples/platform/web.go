@@ -29,15 +29,15 @@ import (
 
 // App is the platform's web site.
 type App struct {
+	*http.ServeMux
 	data     *Data
 	book     *orders.Book
 	client   *ips.Client
 	base     string // of the site, as IPS and browsers reach it
 	log      *slog.Logger
 	now      func() time.Time
-	passCost int  // of bcrypt
-	secure   bool // cookies travel over HTTPS only
-	mux      *http.ServeMux
+	passCost int      // of bcrypt
+	secure   bool     // cookies travel over HTTPS only
 	old      sync.Map // by their numbers: the client asks before it sends anything about a bid
 	guesses  guesses
 	forged   atomic.Int64 // answers with a wrong signature, and when the last came
@@ -63,7 +63,7 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 		return nil, fmt.Errorf("the site's address: want an absolute http or https URL, got %.80q", base)
 	}
 	base = strings.TrimRight(base, "/")
-	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", mux: http.NewServeMux(),
+	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", ServeMux: http.NewServeMux(),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	cfg.ReturnURL, cfg.NotifyURL = base+"/ips/return", base+"/ips/notify"
 	if a.client, err = ips.NewClient(cfg, append(opts, ips.WithOldBids(func(bidNo string) bool { _, old := a.old.Load(bidNo); return old }))...); err != nil {
@@ -88,11 +88,11 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 
 func (a *App) routes() {
 	in := ips.Inbound{Hear: a.book.Hear, OnError: a.notHeard}
-	a.mux.Handle("POST /ips/notify/", a.client.NotifyHandler(in))
-	a.mux.Handle("POST /ips/return/", a.client.ReturnHandler(in, a.showReturn))
-	a.mux.Handle("/admin/book/", http.StripPrefix("/admin/book", a.book.Console(a.staff)))
-	a.mux.HandleFunc("GET /style.css", a.style)
-	a.mux.HandleFunc("/", a.serve(anybody, func(http.ResponseWriter, *http.Request, *visit) error { return errNotFound }))
+	a.Handle("POST /ips/notify/", a.client.NotifyHandler(in))
+	a.Handle("POST /ips/return/", a.client.ReturnHandler(in, a.showReturn))
+	a.Handle("/admin/book/", http.StripPrefix("/admin/book", a.book.Console(a.staff)))
+	a.HandleFunc("GET /style.css", a.style)
+	a.HandleFunc("/", a.serve(anybody, func(http.ResponseWriter, *http.Request, *visit) error { return errNotFound }))
 	for role, pages := range map[Role]map[string]handler{anybody: {
 		"GET /{$}":        a.page(a.home),
 		"GET /loans":      a.page(a.home),
@@ -137,11 +137,11 @@ func (a *App) routes() {
 		"POST /admin/loan/{bid}/publish":         a.ordered(a.publish),
 		"POST /admin/loan/{bid}/release":         a.ordered(a.release),
 		"POST /admin/loan/{bid}/end":             a.end,
-		"POST /admin/loan/{bid}/compensate":      a.orderedUnpaid(a.compensate),
+		"POST /admin/loan/{bid}/compensate":      a.ordered(a.compensate, a.noRepayUnheard),
 		"POST /admin/loan/{bid}/profit":          a.ordered(a.profit),
 		"POST /admin/loan/{bid}/unfreeze":        a.ordered(a.unfreeze),
 		"POST /admin/loan/{bid}/autobid":         a.ordered(a.autoBid),
-		"POST /admin/loan/{bid}/autorepay":       a.orderedUnpaid(a.autoRepay),
+		"POST /admin/loan/{bid}/autorepay":       a.ordered(a.autoRepay, a.noRepayUnheard),
 		"POST /admin/loan/{bid}/sale":            a.accept,
 		"POST /admin/oldbid":                     a.addOldBid,
 		"POST /admin/withhold":                   a.ordered(a.withhold),
@@ -155,13 +155,10 @@ func (a *App) routes() {
 		"POST /admin/contradictions/{id}/settle": a.resolve,
 	}} {
 		for pattern, page := range pages {
-			a.mux.HandleFunc(pattern, a.serve(role, page))
+			a.HandleFunc(pattern, a.serve(role, page))
 		}
 	}
 }
-
-// ServeHTTP serves the site.
-func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
 // visit is one request by somebody.
 type visit struct {
@@ -285,7 +282,7 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 		if back, err := url.Parse(v.from); err == nil && r.PostForm != nil && p.status != http.StatusNotFound && p.status != http.StatusBadRequest {
 			again := r.Clone(context.WithValue(r.Context(), wrongKey{}, &wrong{action: r.URL.Path, text: p.text, status: p.status, typed: r.PostForm}))
 			again.Method, again.URL, again.Body, again.Form, again.PostForm = http.MethodGet, back, http.NoBody, nil, nil
-			a.mux.ServeHTTP(w, again)
+			a.ServeHTTP(w, again)
 			return
 		}
 	}
@@ -310,9 +307,7 @@ func (a *App) render(w http.ResponseWriter, v *visit, status int, title string, 
 		status = v.wrong.status
 	}
 	var body bytes.Buffer
-	shown := viewOf(v, title, parts)
-	shown.Inbox = a.inbox
-	if err := page.Execute(&body, shown); err != nil {
+	if err := page.Execute(&body, a.viewOf(v, title, parts)); err != nil {
 		a.log.Error("page", "title", title, "err", err)
 		http.Error(w, "系统繁忙", http.StatusInternalServerError)
 		return nil
@@ -347,16 +342,13 @@ type draft struct {
 // ordering drafts the order of a button, in the transaction in which it is recorded.
 type ordering func(d *work, r *http.Request, v *visit) draft
 
-// ordered is a button that orders something.
-func (a *App) ordered(order ordering) handler {
-	return func(w http.ResponseWriter, r *http.Request, v *visit) error { return a.place(w, r, v, order) }
-}
-
-// orderedUnpaid is one that pays what the borrower may have paid himself, unheard.
-func (a *App) orderedUnpaid(order ordering) handler {
+// ordered is a button that orders something, if what must hold before it holds.
+func (a *App) ordered(order ordering, before ...func(*http.Request) error) handler {
 	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
-		if err := a.noRepayUnheard(r.Context(), r.PathValue("bid")); err != nil {
-			return err
+		for _, check := range before {
+			if err := check(r); err != nil {
+				return err
+			}
 		}
 		return a.place(w, r, v, order)
 	}
@@ -538,8 +530,6 @@ func (w *work) requireAccount(u User) {
 
 // person is how pages name a user.
 func (w *work) person(id string) string {
-	for _, u := range list[User](w, "id = ?", id) {
-		return u.Login
-	}
-	return "—"
+	u, _ := maybe[User](w, "id = ?", id)
+	return cmp.Or(u.Login, "—")
 }
