@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -361,7 +362,7 @@ func TestPlatform(t *testing.T) {
 				w.name = fmt.Sprintf("platform-%s-%d%s", w.who, s.width, kindOf(path))
 				w.opens(site + path)
 				w.looks()
-				if w.axe != "" {
+				if w.axe != "" && !strings.HasPrefix(path, "/admin/book/") { // whose colours are the browser's own
 					w.theme("dark")
 					assert.Empty(t, again[string](w, contrasts(w.axe)), "axe-core, on %s in the dark", path)
 					w.shoots("dark")

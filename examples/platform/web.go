@@ -132,6 +132,7 @@ func (a *App) routes() {
 		"POST /order/{op}/{no}/continue": a.continueOrder,
 	}, Admin: {
 		"GET /admin":                             a.page(a.adminHome),
+		"GET /admin/{$}":                         a.page(a.adminHome), // the order book's way back
 		"GET /admin/loan/{bid}":                  a.page(a.loan),
 		"POST /admin/loan/{bid}/reject":          a.changes(a.reject),
 		"POST /admin/loan/{bid}/publish":         a.ordered(a.publish),
