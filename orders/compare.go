@@ -301,7 +301,7 @@ func (b *Book) WriteOrders(ctx context.Context, w io.Writer, from, to time.Time)
 		if o.is(flagLate) {
 			note = "放弃后到账"
 		}
-		return out.Write([]string{cell(o.merchant), info.Chinese, cell(o.no), stateText(o.state), ips.Amount(o.fen).String(), clock(at(o.madeUS)), clock(at(o.endedUS)), note})
+		return out.Write([]string{cell(o.merchant), info.Chinese, cell(o.no), inChinese(string(o.state)), ips.Amount(o.fen).String(), clock(at(o.madeUS)), clock(at(o.endedUS)), note})
 	}
 	// Without the bodies, which may be large.
 	columns := strings.TrimSuffix(rowColumns, "body") + "''"

@@ -2,13 +2,15 @@ package orders
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
+	"database/sql"
 	"errors"
 	"fmt"
 	"html/template"
-	"maps"
+	"math"
 	"net/http"
+	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -26,7 +28,9 @@ var consoleText string
 
 var consolePage = template.Must(template.New("console").Funcs(template.FuncMap{
 	"clock":     clock,
-	"state":     stateText,
+	"money":     money,
+	"state":     func(s State) string { return inChinese(string(s)) },
+	"word":      inChinese,
 	"operation": func(op ips.Operation) string { info, _ := op.Info(); return info.Chinese },
 	"said": func(name, text string) string {
 		if private(name) {
@@ -44,25 +48,58 @@ func clock(t time.Time) string {
 	return t.In(ips.China).Format("2006-01-02 15:04:05")
 }
 
-func stateText(s State) string {
-	return map[State]string{StateRecorded: "已登记", StateSending: "发送中", StateUnknown: "结果未知", StatePending: "处理中", StateRowsDue: "待明细",
-		StateDone: "成功", StateRefused: "被拒绝", StateClosed: "已关闭"}[s]
+// money is an amount as people read it, 1,000.00.
+func money(a ips.Amount) string {
+	text := a.String()
+	for i := len(text) - len("000.00"); i > 0 && text[i-1] != '-'; i -= len("000") {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+var chinese = map[string]string{
+	string(StateRecorded): "已登记", string(StateSending): "发送中", string(StateUnknown): "结果未知", string(StatePending): "处理中", string(StateRowsDue): "待明细",
+	string(StateDone): "成功", string(StateRefused): "被拒绝", string(StateClosed): "已关闭",
+
+	"success": "成功", "failure": "失败",
+
+	ips.Synchronous.String(): "同步答复", ips.WebReturn.String(): "页面返回", ips.ServerToServer.String(): "异步通知", ips.Queried.String(): "查询结果",
+
+	string(taken): "已采用", string(same): "重复", string(overtaken): "不改变订单", string(undecided): "不能判断结果", string(doubtful): "待证实", string(wrong): "与请求不符",
+	string(contradiction): "与先前的答复矛盾", string(tooLate): "迟到的成功", string(waiting): "业务处理未完成",
+
+	"form": "表单交给用户", "send": "发送", "unanswered": "没有答复", "not sent": "没有发出", "left in a call": "发送时程序中断", "asked in vain": "查询没有答复",
+	"asked: not found": "查询：没有这笔交易", "open for long": "长时间没有结果", "effect failed": "业务处理失败",
+	"for a person": "转人工处理", "nothing waits": "没有待办的业务处理",
+	"decided " + string(Seen): "人工：已知悉", "decided " + string(IsDone): "人工：已成功", "decided " + string(IsRefused): "人工：未成功", "decided " + string(SendAgain): "人工：重新发送",
+}
+
+// inChinese is a word of the book for people; what has none stays as it is.
+func inChinese(word string) string {
+	if says, ok := strings.CutPrefix(word, heardOf); ok {
+		return "收到：" + inChinese(says)
+	}
+	return cmp.Or(chinese[word], word)
 }
 
 // Console shows the book to the merchant's staff, in Chinese: what a person must
-// decide, and the form to decide it; open orders by age; an order with its
-// answers and all that happened to it; the balances of its account beside it, by
-// which nothing is decided. Names, id numbers and accounts are shown in part.
+// decide, and the form to decide it; open orders by age, ended ones from the
+// newest; an order, found by its number too, with its answers and all that happened
+// to it; the balances of its account beside it, by which nothing is decided. Names,
+// id numbers and accounts are shown in part.
 //
 // who says who asks: nobody gets in without a name, and the name is kept with
 // every decision. Serve the console below a path of its own with
-// [http.StripPrefix]. Decisions from another site's pages are refused.
+// [http.StripPrefix]; its way back leads one level up. Decisions from another
+// site's pages are refused.
 func (b *Book) Console(who func(*http.Request) (name string, ok bool)) http.Handler {
 	if who == nil {
 		panic("orders: Console: nil who")
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", b.consoleHome)
+	mux.HandleFunc("GET /ended", b.consoleEnded)
+	mux.HandleFunc("GET /find", b.consoleFind)
 	mux.HandleFunc("GET /order", b.consoleOrder)
 	mux.HandleFunc("POST /decide", func(w http.ResponseWriter, r *http.Request) { b.consoleDecide(w, r, who) })
 	guarded := http.NewCrossOriginProtection().Handler(mux)
@@ -91,28 +128,36 @@ func show(w http.ResponseWriter, name string, data any) {
 
 const consoleRows = 50
 
-func (b *Book) consoleHome(w http.ResponseWriter, r *http.Request) {
+// nextPage is the query of the page behind a full one, which begins behind an order
+// or a matter.
+func nextPage(r *http.Request, rows int, key string, at time.Time, names ...string) string {
+	if rows < consoleRows {
+		return ""
+	}
 	query := r.URL.Query()
-	when := func(name string) time.Time {
-		us, _ := strconv.ParseInt(query.Get(name), 10, 64)
-		return time.UnixMicro(us)
-	}
-	next := func(rows int, names [2]string, key string, at time.Time) string {
-		if rows < consoleRows {
-			return ""
-		}
-		query := maps.Clone(query)
-		query.Set(names[0], key)
-		query.Set(names[1], strconv.FormatInt(at.UnixMicro(), 10))
-		return "?" + query.Encode()
-	}
-	after := Matter{Key: query.Get("after"), Opened: when("opened")}
-	matters, err := b.Matters(r.Context(), after, consoleRows)
+	query.Set(names[0], key)
+	query.Set(names[1], strconv.FormatInt(at.UnixMicro(), 10))
+	return "?" + query.Encode()
+}
+
+// begins is where a page begins.
+func begins(r *http.Request, names ...string) (key string, at time.Time) {
+	us, _ := strconv.ParseInt(r.URL.Query().Get(names[1]), 10, 64)
+	return r.URL.Query().Get(names[0]), time.UnixMicro(us)
+}
+
+func (b *Book) consoleHome(w http.ResponseWriter, r *http.Request) {
+	ofMatters, ofOpen := []string{"after", "opened"}, []string{"behind", "recorded"}
+	var matter Matter
+	var order Order
+	matter.Key, matter.Opened = begins(r, ofMatters...)
+	order.Key, order.Recorded = begins(r, ofOpen...)
+	matters, err := b.Matters(r.Context(), matter, consoleRows)
 	if err != nil {
 		b.consoleError(w, err)
 		return
 	}
-	open, err := b.OpenOrders(r.Context(), Order{Key: query.Get("behind"), Recorded: when("recorded")}, consoleRows)
+	open, err := b.OpenOrders(r.Context(), order, consoleRows)
 	if err != nil {
 		b.consoleError(w, err)
 		return
@@ -124,12 +169,77 @@ func (b *Book) consoleHome(w http.ResponseWriter, r *http.Request) {
 	}
 	view := map[string]any{"Matters": matters, "Open": open, "Strays": strays}
 	if n := len(matters); n > 0 {
-		view["Next"] = next(n, [2]string{"after", "opened"}, matters[n-1].Key, matters[n-1].Opened)
+		view["Next"] = nextPage(r, n, matters[n-1].Key, matters[n-1].Opened, ofMatters...)
 	}
 	if n := len(open); n > 0 {
-		view["NextOpen"] = next(n, [2]string{"behind", "recorded"}, open[n-1].Key, open[n-1].Recorded)
+		view["NextOpen"] = nextPage(r, n, open[n-1].Key, open[n-1].Recorded, ofOpen...)
 	}
 	show(w, "home", view)
+}
+
+func (b *Book) consoleEnded(w http.ResponseWriter, r *http.Request) {
+	names := []string{"made", "ended"}
+	key, until := begins(r, names...)
+	made, _ := strconv.ParseInt(key, 10, 64)
+	if key == "" {
+		until = time.UnixMicro(math.MaxInt64)
+	}
+	ended, err := b.listed(r.Context(), "ended_us > 0 AND ended_us <= ? AND (ended_us < ? OR made_us < ?) ORDER BY ended_us DESC, made_us DESC LIMIT ?",
+		until.UnixMicro(), until.UnixMicro(), made, consoleRows)
+	if err != nil {
+		b.consoleError(w, err)
+		return
+	}
+	view := map[string]any{"Ended": ended}
+	if n := len(ended); n > 0 {
+		view["Next"] = nextPage(r, n, strconv.FormatInt(ended[n-1].Recorded.UnixMicro(), 10), ended[n-1].Ended, names...)
+	}
+	show(w, "ended", view)
+}
+
+// consoleFind leads to the order that has a number, or lists those that have: each
+// merchant and operation has numbers of its own.
+func (b *Book) consoleFind(w http.ResponseWriter, r *http.Request) {
+	no := strings.TrimSpace(r.URL.Query().Get("no"))
+	var found []Order
+	if no != "" {
+		merchants, err := b.merchants(r.Context())
+		if err != nil {
+			b.consoleError(w, err)
+			return
+		}
+		for _, merchant := range merchants {
+			for _, op := range ips.Operations() {
+				o, err := b.Find(r.Context(), merchant, op.Operation, no)
+				if err != nil && !errors.Is(err, ErrUnrecorded) {
+					b.consoleError(w, err)
+					return
+				}
+				if err == nil {
+					found = append(found, o)
+				}
+			}
+		}
+	}
+	if len(found) == 1 {
+		w.Header().Set("Location", "order?key="+url.QueryEscape(found[0].Key))
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	show(w, "found", map[string]any{"No": no, "Found": found})
+}
+
+// merchants are those of whom there are orders.
+func (b *Book) merchants(ctx context.Context) (all []string, err error) {
+	for last := ""; ; all = append(all, last) {
+		err := b.db.QueryRowContext(ctx, b.query("SELECT merchant FROM ips_order WHERE order_key > ? ORDER BY order_key LIMIT 1"), behind(last)).Scan(&last)
+		if errors.Is(err, sql.ErrNoRows) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 func (b *Book) consoleError(w http.ResponseWriter, err error) {
@@ -148,8 +258,11 @@ func (b *Book) OpenOrders(ctx context.Context, after Order, limit int) ([]Order,
 	if after.Key == "" {
 		from = 0
 	}
-	rows, err := b.db.QueryContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE ended_us = 0 AND made_us >= ? AND (made_us > ? OR order_key > ?) "+
-		"ORDER BY made_us, order_key LIMIT ?"), from, from, after.Key, limit)
+	return b.listed(ctx, "ended_us = 0 AND made_us >= ? AND (made_us > ? OR order_key > ?) ORDER BY made_us, order_key LIMIT ?", from, from, after.Key, limit)
+}
+
+func (b *Book) listed(ctx context.Context, where string, args ...any) ([]Order, error) {
+	rows, err := b.db.QueryContext(ctx, b.query("SELECT "+rowColumns+", {now} FROM ips_order WHERE "+where), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -196,10 +309,12 @@ func (b *Book) consoleOrder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var answers []said
-	for _, k := range kept {
+	for _, k := range slices.Backward(kept) {
 		s := said{Says: k.says, Verdict: string(k.verdict), Way: k.way.String(), Heard: at(k.heardUS)}
 		if data, err := b.unpack(o.Key, k.body); err == nil {
-			s.Fields = masked(data)
+			if answer, err := ips.UnmarshalResponse(o.Operation, data); err == nil {
+				s.Fields = fields(reflect.ValueOf(answer).Elem())
+			}
 		}
 		answers = append(answers, s)
 	}
@@ -208,20 +323,15 @@ func (b *Book) consoleOrder(w http.ResponseWriter, r *http.Request) {
 		b.consoleError(w, err)
 		return
 	}
-	data, err := ips.MarshalRequest(o.Request)
-	if err != nil {
-		b.consoleError(w, err)
-		return
-	}
 	part := false
 	for _, a := range answers {
 		part = part || o.State == StateDone && slices.ContainsFunc(a.Fields, func(f ips.Element) bool { return strings.Contains(f.Text, rowsFailed) })
 	}
-	view := map[string]any{"Order": o, "Asked": masked(data), "Answers": answers, "Events": events, "Part": part}
+	view := map[string]any{"Order": o, "Asked": fields(reflect.ValueOf(o.Request)), "Answers": answers, "Events": events, "Part": part}
 	if account := reflect.ValueOf(o.Request).FieldByName("Account"); account.IsValid() && r.URL.Query().Get("balance") != "" {
 		if client, err := b.clients(ctx, o.Merchant); err == nil {
 			if balance, err := client.QueryBalance(ctx, account.String()); err == nil {
-				view["Balance"] = balance
+				view["Balance"], view["Account"], view["Now"] = balance, account.String(), time.Now()
 			} else {
 				view["NoBalance"] = true
 			}
@@ -255,50 +365,59 @@ func (b *Book) events(ctx context.Context, key string) ([]happened, error) {
 	return all, rows.Err()
 }
 
-// masked are the fields of a kept body, those of a person in part.
-func masked(data []byte) []ips.Element {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if _, err := d.Token(); err != nil {
-		return nil
-	}
-	var all []ips.Element
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return all
-		}
-		var v json.RawMessage
-		if err := d.Decode(&v); err != nil {
-			return all
-		}
-		text := strings.Trim(string(v), `"`)
-		key, _ := name.(string)
-		switch {
-		case nothing(v):
-			continue
-		case v[0] == '[':
-			var rows []struct {
-				Status  ips.RowStatus
-				Message string
-			}
-			if json.Unmarshal(v, &rows) == nil {
-				text = strconv.Itoa(len(rows)) + " 行"
-				var failed []string
-				for i, row := range rows {
-					if row.Status == ips.RowFailed {
-						failed = append(failed, fmt.Sprintf("第 %d 行：%s", i+1, numbers.ReplaceAllStringFunc(row.Message, part)))
-					}
-				}
-				if len(failed) > 0 {
-					text += fmt.Sprintf("，%d %s。%s", len(failed), rowsFailed, strings.Join(failed[:min(len(failed), consoleRows)], "；"))
-				}
-			}
-		case private(key):
+// fields are those of a request or an answer that say something, a person's in
+// part. What is said above an answer is left out.
+func fields(v reflect.Value) (all []ips.Element) {
+	add := func(name, text string) {
+		if private(name) {
 			text = part(text)
 		}
-		all = append(all, ips.Element{Name: key, Text: text})
+		all = append(all, ips.Element{Name: name, Text: text})
+	}
+	for i := range v.NumField() {
+		field, f := v.Type().Field(i), v.Field(i)
+		if !field.IsExported() || f.IsZero() {
+			continue
+		}
+		switch x := f.Interface().(type) {
+		case ips.Reply:
+			add("Code", string(x.Code))
+			add("Message", numbers.ReplaceAllStringFunc(x.Message, part))
+			for _, e := range x.Extra {
+				add(e.Name, e.Text)
+			}
+		case ips.Amount:
+			add(field.Name, money(x))
+		case fmt.Stringer:
+			add(field.Name, x.String())
+		default:
+			switch f.Kind() {
+			case reflect.Slice:
+				add(field.Name, batch(f))
+			case reflect.Struct:
+				all = append(all, fields(f)...)
+			default:
+				add(field.Name, fmt.Sprint(x))
+			}
+		}
 	}
 	return all
+}
+
+// batch counts rows, and lists those that failed.
+func batch(rows reflect.Value) string {
+	var failed []string
+	for i := range rows.Len() {
+		if status := rows.Index(i).FieldByName("Status"); status.IsValid() && status.Interface() == ips.RowFailed {
+			message := rows.Index(i).FieldByName("Message").String()
+			failed = append(failed, fmt.Sprintf("第 %d 行：%s", i+1, numbers.ReplaceAllStringFunc(message, part)))
+		}
+	}
+	text := strconv.Itoa(rows.Len()) + " 行"
+	if len(failed) > 0 {
+		text += fmt.Sprintf("，%d %s。%s", len(failed), rowsFailed, strings.Join(failed[:min(len(failed), consoleRows)], "；"))
+	}
+	return text
 }
 
 // rowsFailed says of a batch that not all of it was done.

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -197,9 +198,9 @@ func TestConsole(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, ask("GET", "/", "", "", nil).Code)
 		home := ask("GET", "/", "王五", "", nil)
 		assert.Contains(t, home.Body.String(), "订单结果长时间未知")
-		assert.Contains(t, home.Body.String(), o.Key)
+		assert.Contains(t, home.Body.String(), o.OrderNo)
 		page := ask("GET", "/order?key="+url.QueryEscape(o.Key), "王五", "", nil).Body.String()
-		assert.Contains(t, page, "unanswered")
+		assert.Contains(t, page, "没有答复")
 		assert.NotContains(t, page, account)
 		assert.NotContains(t, page, "110101199001010001")
 		assert.NotContains(t, page, "张三")
@@ -215,6 +216,65 @@ func TestConsole(t *testing.T) {
 		assert.Contains(t, page, "王五")
 		assert.Contains(t, page, "对账单 &lt;b&gt;")
 		assert.Equal(t, http.StatusNotFound, ask("GET", "/order?key=no", "王五", "", nil).Code)
+	})
+}
+
+// A person comes with a number, or looks through what has ended.
+func TestConsoleFinds(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.effects(s.book)
+		console := http.StripPrefix("/staff", b.Console(func(*http.Request) (string, bool) { return "王五", true }))
+		ask := func(target string) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			console.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+			return w
+		}
+		assert.Contains(t, ask("/staff/find?no=X").Body.String(), "没有这个订单号")
+		var keys []string // from the newest
+		for range 51 {
+			o := s.record(b, withholding(1234*ips.Yuan), orders.Hold())
+			s.advance(time.Second)
+			_, err := b.Send(bg(), o)
+			require.NoError(t, err)
+			s.is(o, orders.StateDone)
+			keys = append([]string{o.Key}, keys...)
+		}
+		listed := func(page string) (found []string) {
+			for _, m := range regexp.MustCompile(`order\?key=([^"]+)"`).FindAllStringSubmatch(page, -1) {
+				key, err := url.QueryUnescape(m[1])
+				require.NoError(t, err)
+				found = append(found, key)
+			}
+			return found
+		}
+		page := ask("/staff/ended").Body.String()
+		next := regexp.MustCompile(`href="(\?[^"]+)">下一页`).FindStringSubmatch(page)
+		require.Len(t, next, 2, page)
+		last := ask("/staff/ended" + html.UnescapeString(next[1])).Body.String()
+		assert.NotContains(t, last, "下一页")
+		assert.Equal(t, keys, append(listed(page), listed(last)...))
+		assert.Contains(t, page, "1,234.00")
+
+		q := withholding(ips.Yuan)
+		q.OrderNo = "SAME1"
+		one := s.record(b, q)
+		w := ask("/staff/find?no=SAME1")
+		require.Equal(t, http.StatusSeeOther, w.Code)
+		to, err := (&url.URL{Path: "/staff/find"}).Parse(w.Header().Get("Location"))
+		require.NoError(t, err)
+		assert.Equal(t, "/staff/order", to.Path)
+		assert.Equal(t, one.Key, to.Query().Get("key"))
+		r := recharge(ips.Yuan)
+		r.OrderNo = "SAME1"
+		other := s.record(b, r)
+		assert.ElementsMatch(t, []string{one.Key, other.Key}, listed(ask("/staff/find?no=SAME1").Body.String()))
+		assert.Empty(t, listed(ask("/staff/find?no=SAME").Body.String()), "a part of a number is none")
+		page = ask(to.String()).Body.String()
+		assert.Contains(t, page, "还没有答复")
+		page = ask("/staff/order?key=" + url.QueryEscape(keys[0])).Body.String()
+		for _, word := range []string{"成功，同步答复，已采用", "<dt>FeePayer</dt><dd>platform</dd>", "1,234.00 元"} {
+			assert.Contains(t, page, word)
+		}
 	})
 }
 

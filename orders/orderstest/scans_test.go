@@ -98,7 +98,7 @@ func TestNoStatementReadsATableThrough(t *testing.T) {
 	_, err = b.Distrust(bg(), time.Now())
 	require.NoError(t, err)
 	console := b.Console(func(*http.Request) (string, bool) { return "王五", true })
-	for _, path := range []string{"/", "/order?key=" + sent.Key} {
+	for _, path := range []string{"/", "/ended", "/find?no=" + sent.OrderNo + "0", "/order?key=" + sent.Key} {
 		w := httptest.NewRecorder()
 		console.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		require.Equal(t, http.StatusOK, w.Code)
