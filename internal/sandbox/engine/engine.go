@@ -33,6 +33,7 @@ type Engine struct {
 	operationList []*operation // in the order of the manual
 	scratch       []byte       // for fingerprints
 	coding        func() (*image.Coder, error)
+	columns       columns // made of the state
 	state
 }
 
@@ -69,7 +70,6 @@ type state struct {
 	inboxes   map[string][]*sms // by mobile
 	deadlines []deadline        // earliest first
 
-	columns columns
 	numbers counters
 	notices []Notice // gathered while a command runs
 	decided []*order // likewise: those whose state it decided

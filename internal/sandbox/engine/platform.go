@@ -49,7 +49,7 @@ func newState() state {
 // reset forgets everything but the merchants, the time and the numbers given.
 func (e *Engine) reset() {
 	old := e.state
-	e.state = newState()
+	e.state, e.columns = newState(), columns{}
 	e.now, e.numbers = old.now, old.numbers
 	for _, m := range old.merchantList {
 		e.setMerchant(m.Settings)

@@ -57,6 +57,6 @@ func (e *Engine) Load(r io.Reader, size int64) error {
 	if err := c.Read(r, size, &s); err != nil {
 		return fmt.Errorf("engine: Load: %w", err)
 	}
-	e.state = s
+	e.state, e.columns = s, columns{}
 	return nil
 }
