@@ -427,7 +427,7 @@ func expire(t *testing.T, browser *chromium) {
 
 	u.watch.expect("status of 404")
 	u.opens(platform.URL + "/CreditWeb/confirm/ASK0000000001-00000000000000000000000000000000")
-	u.sees("操作未能受理", "操作失败 - 资金管理平台沙箱", "no-such-page")
+	u.sees("页面不存在", "页面不存在 - 资金管理平台沙箱", "no-such-page")
 }
 
 // seeOtherPages looks at the pages that no walk has come by.
@@ -478,7 +478,7 @@ func seeOtherPages(t *testing.T, browser *chromium) {
 	u.opens(platform.URL + "/")
 	u.sees("资金管理平台 v2.0 沙箱", "首页 - 资金管理平台沙箱", "index")
 	u.opens(platform.URL + "/CreditWS/Service.asmx")
-	u.seesIPS("Service", "web-service")
+	u.seesIPS("业务接口 CreditWS", "web-service")
 }
 
 // resend has the operator send a notification once more, and looks around in
@@ -521,7 +521,7 @@ func resend(t *testing.T, browser *chromium) {
 	}
 	u.clicks("标的")
 	u.clicks(loan.BidNo)
-	u.seesConsole("标的 "+loan.BidNo+" 进行中 3", "标的 "+loan.BidNo, "bid")
+	u.seesConsole("标的 "+loan.BidNo+" 进行中 (3)", "标的 "+loan.BidNo, "bid")
 	u.clicks("账户")
 	u.clicks(investor.Account)
 	u.seesConsole("账户 "+investor.Account+" 李四", "账户 "+investor.Account, "account")

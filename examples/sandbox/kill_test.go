@@ -436,7 +436,7 @@ func (w *killWorld) checkBalances(when string) {
 			Available, Frozen int64
 		}
 	}
-	w.get("/admin/balances", &list)
+	w.get("/admin/balances?limit=1000", &list)
 	found := make(map[string]money)
 	for _, b := range list.Balances {
 		found[b.Account] = money{b.Available, b.Frozen}

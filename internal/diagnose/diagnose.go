@@ -42,11 +42,11 @@ func Message(data []byte, own Keys, others ...Keys) Report {
 	return d.Report
 }
 
-// Request says in one finding why a received request's signature or body failed:
-// the first thing that is wrong, or a finding with the severity OK. Fields are
-// named as on the wire, in either set of names; others that have nothing to do
-// with the envelope are ignored.
-func Request(fields url.Values, own Keys, others ...Keys) Finding {
+// Request says why a received request's signature or body failed: all that is
+// wrong, of which the later may be consequences of the first, or one finding with
+// the severity OK. Fields are named as on the wire, in either set of names; others
+// that have nothing to do with the envelope are ignored.
+func Request(fields url.Values, own Keys, others ...Keys) []Finding {
 	m := &message{shape: "form", fields: map[string]string{}}
 	for name, values := range fields {
 		for _, v := range values[:min(len(values), 2)] {
@@ -55,10 +55,11 @@ func Request(fields url.Values, own Keys, others ...Keys) Finding {
 	}
 	d := diagnosis{m: m, own: own, others: others}
 	d.envelope()
-	if f, wrong := d.First(); wrong {
-		return f
+	wrong := slices.DeleteFunc(d.Findings, func(f Finding) bool { return f.Severity != Wrong })
+	if len(wrong) == 0 {
+		return d.signed[len(d.signed)-1:]
 	}
-	return d.signed[len(d.signed)-1]
+	return wrong
 }
 
 // diagnosis is the state of one message.

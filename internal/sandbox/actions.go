@@ -160,10 +160,10 @@ func (s *Sandbox) Reset() error {
 // Notifications returns the newest notifications, oldest first.
 func (s *Sandbox) Notifications() []Notification { return s.notifier.List() }
 
-// NewestNotices are a page of those of the newest notifications that takes
-// accepts, newest first, and how many it accepts.
-func (s *Sandbox) NewestNotices(skip, limit int, takes func(*Notification) bool) ([]Notification, int) {
-	return s.notifier.Newest(skip, limit, takes)
+// NewestNotices are a page of those of the newest notifications that have a text
+// and that takes accepts, and how many there are.
+func (s *Sandbox) NewestNotices(text string, p engine.Page, takes func(*Notification) bool) ([]Notification, int) {
+	return s.notifier.Newest(text, p, takes)
 }
 
 // GivenUp returns those of the newest notifications whose every attempt failed.
@@ -198,12 +198,18 @@ func (s *Sandbox) Messages() []Message {
 // mobiles as they went over the wire.
 func (s *Sandbox) Unmasked() []Message { return s.messages.List() }
 
-// Diagnose says in Chinese why the signature or the body of a request failed, ""
-// where there is nothing to say: of a list of banks, nothing but the merchant
-// code is signed.
-func (s *Sandbox) Diagnose(m Message) string {
+// NewestMessages are a page of those that have a text and that takes accepts, and
+// how many there are.
+func (s *Sandbox) NewestMessages(text string, p engine.Page, takes func(*Message) bool) ([]Message, int) {
+	return s.messages.Newest(text, p, takes)
+}
+
+// Diagnose says in Chinese all that is wrong with the signature or the body of a
+// request, the cause first, and nothing where there is nothing to say: of a list of
+// banks, nothing but the merchant code is signed.
+func (s *Sandbox) Diagnose(m Message) (wrong []string) {
 	if m.Refusal == "" || m.Op == "GetBankList" {
-		return ""
+		return nil
 	}
 	fields := make(url.Values)
 	for _, f := range m.Fields {
@@ -215,10 +221,12 @@ func (s *Sandbox) Diagnose(m Message) string {
 			others = append(others, other.secrets)
 		}
 	}
-	if f := diagnose.Request(fields, own.secrets, others...); f.Severity != diagnose.OK {
-		return f.Chinese
+	for _, f := range diagnose.Request(fields, own.secrets, others...) {
+		if f.Severity != diagnose.OK {
+			wrong = append(wrong, f.Chinese)
+		}
 	}
-	return ""
+	return wrong
 }
 
 // Unavailable says whether an error means that the sandbox can do nothing any

@@ -107,6 +107,12 @@ func TestAdminMoney(t *testing.T) {
 	assert.Equal(t, []map[string]any{row("808801", "808801", 0), row("808899", "808899", 66), row("808801", account, 1234)},
 		entries(t, out, "balances"))
 	assert.Equal(t, []map[string]any{row("808899", "808899", 66)}, entries(t, f.admin(200, "GET", "balances?merchant=808899", ""), "balances"))
+	assert.Equal(t, []map[string]any{row("808801", account, 1234)}, entries(t, f.admin(200, "GET", "balances?account="+account, ""), "balances"))
+	assert.Equal(t, []map[string]any{row("808801", account, 1234)}, entries(t, f.admin(200, "GET", "balances?limit=1", ""), "balances"))
+	assert.Equal(t, []map[string]any{row("808801", "808801", 0), row("808899", "808899", 66)}, entries(t, f.admin(200, "GET", "balances?limit=2&skip=1", ""), "balances"))
+	assert.Empty(t, entries(t, f.admin(200, "GET", "balances?skip=3", ""), "balances"))
+	f.admin(400, "GET", "balances?limit=1001", "")
+	f.admin(400, "GET", "balances?skip=-1", "")
 	f.admin(404, "GET", "balances?merchant=000000", "")
 	out = f.admin(200, "GET", "books", "")
 	assert.Equal(t, map[string]any{"ok": true, "accounts": 1.0, "entries": 2.0, "users": 1234.0, "merchants": 66.0, "fees": 0.0,

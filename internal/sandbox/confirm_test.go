@@ -296,7 +296,7 @@ func TestRepaymentListsItsRows(t *testing.T) {
 	t.Parallel()
 	f := town(t)
 	s := f.asked("RepaymentNewTrade.aspx", f.repayment("P1"))
-	assert.Equal(t, "收款明细（共2笔）", words(s.one(t, "caption")))
+	assert.Equal(t, "收款明细（共2笔，手续费由您承担）", words(s.one(t, "caption")))
 	var rows []string
 	for _, n := range descendants(s.one(t, "tbody"), "tr") {
 		rows = append(rows, words(n))
@@ -312,14 +312,24 @@ func TestResultIsAReceipt(t *testing.T) {
 	t.Parallel()
 	f := town(t)
 	s := f.asked("doDwTrade.aspx", f.message(withdrawing("W1")...))
-	done := f.sheet(f.click(s, 0, "确认提现", "password", engine.AutoPassword)).facts()
-	assert.Equal(t, s.facts()["提现金额"], done["金额"])
+	r := f.click(s, 0, "确认提现", "password", engine.AutoPassword)
+	done := f.sheet(r).facts()
+	assert.Contains(t, words(f.sheet(r).one(t, "main")), "资金已转往您的银行卡。")
+	for _, amount := range []string{"提现金额", "扣款合计"} {
+		assert.NotEmpty(t, s.facts()[amount])
+		assert.Equal(t, s.facts()[amount], done[amount], amount)
+	}
+	assert.Equal(t, s.sum(t), f.sheet(r).sum(t), "what was confirmed")
 	assert.Equal(t, liSi, done["托管账户"])
 	assert.Equal(t, "测试平台（808801）", done["商户"])
 	assert.NotEmpty(t, done["IPS 订单号"])
 	assert.Equal(t, "2014-11-24 12:00:00", done["完成时间"])
 	s = f.asked("doDpTrade.aspx", f.message(recharging("R2", "2", "")...))
-	assert.NotContains(t, f.sheet(f.click(s, 0, "取消")).facts(), "金额", "nothing was paid")
+	cancelled := f.sheet(f.click(s, 0, "取消"))
+	assert.Equal(t, "未扣款，没有变动", cancelled.facts()["资金"])
+	assert.Empty(t, cancelled.sum(t), "nothing was paid")
+	assert.NotEmpty(t, cancelled.facts()["结束时间"])
+	assert.Contains(t, words(cancelled.one(t, "main")), "您已取消，本次操作没有进行。")
 }
 
 // Three hundred payees are the limit. Nobody should have to scroll past them to
@@ -385,7 +395,7 @@ func TestOpeningPageSaysWhatIsWrong(t *testing.T) {
 		},
 		"passwords differ": {
 			[]string{"loginPasswordAgain", "abcdeg", "tradePasswordAgain", ""},
-			map[string]string{"loginPasswordAgain": "输入的密码不一致，请重新输入", "tradePasswordAgain": "输入的密码不一致，请重新输入"},
+			map[string]string{"loginPasswordAgain": "两次输入的登录密码不一致，请重新输入", "tradePasswordAgain": "两次输入的交易密码不一致，请重新输入"},
 		},
 		"one password for both": {
 			[]string{"tradePassword", "abcdef", "tradePasswordAgain", "abcdef"},
@@ -475,7 +485,8 @@ func TestBankPage(t *testing.T) {
 			bank, _ := f.open(r.header.Get("Location"))
 			assert.Equal(t, "中国银行网上支付", words(bank.one(t, "h1")))
 			assert.Equal(t, "付款金额 1,234.00 元", bank.sum(t))
-			back := descendants(bank.one(t, "main"), "a")[0]
+			links := descendants(bank.one(t, "main"), "a")
+			back := links[len(links)-1]
 			assert.Equal(t, s.url, attr(back, "href"))
 			assert.Equal(t, int64(before), f.spendable(liSi), "nothing has happened yet")
 
@@ -649,7 +660,7 @@ func TestPagesEscape(t *testing.T) {
 	m.Manual = true
 	f := start(t, sandbox.Config{Merchants: []sandbox.Merchant{m}})
 	s := f.asked(page, f.opening("A1"))
-	assert.Empty(t, s.all("script"))
+	assert.Len(t, s.all("script"), 1)
 	assert.Equal(t, m.Name+"（808801）", s.facts()["商户"])
 	r := f.click(s, 0, "取消")
 	assert.Len(t, f.sheet(r).all("script"), 1)
@@ -681,7 +692,8 @@ func TestResultPageSendsItselfOnce(t *testing.T) {
 	assert.Equal(t, "返回商户网站", words(shown.one(t, "button")))
 	script := words(shown.one(t, "script"))
 	assert.Contains(t, script, `type!=="navigate"`)
-	assert.Contains(t, script, "setTimeout")
+	assert.Contains(t, script, "setInterval")
+	assert.Contains(t, words(shown.one(t, "main")), "页面将在10秒后自动返回", "long enough to read why")
 	policy := r.header.Get("Content-Security-Policy")
 	assert.Contains(t, policy, "form-action http: https:;")
 

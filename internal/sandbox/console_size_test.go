@@ -83,7 +83,7 @@ func newCrowd(t *testing.T, users, claims, orders int) *crowded {
 		return []string{"pAcctType", "1", "pIdentNo", ident(1), "pRealName", "李四", "pIpsAcctNo", c.accounts[1], "pTrdDate", "20141124",
 			"pTrdAmt", fmt.Sprintf("%d.00", 1+n%500), "pChannelType", "1", "pTrdBnkCode", "00004", "pMerFee", "0.00", "pIpsFeeType", "1"}
 	}
-	const wired = 20 // that go over the wire, for messages to be there
+	wired := min(orders-begun, 400) // that go over the wire: more messages than are kept
 	for n := begun; n < orders-wired; n++ {
 		a := submit("doDpTrade", fmt.Sprintf("R%06d", n), recharge(n)...)
 		require.Equal(t, "MG00000F", a.Code, a.Text)
@@ -110,13 +110,20 @@ func (c *crowded) pages() [][2]string {
 		{"overview", ""}, {"accounts", "accounts"}, {"accounts, searched", "accounts?q=user7%40"}, {"account", "accounts/808801/" + c.accounts[1]},
 		{"bids", "bids"}, {"bid with its claims", "bids/808801/MANY"}, {"bid, last page", "bids/808801/MANY?page=9999"}, {"old bids", "oldbids"},
 		{"orders", "orders"}, {"orders in part", "orders?state=partial"}, {"orders of an interface", "orders?op=doDpTrade"}, {"orders, searched", "orders?q=" + last},
+		{"orders, searched by account", "orders?q=" + c.accounts[1]}, {"orders, searched by words", "orders?q=充值"},
+		{"orders by amount", "orders?sort=-amount"}, {"orders by state", "orders?sort=state"}, {"orders by account", "orders?sort=account"}, {"orders, oldest", "orders?sort=time"},
+		{"accounts by balance", "accounts?sort=-available"}, {"accounts by name", "accounts?sort=name"}, {"accounts by number", "accounts?sort=number"}, {"bids by amount", "bids?sort=-amount"},
+		{"orders of a fault", "orders?fault=row"},
 		{"orders of an hour", "orders?from=2014-11-24T11:30&to=2014-11-24T12:30"}, {"orders, page 2", "orders?page=2"},
-		{"order", "orders/808801/" + last}, {"order of a batch", "orders/808801/T1"}, {"its result, whole", "orders/808801/T1/final"},
+		{"order", "orders/808801/" + last}, {"order of a batch", "orders/808801/T1"},
 		{"search for a number", "search?q=" + last}, {"search for an account", "search?q=" + c.accounts[1]}, {"search for an amount", "search?q=10.00"},
+		{"search for words", "search?q=充值"}, {"search for a letter", "search?q=R"}, {"search in vain", "search?q=zz"},
 		{"messages", "messages"}, {"messages, searched", "messages?q=" + last}, {"message", fmt.Sprintf("messages/%d", messages[len(messages)-1].Seq)},
 		{"notifications", "notifications"}, {"notifications, searched", "notifications?q=" + last},
+		{"notifications by attempts", "notifications?sort=-attempts"}, {"notifications of a state", "notifications?state=delivered"},
 		{"notification", fmt.Sprintf("notifications/%d", notices[len(notices)-1].Seq)}, {"journal", "journal"}, {"journal of an account", "journal?account=" + c.accounts[1]},
-		{"journal, searched", "journal?q=" + last}, {"faults", "faults"}, {"texts", "/sms"}, {"texts, searched", "/sms?q=13800000007"}, {"texts of one", "/sms/13800000001"},
+		{"journal, searched", "journal?q=" + last},
+		{"journal by amount", "journal?sort=-amount"}, {"journal of an interface", "journal?op=doDpTrade"}, {"faults", "faults"}, {"texts", "/sms"}, {"texts, searched", "/sms?q=13800000007"}, {"texts of one", "/sms/13800000001"},
 	}
 }
 
@@ -137,9 +144,9 @@ func (c *crowded) look(page string) (size int, took time.Duration) {
 }
 
 // With 10,000 users, 23,000 orders and a release of 3000 rows no page is larger
-// than 200 KB, nor takes more than three times as long as with 100 orders: so
-// much more there is to look through for a text, but even that takes no more than
-// milliseconds. What is sent whole on purpose, as plain text, is as large as it is.
+// than 200 KB, nor takes more than three times as long as with 100 orders. Both are
+// asked in turn, and their best times compared, so that both see the same machine;
+// where the machine was busy, there are more turns.
 //
 //	go test -run ConsoleAtSize -v ./internal/sandbox
 func TestConsoleAtSize(t *testing.T) {
@@ -150,27 +157,16 @@ func TestConsoleAtSize(t *testing.T) {
 	few := small.pages()
 	t.Log("| page | KB | ms | ratio |")
 	for i, page := range large.pages() {
-		var with100, with23000 time.Duration
-		size := 0
-		for n := range 25 { // in turn, so that both see the same machine
+		size, with100, with23000 := 0, time.Hour, time.Hour
+		ratio := func() float64 { return float64(with23000) / float64(with100) }
+		for n := 0; n < 25 || n < 500 && ratio() > 3; n++ {
 			_, a := small.look(few[i][1])
 			s, b := large.look(page[1])
-			size = s
-			if n == 0 || a < with100 {
-				with100 = a
-			}
-			if n == 0 || b < with23000 {
-				with23000 = b
-			}
+			size, with100, with23000 = s, min(with100, a), min(with23000, b)
 		}
-		ratio := float64(with23000) / float64(with100)
-		t.Logf("| %s | %d | %.1f | %.1f |", page[0], (size+1023)/1024, float64(with23000.Microseconds())/1000, ratio)
-		if strings.HasSuffix(page[0], "whole") {
-			continue
-		}
+		t.Logf("| %s | %d | %.1f | %.1f |", page[0], (size+1023)/1024, float64(with23000.Microseconds())/1000, ratio())
 		assert.LessOrEqual(t, size, 200<<10, page[0])
-		quick := strings.Contains(page[0], "search") && with23000 < 50*time.Millisecond
-		assert.True(t, ratio <= 3 || quick, "%s: %.1f times %s", page[0], ratio, with100)
+		assert.LessOrEqual(t, ratio(), 3.0, "%s: %s, with 100 orders %s", page[0], with23000, with100)
 	}
 }
 

@@ -201,14 +201,14 @@ func TestConsolePages(t *testing.T) {
 		"/console/accounts/808801/" + l.investor: {"李四", "398.50", "601.50", "110***********0002", "138****0002", "冻结投标"},
 		"/console/accounts/808801/" + l.borrower: {"张三", "作为借款人的标的", "BID1"},
 		"/console/accounts/808801/808801":        {"测试平台", "商户自有账户"},
-		"/console/bids":                          {"BID1", "募集中 2", "1,000.00", "600.00", "张三"},
-		"/console/bids/808801/BID1":              {"募集中 2", "12.00%", "12 个月", "CON1", "李四", "600.00", "已还（含利息） 0.00"},
+		"/console/bids":                          {"BID1", "募集中 (2)", "1,000.00", "600.00", "张三"},
+		"/console/bids/808801/BID1":              {"募集中 (2)", "12.00%", "12 个月", "CON1", "李四", "600.00", "已还（含利息） 0.00"},
 		"/console/orders":                        {"A1", "B1", "C1", "MG02501F", "完成 done", "登记标的 registerSubject"},
 		"/console/orders/808801/C1":              {"MG00000F", "<pBidNo> BID1 </pBidNo>", "验签通过", "已送达", "601.50", "BID1"},
 		"/console/messages":                      {"页面提交", "页面返回", "S2S 通知", "验签通过", "已签名", "MG00000F"},
 		"/console/messages/1":                    {"验签通过", "CreateNewIpsAcct", "<pMerBillNo> A1 </pMerBillNo>", "127.0.0.1"},
-		"/console/notifications":                 {"CreateNewIpsAcct", "已送达 delivered", "HTTP 200", l.shop.URL + "/notify"},
-		"/console/notifications/1":               {"立即重发", "HTTP 200", "curl -sS", "以 UTF-8 BOM 开头", "<![CDATA[张三]]>"},
+		"/console/notifications":                 {"CreateNewIpsAcct", "已送达 delivered", "HTTP 200", "/notify"},
+		"/console/notifications/1":               {"重发", "HTTP 200", "said 200", "curl -sS", "以 UTF-8 BOM 开头", "<![CDATA[张三]]>"},
 		"/console/journal":                       {"入金 deposit", "外部银行 可用", "李四 冻结", "601.50"},
 		"/console/faults":                        {"没有故障", "notice-double", "通知重复"},
 		"/console/journal?account=nobody":        {"没有分录", "共 0 条"},
@@ -356,7 +356,7 @@ func TestConsolePaging(t *testing.T) {
 			assert.LessOrEqual(t, len(s.rows()), 3)
 			seen = append(seen, s.rows()...)
 			s.keepsFilters()
-			address = s.link("较早")
+			address = s.link("下一页")
 		}
 		assert.Len(t, seen, total, list)
 		slices.Sort(seen)
@@ -365,7 +365,65 @@ func TestConsolePaging(t *testing.T) {
 	newest := f.console("/console/orders?limit=3").rows()
 	assert.Contains(t, newest[0], "P6")
 	assert.Contains(t, newest[2], "P4")
-	assert.Equal(t, newest, f.console(f.console("/console/orders?limit=3&page=2").link("较新")).rows())
+	assert.Equal(t, newest, f.console(f.console("/console/orders?limit=3&page=2").link("上一页")).rows())
+}
+
+// A list is put in the order of a column by its head, and again the other way
+// round; filters and paging stay, and who listens is told which order it is.
+func TestConsoleSorts(t *testing.T) {
+	t.Parallel()
+	f := start(t, sandbox.Config{})
+	for i := range 7 {
+		f.openingAccount(i)
+	}
+	f.delivered()
+	accounts := f.accounts("808801")
+	for i, fen := range []int64{300, 100, 700, 200, 600, 500, 400} {
+		require.NoError(t, f.Deposit("808801", accounts[i].Number, fen))
+	}
+	first := func(s *board) (list []string) {
+		for _, row := range s.rows() {
+			list = append(list, strings.Fields(row)[0])
+		}
+		return list
+	}
+	for list, columns := range map[string][]string{
+		"accounts": {"账号", "姓名", "可用", "开户时间"}, "orders": {"状态", "金额", "账号", "时间"}, "bids": {"标的号", "状态", "借款金额"},
+		"messages": {"时间"}, "notifications": {"产生时间", "状态", "次数"}, "journal": {"时间", "金额"},
+	} {
+		for _, column := range columns {
+			s := f.console("/console/" + list + "?limit=3&merchant=808801&page=2")
+			s = f.console(s.link(column))
+			head := s.elements("thead")[0]
+			var order []string
+			for n := range head.Descendants() {
+				if sorted := attribute(n, "aria-sort"); sorted != "" {
+					order = append(order, visible(n), sorted)
+				}
+			}
+			require.Len(t, order, 2, "%s by %s", list, column)
+			assert.Contains(t, order[0], column)
+			other := f.console(s.link(column))
+			assert.Contains(t, s.path, "limit=3&merchant=808801&sort=")
+			assert.NotContains(t, s.path, "page=", "from the beginning")
+			assert.NotEqual(t, strings.Contains(s.path, "sort=-"), strings.Contains(other.path, "sort=-"), "%s by %s", list, column)
+			s.keepsFilters()
+		}
+	}
+	numbers := func(places ...int) (list []string) {
+		for _, i := range places {
+			list = append(list, accounts[i].Number)
+		}
+		return list
+	}
+	richest := f.console("/console/accounts?limit=3&sort=-available")
+	assert.Equal(t, numbers(2, 4, 5), first(richest))
+	assert.Equal(t, numbers(6, 0, 3), first(f.console(richest.link("下一页"))))
+	assert.Equal(t, numbers(1, 3, 0), first(f.console("/console/accounts?limit=3&sort=available")))
+	require.NoError(t, f.Deposit("808801", accounts[1].Number, 1000))
+	assert.Equal(t, numbers(1, 2, 4), first(f.console("/console/accounts?limit=3&sort=-available")), "as it is now")
+	assert.Equal(t, []string{"P0", "P1", "P2"}, first(f.console("/console/orders?limit=3&sort=time")))
+	assert.Equal(t, []string{"8", "3", "5"}, first(f.console("/console/journal?limit=3&sort=-amount")))
 }
 
 func (f *fixture) openingAccount(i int) {
@@ -480,7 +538,7 @@ func TestConsoleActions(t *testing.T) {
 		s := l.operated(order(url.Values{"name": {"code"}, "op": {"doDpTrade"}, "code": {"MG18001F"}, "text": {"<b>no</b>"}, "count": {"2"}}))
 		assert.Contains(t, s.rows()[0], "返回指定返回码 code 解除 充值 doDpTrade 全部 MG18001F <b>no</b>")
 		s = l.operated(order(url.Values{"name": {"latency"}, "delay": {"1ms"}, "probability": {"0.5"}, "after": {"true"}}))
-		assert.Contains(t, s.rows()[1], "应答延迟 latency 解除 全部 全部 1ms 概率 0.5 生效后 0 不限")
+		assert.Contains(t, s.rows()[1], "应答延迟 latency 解除 全部 全部 延迟 1 毫秒 概率 0.5 生效后 0 次 不限")
 		assert.Contains(t, l.console("/console/").text, "2 项故障生效中")
 		require.Len(t, l.Faults(), 2)
 		for _, fault := range l.Faults() {
@@ -672,17 +730,17 @@ func TestConsoleShowsTheMoneyOfABid(t *testing.T) {
 
 	s := l.console("/console/bids/808801/BID1")
 	for _, want := range []string{
-		"进行中 3", "已放款 600.00", "冻结 0.00", "4.00 / 10.00",
-		"已放款 1 600.00", "李四 600.00，0.00",
-		"G1 " + guarantor + " 王五 1,000.00 250.00 / 250.00 0.00 0.00 0.00 / 5.00",
-		"D1 C1 部分 " + l.investor + " 李四 " + guarantor + " 王五 300.00 290.00 290.50 已登记 0",
+		"进行中 (3)", "已放款 600.00", "冻结 0.00", "已收 4.00，登记 10.00",
+		"已放款 (1) 600.00", "李四 面额 600.00 已收 0.00",
+		"G1 " + guarantor + " 王五 1,000.00 冻结中 250.00 登记 250.00 0.00 0.00 已付 0.00 登记 5.00",
+		"D1 C1 部分 " + l.investor + " 李四 " + guarantor + " 王五 300.00 290.00 290.50 已登记 (0)",
 	} {
 		assert.Contains(t, s.text, want)
 	}
 	bar := s.elements("svg")[0]
 	assert.Equal(t, "借款 1,000.00，已募集 600.00，已放款 600.00，冻结 0.00，已还 0.00", attribute(bar, "aria-label"))
 	assert.Equal(t, "img", attribute(bar, "role"))
-	assert.Contains(t, l.console("/console/journal?account=ips-fees").text, "共 0 条")
+	assert.Contains(t, l.console("/console/journal?account=ips-fees").text, "没有分录")
 	assert.Contains(t, l.console("/console/journal?account=bank").text, "共 2 条")
 	assert.Contains(t, l.console("/console/journal?bid=BID1").rows()[0], "王五 可用 "+guarantor+" 王五 冻结 D1 BID1")
 }
@@ -697,8 +755,8 @@ func TestConsoleTellsTheEndOfABidFromItsRegistration(t *testing.T) {
 		"pIdentNo", "110101199001010001", "pRealName", "张三", "pIpsAcctNo", l.borrower)
 	require.Equal(t, "MG02503F", code, text)
 	l.delivered()
-	assert.Contains(t, l.console("/console/orders/808801/B1").text, "异步结果 MG02501F")
-	assert.Contains(t, l.console("/console/orders/808801/B1?end=1").text, "异步结果 MG02505F")
+	assert.Contains(t, l.console("/console/orders/808801/B1").text, "S2S 通知的结果 MG02501F")
+	assert.Contains(t, l.console("/console/orders/808801/B1?end=1").text, "S2S 通知的结果 MG02505F")
 	bid := l.console("/console/bids/808801/BID1")
 	assert.Equal(t, "/console/orders/808801/B1?end=1", bid.link("结束"))
 	for _, m := range l.Messages() {
@@ -812,7 +870,7 @@ func TestConsoleTellsTheLifeOfAnOrder(t *testing.T) {
 	last := -1
 	for _, want := range []string{
 		"请求 页面提交，验签通过", "确认页", "确认页结束", "通知第 1 次 ⚡ 通知金额被改 HTTP 500 said 500", "通知第 2 次", "HTTP 200 said 200",
-		"请求 证件号", "同步应答 MG00000F", "异步结果 MG00000F",
+		"请求 证件号", "应答 MG00000F", "S2S 通知的结果 MG00000F",
 	} {
 		at := strings.Index(s.text[max(last, 0):], want)
 		require.GreaterOrEqual(t, at, 0, "%s in its place in %s", want, s.text)
@@ -849,7 +907,7 @@ func TestConsoleSaysWhatWasDropped(t *testing.T) {
 	assert.Contains(t, l.console("/console/messages").text, fmt.Sprintf("较早的 %d 条已清除", all[0].Seq-1))
 	s := l.console("/console/orders/808801/C1")
 	assert.Contains(t, s.text, "请求报文已清除或从未留存")
-	assert.Contains(t, s.text, "同步应答 MG00000F")
+	assert.Contains(t, s.text, "应答 MG00000F")
 }
 
 // What a fault did is marked, on its way in and inside.
@@ -887,7 +945,9 @@ func TestConsoleExportsAndResets(t *testing.T) {
 	assert.Contains(t, s.text, "0 个托管账户")
 	assert.Contains(t, s.text, "测试平台")
 	for _, list := range []string{"accounts", "bids", "orders", "messages", "notifications", "journal"} {
-		assert.Contains(t, l.console("/console/"+list).text, "共 0 条", list)
+		s := l.console("/console/" + list)
+		assert.Len(t, s.rows(), 1, list)
+		assert.Regexp(t, "^没有", s.rows()[0], list)
 	}
 	require.NoError(t, l.CheckBooks())
 	assert.NotEqual(t, l.borrower, l.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan"), "numbers are not given twice")
@@ -903,9 +963,12 @@ func TestConsoleExportsAndResets(t *testing.T) {
 func TestConsoleStatement(t *testing.T) {
 	t.Parallel()
 	l := startLoan(t, sandbox.Config{})
-	rows := l.console("/console/accounts/808801/" + l.investor).rows()
-	assert.Contains(t, rows[0], "可用 -601.50 冻结 +601.50 398.50 601.50")
-	assert.Contains(t, rows[1], "可用 +1,000.00 1,000.00 bank 外部银行")
+	s := l.console("/console/accounts/808801/" + l.investor)
+	rows := s.rows()
+	assert.Contains(t, rows[0], "C1 完成", "its orders come first")
+	assert.Contains(t, s.text, "订单 全部")
+	assert.Contains(t, s.text, "可用 -601.50 冻结 +601.50 398.50 601.50")
+	assert.Contains(t, s.text, "可用 +1,000.00 1,000.00 bank 外部银行")
 }
 
 // The samples fill every list, once, and leave people something to do. What is
@@ -949,7 +1012,7 @@ func TestConsoleReplayScript(t *testing.T) {
 	f := start(t, sandbox.Config{})
 	f.openAccount("A1", "110101199001010001", "张三", "13800000001", "zhangsan")
 	f.delivered()
-	r := f.do(http.MethodGet, f.console("/console/notifications/1").link("replay.sh"), "", "")
+	r := f.do(http.MethodGet, f.console("/console/notifications/1").link("下载脚本 replay.sh"), "", "")
 	assert.Equal(t, "text/plain; charset=utf-8", r.header.Get("Content-Type"))
 	f.shop.mu.Lock()
 	body := f.shop.bodies[0]

@@ -37,16 +37,16 @@ const (
 // Platform is what the console shows and changes.
 type Platform interface {
 	operator.Platform
-	// Unmasked are the newest messages, oldest first, with people's data.
-	Unmasked() []messages.Message
-	// NewestNotices are a page of the notifications that takes accepts, newest
-	// first, and how many it accepts.
-	NewestNotices(skip, limit int, takes func(*notifier.Notification) bool) ([]notifier.Notification, int)
+	// NewestMessages are a page of the messages that have a text and that takes
+	// accepts, with people's data, and how many there are.
+	NewestMessages(text string, p engine.Page, takes func(*messages.Message) bool) ([]messages.Message, int)
+	// NewestNotices are the same of the notifications.
+	NewestNotices(text string, p engine.Page, takes func(*notifier.Notification) bool) ([]notifier.Notification, int)
 	// Posting is a notification and what is posted for it.
 	Posting(seq int64) (notifier.Notification, wire.Envelope, bool)
-	// Diagnose says in Chinese why the signature or the body of a refused
-	// request failed, "" where there is nothing to say.
-	Diagnose(messages.Message) string
+	// Diagnose says in Chinese all that is wrong with the signature or the body
+	// of a refused request, the cause first.
+	Diagnose(messages.Message) []string
 	// ConfirmPath is the page on which a person confirms something.
 	ConfirmPath(ask string) string
 }
@@ -214,7 +214,7 @@ func (c *Console) problem(w http.ResponseWriter, status int, text string) {
 }
 
 func (c *Console) notFound(w http.ResponseWriter, _ *http.Request) {
-	c.problem(w, http.StatusNotFound, "没有这个页面或记录")
+	c.show(w, http.StatusNotFound, "problem", page{Title: "页面不存在", Data: "没有这个页面或记录"})
 }
 
 func (c *Console) asset(mediaType string) http.HandlerFunc {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
@@ -37,7 +38,7 @@ type overviewData struct {
 	Ahead     time.Duration
 	Asks      int
 	Texts     int
-	Faults    int
+	Sum       engine.Balance // of all there is
 	Notices   map[notifier.State]int
 	Orders    []engine.OrderInfo
 	Day       bar
@@ -51,12 +52,13 @@ func (c *Console) overview(w http.ResponseWriter, _ *http.Request) {
 		Totals:    s.Engine().Totals(),
 		Books:     c.books.check(s.CheckBooks),
 		Ahead:     s.Offset(),
-		Faults:    c.liveFaults(),
 		Notices:   make(map[notifier.State]int),
 		Day:       chart(s.Engine().Outcomes()),
 	}
+	data.Sum = data.Totals.Users.Plus(data.Totals.Merchants)
+	data.Sum.Available += data.Totals.Fees + data.Totals.Outside
 	data.Asks, data.Texts = s.Engine().Waiting()
-	s.NewestNotices(0, 0, func(n *notifier.Notification) bool {
+	s.NewestNotices("", engine.Page{}, func(n *notifier.Notification) bool {
 		data.Notices[n.State]++
 		return false
 	})
@@ -107,6 +109,7 @@ type accountData struct {
 	Unmask   bool
 	Asks     []engine.AskInfo
 	Bids     []engine.BidInfo
+	Orders   *found
 	Entries  []accountEntry
 	More     int // entries that are not shown
 }
@@ -176,6 +179,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	data.Bids, _ = e.NewestBids(engine.BidFilter{Merchant: merchant, Borrower: number}, engine.Page{Limit: recentRows})
+	data.Orders = foundIn[engine.OrderInfo](Prefix+"orders", number)(e.NewestOrders(engine.OrderFilter{Merchant: merchant, Text: number}, engine.Page{Limit: recentRows}))
 	entries, more := c.newestEntries(engine.JournalFilter{Account: number})
 	data.Entries, data.More = c.statement(merchant, number, balance, entries), more
 	p.Data = data
@@ -185,7 +189,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 func unmasked(r *http.Request) bool { return r.URL.Query().Get("unmask") == "1" }
 
 func (c *Console) newestEntries(f engine.JournalFilter) (list []engine.JournalEntry, more int) {
-	f.Limit = ledgerRows
+	f.Page.Limit = ledgerRows
 	list, total := c.platform.Engine().NewestEntries(f)
 	return list, total - len(list)
 }
@@ -219,8 +223,8 @@ func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
 	p.Title = "标的 " + info.No
 	data := bidData{BidInfo: info}
 	at, _ := newPager(r).last(len(info.Claims))
-	claims, total := pageOf(info.Claims, at, func(engine.ClaimInfo) bool { return true })
-	data.Claims, data.Pager = claims, at.of(total)
+	data.Pager = at.of(len(info.Claims))
+	data.Claims = find.Take(info.Claims, at.window(), nil)
 	_, data.Ended = c.platform.Engine().Order(info.Merchant, "registerSubject", info.Order, true)
 	data.Entries, data.More = c.newestEntries(engine.JournalFilter{Merchant: info.Merchant, Bid: info.No})
 	p.Data = data
@@ -230,18 +234,20 @@ func (c *Console) bid(w http.ResponseWriter, r *http.Request) {
 func (c *Console) orders(w http.ResponseWriter, r *http.Request) {
 	list(c, w, r, page{Title: "订单", Section: "orders", Live: "state"},
 		append([]filterField{c.merchantFilter(), operationFilter(),
-			{Name: "state", Label: "状态", Choices: labelled("order", "waiting", "held", "done", "partial", "failed")},
+			{Name: "state", Label: "状态", Choices: labelled("order", "waiting", "held", "done", "partial", "failed")}, faultFilter(),
 			typed("号码、账号、标的、金额或说明")}, period()...),
 		0, func(f filterForm, at pager) ([]engine.OrderInfo, int) {
 			return c.platform.Engine().NewestOrders(engine.OrderFilter{
-				Merchant: f.get("merchant"), Op: f.get("op"), State: f.get("state"), Text: f.get("q"), Period: f.period(),
+				Merchant: f.get("merchant"), Op: f.get("op"), State: f.get("state"), Fault: f.get("fault"), Text: f.get("q"), Period: f.period(),
 			}, at.window())
 		})
 }
 
 type orderData struct {
 	engine.OrderInfo
+	Result  engine.Answer // the last word on it
 	Asking  *engine.AskInfo
+	Texting *engine.SMS // that waits for an answer
 	Moments []moment
 	Asked   document // what the merchant sent
 	Lost    bool     // that is not kept any more
@@ -280,7 +286,15 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.Title = "订单 " + info.Order
-	data := orderData{OrderInfo: info}
+	data := orderData{OrderInfo: info, Result: info.Answer}
+	if info.Final.Code != "" {
+		data.Result = info.Final
+	}
+	for _, text := range c.platform.Engine().TextsOf(info) {
+		if text.State == engine.SMSOpen {
+			data.Texting = &text
+		}
+	}
 	if ask, ok := c.platform.Engine().Ask(info.Ask); ok && ask.Open {
 		data.Asking = &ask
 	}
@@ -294,7 +308,7 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) {
 			data.Failed = append(data.Failed, failedRow{i + 1, message})
 		}
 	}
-	data.Notices, _ = c.platform.NewestNotices(0, maxRows, func(n *notifier.Notification) bool {
+	data.Notices, _ = c.platform.NewestNotices("", engine.Page{Limit: maxRows}, func(n *notifier.Notification) bool {
 		return n.Order == info.Order && n.Op == info.Op && n.Merchant == info.Merchant
 	})
 	data.Moments = c.moments(info, data.Notices)
@@ -305,7 +319,7 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) {
 
 // about says whether a message is about an order. The end of a bid repeats the
 // number of its registration.
-func about(info engine.OrderInfo, m messages.Message) bool {
+func about(info engine.OrderInfo, m *messages.Message) bool {
 	return m.Merchant == info.Merchant && m.Op == info.Op && m.Order == info.Order && (m.XML == "" || ends(m.Op, m.XML) == info.End)
 }
 
@@ -316,12 +330,15 @@ func ends(op, xml string) bool {
 
 // requestOf is the latest message in which an order was sent, if it is kept.
 func (c *Console) requestOf(info engine.OrderInfo) (messages.Message, bool) {
-	for _, m := range slices.Backward(c.platform.Unmasked()) {
-		if m.Direction == messages.In && m.XML != "" && about(info, m) {
-			return m, true
-		}
+	return c.newestMessage(func(m *messages.Message) bool { return m.Direction == messages.In && m.XML != "" && about(info, m) })
+}
+
+func (c *Console) newestMessage(takes func(*messages.Message) bool) (messages.Message, bool) {
+	found, _ := c.platform.NewestMessages("", engine.Page{Limit: 1}, takes)
+	if len(found) == 0 {
+		return messages.Message{}, false
 	}
-	return messages.Message{}, false
+	return found[0], true
 }
 
 // moments are the life of an order, in one list: its requests, pages, texts and
@@ -333,12 +350,15 @@ func (c *Console) moments(info engine.OrderInfo, notices []notifier.Notification
 			list = append(list, m)
 		}
 	}
-	for _, m := range c.platform.Unmasked() {
-		if m.Via == messages.ViaNotify || !about(info, m) {
-			continue
-		}
+	sent, _ := c.platform.NewestMessages("", engine.Page{Up: true}, func(m *messages.Message) bool {
+		return m.Via != messages.ViaNotify && about(info, m)
+	})
+	for _, m := range sent {
 		sign := signatureVerdict(m)
 		what := moment{m.At, "应答", m.Code + " " + m.Text, messageURL(m.Seq), "plain", m.Fault}
+		if m.Code != "" && info.State == "failed" {
+			what.Tone = "bad"
+		}
 		if m.Direction == messages.In {
 			what.What, what.Text, what.Tone = "请求", labelOf("via", m.Via).Text+"，"+sign.Text, sign.Tone
 		}
@@ -351,7 +371,16 @@ func (c *Console) moments(info engine.OrderInfo, notices []notifier.Notification
 			opened.URL = c.platform.ConfirmPath(ask.ID)
 		}
 		add(opened)
-		add(moment{ask.ClosedAt, "确认页结束", "", "", "plain", ""})
+		closed := moment{ask.ClosedAt, "确认页结束", "用户已确认", "", "good", ""}
+		switch {
+		case ask.Cancelled:
+			closed.Text, closed.Tone = "用户取消", "bad"
+		case !ask.ClosedAt.Before(ask.Deadline):
+			closed.Text, closed.Tone = "超时，用户未确认", "bad"
+		case info.State == "failed":
+			closed.Text, closed.Tone = "未成功", "bad"
+		}
+		add(closed)
 	}
 	for _, text := range e.TextsOf(info) {
 		state, inbox := labelOf("text", text.State), "/sms/"+text.Mobile
@@ -421,6 +450,7 @@ type document struct {
 	Cut    bool   // is longer than what is shown
 	Whole  string // address of the whole, "" if there is none
 	Unmask bool
+	Masked bool   // something is
 	Other  string // address of the page with masking the other way round
 }
 
@@ -436,7 +466,9 @@ func newDocument(r *http.Request, xml, part string) document {
 		query.Del("unmask")
 	} else {
 		query.Set("unmask", "1")
-		xml = messages.Mask(xml[:min(len(xml), 2*maxShownXML)]) // more is not shown
+		whole := xml[:min(len(xml), 2*maxShownXML)] // more is not shown
+		xml = messages.Mask(whole)
+		d.Masked = xml != whole
 	}
 	d.Other = r.URL.EscapedPath()
 	if len(query) > 0 {
@@ -463,46 +495,24 @@ func beginning(m engine.Message) engine.Message {
 }
 
 func (c *Console) messages(w http.ResponseWriter, r *http.Request) {
-	all, dropped := c.platform.Unmasked(), int64(0)
-	if len(all) > 0 {
-		dropped = all[0].Seq - 1
+	var dropped int64
+	if oldest, _ := c.platform.NewestMessages("", engine.Page{Up: true, Limit: 1}, func(*messages.Message) bool { return true }); len(oldest) > 0 {
+		dropped = oldest[0].Seq - 1
 	}
 	list(c, w, r, page{Title: "报文", Section: "messages", Live: "messages"},
 		append([]filterField{c.merchantFilter(), operationFilter(),
 			{Name: "dir", Label: "方向", Choices: []choice{{string(messages.In), "收 in"}, {string(messages.Out), "发 out"}}},
 			{Name: "via", Label: "途径", Choices: labelled("via", "page", "return", "soap", "notify")},
-			{Name: "sign", Label: "签名", Choices: []choice{{"ok", "有效"}, {"bad", "无效"}}},
-			typed("订单号、返回码、说明或报文内容")}, period()...),
+			{Name: "sign", Label: "签名", Choices: []choice{{"ok", "验签通过、已签名"}, {"bad", "验签未通过、未签名"}}}, faultFilter(),
+			typed("号码、说明或报文内容")}, period()...),
 		dropped, func(f filterForm, at pager) ([]messages.Message, int) {
-			during, q := f.period(), f.get("q")
-			return pageOf(all, at, func(m messages.Message) bool {
+			during := f.period()
+			return c.platform.NewestMessages(f.get("q"), at.window(), func(m *messages.Message) bool {
 				return selects(f.get("merchant"), m.Merchant) && selects(f.get("op"), m.Op) && selects(f.get("dir"), string(m.Direction)) &&
-					selects(f.get("via"), string(m.Via)) && during.Has(m.At) && mentions(m, q) &&
+					selects(f.get("via"), string(m.Via)) && during.Has(m.At) && f.struck(m.Fault) &&
 					(f.get("sign") == "" || m.Verified == (f.get("sign") == "ok"))
 			})
 		})
-}
-
-// mentions says whether a message has a text somewhere.
-func mentions(m messages.Message, text string) bool {
-	return within(text, m.Order, m.Code, m.Text, m.Refusal, m.XML)
-}
-
-// noticesWith are those that have a text somewhere.
-func noticesWith(text string) func(*notifier.Notification) bool {
-	code, said, url := ledger.NewSearch(text), ledger.NewSearch(text), ledger.NewSearch(text)
-	return func(n *notifier.Notification) bool {
-		return code.In(n.Code) || said.In(n.Text) || url.In(n.URL) || strings.Contains(n.Order, text)
-	}
-}
-
-func within(text string, values ...string) bool {
-	for _, v := range values {
-		if strings.Contains(v, text) {
-			return true
-		}
-	}
-	return false
 }
 
 func selects(want, value string) bool { return want == "" || want == value }
@@ -510,8 +520,9 @@ func selects(want, value string) bool { return want == "" || want == value }
 type messageData struct {
 	messages.Message
 	Document document
-	OrderURL string // of the order, "" if there is none
-	Why      string // its signature or body failed
+	OrderURL string   // of the order, "" if there is none
+	Why      []string // its signature or body failed
+	Sealed   bool     // it has a body that could not be decrypted
 }
 
 // findMessage reads the number out of the address.
@@ -520,12 +531,7 @@ func (c *Console) findMessage(r *http.Request) (messages.Message, bool) {
 	if err != nil {
 		return messages.Message{}, false
 	}
-	for _, m := range c.platform.Unmasked() {
-		if m.Seq == seq {
-			return m, true
-		}
-	}
-	return messages.Message{}, false
+	return c.newestMessage(func(m *messages.Message) bool { return m.Seq == seq })
 }
 
 func (c *Console) message(w http.ResponseWriter, r *http.Request) {
@@ -535,6 +541,9 @@ func (c *Console) message(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	data := messageData{Message: m, OrderURL: c.orderPage(m.Merchant, m.Order, m.Op, m.XML), Why: c.platform.Diagnose(m)}
+	for _, f := range m.Fields {
+		data.Sealed = data.Sealed || m.XML == "" && f.Value != "" && strings.EqualFold(f.Name, "p3DesXmlPara")
+	}
 	if m.XML != "" {
 		data.Document = newDocument(r, m.XML, "document")
 	}
@@ -566,18 +575,18 @@ func (c *Console) messageEnvelope(r *http.Request) (string, bool) {
 
 func (c *Console) notifications(w http.ResponseWriter, r *http.Request) {
 	dropped := int64(0)
-	if newest, kept := c.platform.NewestNotices(0, 1, func(*notifier.Notification) bool { return true }); kept > 0 {
+	if newest, kept := c.platform.NewestNotices("", engine.Page{Limit: 1}, func(*notifier.Notification) bool { return true }); kept > 0 {
 		dropped = max(0, newest[0].Seq-int64(kept))
 	}
 	list(c, w, r, page{Title: "通知", Section: "notifications", Live: "notifications"},
 		append([]filterField{c.merchantFilter(), operationFilter(),
-			{Name: "state", Label: "状态", Choices: labelled("notice", "queued", "delivered", "abandoned", "dropped")},
+			{Name: "state", Label: "状态", Choices: labelled("notice", "queued", "delivered", "abandoned", "dropped")}, faultFilter(),
 			typed("订单号、返回码、说明或地址")}, period()...),
 		dropped, func(f filterForm, at pager) ([]notifier.Notification, int) {
-			during, tells := f.period(), noticesWith(f.get("q"))
+			during := f.period()
 			merchant, op, state := f.get("merchant"), f.get("op"), f.get("state")
-			return c.platform.NewestNotices(at.skip(), at.limit, func(n *notifier.Notification) bool {
-				return selects(merchant, n.Merchant) && selects(op, n.Op) && selects(state, string(n.State)) && during.Has(n.Queued) && tells(n)
+			return c.platform.NewestNotices(f.get("q"), at.window(), func(n *notifier.Notification) bool {
+				return selects(merchant, n.Merchant) && selects(op, n.Op) && selects(state, string(n.State)) && during.Has(n.Queued) && f.struck(n.Fault)
 			})
 		})
 }
@@ -648,20 +657,32 @@ func (c *Console) journal(w http.ResponseWriter, r *http.Request) {
 		0, func(f filterForm, at pager) ([]engine.JournalEntry, int) {
 			return c.platform.Engine().NewestEntries(engine.JournalFilter{
 				Merchant: f.get("merchant"), Operation: f.get("op"), Account: f.get("account"), Bid: f.get("bid"), Order: f.get("order"),
-				Text: f.get("q"), Period: f.period(), Offset: at.skip(), Limit: at.limit,
+				Text: f.get("q"), Period: f.period(), Page: at.window(),
 			})
 		})
 }
 
-// searchData is what a text was found in, the newest of each.
+// searchData is what a text was found in.
 type searchData struct {
-	Text     string
-	Orders   []engine.OrderInfo
-	Bids     []engine.BidInfo
-	Accounts []engine.AccountInfo
-	Messages []messages.Message
-	Notices  []notifier.Notification
-	Entries  []engine.JournalEntry
+	Text                                                      string
+	Orders, Bids, Accounts, Messages, Notices, Entries, Texts *found
+}
+
+// found are the newest of a kind in which a text was found.
+type found struct {
+	Rows         any
+	Pager        pager
+	Shown, Total int
+	URL          string // of all
+}
+
+func foundIn[T any](address, text string) func(list []T, total int) *found {
+	return func(list []T, total int) *found {
+		if total == 0 {
+			return nil
+		}
+		return &found{Rows: list, Shown: len(list), Total: total, URL: address + "?" + url.Values{"q": {text}}.Encode()}
+	}
 }
 
 // search looks for a text everywhere.
@@ -670,13 +691,14 @@ func (c *Console) search(w http.ResponseWriter, r *http.Request) {
 	e, q, newest := c.platform.Engine(), strings.TrimSpace(r.URL.Query().Get("q")), engine.Page{Limit: recentRows}
 	data := searchData{Text: q}
 	if q != "" {
-		data.Orders, _ = e.NewestOrders(engine.OrderFilter{Text: q}, newest)
-		data.Bids, _ = e.NewestBids(engine.BidFilter{Text: q}, newest)
-		data.Accounts, _ = e.NewestAccounts(engine.AccountFilter{Text: q}, newest)
-		data.Entries, _ = e.NewestEntries(engine.JournalFilter{Text: q, Limit: recentRows})
-		first := pager{Page: 1, limit: recentRows}
-		data.Messages, _ = pageOf(c.platform.Unmasked(), first, func(m messages.Message) bool { return mentions(m, q) })
-		data.Notices, _ = c.platform.NewestNotices(0, recentRows, noticesWith(q))
+		data.Orders = foundIn[engine.OrderInfo](Prefix+"orders", q)(e.NewestOrders(engine.OrderFilter{Text: q}, newest))
+		data.Bids = foundIn[engine.BidInfo](Prefix+"bids", q)(e.NewestBids(engine.BidFilter{Text: q}, newest))
+		data.Accounts = foundIn[engine.AccountInfo](Prefix+"accounts", q)(e.NewestAccounts(engine.AccountFilter{Text: q}, newest))
+		data.Entries = foundIn[engine.JournalEntry](Prefix+"journal", q)(e.NewestEntries(engine.JournalFilter{Text: q, Page: newest}))
+		data.Messages = foundIn[messages.Message](Prefix+"messages", q)(c.platform.NewestMessages(q, newest, func(*messages.Message) bool { return true }))
+		data.Notices = foundIn[notifier.Notification](Prefix+"notifications", q)(c.platform.NewestNotices(q, newest, func(*notifier.Notification) bool { return true }))
+		_, _, texts := e.NewestTexts(engine.TextFilter{Text: q}, engine.Page{Limit: 1})
+		data.Texts = foundIn[engine.SMS]("/sms", q)(nil, texts)
 	}
 	p.Data = data
 	c.show(w, http.StatusOK, "search", p)

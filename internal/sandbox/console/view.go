@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"maps"
@@ -51,17 +52,33 @@ func (c *Console) functions() template.FuncMap {
 		"askURL":     c.platform.ConfirmPath,
 		"holder":     func(merchant, account string) partyView { return partyView{merchant, account} },
 		"lasting":    lasting,
-		"done":       func() map[string]string { return done },
-		"join":       func(parts ...string) string { return strings.Join(parts, "") },
-		"word":       func(state notifier.State) string { return string(state) },
-		"ordinal":    func(i int) int { return i + 1 },
+		"rows":       func(list any) *found { return &found{Rows: list} },
+		"path": func(address string) string {
+			if u, err := url.Parse(address); err == nil && u.Path != "" {
+				return u.RequestURI()
+			}
+			return address
+		},
+		"orderPage":    c.orderPage,
+		"activeFaults": c.liveFaults,
+		"several":      func() bool { return len(c.platform.Engine().Merchants()) > 1 },
+		"struckList":   fault.List,
+		"done":         func() map[string]string { return done },
+		"join":         func(parts ...string) string { return strings.Join(parts, "") },
+		"word":         func(state notifier.State) string { return string(state) },
+		"ordinal":      func(i int) int { return i + 1 },
 		"lastAttempt": func(list []notifier.Attempt) *notifier.Attempt {
 			if len(list) == 0 {
 				return nil
 			}
 			return &list[len(list)-1]
 		},
-		"milliseconds": func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + " ms" },
+		"milliseconds": func(d time.Duration) string {
+			if d < time.Millisecond {
+				return "<1 ms"
+			}
+			return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+		},
 	}
 }
 
@@ -94,12 +111,12 @@ var labels = map[string]map[string]label{
 		"done": {"完成", "done", "good"}, "partial": {"部分失败", "partial", "wait"}, "failed": {"失败", "failed", "bad"},
 	},
 	"bid": {
-		"1": {"新增", "1", "wait"}, "2": {"募集中", "2", "good"}, "3": {"进行中", "3", "good"},
-		"8": {"结束处理中", "8", "wait"}, "9": {"失败", "9", "bad"}, "10": {"结束", "10", "plain"},
+		"1": {"新增", "(1)", "wait"}, "2": {"募集中", "(2)", "good"}, "3": {"进行中", "(3)", "good"},
+		"8": {"结束处理中", "(8)", "wait"}, "9": {"失败", "(9)", "bad"}, "10": {"结束", "(10)", "plain"},
 	},
-	"claim": {"0": {"冻结中", "0", "wait"}, "1": {"已放款", "1", "good"}, "10": {"结束", "10", "plain"}},
+	"claim": {"0": {"冻结中", "(0)", "wait"}, "1": {"已放款", "(1)", "good"}, "10": {"结束", "(10)", "plain"}},
 	"debt": {
-		"0": {"已登记", "0", "wait"}, "1": {"进行中", "1", "wait"}, "9": {"失败", "9", "bad"}, "10": {"已转让", "10", "good"},
+		"0": {"已登记", "(0)", "wait"}, "1": {"进行中", "(1)", "wait"}, "9": {"失败", "(9)", "bad"}, "10": {"已转让", "(10)", "good"},
 	},
 	"notice": {
 		"queued": {"待送达", "queued", "wait"}, "delivered": {"已送达", "delivered", "good"},
@@ -176,6 +193,9 @@ func term(unit string, value int64) string {
 
 // lasting is a duration as people say it.
 func lasting(d time.Duration) string {
+	if d < time.Second {
+		return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', -1, 64) + " 毫秒"
+	}
 	s := d.Round(time.Second).String()
 	return strings.NewReplacer("h0m0s", "小时", "m0s", "分钟", "h", "小时", "m", "分", "s", "秒").Replace(s)
 }
@@ -312,6 +332,7 @@ type filterForm struct {
 	Action string
 	Fields []filterField
 	Limit  string // kept if it was asked for
+	Sort   string // likewise
 }
 
 // Active says whether any filter is set.
@@ -349,7 +370,7 @@ func filters(r *http.Request, fields ...filterField) filterForm {
 	for i := range fields {
 		fields[i].Value = strings.TrimSpace(query.Get(fields[i].Name))
 	}
-	return filterForm{Action: r.URL.Path, Fields: fields, Limit: query.Get("limit")}
+	return filterForm{Action: r.URL.Path, Fields: fields, Limit: query.Get("limit"), Sort: query.Get("sort")}
 }
 
 // get is the value of the named filter.
@@ -365,7 +386,7 @@ func (f filterForm) get(name string) string {
 // period are the filters of a time, to the minute.
 func period() []filterField {
 	const at = "datetime-local"
-	return []filterField{{Name: "from", Label: "从", Type: at}, {Name: "to", Label: "到", Type: at}}
+	return []filterField{{Name: "from", Label: "起始时间", Type: at}, {Name: "to", Label: "截止时间", Type: at}}
 }
 
 // period is what the filters of a time say; what is no time is as if it were
@@ -376,6 +397,19 @@ func (f filterForm) period() engine.Period {
 		return t
 	}
 	return engine.Period{From: at("from"), To: at("to")}
+}
+
+func faultFilter() filterField {
+	f := filterField{Name: "fault", Label: "故障"}
+	for _, k := range fault.Kinds() {
+		f.Choices = append(f.Choices, choice{k.Name, k.Label})
+	}
+	return f
+}
+
+// struck says whether words about faults name the one that the filter asks for.
+func (f filterForm) struck(words string) bool {
+	return f.get("fault") == "" || slices.Contains(strings.Split(words, "、"), fault.Label(f.get("fault")))
 }
 
 func operationFilter() filterField {
@@ -418,6 +452,8 @@ type pager struct {
 	Others             []wire.Pair // what the address says beside the page
 
 	limit int
+	by    string // what the list is ordered by, "" for when things came
+	up    bool   // the oldest or smallest first
 	at    *url.URL
 }
 
@@ -431,7 +467,11 @@ func newPager(r *http.Request) pager {
 		}
 		return otherwise
 	}
-	return pager{Page: number("page", maxPage, 1), limit: number("limit", maxRows, defaultRows), at: r.URL}
+	by, down := strings.CutPrefix(cmp.Or(query.Get("sort"), "-"+byTime), "-")
+	if by == byTime {
+		by = ""
+	}
+	return pager{Page: number("page", maxPage, 1), limit: number("limit", maxRows, defaultRows), by: by, up: !down, at: r.URL}
 }
 
 // last is the last page, where another one was asked for that is beyond it.
@@ -443,7 +483,43 @@ func (p pager) last(total int) (last pager, beyond bool) {
 
 func (p pager) skip() int { return (p.Page - 1) * p.limit }
 
-func (p pager) window() engine.Page { return engine.Page{Skip: p.skip(), Limit: p.limit} }
+func (p pager) window() engine.Page {
+	return engine.Page{Skip: p.skip(), Limit: p.limit, By: p.by, Up: p.up}
+}
+
+// byTime is the order in which things came.
+const byTime = "time"
+
+// head is the head of a column.
+type head struct {
+	Label, Wire, Class string
+	URL                string // of the list in the order of the column, "" if there is none
+	Order              string // aria-sort, if it is in that order
+}
+
+// Head is the head of a column by which a list can be ordered: by names from the
+// beginning, by numbers and times from the end, and the other way round by who
+// clicks once more.
+func (p pager) Head(key, label, wireName, class string) head {
+	h := head{Label: label, Wire: wireName, Class: class}
+	if p.at == nil {
+		return h
+	}
+	down := key == byTime || strings.Contains(class, "number")
+	if cmp.Or(p.by, byTime) == key {
+		if h.Order = "descending"; p.up {
+			h.Order = "ascending"
+		}
+		down = p.up
+	}
+	query := p.at.Query()
+	query.Del("page")
+	if query.Set("sort", key); down {
+		query.Set("sort", "-"+key)
+	}
+	h.URL = p.at.Path + "?" + query.Encode()
+	return h
+}
 
 // of completes the pager with the length of the list.
 func (p pager) of(total int) pager {
@@ -467,19 +543,4 @@ func (p pager) address(number int) string {
 	query := p.at.Query()
 	query.Set("page", strconv.Itoa(number))
 	return p.at.Path + "?" + query.Encode()
-}
-
-// pageOf takes a page out of a list that is ordered oldest first, newest first.
-// Total is how many there are.
-func pageOf[T any](all []T, p pager, takes func(T) bool) (list []T, total int) {
-	for i := len(all) - 1; i >= 0; i-- {
-		if !takes(all[i]) {
-			continue
-		}
-		if total >= p.skip() && len(list) < p.limit {
-			list = append(list, all[i])
-		}
-		total++
-	}
-	return list, total
 }

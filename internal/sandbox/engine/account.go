@@ -163,6 +163,7 @@ func (t *openTask) do(e *Engine, o *order) (result, *refusal) {
 		return result{}, t.refuse(codeFailed)
 	}
 	e.accounts[a.number] = a
+	a.place = len(e.accountList)
 	e.accountList = append(e.accountList, a)
 	e.emails[strings.ToLower(a.email)] = a
 	o.account = a.number

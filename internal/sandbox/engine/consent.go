@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 )
 
 // How long a person has. The first two are the platform's; how long a page of
@@ -290,7 +292,8 @@ func (e *Engine) closeAsk(a *ask, r *refusal) Outcome {
 }
 
 func (e *Engine) close(a *ask) {
-	a.Open, a.Lines, a.Payees, a.ClosedAt = false, nil, nil, e.now.In(China)
+	a.Open, a.Payees, a.ClosedAt = false, nil, e.now.In(China)
+	a.Lines = slices.Clone(find.Choose(a.Lines, func(l Line) bool { return l.Money }))
 }
 
 func (o *order) outcome() Outcome { return Outcome{Answer: o.answer, ReturnURL: o.back} }

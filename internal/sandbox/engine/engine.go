@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ips-p2p/ips/internal/sandbox/image"
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 )
 
@@ -31,6 +32,8 @@ type Engine struct {
 
 	operationList []*operation // in the order of the manual
 	scratch       []byte       // for fingerprints
+	coding        func() (*image.Coder, error)
+	columns       columns // made of the state
 	state
 }
 
@@ -67,7 +70,6 @@ type state struct {
 	inboxes   map[string][]*sms // by mobile
 	deadlines []deadline        // earliest first
 
-	columns columns
 	numbers counters
 	notices []Notice // gathered while a command runs
 	decided []*order // likewise: those whose state it decided

@@ -763,7 +763,7 @@ func TestJournal(t *testing.T) {
 	w.fund()
 	all := w.journal(engine.JournalFilter{})
 	assert.Equal(t, w.e.Totals().Entries, len(all))
-	assert.Equal(t, all[len(all)-5:len(all)-3], w.journal(engine.JournalFilter{Offset: 3, Limit: 2}))
+	assert.Equal(t, all[len(all)-5:len(all)-3], w.journal(engine.JournalFilter{Page: engine.Page{Skip: 3, Limit: 2}}))
 	byBid := w.journal(engine.JournalFilter{Bid: "B1"})
 	require.NotEmpty(t, byBid)
 	for _, e := range byBid {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
@@ -15,6 +16,7 @@ func New() *Engine {
 	for _, op := range e.operationList {
 		e.operations[op.name] = op
 	}
+	e.coding = sync.OnceValues(e.coder)
 	return e
 }
 
@@ -47,7 +49,7 @@ func newState() state {
 // reset forgets everything but the merchants, the time and the numbers given.
 func (e *Engine) reset() {
 	old := e.state
-	e.state = newState()
+	e.state, e.columns = newState(), columns{}
 	e.now, e.numbers = old.now, old.numbers
 	for _, m := range old.merchantList {
 		e.setMerchant(m.Settings)

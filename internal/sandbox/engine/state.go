@@ -27,6 +27,7 @@ type account struct {
 	mandate  bool // a withholding mandate (委托授权书) is signed
 	mode     accountMode
 	openedAt time.Time
+	place    int // in the list
 }
 
 // is says whether a person's particulars are those of the account, nil for one

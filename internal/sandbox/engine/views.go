@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 )
 
@@ -306,8 +307,8 @@ type AskInfo struct {
 	Order        string
 	Account      string  // who is asked; "" for a new user and for the merchant itself
 	Page         string  // PagePassword, PageAccount or PageBank
-	Lines        []Line  // what is confirmed; empty once it is closed
-	Payees       []Payee // of a repayment; likewise
+	Lines        []Line  // what is confirmed; the amounts alone once it is closed
+	Payees       []Payee // of a repayment; empty once it is closed
 	At           time.Time
 	Deadline     time.Time
 	Open         bool
@@ -367,41 +368,6 @@ func (a *ask) info() AskInfo {
 type TextFilter struct {
 	Mobile string
 	Text   string // part of the mobile, name, account, order number or words
-}
-
-// NewestTexts lists a page of the text messages that the filter takes, those that
-// wait for an answer first, and says how many wait and how many it takes in all.
-func (e *Engine) NewestTexts(f TextFilter, p Page) (list []SMS, waiting, total int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	takes := func(m *sms) bool {
-		return is(f.Mobile, m.Mobile) && (f.Mobile == "" || within(f.Text, m.Name, m.Account, m.Order, m.Text))
-	}
-	info := func(m *sms) SMS { return m.SMS }
-	var open []*sms
-	for _, d := range e.deadlines {
-		if d.sms != nil && d.sms.State == SMSOpen && within(f.Text, d.sms.Mobile, d.sms.Name, d.sms.Account, d.sms.Order, d.sms.Text) {
-			open = append(open, d.sms)
-		}
-	}
-	slices.SortFunc(open, func(a, b *sms) int { return strings.Compare(a.ID, b.ID) })
-	list, waiting = newest(open, p, info, takes)
-	all := e.textList
-	switch {
-	case f.Mobile != "":
-		all = e.inboxes[f.Mobile]
-	case f.Text != "":
-		all = nil
-		for _, i := range e.chooseTexts(f.Text) {
-			all = append(all, e.textList[i])
-		}
-	}
-	rest := Page{max(0, p.Skip-waiting), p.Limit}
-	settled, total := newest(all, rest, info, func(m *sms) bool { return m.State != SMSOpen && takes(m) })
-	if list = append(list, settled...); p.Limit > 0 {
-		list = list[:min(len(list), p.Limit)]
-	}
-	return list, waiting, waiting + total
 }
 
 // TextsOf are the text messages about an order, in the order of sending.
@@ -475,20 +441,18 @@ func (e *Engine) Now() time.Time {
 	return e.now.In(China)
 }
 
-// Lists can grow long. What follows shows a part of one, newest first, and
-// copies no more than that part.
+// Lists can grow long. What shows a part of one, as a rule newest first, copies no
+// more than that part.
 
-// Page says which part of a list is wanted; its zero value means all of it.
-type Page struct {
-	Skip  int
-	Limit int // 0 means no limit
-}
+// Page says which part of a list is wanted, and in which order.
+type Page = find.Page
 
 // OrderFilter selects orders; an empty field selects all.
 type OrderFilter struct {
 	Merchant string
 	Op       string
 	State    string
+	Fault    string // the name of one that hit it
 	Text     string // part of a number, an account, an answer's text, or an amount in yuan
 	Period
 }
@@ -511,53 +475,6 @@ type AccountFilter struct {
 	Text     string // part of the number, name, e-mail or mobile
 }
 
-// NewestOrders lists a page of the orders that the filter takes and says how
-// many it takes in all.
-func (e *Engine) NewestOrders(f OrderFilter, p Page) (list []OrderInfo, total int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if (f == OrderFilter{}) {
-		return newest(e.orderList, p, (*order).info, nil)
-	}
-	return newest(e.chooseOrders(f), p, func(i int) OrderInfo { return e.orderList[i].info() }, nil)
-}
-
-// NewestBids lists a page of the bids that the filter takes, failed ones too,
-// and says how many it takes in all.
-func (e *Engine) NewestBids(f BidFilter, p Page) (list []BidInfo, total int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	amount := ledger.AmountOf(f.Text)
-	return newest(e.bidList, p, func(b *bid) BidInfo { return b.info(f.Whole) }, func(b *bid) bool {
-		return is(f.Merchant, b.merchant.code()) && is(f.Status, b.status) && is(f.Borrower, b.borrower.number) &&
-			(amount == b.amount || within(f.Text, b.no, b.order, b.billNo, b.borrower.number))
-	})
-}
-
-// NewestAccounts lists a page of the accounts that the filter takes and says
-// how many it takes in all.
-func (e *Engine) NewestAccounts(f AccountFilter, p Page) (list []AccountInfo, total int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if (f == AccountFilter{}) {
-		return newest(e.accountList, p, e.accountInfo, nil)
-	}
-	return newest(e.chooseAccounts(f.Text), p, func(i int) AccountInfo { return e.accountInfo(e.accountList[i]) },
-		func(i int) bool { return is(f.Merchant, e.accountList[i].merchant.code()) })
-}
-
-// NewestEntries lists entries of the books, newest first, and says how many
-// the filter takes in all; its Offset and Limit count from the newest.
-func (e *Engine) NewestEntries(f JournalFilter) (list []JournalEntry, total int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list, total = e.books.Newest(f)
-	for i := range list {
-		list[i].At = list[i].At.In(China)
-	}
-	return list, total
-}
-
 // Account describes one of a merchant's custody accounts.
 func (e *Engine) Account(merchant, number string) (info AccountInfo, ok bool) {
 	e.mu.Lock()
@@ -571,28 +488,4 @@ func (e *Engine) Account(merchant, number string) (info AccountInfo, ok bool) {
 		return AccountInfo{}, false
 	}
 	return e.accountInfo(a), true
-}
-
-// newest is a page of what takes accepts of a list; nil accepts everything.
-func newest[T, Info any](all []T, p Page, info func(T) Info, takes func(T) bool) (list []Info, total int) {
-	if takes == nil {
-		for i := len(all) - 1 - p.Skip; i >= 0 && (p.Limit == 0 || len(list) < p.Limit); i-- {
-			list = append(list, info(all[i]))
-		}
-		return list, len(all)
-	}
-	for _, one := range slices.Backward(all) {
-		if !takes(one) {
-			continue
-		}
-		if total >= p.Skip && (p.Limit == 0 || len(list) < p.Limit) {
-			list = append(list, info(one))
-		}
-		total++
-	}
-	return list, total
-}
-
-func within(want string, values ...string) bool {
-	return want == "" || slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, want) })
 }

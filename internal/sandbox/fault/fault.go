@@ -153,6 +153,17 @@ func Label(name string) string {
 	return k.Label
 }
 
+// List is the list of which a fault hits entries, as the console names it.
+func List(name string) string {
+	switch k, _ := kindOf(name); k.at {
+	case atNotice:
+		return "notifications"
+	case atOrder, atBatch:
+		return "orders"
+	}
+	return "messages"
+}
+
 // operations are the wire names of the operations that such events belong to.
 func (k eventKind) operations() []string {
 	if k == atBatch {

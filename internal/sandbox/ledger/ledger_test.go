@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 )
 
@@ -155,7 +156,7 @@ func TestFilter(t *testing.T) {
 		require.NoError(t, b.Post(ledger.Cause{Merchant: "808801", Operation: fmt.Sprint("op", i%3), Order: fmt.Sprint(i), Bid: "B2"}, &batch))
 	}
 	seqs := func(f ledger.Filter) (list []int64) {
-		entries, _ := b.Newest(f)
+		entries, _ := b.Newest(f, &find.Index{})
 		for _, e := range entries {
 			list = append(list, e.Seq)
 		}
@@ -164,7 +165,7 @@ func TestFilter(t *testing.T) {
 	}
 	assert.Len(t, seqs(ledger.Filter{}), 11)
 	assert.Equal(t, []int64{2, 4, 6, 8, 10}, seqs(ledger.Filter{Account: "b"}))
-	assert.Equal(t, []int64{6, 8}, seqs(ledger.Filter{Account: "b", Offset: 1, Limit: 2}))
+	assert.Equal(t, []int64{6, 8}, seqs(ledger.Filter{Account: "b", Page: find.Page{Skip: 1, Limit: 2}}))
 	assert.Equal(t, []int64{4, 10}, seqs(ledger.Filter{Account: "b", Operation: "op2"}))
 	assert.Equal(t, []int64{5}, seqs(ledger.Filter{Order: "3"}))
 	assert.Equal(t, []int64{1}, seqs(ledger.Filter{Bid: "B1"}))

@@ -2,9 +2,9 @@ package ledger
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 )
 
 // Filter selects entries of the journal; an empty field selects everything.
@@ -16,8 +16,7 @@ type Filter struct {
 	Bid       string
 	Text      string // part of a number or of the text, or an amount in yuan
 	Period
-	Offset int // entries to skip among those selected
-	Limit  int // 0 means all
+	find.Page // by "amount", or by when they came
 }
 
 // Period is a span of time; a zero end is open.
@@ -28,58 +27,24 @@ func (p Period) Has(t time.Time) bool {
 	return !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To.Add(time.Minute)))
 }
 
-// AmountOf is the amount that a person searches for, in fen: 300, 300.00 and
-// 1,000.00 are. What is none is -1.
-func AmountOf(text string) int64 {
-	whole, cents, _ := strings.Cut(strings.ReplaceAll(text, ",", ""), ".")
-	if len(cents) != 2 && strings.Contains(text, ".") || whole == "" || len(whole) > 15 {
-		return -1
-	}
-	fen, err := strconv.ParseUint(whole+(cents + "00")[:2], 10, 63)
-	if err != nil || strings.HasPrefix(whole, "0") && whole != "0" {
-		return -1
-	}
-	return int64(fen)
-}
-
-// Search looks for a text in one after the other. It remembers the last one, since
-// neighbours often have the same.
-type Search struct {
-	text, last string
-	has        bool
-}
-
-// NewSearch looks for a text.
-func NewSearch(text string) *Search { return &Search{text: text, has: text == ""} }
-
-// In says whether the text is part of s.
-func (r *Search) In(s string) bool {
-	if s != r.last {
-		r.last, r.has = s, strings.Contains(s, r.text)
-	}
-	return r.has
-}
-
-func (f *Filter) takes(e *Entry, amount int64, order, bid, text *Search) bool {
+func (f *Filter) takes(e *Entry) bool {
 	return (f.Merchant == "" || f.Merchant == e.Merchant) &&
 		(f.Account == "" || f.Account == e.From.Account || f.Account == e.To.Account) &&
 		(f.Operation == "" || f.Operation == e.Operation) &&
 		(f.Order == "" || f.Order == e.Order) &&
-		(f.Bid == "" || f.Bid == e.Bid) && f.Has(e.At) &&
-		(amount == e.Amount || order.In(e.Order) || bid.In(e.Bid) || text.In(e.Text))
+		(f.Bid == "" || f.Bid == e.Bid) && f.Has(e.At)
 }
 
-// Newest copies entries that the filter takes, newest first, and counts all of
-// them. Offset and Limit count from the newest.
-func (b *Books) Newest(f Filter) (entries []Entry, total int) {
-	n := b.journal.len()
-	at := func(i int) int { return i }
+// Newest copies a page of the entries that the filter takes, and counts all of
+// them. A text is looked for in words, which are brought up to the journal.
+func (b *Books) Newest(f Filter, words *find.Index) (entries []Entry, total int) {
+	n, at := b.journal.len(), func(i int) int { return i }
 	for _, index := range []struct {
 		of  string
 		all func() []int
 	}{
-		{f.Order, func() []int { return b.byOrder[f.Order] }}, {f.Bid, func() []int { return b.byBid[f.Bid] }},
-		{f.Account, func() []int { return b.mentions(f.Account) }},
+		{f.Text, func() []int { return b.saying(f.Text, words) }}, {f.Order, func() []int { return b.byOrder[f.Order] }},
+		{f.Bid, func() []int { return b.byBid[f.Bid] }}, {f.Account, func() []int { return b.mentions(f.Account) }},
 	} {
 		if index.of != "" {
 			all := index.all()
@@ -87,26 +52,34 @@ func (b *Books) Newest(f Filter) (entries []Entry, total int) {
 			break
 		}
 	}
-	amount, all := AmountOf(f.Text), f
-	all.Offset, all.Limit = 0, 0
-	if everything := (Filter{}); all == everything || all == (Filter{Account: f.Account}) {
-		for i := n - 1 - f.Offset; i >= 0 && (f.Limit == 0 || len(entries) < f.Limit); i-- {
+	rest := f
+	rest.Page = find.Page{}
+	if f.By == "" && (rest == Filter{} || rest == Filter{Text: f.Text} || rest == Filter{Account: f.Account}) {
+		for _, i := range f.Places(n) {
 			entries = append(entries, *b.journal.at(at(i)))
 		}
 		return entries, n
 	}
-	order, bid, text := NewSearch(f.Text), NewSearch(f.Text), NewSearch(f.Text)
-	for i := n - 1; i >= 0; i-- {
-		e := b.journal.at(at(i))
-		if !f.takes(e, amount, order, bid, text) {
-			continue
+	var chosen []int
+	for i := range n {
+		if f.takes(b.journal.at(at(i))) {
+			chosen = append(chosen, at(i))
 		}
-		if total >= f.Offset && (f.Limit == 0 || len(entries) < f.Limit) {
-			entries = append(entries, *e)
-		}
-		total++
 	}
-	return entries, total
+	keys := map[string]func(int) find.Key{"amount": func(i int) find.Key { return find.Key{Number: b.journal.at(i).Amount} }}
+	for _, i := range find.Take(chosen, f.Page, keys[f.By]) {
+		entries = append(entries, *b.journal.at(i))
+	}
+	return entries, len(chosen)
+}
+
+// saying are where the journal has a text.
+func (b *Books) saying(text string, words *find.Index) []int {
+	for i := words.Next(); i < b.journal.len(); i++ {
+		e := b.journal.at(i)
+		words.Add(i, e.Amount, e.Order, e.Bid, e.Text)
+	}
+	return words.Find(text)
 }
 
 // mentions are where the journal mentions an account.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
@@ -84,6 +85,7 @@ type Recorder struct {
 	seq   int64
 	bytes int
 	kept  []Message
+	words find.Index // of them, as far as somebody has searched
 }
 
 // Add records a message and numbers it.
@@ -110,7 +112,7 @@ func (r *Recorder) Add(m Message) {
 func (r *Recorder) Forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.kept, r.bytes = nil, 0
+	r.kept, r.bytes, r.words = nil, 0, find.Index{}
 }
 
 // List copies the newest messages, oldest first.
@@ -118,6 +120,37 @@ func (r *Recorder) List() []Message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.kept)
+}
+
+// Newest copies a page of the messages that have a text and that takes accepts, and
+// says how many there are.
+func (r *Recorder) Newest(text string, p find.Page, takes func(*Message) bool) (list []Message, total int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var chosen []int
+	first := int(r.seq) + 1 - len(r.kept)
+	take := func(i int) {
+		if takes(&r.kept[i]) {
+			chosen = append(chosen, i)
+		}
+	}
+	if text == "" {
+		for i := range r.kept {
+			take(i)
+		}
+	} else {
+		r.words.Forget(first)
+		for seq := max(r.words.Next(), first); seq <= int(r.seq); seq++ {
+			m := r.kept[seq-first]
+			r.words.Add(seq, 0, m.Order, m.Code, m.Text, m.Refusal, m.XML)
+		}
+		for _, seq := range r.words.Find(text) {
+			if seq >= first {
+				take(seq - first)
+			}
+		}
+	}
+	return find.At(r.kept, find.Take(chosen, p, nil)), len(chosen)
 }
 
 // secretNames are the elements whose text names a person too closely.

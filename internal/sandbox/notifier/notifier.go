@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 )
 
@@ -222,6 +223,7 @@ type Notifier struct {
 	bySeq   map[int64]*delivery // all that are kept
 	history []*delivery         // the same, oldest first
 	bytes   int                 // of their bodies
+	words   find.Index          // of them, as far as somebody has searched
 	lines   map[string]*line    // by merchant
 	waiting map[*delivery]bool  // due later
 	behind  []*delivery         // of them, those that a fault holds until another one has gone
@@ -570,21 +572,44 @@ func (n *Notifier) List() []Notification {
 	return list
 }
 
-// Newest copies a page of the notifications that takes accepts, newest first, and
-// says how many it accepts. It may keep none of them.
-func (n *Notifier) Newest(skip, limit int, takes func(*Notification) bool) (list []Notification, total int) {
+// Newest copies a page of the notifications that have a text and that takes
+// accepts, by "attempts", "state" or when they came, and says how many there are.
+func (n *Notifier) Newest(text string, p find.Page, takes func(*Notification) bool) (list []Notification, total int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, d := range slices.Backward(n.history) {
-		if !takes(&d.notice) {
-			continue
-		}
-		if total >= skip && len(list) < limit {
-			list = append(list, n.seen(d))
-		}
-		total++
+	all := n.history
+	if text != "" {
+		all = n.saying(text)
 	}
-	return list, total
+	all = find.Choose(all, func(d *delivery) bool { return takes(&d.notice) })
+	keys := map[string]func(*delivery) find.Key{
+		"attempts": func(d *delivery) find.Key { return find.Key{Number: int64(len(d.notice.Attempts))} },
+		"state":    func(d *delivery) find.Key { return find.Key{Text: string(d.notice.State)} },
+	}
+	for _, d := range find.Take(all, p, keys[p.By]) {
+		list = append(list, n.seen(d))
+	}
+	return list, len(all)
+}
+
+// saying are the deliveries that have a text, oldest first.
+func (n *Notifier) saying(text string) (list []*delivery) {
+	from := len(n.history)
+	for from > 0 && n.history[from-1].notice.Seq >= int64(n.words.Next()) {
+		from--
+	}
+	for _, d := range n.history[from:] {
+		n.words.Add(int(d.notice.Seq), 0, d.notice.Order, d.notice.Code, d.notice.Text, d.notice.URL)
+	}
+	if len(n.history) > 0 {
+		n.words.Forget(int(n.history[0].notice.Seq))
+	}
+	for _, seq := range n.words.Find(text) {
+		if d := n.bySeq[int64(seq)]; d != nil {
+			list = append(list, d)
+		}
+	}
+	return list
 }
 
 // Find copies a notification and what is posted for it.

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -173,15 +173,16 @@ func readQuery(r *http.Request, names []string) (url.Values, error) {
 }
 
 // list selects the entries of which all of match hold, and returns the newest
-// of them, as many as the parameter limit says, as convert writes them.
+// of them but for as many as the parameter skip says, as many as limit says, as
+// convert writes them.
 func list[T, J any](all []T, query url.Values, match func(T) map[string]string, convert func(T) J) ([]J, error) {
-	limit := entries
-	if text := query.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxLimit {
-			return nil, bad("limit: want 1 to %d, got %q", maxLimit, text)
-		}
-		limit = n
+	limit, err := strconv.Atoi(cmp.Or(query.Get("limit"), strconv.Itoa(entries)))
+	if err != nil || limit < 1 || limit > maxLimit {
+		return nil, bad("limit: want 1 to %d, got %q", maxLimit, query.Get("limit"))
+	}
+	skip, err := strconv.Atoi(cmp.Or(query.Get("skip"), "0"))
+	if err != nil || skip < 0 {
+		return nil, bad("skip: want 0 or more, got %q", query.Get("skip"))
 	}
 	chosen := []J{}
 next:
@@ -193,7 +194,8 @@ next:
 		}
 		chosen = append(chosen, convert(entry))
 	}
-	return chosen[max(0, len(chosen)-limit):], nil
+	end := max(0, len(chosen)-skip)
+	return chosen[max(0, end-limit):end], nil
 }
 
 // view shows something and changes nothing.
@@ -205,12 +207,12 @@ type view struct {
 var views = map[string]view{
 	"faults":        {nil, getFaults},
 	"clock":         {nil, func(p Platform, _ url.Values) (any, error) { return clock(p), nil }},
-	"balances":      {[]string{"merchant"}, getBalances},
+	"balances":      {[]string{"merchant", "account", "limit", "skip"}, getBalances},
 	"books":         {nil, getBooks},
 	"export":        {nil, func(p Platform, _ url.Values) (any, error) { return Export(p.Engine()), nil }},
-	"notifications": {[]string{"merchant", "order", "state", "limit"}, getNotifications},
-	"messages":      {[]string{"merchant", "order", "op", "limit"}, getMessages},
-	"sms":           {[]string{"mobile", "merchant", "order", "state", "limit"}, getSMS},
+	"notifications": {[]string{"merchant", "order", "state", "limit", "skip"}, getNotifications},
+	"messages":      {[]string{"merchant", "order", "op", "limit", "skip"}, getMessages},
+	"sms":           {[]string{"mobile", "merchant", "order", "state", "limit", "skip"}, getSMS},
 }
 
 func getFaults(p Platform, _ url.Values) (any, error) {
@@ -236,7 +238,7 @@ func clock(p Platform) any {
 	}{p.Now().In(engine.China), p.Offset().String()}
 }
 
-// getBalances tells the pockets of every account, in fen.
+// getBalances tells the pockets of accounts, in fen, those of merchants first.
 func getBalances(p Platform, query url.Values) (any, error) {
 	type balanceJSON struct {
 		Merchant  string `json:"merchant"`
@@ -245,9 +247,9 @@ func getBalances(p Platform, query url.Values) (any, error) {
 		Frozen    int64  `json:"frozen"`
 		Unsettled int64  `json:"unsettled"`
 	}
-	list := []balanceJSON{}
+	var all []balanceJSON
 	add := func(merchant, account string, b engine.Balance) {
-		list = append(list, balanceJSON{merchant, account, b.Available, b.Frozen, b.Unsettled})
+		all = append(all, balanceJSON{merchant, account, b.Available, b.Frozen, b.Unsettled})
 	}
 	only := query.Get("merchant")
 	for _, m := range p.Engine().Merchants() {
@@ -255,14 +257,17 @@ func getBalances(p Platform, query url.Values) (any, error) {
 			add(m.Merchant, m.Merchant, m.Balance)
 		}
 	}
-	if len(list) == 0 {
+	if len(all) == 0 {
 		return nil, &Error{http.StatusNotFound, fmt.Sprintf("merchant %q: not found", only)}
 	}
-	accounts, _ := p.Engine().NewestAccounts(engine.AccountFilter{Merchant: only}, engine.Page{})
-	for _, a := range slices.Backward(accounts) {
+	accounts, _ := p.Engine().NewestAccounts(engine.AccountFilter{Merchant: only}, engine.Page{Up: true})
+	for _, a := range accounts {
 		add(a.Merchant, a.Number, a.Balance)
 	}
-	return map[string]any{"unit": "fen", "balances": list}, nil
+	found, err := list(all, query,
+		func(b balanceJSON) map[string]string { return map[string]string{"account": b.Account} },
+		func(b balanceJSON) balanceJSON { return b })
+	return map[string]any{"unit": "fen", "balances": found}, err
 }
 
 // books is the verdict on the books, and their sums in fen.

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -152,7 +153,7 @@ func (p *Pages) carryOut(r *http.Request, ask engine.AskInfo, cmd engine.Command
 		// reloads it is not asked to send his form again.
 		return func(w http.ResponseWriter) { http.Redirect(w, r, p.ConfirmPath(ask.ID), http.StatusSeeOther) }
 	}
-	back := Return{Op: op, Order: ask.Order, Answered: true, Cancelled: ask.Cancelled, Receipt: p.receipt(ask)}
+	back := Return{Op: op, Order: ask.Order, Answered: true, Cancelled: ask.Cancelled, Receipt: p.receipt(ask, out.Answer.Code)}
 	if engine.IsHTTPURL(out.ReturnURL) {
 		back.URL = out.ReturnURL
 	}
@@ -163,20 +164,27 @@ func (p *Pages) carryOut(r *http.Request, ask engine.AskInfo, cmd engine.Command
 }
 
 // receipt is what a person may want to keep of what he has done.
-func (p *Pages) receipt(ask engine.AskInfo) []line {
+func (p *Pages) receipt(ask engine.AskInfo, code string) []line {
 	info, _ := p.platform.Engine().Order(ask.Merchant, ask.Op, ask.Order, false)
+	op, _ := wire.PageOperation(ask.Op + ".aspx")
+	kind, _ := outcomeOf(code)
+	sum := wordsOf(op).sum
+	ended := map[string]string{kindDone: "完成时间", kindPending: "受理时间", kindFailed: "结束时间"}[kind]
 	lines := []line{{Label: "商户", Value: ask.MerchantName + "（" + ask.Merchant + "）"}}
 	for _, l := range []line{
 		{Label: "托管账户", Value: info.Account},
 		{Label: "IPS 订单号", Value: info.IPSBillNo},
-		{Label: "完成时间", Value: wire.ClockText(ask.ClosedAt)},
+		{Label: ended, Value: wire.ClockText(ask.ClosedAt)},
 	} {
 		if l.Value != "" {
 			lines = append(lines, l)
 		}
 	}
-	if info.Amount > 0 && !ask.Cancelled {
-		lines = append(lines, line{"金额", wire.Yuan(info.Amount), true, true})
+	for _, l := range ask.Lines {
+		lines = append(lines, line{l.Label, l.Value, true, l.Label == sum && kind != kindFailed})
+	}
+	if kind == kindFailed && sum != "" {
+		lines = append(lines, line{Label: "资金", Value: "未扣款，没有变动"})
 	}
 	return lines
 }
@@ -209,6 +217,7 @@ type confirmPage struct {
 	Tries    int
 	Deadline time.Time
 	Left     time.Duration
+	Script   template.JS
 }
 
 // line is one fact. Money is set apart, and the sum that is asked for stands out.
@@ -255,7 +264,7 @@ func (p *Pages) askView(ask engine.AskInfo, atBank bool, last problems) view {
 		Title:    words.noun + "确认",
 		Intro:    words.intro,
 		Error:    last.text,
-		Lines:    facts(ask, words),
+		Lines:    p.facts(ask, words),
 		Payees:   ask.Payees,
 		Groups:   inputGroups(ask, last),
 		Yes:      words.yes,
@@ -273,16 +282,22 @@ func (p *Pages) askView(ask engine.AskInfo, atBank bool, last problems) view {
 		page.BackTo, page.Action = page.Action, page.Action+bankStep
 		page.Bank, page.Amount = factOf(ask, "充值银行"), factOf(ask, "充值金额")
 		page.Title = page.Bank + "网上支付"
-		return func(w http.ResponseWriter) { p.show(w, http.StatusOK, "bank", page) }
+		return func(w http.ResponseWriter) { p.showAsking(w, "bank", page) }
 	case ask.Page == engine.PageBank:
 		page.Yes = "前往银行付款"
 		page.Intro = "确认后将进入银行页面付款，付款成功后金额充入您的托管账户。"
 	case ask.Page == engine.PageAccount:
-		page.Steps = []string{"确认开户", "设置银行账户", "开户成功"}
+		page.Steps = []string{"确认开户、设置银行账户", "开户成功"}
 	case ask.AutoPassword:
 		page.Hint = "该账户用的是默认交易密码" + engine.AutoPassword + "。"
 	}
-	return func(w http.ResponseWriter) { p.show(w, http.StatusOK, "confirm", page) }
+	return func(w http.ResponseWriter) { p.showAsking(w, "confirm", page) }
+}
+
+// showAsking shows a page that counts the time that is left.
+func (p *Pages) showAsking(w http.ResponseWriter, name string, page confirmPage) {
+	page.Script = leftScript
+	p.showUnder(w, http.StatusOK, policy("'self'", leftScript), name, page)
 }
 
 // focusFirst sends the keyboard to the first field that is wrong and lists them all.
@@ -302,7 +317,7 @@ func focusFirst(groups []inputGroup) []wrongField {
 }
 
 // facts are what is confirmed: who and what first, then the amounts.
-func facts(ask engine.AskInfo, words pageWords) []line {
+func (p *Pages) facts(ask engine.AskInfo, words pageWords) []line {
 	lines := []line{
 		{Label: "商户", Value: ask.MerchantName + "（" + ask.Merchant + "）"},
 		{Label: "订单号", Value: ask.Order},
@@ -313,6 +328,9 @@ func facts(ask engine.AskInfo, words pageWords) []line {
 				lines = append(lines, line{l.Label, l.Value, l.Money, l.Label == words.sum})
 			}
 		}
+	}
+	if b, ok := p.platform.Engine().Balance(ask.Merchant, ask.Account); ok && words.sum != "" {
+		lines = append(lines, line{Label: "可用余额", Value: wire.Yuan(b.Available), Money: true})
 	}
 	return lines
 }
@@ -336,11 +354,8 @@ func inputGroups(ask engine.AskInfo, p problems) []inputGroup {
 	}
 	password := inputField{
 		Name: "password", Label: "交易密码", Type: "password", Autocomplete: "current-password",
-		Hint:  fmt.Sprintf("可以输入%d次，次数用尽本次操作即告失败。", ask.TriesLeft),
+		Hint:  fmt.Sprintf("还可以输入%d次，次数用尽本次操作即告失败。", ask.TriesLeft),
 		Error: p.fields["password"],
-	}
-	if password.Error != "" {
-		password.Hint = "" // the error says how often, if that matters
 	}
 	return []inputGroup{{Fields: []inputField{password}}}
 }
@@ -351,20 +366,21 @@ type pageWords struct {
 	yes   string // the button
 	intro string // what happens after it
 	sum   string // label of the amount that matters most
+	done  string // what has happened when it was done
 }
 
 // operationWords are those of the operations that have a page.
 var operationWords = map[string]pageWords{
-	"CreateNewIpsAcct":   {"开户", "确认开户", "请核对身份信息，设置密码和银行账户，开通资金托管账户。", ""},
-	"registerCreditor":   {"投标", "确认投标", "确认后，下列资金将在您的托管账户内冻结，待放款时划转给借款人。", "冻结金额"},
-	"registerGuarantor":  {"担保", "确认担保", "确认后，您为该标的提供担保，保证金在您的账户内冻结。", "冻结保证金"},
-	"registerCretansfer": {"债权转让", "确认受让", "请受让方核对转让的金额及份额。确认后，下列资金将在受让方的托管账户内冻结，待转账时支付给出让方。", "冻结金额"},
-	"AutoNewSigning":     {"自动投标签约", "同意授权", "授权后，商户可在下列规则范围内代您投标，投标时不再逐笔确认。", ""},
-	"RepaymentSigning":   {"自动还款签约", "同意授权", "授权后，商户可代您发起标的的还款，还款时不再逐笔确认。", ""},
-	"doDpTrade":          {"充值", "确认充值", "确认后，从您签约的银行卡代扣下列金额，充入您的托管账户。", "充值金额"},
-	"RepaymentNewTrade":  {"还款", "确认还款", "确认后，下列资金从您的托管账户支付给各收款人。", "合计"},
-	"repaymentTrade":     {"老版还款", "确认还款", "确认后，下列资金从您的托管账户支付给老标的的各投资人。", "合计"},
-	"doDwTrade":          {"提现", "确认提现", "确认后，下列资金从您的托管账户转入您的银行卡，手续费另计。", "扣款合计"},
+	"CreateNewIpsAcct":   {"开户", "确认开户", "请核对身份信息，设置密码和银行账户，开通资金托管账户。", "", "您的资金托管账户已开通。"},
+	"registerCreditor":   {"投标", "确认投标", "确认后，下列资金将在您的托管账户内冻结，待放款时划转给借款人。", "冻结金额", "资金已冻结，待放款时划转给借款人。"},
+	"registerGuarantor":  {"担保", "确认担保", "确认后，您为该标的提供担保，保证金在您的账户内冻结。", "冻结保证金", "担保已登记。"},
+	"registerCretansfer": {"债权转让", "确认受让", "请核对您受让的金额及份额。确认后，下列资金将在您的托管账户内冻结，待转账时支付给出让方。", "冻结金额", "资金已冻结，待转账时支付给出让方。"},
+	"AutoNewSigning":     {"自动投标签约", "同意授权", "授权后，商户可在下列规则范围内代您投标，投标时不再逐笔确认。", "", "授权已生效。"},
+	"RepaymentSigning":   {"自动还款签约", "同意授权", "授权后，商户可代您为各标的还款，还款时不再逐笔确认。", "", "授权已生效。"},
+	"doDpTrade":          {"充值", "确认充值", "确认后，从您签约的银行卡代扣下列金额，充入您的托管账户。", "充值金额", "资金已充入您的托管账户。"},
+	"RepaymentNewTrade":  {"还款", "确认还款", "确认后，下列资金从您的托管账户支付给各收款人。", "合计", "资金已支付给各收款人。"},
+	"repaymentTrade":     {"老版还款", "确认还款", "确认后，下列资金从您的托管账户支付给老标的的各投资人。", "合计", "资金已支付给各投资人。"},
+	"doDwTrade":          {"提现", "确认提现", "确认后，下列资金从您的托管账户转入您的银行卡，手续费另计。", "扣款合计", "资金已转往您的银行卡。"},
 }
 
 func wordsOf(op wire.Operation) pageWords {

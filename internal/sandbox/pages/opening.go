@@ -21,7 +21,7 @@ func readOpening(values map[string]string) (typed, wrong map[string]string) {
 	wrong = engine.DetailProblems(typed)
 	for _, name := range []string{"loginPassword", "tradePassword"} {
 		if wrong[name] == "" && values[name] != values[name+againSuffix] {
-			wrong[name+againSuffix] = "输入的密码不一致，请重新输入"
+			wrong[name+againSuffix] = "两次输入的" + map[string]string{"loginPassword": "登录密码", "tradePassword": "交易密码"}[name] + "不一致，请重新输入"
 		}
 	}
 	return typed, wrong

@@ -5,6 +5,7 @@ package pages
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -19,6 +20,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,11 +41,21 @@ const (
 		`if(!n||n.type==="navigate")document.getElementById("returnForm").submit()` +
 		`})()`
 	delayedScript = `(function(){` +
-		`var n=performance.getEntriesByType("navigation")[0]||{type:"navigate"},f=document.getElementById("returnForm"),t;` +
+		`var n=performance.getEntriesByType("navigation")[0]||{type:"navigate"},f=document.getElementById("returnForm"),` +
+		`w=document.getElementById("wait"),left=Number(w.textContent),t;` +
 		`if(n.type!=="navigate")return;` +
-		`t=setTimeout(function(){f.submit()},3000);` +
-		`f.addEventListener("submit",function(){clearTimeout(t)})` +
+		`t=setInterval(function(){if(--left)w.textContent=left;else{clearInterval(t);f.submit()}},1000);` +
+		`f.addEventListener("submit",function(){clearInterval(t)})` +
 		`})()`
+	// leftScript counts the time that is left, and says when it is over.
+	leftScript = `(function(){` +
+		`function text(s){var m=Math.floor(s/60);return m?m+(s%60?"分"+s%60+"秒":"分钟"):s+"秒"}` +
+		`setInterval(function(){document.querySelectorAll("[data-left]").forEach(function(p){` +
+		`var d=p.dataset;d.seen=d.seen||Date.now();` +
+		`var s=d.left-Math.floor((Date.now()-d.seen)/1000);` +
+		`if(s>0)p.querySelector(".left").textContent=text(s);` +
+		`else if(!p.hidden){p.hidden=true;p.nextElementSibling.hidden=false}` +
+		`})},1000)})()`
 )
 
 // Platform is what the pages show, and what a person does on them.
@@ -89,6 +101,7 @@ const codeSystem = "MG00001F"
 var templates = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"yuan": wire.GroupThousands, "clock": wire.ClockText, "left": leftText, "iso": isoTime,
+		"seconds": func(d time.Duration) int64 { return int64(max(d, 0) / time.Second) },
 		"order": func(merchant, order string) string {
 			return "/console/orders/" + url.PathEscape(merchant) + "/" + url.PathEscape(order)
 		},
@@ -186,7 +199,16 @@ type Failure struct {
 
 // Failure tells a person that something failed.
 func (p *Pages) Failure(w http.ResponseWriter, status int, f Failure) {
-	p.show(w, status, "failure", f)
+	title := cmp.Or(f.Op.Title, "操作") + "未能受理"
+	missing := status == http.StatusNotFound && f.Op.Name == ""
+	if missing {
+		title = "页面不存在"
+	}
+	p.show(w, status, "failure", struct {
+		Failure
+		Title   string
+		Missing bool
+	}{f, title, missing})
 }
 
 // Return is an answer on its way back to the merchant.
@@ -202,6 +224,7 @@ type Return struct {
 	// result first, with what there is to keep of it.
 	Answered  bool
 	Cancelled bool
+	Wait      int // seconds until the browser goes by itself then
 	Receipt   []line
 }
 
@@ -211,9 +234,9 @@ type Return struct {
 // form with the answer.
 type returnPage struct {
 	Return
-	Title, Kind, ViewState string
-	Fields                 template.HTML
-	Script                 template.JS
+	Title, Kind, Said, ViewState string
+	Fields                       template.HTML
+	Script                       template.JS
 }
 
 // The kinds of outcome, as the stylesheet names them.
@@ -233,6 +256,15 @@ func outcomeOf(code string) (kind, words string) {
 		return kindPending, "已受理"
 	}
 	return kindFailed, "未成功"
+}
+
+// plainly is the text of an answer without what is of use to programs: the page
+// has it in its rows.
+func plainly(text string) string {
+	parts := slices.DeleteFunc(strings.Split(text, "，"), func(part string) bool {
+		return strings.HasPrefix(part, "商户号(") || strings.HasPrefix(part, "订单号(") || strings.HasPrefix(part, "错误码")
+	})
+	return strings.Join(parts, "，") + "。"
 }
 
 // hiddenInputs writes the fields of the return form. html/template would write
@@ -258,8 +290,20 @@ func (p *Pages) Back(w http.ResponseWriter, back Return) {
 		script = delayedScript
 	}
 	kind, words := outcomeOf(back.Answer.Code)
-	if back.Cancelled {
-		kind, words = kindNothing, "已取消"
+	back.Wait = 3
+	said := plainly(back.Answer.Text)
+	switch {
+	case back.Cancelled:
+		kind, words, said, back.Wait = kindNothing, "已取消", "您已取消，本次操作没有进行。", 10
+	case kind == kindDone:
+		said = wordsOf(back.Op).done
+	case kind == kindPending:
+		said = "已受理，处理完成后由商户通知您。"
+	default:
+		back.Wait = 10 // there is something to read
+	}
+	if !back.Answered {
+		said = back.Answer.Text
 	}
 	// The merchant may answer the form with a redirect to wherever he likes,
 	// and browsers hold form-action against that too.
@@ -267,6 +311,7 @@ func (p *Pages) Back(w http.ResponseWriter, back Return) {
 		Return:    back,
 		Title:     wordsOf(back.Op).noun + words,
 		Kind:      kind,
+		Said:      said,
 		ViewState: base64.StdEncoding.EncodeToString([]byte("sandbox " + back.Op.Name)),
 		Fields:    hiddenInputs(back.Answer.Fields()),
 		Script:    template.JS(script),

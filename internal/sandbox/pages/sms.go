@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -35,6 +36,7 @@ type inboxPage struct {
 	Texts             []shownText
 	Waiting, Total    int
 	Newer, Older      string // addresses
+	Script            template.JS
 }
 
 // serveSMS is the inbox of every mobile: rest is what follows SMSPath and its
@@ -88,7 +90,8 @@ func (p *Pages) showInbox(w http.ResponseWriter, r *http.Request, mobile string)
 	if number*textsPerPage < page.Total {
 		page.Older = at(number + 1)
 	}
-	p.showUnder(w, http.StatusOK, policy("'self'", "")+"; script-src 'self'; connect-src 'self'", "inbox", page)
+	page.Script = leftScript
+	p.showUnder(w, http.StatusOK, policy("'self'", leftScript)+" 'self'; connect-src 'self'", "inbox", page)
 }
 
 // shown is a text as it stands on the page. Its time may be up before anybody

@@ -56,6 +56,7 @@ func PageOperation(page string) (Operation, bool) {
 
 // Service is a web service: where it is, and what it can do.
 type Service struct {
+	Title      string // on its page for people
 	Path       string
 	Namespace  string // for its WSDL
 	Address    string // likewise: where it is called
@@ -85,14 +86,14 @@ func Services(trade TradeQuery) []Service {
 		return []string{prefix + "MerCode", prefix + "3DesXmlPara", prefix + "Sign"}
 	}
 	call := func(name string, params []string) Operation { return Operation{name, Title(name), params} }
-	service := Service{Path: "/CreditWS/Service.asmx", Operations: []Operation{
+	service := Service{Title: "业务接口 CreditWS", Path: "/CreditWS/Service.asmx", Operations: []Operation{
 		call("Transfer", sealed("p")),
 		call("GuaranteeUnfreeze", sealed("arg")),
 		call("CoDpTrade", sealed("arg")),
 		call("QueryForAccBalance", []string{"argMerCode", "argIpsAccount", "argSign"}),
 		call("GetBankList", []string{"argMerCode", "argSign"}),
 	}}
-	query := Service{Path: "/CreditWSQuery/Service.asmx", Operations: []Operation{
+	query := Service{Title: "查询接口 CreditWSQuery", Path: "/CreditWSQuery/Service.asmx", Operations: []Operation{
 		call("QueryMerUserInfo", []string{"argMerCode", "argIpsAccount", "argSign", "argMemo"}),
 	}}
 	if trade == TradeQueryBoth || trade == TradeQueryService {

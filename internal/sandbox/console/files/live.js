@@ -57,8 +57,9 @@
         return;
       }
       replace(fresh);
+      offerCopies();
       version = fresh.dataset.version;
-      say("实时");
+      say("自动更新");
     }).catch(function () {
       stale = true;
       wait = 5000;
@@ -104,7 +105,7 @@
     }
     if (source) return;
     source = new EventSource("/console/events?since=" + encodeURIComponent(version));
-    source.onopen = function () { say("实时"); };
+    source.onopen = function () { say("自动更新"); };
     source.onerror = function () {
       say("已断开");
       if (source && source.readyState === EventSource.CLOSED) {
@@ -121,6 +122,20 @@
       }
     });
   }
+
+  // What can be copied has a button that only a script can serve.
+  function offerCopies() {
+    if (!navigator.clipboard) return;
+    Array.prototype.forEach.call(document.querySelectorAll(".copy"), function (b) { b.hidden = false; });
+  }
+  document.addEventListener("click", function (event) {
+    var b = event.target;
+    if (!b.classList.contains("copy")) return;
+    navigator.clipboard.writeText(b.nextElementSibling.textContent).then(function () {
+      b.textContent = "已复制";
+    }, function () { b.textContent = "未能复制"; });
+  });
+  offerCopies();
 
   if (!window.EventSource || !window.fetch || !window.DOMParser) return;
   document.addEventListener("visibilitychange", listen);
