@@ -343,14 +343,13 @@ func (d *work) orderOf(r *http.Request, v *visit) (p Progress) {
 
 func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
 	p := d.orderOf(r, v)
-	facts := []Fact{{"内容", p.About}, {"订单号", p.OrderNo}, {"状态", stateOf(p)}}
+	facts := []Fact{{"订单号", p.OrderNo}, {"状态", stateOf(p)}, {"提交时间", when(p.MadeAt)}}
 	if p.Kind == KindEnd {
-		facts[1].Value += "（接口规定与标的登记同号）"
+		facts[0].Value += "（接口规定与标的登记同号）"
 	}
 	if p.Note != "" {
 		facts = append(facts, Fact{"说明", said(p.Note, v)})
 	}
-	facts = append(facts, Fact{"提交时间", when(p.MadeAt)})
 	if p.State.Ended() {
 		facts = append(facts, Fact{"完成时间", when(p.EndedAt)})
 	}

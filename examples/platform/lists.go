@@ -83,6 +83,8 @@ func listed[T any](d *work, r *http.Request, l listing, show func(T) []Cell) Par
 	}
 	if n > 0 {
 		p.Text, p.Count = "", fmt.Sprintf("共 %d 条，第 %d / %d 页", n, page, last)
+	} else if p.Text == l.none {
+		p.Filters = nil
 	}
 	if page > 1 {
 		p.Links = append(p.Links, Link{"上一页", l.at(r, "page", strconv.Itoa(page-1))})
