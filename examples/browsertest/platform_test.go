@@ -273,6 +273,7 @@ func TestPlatform(t *testing.T) {
 				}
 			}
 			w.do(phone.show())
+			w.opens(site)
 		}
 	}
 	loan := func(w *walker, chapter string) {
