@@ -243,6 +243,8 @@ func (c *Console) place(merchant string, p ledger.Place) placeView {
 	}
 	if owner := c.owner(merchant, p.Account); owner != "" {
 		v.URL = consoleURL("accounts", owner, p.Account)
+	} else if v.Name != "" {
+		v.Account, v.Name = v.Name, "" // the platform's own
 	}
 	return v
 }
