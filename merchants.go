@@ -25,10 +25,12 @@ type Merchants struct {
 	clients map[string]loaded
 }
 
-// loaded is a merchant's client and the turn in which its Config was asked for.
+// loaded is a merchant's client and the turn in which its Config was asked for. Who
+// is gone has none, and is remembered until no load of him is under way.
 type loaded struct {
 	client *Client
 	turn   int
+	under  int // loads under way
 }
 
 // NewMerchants returns Merchants whose configurations load reads, from a database
@@ -57,9 +59,9 @@ func NewMerchants(load func(ctx context.Context, code string) (Config, error), o
 // matches [ErrMerchant] if there is no such merchant.
 func (m *Merchants) Client(ctx context.Context, code string) (*Client, error) {
 	m.mu.Lock()
-	now, ok := m.clients[code]
+	now := m.clients[code]
 	m.mu.Unlock()
-	if ok {
+	if now.client != nil {
 		return now.client, nil
 	}
 	return m.Reload(ctx, code)
@@ -77,7 +79,13 @@ func (m *Merchants) Reload(ctx context.Context, code string) (*Client, error) {
 	m.mu.Lock()
 	m.turn++
 	turn := m.turn
+	m.under(code, 1)
 	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.under(code, -1)
+	}()
 	cfg, err := m.load(ctx, code)
 	var client *Client
 	if err == nil && cfg.MerchantCode != code {
@@ -93,15 +101,22 @@ func (m *Merchants) Reload(ctx context.Context, code string) (*Client, error) {
 	defer m.mu.Unlock()
 	now := m.clients[code]
 	if turn > now.turn { // else a later load has overtaken this one, and knows better
-		now = loaded{client, turn}
-		if m.clients[code] = now; client == nil {
-			delete(m.clients, code)
-		}
+		now.client, now.turn = client, turn
+		m.clients[code] = now
 	}
 	if now.client == nil {
 		return nil, fmt.Errorf("ips: %w: %q", ErrMerchant, code)
 	}
 	return now.client, nil
+}
+
+// under counts the loads of a merchant.
+func (m *Merchants) under(code string, n int) {
+	now := m.clients[code]
+	now.under += n
+	if m.clients[code] = now; now.client == nil && now.under == 0 {
+		delete(m.clients, code)
+	}
 }
 
 // NotifyHandler is [Client.NotifyHandler] for all merchants. Where load fails, it

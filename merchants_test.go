@@ -301,6 +301,53 @@ func TestMerchantsOvertaken(t *testing.T) {
 	assert.Same(t, fresh, now)
 }
 
+// A slow load of a merchant ends after a fast one that has found him gone, with his
+// former entry or without one.
+func TestMerchantsGoneMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, known := range map[string]bool{"known before": true, "never asked for": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := fixture.Config()
+			slow, started := make(chan struct{}), make(chan struct{})
+			var calls atomic.Int64
+			m, err := ips.NewMerchants(func(context.Context, string) (ips.Config, error) {
+				n := calls.Add(1)
+				if !known {
+					n++
+				}
+				switch n {
+				case 2:
+					close(started)
+					<-slow
+				case 3:
+					return ips.Config{}, ips.ErrMerchant
+				}
+				return cfg, nil
+			})
+			require.NoError(t, err)
+			if known {
+				_, err = m.Client(t.Context(), cfg.MerchantCode)
+				require.NoError(t, err)
+			}
+			late := make(chan error)
+			go func() {
+				_, err := m.Reload(context.Background(), cfg.MerchantCode)
+				late <- err
+			}()
+			<-started
+			_, err = m.Reload(t.Context(), cfg.MerchantCode)
+			require.ErrorIs(t, err, ips.ErrMerchant)
+			close(slow)
+			require.ErrorIs(t, <-late, ips.ErrMerchant, "it speaks for nobody any more")
+			before := calls.Load()
+			_, err = m.Client(t.Context(), cfg.MerchantCode)
+			require.NoError(t, err)
+			assert.Equal(t, before+1, calls.Load(), "asked for anew")
+		})
+	}
+}
+
 func TestMerchantsRefuse(t *testing.T) {
 	t.Parallel()
 	load := func(context.Context, string) (ips.Config, error) { return fixture.Config(), nil }

@@ -58,6 +58,7 @@ func (b *Book) open(ctx context.Context, tx Tx, o *row, kind matterKind, detail 
 	if err == nil && closed == 0 {
 		return nil
 	}
+	o.opened = true
 	if err == nil {
 		_, err = tx.ExecContext(ctx, b.query("UPDATE ips_matter SET closed_us = 0, opened_us = ? WHERE matter_key = ?"), o.now, key)
 		return err
@@ -167,7 +168,7 @@ type Verdict string
 
 // The verdicts.
 const (
-	IsDone    Verdict = "done"    // it was carried out: the order becomes done and its effect runs, with the late success of IPS if that is the matter
+	IsDone    Verdict = "done"    // it was carried out: the order becomes done and its effect runs, with the success that IPS has told of if that came late or its effect failed
 	IsRefused Verdict = "refused" // it was not: the order becomes refused and its effect runs
 	SendAgain Verdict = "again"   // the very same message is sent again; not of a form
 	Seen      Verdict = "seen"    // nothing is to be done, or it was done by hand
@@ -280,10 +281,11 @@ func (b *Book) Decide(ctx context.Context, matter string, d Decision) error {
 	return err
 }
 
-// told is the success that IPS has told of an order too late, nil if it has not.
+// told is the success that IPS has told of an order too late, or whose effect has
+// not been carried out; nil if it has told none.
 func (b *Book) told(key string, op ips.Operation, prior []stored) (ips.Response, error) {
 	for _, p := range prior {
-		if p.verdict == tooLate && p.says == ips.Success.String() {
+		if (p.verdict == tooLate || p.verdict == waiting) && p.says == ips.Success.String() {
 			data, err := b.unpack(key, p.body)
 			if err != nil {
 				return nil, err

@@ -2,6 +2,7 @@ package orders
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/ips-p2p/ips"
 )
@@ -26,6 +28,7 @@ type RecordOption func(*recording)
 
 type recording struct {
 	merchant, click, subject string
+	no                       string // in place of one that the book makes
 	hold, noClick            bool
 }
 
@@ -108,7 +111,7 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 	}
 	numbered := ips.OrderNo(req) != ""
 	if !numbered && ips.OperationOf(req) != ips.OpEndBid {
-		req = ips.WithOrderNo(req, ips.NewOrderNo(b.prefix))
+		req = ips.WithOrderNo(req, cmp.Or(r.no, ips.NewOrderNo(b.prefix)))
 	}
 	if req, err = client.Complete(req); err != nil {
 		return Order{}, err
@@ -124,17 +127,20 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 		// Released at the end of the effect's transaction, if that is still alive.
 		o.set(flagHeld, true)
 	}
+	there := false
 	if numbered || click != nil {
-		gone, err := b.gone(ctx, tx, begin, ips.OperationOf(req), click)
-		if err != nil {
+		gone := 0
+		if gone, there, err = b.known(ctx, tx, begin, ips.OperationOf(req), click); err != nil {
 			return Order{}, err
 		}
 		o.key = ordinal(begin, gone+1)
 	}
 	for n := 1; ; n++ {
-		fresh, err := b.insert(ctx, tx, o, req, click, subject)
-		if err != nil {
-			return Order{}, b.lost(err)
+		fresh := false
+		if n > 1 || !there {
+			if fresh, err = b.insert(ctx, tx, o, req, click, subject); err != nil {
+				return Order{}, b.lost(err)
+			}
 		}
 		if fresh {
 			b.step("recorded")
@@ -164,6 +170,9 @@ func (b *Book) Record(ctx context.Context, tx Tx, req ips.Request, opts ...Recor
 			}
 		}
 		last, err := b.one(ctx, tx, "order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1{lock}", begin, behind(begin))
+		if err == nil && last == nil && there {
+			err = errLostTx // it has moved out meanwhile
+		}
 		if err == nil && last == nil && subject != nil && n < tries {
 			continue // the open one has ended meanwhile
 		}
@@ -186,15 +195,26 @@ func (b *Book) Begin(ctx context.Context, req ips.Request, with func(ctx context
 	if b.effect(ctx) != nil {
 		return Order{}, errors.New("orders: Begin in an effect: use Record, in its transaction")
 	}
+	doubt := "" // the key of what may have been recorded
 	recorded := func(ctx context.Context) (bool, error) {
+		doubt = o.Key
 		_, err := b.read(ctx, o.Key)
 		if errors.Is(err, ErrUnrecorded) {
 			return false, nil
 		}
 		return err == nil, err
 	}
+	// The database may still be about to commit what was not found. The next attempt
+	// has the same number, so that it waits for that and meets it.
+	no := ips.NewOrderNo(b.prefix)
+	opts = append(slices.Clip(opts), func(r *recording) { r.no = no })
 	err = b.within(ctx, recorded, func(ctx context.Context, tx *sql.Tx) (err error) {
-		if o, err = b.Record(ctx, tx, req, opts...); err != nil || !o.New || with == nil {
+		o, err = b.Record(ctx, tx, req, opts...)
+		if !o.New && o.Key != "" && o.Key == doubt && !errors.Is(err, ErrOtherContent) {
+			o.New = true
+			return errSame
+		}
+		if err != nil || !o.New || with == nil {
 			return err
 		}
 		return with(ctx, tx, o)
@@ -308,23 +328,28 @@ func (b *Book) one(ctx context.Context, tx Tx, where string, args ...any) (*row,
 	return &o, err
 }
 
-// gone refuses what was recorded by an order that has moved out, and says how many
-// refused ends of a bid have.
-func (b *Book) gone(ctx context.Context, tx Tx, begin string, op ips.Operation, click any) (ordinal int, err error) {
-	var key string
-	var state State
-	err = tx.QueryRowContext(ctx, b.query("SELECT order_key, state FROM ips_gone WHERE order_key >= ? AND order_key < ? ORDER BY order_key DESC LIMIT 1"), begin, behind(begin)).Scan(&key, &state)
-	if err == nil && op == ips.OpEndBid && state == StateRefused {
+// known refuses what was recorded by an order that has moved out, says how many
+// refused ends of a bid have, and whether an order with the number or the click is
+// there. Both are asked in one statement: an order that moves out a moment later must not
+// leave its place to another.
+func (b *Book) known(ctx context.Context, tx Tx, begin string, op ips.Operation, click any) (ordinal int, there bool, err error) {
+	look := func(where string, args ...any) (key string, state State, in string, err error) {
+		err = tx.QueryRowContext(ctx, b.query("SELECT order_key, state, 'gone' FROM ips_gone WHERE "+where+" UNION ALL SELECT order_key, state, '' FROM ips_order WHERE "+where+
+			" ORDER BY order_key DESC LIMIT 1"), append(args, args...)...).Scan(&key, &state, &in)
+		return key, state, in, err
+	}
+	key, state, gone, err := look("order_key >= ? AND order_key < ?", begin, behind(begin))
+	if err == nil && gone != "" && op == ips.OpEndBid && state == StateRefused {
 		ordinal, err = ordinalOf(key), sql.ErrNoRows
 	}
 	if errors.Is(err, sql.ErrNoRows) && click != nil {
-		err = tx.QueryRowContext(ctx, b.query("SELECT order_key FROM ips_gone WHERE click = ?"), click).Scan(&key)
+		key, _, gone, err = look("click = ?", click)
 	}
 	switch {
-	case err == nil:
-		return 0, fmt.Errorf("orders: %.100q, which has moved out: %w", key, ErrRecorded)
-	case errors.Is(err, sql.ErrNoRows):
-		return ordinal, nil
+	case err == nil && gone != "":
+		return 0, false, fmt.Errorf("orders: %.100q, which has moved out: %w", key, ErrRecorded)
+	case err == nil, errors.Is(err, sql.ErrNoRows):
+		return ordinal, err == nil, nil
 	}
-	return 0, b.lost(err)
+	return 0, false, b.lost(err)
 }

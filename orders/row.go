@@ -50,6 +50,7 @@ type row struct {
 	further                                    []string     // keys of orders that the effect recorded
 	save                                       func() error // writes it; nil once it has
 	told                                       bool         // an answer that is kept says what happened
+	opened                                     bool         // a matter of it was opened
 }
 
 const rowColumns = "order_key, merchant, op, order_no, state, ver, mark, lease, lease_us, due_us, made_us, touched_us, ended_us, " +

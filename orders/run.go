@@ -372,14 +372,10 @@ func (b *Book) impatient(ctx context.Context, tx *sql.Tx, o *row) error {
 
 func (b *Book) patience(ctx context.Context, key string, req ips.Request) error {
 	_, err := b.change(ctx, key, "open for long", "", "", func(ctx context.Context, tx *sql.Tx, o *row) error {
-		had := o.is(flagMatter)
-		if err := b.impatient(ctx, tx, o); err != nil {
+		if err := b.impatient(ctx, tx, o); err != nil || o.opened {
 			return err
 		}
-		if had || !o.is(flagMatter) {
-			return errSame
-		}
-		return nil
+		return errSame
 	})
 	return err
 }
@@ -420,7 +416,8 @@ func (b *Book) redo(ctx context.Context, j job) error {
 // unknown fate then and never sent by themselves: what was recorded or touched
 // since, and every order of whatever age that a server sends and that seems not to
 // have been sent yet, on hold or not, since its sending may be among what was
-// lost. They are asked for, and else before a person. A form recorded up to [Pace]
+// lost, as what a person has had sent again ([SendAgain]). They are asked for, and
+// else before a person. A form recorded up to [Pace]
 // PageLife before counts as handed out. n is how many orders that is.
 func (b *Book) Distrust(ctx context.Context, since time.Time) (n int64, err error) {
 	from := since.UnixMicro()
@@ -430,9 +427,9 @@ func (b *Book) Distrust(ctx context.Context, since time.Time) (n int64, err erro
 			text string
 			args []any
 		}{
-			{"UPDATE ips_order SET state = 'unknown', ver = ver + 1, mark = '', sent = sent + 1, lease = '', lease_us = 0, due_us = {now} WHERE ended_us = 0 " +
-				"AND state IN ('recorded', 'sending', 'unknown') AND (made_us >= ? OR touched_us >= ? OR state = 'recorded' AND (flags & ?) = 0)",
-				[]any{from, from, int64(flagForm)}},
+			{"UPDATE ips_order SET state = 'unknown', ver = ver + 1, mark = '', sent = sent + 1, lease = '', lease_us = 0, due_us = {now}, flags = flags - (flags & ?) WHERE ended_us = 0 " +
+				"AND state IN ('recorded', 'sending', 'unknown') AND (made_us >= ? OR touched_us >= ? OR (flags & ?) <> 0 OR state = 'recorded' AND (flags & ?) = 0)",
+				[]any{int64(flagAgain), from, from, int64(flagAgain), int64(flagForm)}},
 			{"UPDATE ips_order SET handed = 1, handed_us = {now}, ver = ver + 1, mark = '', due_us = {now} WHERE ended_us = 0 " +
 				"AND state = 'recorded' AND handed = 0 AND made_us >= ?", []any{from - us(b.pace.PageLife)}},
 		} {

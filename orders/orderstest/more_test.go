@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -308,18 +310,28 @@ func TestOpenChecks(t *testing.T) {
 type doubtful struct {
 	base driver.Driver
 	dsn  string
-	next *atomic.Int64 // 0: fine, 1: the answer to the commit is lost, 2: the commit is
+	next *atomic.Int64 // 0: fine, 1: the answer to the commit is lost, 2: the commit is, 3: the answer is, and the commit takes place later
 }
 
 func (d doubtful) Connect(context.Context) (driver.Conn, error) {
 	c, err := d.base.Open(d.dsn)
-	return doubtfulConn{c, d.next}, err
+	return doubtfulConn{c, d.next, new(sync.WaitGroup)}, err
 }
 func (d doubtful) Driver() driver.Driver { return d.base }
 
 type doubtfulConn struct {
 	driver.Conn
 	next *atomic.Int64
+	late *sync.WaitGroup
+}
+
+// Close is what the program sees of it; the database still works.
+func (c doubtfulConn) Close() error {
+	go func() {
+		c.late.Wait()
+		_ = c.Conn.Close()
+	}()
+	return nil
 }
 
 func (c doubtfulConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
@@ -343,12 +355,13 @@ func (c doubtfulConn) CheckNamedValue(v *driver.NamedValue) error {
 
 func (c doubtfulConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
 	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
-	return doubtfulTx{tx, c.next}, err
+	return doubtfulTx{tx, c.next, c.late}, err
 }
 
 type doubtfulTx struct {
 	driver.Tx
 	next *atomic.Int64
+	late *sync.WaitGroup
 }
 
 var errGone = errors.New("unexpected: invalid connection")
@@ -365,6 +378,12 @@ func (t doubtfulTx) Commit() error {
 			return err
 		}
 		return errGone
+	case 3:
+		t.late.Go(func() {
+			time.Sleep(300 * time.Millisecond)
+			_ = t.Tx.Commit()
+		})
+		return driver.ErrBadConn
 	}
 	return t.Tx.Commit()
 }
@@ -410,6 +429,52 @@ func TestCommitInDoubt(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The connection is lost in the commit of Begin, and the database carries it out a
+// moment later, when the program has begun anew: there is one order.
+func TestBeginWhoseCommitComesLate(t *testing.T) {
+	own := recharge(10 * ips.Yuan)
+	own.OrderNo = "OWN1"
+	for _, c := range []struct {
+		name string
+		req  ips.Request
+		opts []orders.RecordOption
+	}{
+		{"plain", recharge(10 * ips.Yuan), nil},
+		{"of a click", recharge(10 * ips.Yuan), []orders.RecordOption{orders.Click("c")}},
+		{"only one", recharge(10 * ips.Yuan), []orders.RecordOption{orders.Only("BID1")}},
+		{"own number", own, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			each(t, func(t *testing.T, s *shop) {
+				for kind := int64(1); kind <= 3; kind++ {
+					_, err := s.db.Exec("DELETE FROM ips_order")
+					require.NoError(t, err)
+					var next atomic.Int64
+					plain := pool(t, s.driver, s.dsn)
+					db := sql.OpenDB(doubtful{plain.Driver(), s.dsn, &next})
+					t.Cleanup(func() { _ = db.Close() })
+					b := s.open(db, nil)
+					require.NoError(t, db.Ping())
+					beside := 0
+					next.Store(kind)
+					o, err := b.Begin(bg(), c.req, func(ctx context.Context, tx *sql.Tx, o orders.Order) error {
+						beside++
+						return s.credit(ctx, tx, fmt.Sprint(c.name, kind), 1)
+					}, c.opts...)
+					require.NoError(t, err)
+					assert.True(t, o.New)
+					time.Sleep(400 * time.Millisecond)
+					var n int
+					require.NoError(t, s.db.QueryRow("SELECT COUNT(*) FROM ips_order").Scan(&n))
+					assert.Equal(t, 1, n, "orders")
+					assert.Equal(t, ips.Amount(1), s.balance(fmt.Sprint(c.name, kind)), "rows beside it")
+					s.is(o, orders.StateRecorded)
+				}
+			})
+		})
+	}
 }
 
 // One book, two merchants with the same order number.

@@ -3,7 +3,9 @@ package orderstest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -374,5 +376,54 @@ func TestCarryWithChange(t *testing.T) {
 		require.ErrorContains(t, err, "wants a transaction")
 		_, err = b.Carry(bg(), nil, o, kept, nil)
 		require.ErrorContains(t, err, "wants a transaction")
+	})
+}
+
+// An order that IPS keeps calling in work comes before a person, though he has seen
+// something else of it before.
+func TestPatienceAfterAnotherMatter(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.effects(s.book)
+		s.ips.fates = func(string, string, int) fate { return slow }
+		o, err := b.Send(bg(), s.record(b, autoBid(10*ips.Yuan)))
+		require.NoError(t, err)
+		require.Equal(t, orders.StatePending, o.State)
+		post(s.client, b.Hear, ips.OpAutoBid, s.ips.notice(o.OrderNo, "<pAuthAmt>10.00<", "<pAuthAmt>11.00<"))
+		require.Equal(t, []string{"wrong"}, s.kinds())
+		require.NoError(t, b.Decide(bg(), s.matters()[0].Key, orders.Decision{Verdict: orders.Seen, Who: "王五", Why: "已联系环迅"}))
+		s.days(b, 12)
+		s.is(o, orders.StatePending)
+		assert.Equal(t, []string{"unknown"}, s.kinds())
+	})
+}
+
+// IPS has said which rows of a batch failed, the effect of that fails, and a person
+// says that the batch is done: it is done as IPS has said.
+func TestDoneByAPersonIsWhatIPSHasSaid(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		var broken atomic.Bool
+		broken.Store(true)
+		orders.Done(s.book, func(ctx context.Context, tx *sql.Tx, o orders.Order, q ips.TransferRequest, a *ips.TransferResponse) error {
+			if broken.Load() {
+				return errors.New("out of paper")
+			}
+			for _, row := range a.Done(q.Rows) {
+				if err := s.credit(ctx, tx, row.ToAccount, row.Amount); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		q := release(3)
+		q.OrderNo = "REL1"
+		s.ips.failRow["REL1"] = 1
+		o := s.record(s.book, q)
+		_, err := s.book.Send(bg(), o)
+		require.ErrorContains(t, err, "out of paper")
+		require.Equal(t, []string{"effect"}, s.kinds())
+		broken.Store(false)
+		require.NoError(t, s.book.Decide(bg(), s.matters()[0].Key, orders.Decision{Verdict: orders.IsDone, Who: "王五", Why: "程序已修好"}))
+		s.is(o, orders.StateDone)
+		assert.Equal(t, 200*ips.Yuan, s.balance(account), "the row that failed is not paid")
 	})
 }

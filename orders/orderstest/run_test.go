@@ -372,6 +372,27 @@ func TestDistrustOfOlderOrders(t *testing.T) {
 	})
 }
 
+// A person had an order sent again, and that sending may be among what was lost.
+func TestDistrustOfWhatAPersonHasSentAgain(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		b := s.effects(s.book)
+		s.ips.fates = func(string, string, int) fate { return answerLost }
+		o, err := b.Send(bg(), s.record(b, withholding(10*ips.Yuan)))
+		require.NoError(t, err)
+		s.days(b, 12)
+		require.Equal(t, []string{"unknown"}, s.kinds())
+		require.NoError(t, b.Decide(bg(), s.matters()[0].Key, orders.Decision{Verdict: orders.SendAgain, Who: "王五", Why: "再问一次"}))
+		s.advance(time.Hour)
+		n, err := b.Distrust(bg(), time.Now().Add(time.Duration(s.skew.Load())-time.Minute))
+		require.NoError(t, err)
+		assert.Equal(t, int64(1), n)
+		s.days(b, 12)
+		s.is(o, orders.StateUnknown)
+		assert.Equal(t, 1, s.ips.deal(o.OrderNo).messages)
+		assert.Equal(t, []string{"unknown"}, s.kinds(), "a person is asked again")
+	})
+}
+
 // Many programs ask for an order of unknown fate once per interval in all.
 func TestManyProgramsAskOnce(t *testing.T) {
 	programs, many := 50, 1000

@@ -113,12 +113,27 @@ type counted struct {
 	driver.Connector
 	statements, trips atomic.Int64
 	hear              func(query string, args []driver.NamedValue) // nil: nobody
+	before            func(query string)                           // the same, of begin, commit and rollback too
+	failed            func(error)                                  // nil: nobody hears what the database refuses
 }
 
 func (c *counted) count(query string, args []driver.NamedValue) {
 	c.statements.Add(1)
 	if c.hear != nil {
 		c.hear(query, args)
+	}
+	c.about(query)
+}
+
+func (c *counted) about(query string) {
+	if c.before != nil {
+		c.before(query)
+	}
+}
+
+func (c *counted) said(err error) {
+	if err != nil && c.failed != nil {
+		c.failed(err)
 	}
 }
 
@@ -199,16 +214,21 @@ type countedConn struct {
 
 func (c *countedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.c.count(query, args)
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	c.c.said(err)
+	return result, err
 }
 
 func (c *countedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.c.count(query, args)
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	c.c.said(err)
+	return rows, err
 }
 
 func (c *countedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	c.c.statements.Add(1)
+	c.c.about("BEGIN")
 	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
 	return countedTx{tx, c.c}, err
 }
@@ -227,5 +247,12 @@ type countedTx struct {
 
 func (t countedTx) Commit() error {
 	t.c.statements.Add(1)
+	t.c.about("COMMIT")
 	return t.Tx.Commit()
+}
+
+func (t countedTx) Rollback() error {
+	err := t.Tx.Rollback()
+	t.c.about("ROLLBACK")
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ips-p2p/ips/internal/sandbox/image"
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
 )
 
@@ -31,7 +32,8 @@ type Engine struct {
 
 	operationList []*operation // in the order of the manual
 	scratch       []byte       // for fingerprints
-	columns       columns      // made of the state
+	coding        func() (*image.Coder, error)
+	columns       columns // made of the state
 	state
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/ips-p2p/ips/internal/sandbox/ledger"
@@ -15,6 +16,7 @@ func New() *Engine {
 	for _, op := range e.operationList {
 		e.operations[op.name] = op
 	}
+	e.coding = sync.OnceValues(e.coder)
 	return e
 }
 

@@ -26,7 +26,7 @@ func (e *Engine) coder() (*image.Coder, error) {
 // Schema is a fingerprint of how [Engine.Save] writes: the Rules, and what the
 // state consists of.
 func (e *Engine) Schema() string {
-	c, err := e.coder()
+	c, err := e.coding()
 	if err != nil {
 		return "" // which a test knows not to happen
 	}
@@ -37,7 +37,7 @@ func (e *Engine) Schema() string {
 func (e *Engine) Save(w io.Writer) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c, err := e.coder()
+	c, err := e.coding()
 	if err != nil {
 		return fmt.Errorf("engine: Save: %w", err)
 	}
@@ -49,7 +49,7 @@ func (e *Engine) Save(w io.Writer) error {
 func (e *Engine) Load(r io.Reader, size int64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c, err := e.coder()
+	c, err := e.coding()
 	if err != nil {
 		return fmt.Errorf("engine: Load: %w", err)
 	}
