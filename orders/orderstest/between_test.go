@@ -324,6 +324,7 @@ func TestAnotherProgramBetweenAnyTwoStatements(t *testing.T) {
 // and reports whether there was such a statement.
 func (m *meeting) meet(own, others *counted, one, other *orders.Book, deed, rival string, at int) (more bool) {
 	w := &watch{m: m}
+	w.look()
 	var doing sync.WaitGroup
 	refused := make(chan struct{}, 1)
 	others.failed = func(error) {
