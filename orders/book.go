@@ -181,7 +181,7 @@ func Open(db *sql.DB, d Dialect, clients Clients, opts ...Option) (*Book, error)
 		return nil, fmt.Errorf("orders: Open wants a database, one of the dialects and clients")
 	}
 	b := &Book{
-		db: db, dialect: d, clients: clients, classify: d.classify, hook: hook.Of(db),
+		db: db, dialect: d, clients: clients, classify: d.Classify, hook: hook.Of(db),
 		pace: Pace{Workers: 4, PerSecond: 10, Poll: time.Second, Grace: 5 * time.Second, Call: 30 * time.Second, Lease: 90 * time.Second,
 			Ask: 30 * time.Second, AskForm: 30 * time.Minute, AskMax: time.Hour, PageLife: 24 * time.Hour, Patience: 24 * time.Hour, Strangers: time.Hour},
 		onError: func(error) {},

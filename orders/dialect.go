@@ -96,10 +96,11 @@ const (
 // them, and those of effects.
 type Classifier func(error) Fault
 
-// classify knows the usual drivers without importing them: go-sql-driver/mysql by
-// the field Number, pgx and lib/pq by SQLState, modernc.org/sqlite and
-// mattn/go-sqlite3 by their code.
-func (d Dialect) classify(err error) Fault {
+// Classify says what an error of a database means, so that other transactions can be
+// done again as the book's are. It knows the usual drivers without importing them:
+// go-sql-driver/mysql by the field Number, pgx and lib/pq by SQLState,
+// modernc.org/sqlite and mattn/go-sqlite3 by their code. Of nil it says [Other].
+func (d Dialect) Classify(err error) Fault {
 	switch {
 	case err == nil:
 		return Other

@@ -6,6 +6,7 @@ import (
 	"net/mail"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,42 +21,40 @@ import (
 // withdrawFee is what the platform takes for a withdrawal.
 const withdrawFee = 2 * ips.Yuan
 
-func (a *App) home(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	loans, next := paged(r, n, list[Loan](d, "state NOT IN ('applied', 'failed', 'old') ORDER BY created_at DESC, bid_no"+limit))
-	stateOf := d.loanStates()
-	table := Part{Head: []string{"借款用途", "借款金额（元）", "年利率", "期限", "还款方式", "状态"}, Links: next}
-	for _, l := range loans {
-		table.Rows = append(table.Rows, []Cell{
-			linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), {Text: l.Rate.String() + "%", Number: true},
-			text(months(l.Months)), text(repayModes[l.RepayMode]), text(stateOf(l)),
-		})
-	}
-	if table.Rows == nil {
-		table.Text = "还没有发布的借款标。"
-	}
-	return a.show(w, v, d, "首页", Part{
+func (a *App) home(d *work, r *http.Request, v *visit) (string, []Part) {
+	return "首页", []Part{{
 		Text:  "借款、投标、担保、还款、债权转让，资金全部存管于环迅支付资金管理平台。第一次来？请看业务场景。",
 		Links: []Link{{"业务场景", "/chapters"}},
-	}, table)
+	}, loanTable(d, r, "/loan/", listing{where: "state NOT IN ('applied', 'failed', 'old') AND contract_no = ''", filters: publicLoans, sorts: newestLoans, none: "还没有发布的借款标。"})}
+}
+
+// loanTable lists loans; the path leads to one.
+func loanTable(d *work, r *http.Request, path string, l listing) Part {
+	type listedLoan struct {
+		Loan
+		Waiting ips.Amount // for its release
+		Owed    bool
+	}
+	l.from, l.columns = "loans l", columnsOf[Loan]("l.")+", (SELECT COALESCE(SUM(s.principal), 0) FROM shares s WHERE s.bid_no = l.bid_no AND s.state = 'frozen'), "+
+		"CASE WHEN EXISTS (SELECT 1 FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.bid_no = l.bid_no AND d.state = 'open') THEN 1 ELSE 0 END"
+	l.head = []string{"借款用途", "借款金额（元）", "年利率", "期限", "还款方式", "状态", "申请时间"}
+	return listed(d, r, l, func(l listedLoan) []Cell {
+		return []Cell{
+			linked(l.Purpose, path+l.BidNo), number(l.Amount), {Text: l.Rate.String() + "%", Number: true}, text(months(l.Months)),
+			text(repayModes[l.RepayMode]), text(stateOfLoan(l.Loan, l.Waiting, l.Owed)), text(when(l.CreatedAt)),
+		}
+	})
 }
 
 // chapters lists the guide's chapters: who does what, where, and how far the
 // visitor is, or, for staff, the platform.
-func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
+func (a *App) chapters(d *work, r *http.Request, v *visit) (string, []Part) {
 	list := Part{Head: []string{"章", "业务场景", "操作人", "怎么做", "进度"}}
 	for _, c := range guide {
-		link, progress := linked(c.name, c.path), "登录后显示"
-		switch {
-		case v.user.ID == "":
-			link.Path = "/login?next=" + url.QueryEscape(c.path)
-		case v.admin():
-			if !c.staff {
-				link.Path = "/admin"
-			}
-		case c.staff:
+		link, progress := linked(c.name, c.path), ""
+		if v.admin() && !c.staff {
+			link.Path = "/admin"
+		} else if c.staff && v.user.ID != "" && !v.admin() {
 			link.Path = ""
 		}
 		if v.user.ID != "" {
@@ -64,9 +63,6 @@ func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
 			progress = "未开始"
 			if n > 0 {
 				progress = "已完成 " + strconv.Itoa(n) + " 笔"
-			}
-			if c.staff && !v.admin() {
-				progress += "（由平台管理员操作）"
 			}
 		}
 		list.Rows = append(list.Rows, []Cell{text(c.no), link, text(c.who), text(c.how), text(progress)})
@@ -77,13 +73,13 @@ func (a *App) chapters(w http.ResponseWriter, r *http.Request, v *visit) error {
 	} else if a.inbox != "" {
 		list.Text += "当前为自动模式：IPS 的页面和短信自动确认，不会停下来（启动时加 -manual 改为手动）。"
 	}
-	return a.show(w, v, d, "业务场景", list, a.inboxLink())
+	return "业务场景", []Part{list, a.inboxLink(v)}
 }
 
 // inboxLink leads to the text messages of the sandbox in this program.
-func (a *App) inboxLink() (p Part) {
+func (a *App) inboxLink(v *visit) (p Part) {
 	if a.inbox != "" {
-		p.Links = []Link{{"查看 IPS 短信", a.inbox}}
+		p.Links = []Link{{"查看 IPS 短信", a.inbox + "?q=" + v.user.Mobile}}
 	}
 	return p
 }
@@ -103,10 +99,10 @@ func typedInto(u User, r *http.Request) User {
 	return u
 }
 
-func (a *App) registerPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.show(w, v, nil, "会员注册", Part{Forms: []Form{{Action: "/register", Button: "注册", Fields: append([]Field{
+func (a *App) registerPage(d *work, r *http.Request, v *visit) (string, []Part) {
+	return "会员注册", []Part{{Forms: []Form{{Action: "/register", Button: "注册", Fields: append([]Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
-	}, personal(User{})...)}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"})
+	}, personal(User{})...)}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"}}
 }
 
 func (a *App) register(w http.ResponseWriter, r *http.Request, _ *visit) error {
@@ -164,45 +160,77 @@ var identNo, mobileNo = regexp.MustCompile(`^[1-9]\d{16}[\dX]$`), regexp.MustCom
 
 // correct changes what a member has typed of himself, as long as IPS has not made
 // it the owner of an account. What was begun with the old data is not taken up.
-func (a *App) correct(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.change(w, r, "/account", func(d *work) {
-		user := typedInto(d.user(v.user.ID), r)
-		d.want(user.Account == "" && user.Role == Member, "您已开通托管账户，资料以 IPS 为准")
-		if err := checkMember(user); err != nil {
-			d.fail(err)
-		}
-		begun := progress(d, "user_id = ? AND operation = ? AND "+isUnderWay+" LIMIT 1", user.ID, string(ips.OpOpenAccount))
-		d.want(len(begun) == 0, "IPS 正在处理您的开户，请等待结果")
-		set(d, user)
-		d.exec("UPDATE acts SET void = 1 WHERE user_id = ? AND operation = ?", user.ID, string(ips.OpOpenAccount))
-	})
+func (a *App) correct(d *work, r *http.Request, v *visit) string {
+	user := typedInto(d.user(v.user.ID), r)
+	d.want(user.Account == "" && user.Role == Member, "您已开通托管账户，资料以 IPS 为准")
+	if err := checkMember(user); err != nil {
+		d.fail(err)
+	}
+	begun := progress(d, "user_id = ? AND operation = ? AND "+isUnderWay+" LIMIT 1", user.ID, string(ips.OpOpenAccount))
+	d.want(len(begun) == 0, "IPS 正在处理您的开户，请等待结果")
+	set(d, user)
+	d.exec("UPDATE acts SET void = 1 WHERE user_id = ? AND operation = ?", user.ID, string(ips.OpOpenAccount))
+	return "/account"
 }
 
-func (a *App) account(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if v.admin() {
-		return a.show(w, v, nil, "我的账户", Part{Text: "平台管理员没有托管账户。", Links: []Link{{"平台管理", "/admin"}}})
-	}
-	if v.user.Account == "" {
-		return a.show(w, v, nil, "我的账户", Part{
+func (a *App) account(d *work, r *http.Request, v *visit) (string, []Part) {
+	if d.want(!v.admin(), "平台管理员没有托管账户"); v.user.Account == "" {
+		return "我的账户", []Part{{
 			Text:  "您还没有 IPS 托管账户。开户后才能充值、投标和借款。",
 			Forms: []Form{{Action: "/account/open", Button: "开通托管账户"}},
-		}, Part{Heading: "我的资料", Forms: []Form{{Action: "/account/details", Button: "更正资料", Fields: personal(v.user)}},
-			Hint: "开户时提交给 IPS；IPS 不接受的，在这里更正后再开户。"})
+		}, {Heading: "我的资料", Forms: []Form{{Action: "/account/details", Button: "更正资料", Fields: personal(v.user)}},
+			Hint: "开户时提交给 IPS；IPS 不接受的，在这里更正后再开户。"}}
 	}
-	d := a.data.read(r.Context())
 	has := d.holding(v.user.Account)
-	n, limit := pageOf(r)
-	lines, next := paged(r, n, list[Posting](d, "account = ? ORDER BY posted_at DESC, order_key, line"+limit, v.user.Account))
-	table := Part{Heading: "资金明细", Head: []string{"时间", "摘要", "可用变动", "冻结变动"}, Links: next}
-	for _, p := range lines {
-		table.Rows = append(table.Rows, []Cell{text(when(p.PostedAt)), text(p.About), number(p.Available), number(p.Frozen)})
+	type line struct {
+		Posting
+		Operation ips.Operation
+		OrderNo   string
+		Order     string
+		Balance   ips.Amount
 	}
-	if table.Rows == nil {
-		table.Text, table.Links = "还没有资金变动。", []Link{{"去充值", "/funds"}}
-	}
-	return a.show(w, v, d, "我的账户", Part{Facts: []Fact{
+	lines := listed(d, r, listing{
+		heading: "资金明细", head: []string{"时间", "摘要", "可用变动", "冻结变动", "可用余额"}, none: "还没有资金变动。",
+		columns: columnsOf[Posting]("p.") + ", a.operation, a.order_no, a.about, p.balance", args: []any{v.user.Account}, where: "1 = 1", filters: ofOrders[:1], days: "p.posted_at",
+		from: "(SELECT o.*, SUM(o.available) OVER (ORDER BY o.posted_at, o.order_key, o.line) AS balance FROM postings o WHERE o.account = ?) p JOIN acts a ON a.order_key = p.order_key",
+		sorts: []choice{{"", "最新在前", "p.posted_at DESC, p.order_key DESC, p.line DESC"}, {"old", "最早在前", "p.posted_at, p.order_key, p.line"},
+			{"most", "变动从大到小", "ABS(p.available) + ABS(p.frozen) DESC, p.order_key, p.line"}},
+	}, func(p line) []Cell {
+		return []Cell{onDay(r, p.PostedAt), linked(p.About+"（"+p.Order+"）", orderPath(p.Operation, p.OrderNo)), number(p.Available), number(p.Frozen), number(p.Balance)}
+	})
+	return "我的账户", slices.Concat([]Part{{Facts: []Fact{
 		{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"},
-	}}, table)
+	}, Links: []Link{{"充值与提现", "/funds"}}}}, a.totals(d, v.user), []Part{lines})
+}
+
+// totals are what a member has lent and what he owes: in all, next, and overdue.
+func (a *App) totals(d *work, u User) (parts []Part) {
+	type day struct {
+		DueOn string
+		Left  ips.Amount
+	}
+	today := ips.DateOf(a.now()).String()
+	for _, side := range []struct{ heading, left, late, where string }{
+		{"我的投资", "待收", "逾期未收", "s.holder_id = ?"}, {"我的借款", "待还", "逾期未还", "l.borrower_id = ?"},
+	} {
+		var left, late ips.Amount
+		var next []day
+		for _, due := range rows[day](d, "SELECT d.due_on, SUM(d.principal + d.interest - d.paid) FROM dues d JOIN shares s ON s.id = d.share_id JOIN loans l ON l.bid_no = s.bid_no "+
+			"WHERE d.state = 'open' AND "+side.where+" GROUP BY d.due_on ORDER BY d.due_on", u.ID) {
+			if left += due.Left; due.DueOn < today {
+				late += due.Left
+			}
+			next = append(next, due)
+		}
+		p := Part{Heading: side.heading, Facts: []Fact{{side.left + "本息", left.String() + " 元"}}}
+		if len(next) > 0 {
+			p.Facts = append(p.Facts, Fact{"最近一期", dayOf(next[0].DueOn) + "，" + next[0].Left.String() + " 元"}, Fact{side.late, late.String() + " 元"})
+		}
+		parts = append(parts, p)
+	}
+	parts[0].Facts = append(parts[0].Facts, Fact{"累计投出", ips.Amount(-d.count("SELECT COALESCE(SUM(frozen), 0) FROM postings WHERE account = ? AND about IN ('放款', '受让债权')", u.Account)).String() + " 元（含手续费）"},
+		Fact{"已收利息", ips.Amount(d.count("SELECT COALESCE(SUM(CASE WHEN d.paid < d.interest THEN d.paid ELSE d.interest END), 0) FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.holder_id = ?", u.ID)).String() + " 元"})
+	return parts
 }
 
 // openAccount takes up an opening that was begun: IPS lets one be resumed under
@@ -216,31 +244,18 @@ func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) erro
 		return d.err
 	}
 	for _, p := range begun {
-		return a.takeUp(w, r, p.Act)
+		return a.carry(w, r, p.OrderKey)
 	}
-	return a.begin(w, r, v, func(*work) draft {
+	return a.place(w, r, v, func(*work, *http.Request, *visit) draft {
 		return draft{kind: KindOther, about: "开通托管账户", request: ips.OpenAccountRequest{
 			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Mobile: v.user.Mobile, Email: v.user.Email, Date: ips.DateOf(a.now()),
 		}}
 	})
 }
 
-// takeUp carries the form of an order once more.
-func (a *App) takeUp(w http.ResponseWriter, r *http.Request, act Act) error {
-	order, err := a.book.Order(r.Context(), act.OrderKey)
-	if err != nil {
-		return err
-	}
-	return a.carry(w, r, order)
-}
-
-func (a *App) funds(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
+func (a *App) funds(d *work, r *http.Request, v *visit) (string, []Part) {
 	d.requireAccount(v.user)
 	has := d.holding(v.user.Account)
-	if d.err != nil {
-		return d.err
-	}
 	ebank := Part{Heading: "网银充值", Text: "暂时无法向 IPS 取得银行列表，请稍后再试。"}
 	if banks, err := a.client.QueryBanks(r.Context()); err != nil {
 		a.log.Warn("no banks", "err", err)
@@ -254,42 +269,38 @@ func (a *App) funds(w http.ResponseWriter, r *http.Request, v *visit) error {
 			Fields: []Field{money("充值金额（元）", "amount", ""), {Label: "充值银行", Name: "bank", Options: options}},
 		}}
 	}
-	return a.show(w, v, nil, "充值与提现",
-		Part{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
+	return "充值与提现", []Part{
+		{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
 		ebank,
-		Part{Heading: "代扣充值（委托收款）", Forms: []Form{{
+		{Heading: "代扣充值（委托收款）", Forms: []Form{{
 			Action: "/recharge", Button: "代扣充值", Hidden: []Fact{{"channel", "withholding"}}, Fields: []Field{money("充值金额（元）", "amount", "")},
 		}}, Hint: "代扣充值需事先面签委托授权书。"},
-		Part{Heading: "提现", Forms: []Form{{
+		{Heading: "提现", Text: "最多可提 " + max(0, has.Available-withdrawFee).String() + " 元。", Forms: []Form{{
 			Action: "/withdraw", Button: "提现", Fields: []Field{money("提现金额（元）", "amount", "")},
-		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"})
+		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"}}
 }
 
-func (a *App) recharge(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(d *work) draft {
-		d.requireAccount(v.user)
-		request := ips.RechargeRequest{
-			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()), Amount: d.positive(r, "amount", "充值金额"),
-			Channel: ips.RechargeEBank, BankCode: r.PostFormValue("bank"), FeePayer: ips.PlatformPaysFee,
-		}
-		about := "网银充值 "
-		if r.PostFormValue("channel") == "withholding" {
-			request.Channel, request.BankCode, about = ips.RechargeWithholding, "", "代扣充值 "
-		}
-		return draft{kind: KindOther, about: about + request.Amount.String() + " 元", request: request}
-	})
+func (a *App) recharge(d *work, r *http.Request, v *visit) draft {
+	d.requireAccount(v.user)
+	request := ips.RechargeRequest{
+		IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()), Amount: d.positive(r, "amount", "充值金额"),
+		Channel: ips.RechargeEBank, BankCode: r.PostFormValue("bank"), FeePayer: ips.PlatformPaysFee,
+	}
+	about := "网银充值 "
+	if r.PostFormValue("channel") == "withholding" {
+		request.Channel, request.BankCode, about = ips.RechargeWithholding, "", "代扣充值 "
+	}
+	return draft{kind: KindOther, about: about + request.Amount.String() + " 元", request: request}
 }
 
-func (a *App) withdraw(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(d *work) draft {
-		d.requireAccount(v.user)
-		amount := d.positive(r, "amount", "提现金额")
-		d.wantFunds(v.user, amount+withdrawFee)
-		return draft{kind: KindOther, about: "提现 " + amount.String() + " 元", request: ips.WithdrawRequest{
-			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()),
-			Amount: amount, Fee: withdrawFee, FeePayer: ips.PlatformPaysFee,
-		}}
-	})
+func (a *App) withdraw(d *work, r *http.Request, v *visit) draft {
+	d.requireAccount(v.user)
+	amount := d.positive(r, "amount", "提现金额")
+	d.wantFunds(v.user, amount+withdrawFee)
+	return draft{kind: KindOther, about: "提现 " + amount.String() + " 元", request: ips.WithdrawRequest{
+		IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Date: ips.DateOf(a.now()),
+		Amount: amount, Fee: withdrawFee, FeePayer: ips.PlatformPaysFee,
+	}}
 }
 
 // wantFunds spares a user the way to IPS, which alone can refuse for certain.
@@ -298,62 +309,60 @@ func (w *work) wantFunds(u User, amount ips.Amount) {
 	w.want(has.Available >= amount, "可用余额 %s 元，不足以支付 %s 元", has.Available, amount)
 }
 
-func (a *App) orders(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	mine, next := paged(r, n, progress(d, isMine+" ORDER BY made_at DESC, a.order_key"+limit, v.user.ID, v.user.ID))
-	return a.show(w, v, d, "我的订单", orderTable("", mine, next, v))
+func (a *App) orders(d *work, r *http.Request, v *visit) (string, []Part) {
+	return "我的订单", []Part{orderTable(d, r, v, isMine, v.user.ID, v.user.Account)}
 }
 
-func orderTable(heading string, all []Progress, next []Link, v *visit) Part {
-	table := Part{Heading: heading, Head: []string{"时间", "业务", "内容", "订单号", "状态", "说明"}, Links: next}
-	for _, p := range all {
-		table.Rows = append(table.Rows, []Cell{
-			text(when(p.MadeAt)), text(operationName(p.Operation)), text(p.About), linked(p.OrderNo, orderPath(p.Operation, p.OrderNo)),
-			text(stateOf(p)), text(said(p.Note, v)),
-		})
+func orderTable(d *work, r *http.Request, v *visit, where string, args ...any) Part {
+	head := []string{"时间", "内容", "状态", "说明", "订单号", "业务", "用户"} // the last two are staff's
+	if !v.admin() {
+		head = head[:5]
 	}
-	if table.Rows == nil {
-		table.Text = "还没有订单。"
-	}
-	return table
+	return listed(d, r, listing{
+		head: head, none: "还没有订单。", columns: progressColumns, from: actsAndOrders,
+		where: where, args: args, filters: ofOrders, days: "made_at", sorts: []choice{{"", "最新在前", "made_at DESC, a.order_key"}, {"old", "最早在前", "made_at, a.order_key"}},
+	}, func(p Progress) []Cell {
+		row := []Cell{onDay(r, p.MadeAt), linked(p.About, orderPath(p.Operation, p.OrderNo)), text(stateOf(p)), text(said(p.Note, v)), text(p.OrderNo)}
+		if v.admin() {
+			row = append(row, text(operationName(p.Operation)), text(d.person(p.UserID)))
+		}
+		return row
+	})
 }
 
 // orderOf finds the order that a page is about, if the visitor may see it.
-func (a *App) orderOf(r *http.Request, v *visit) (Progress, error) {
-	d := a.data.read(r.Context())
+func (d *work) orderOf(r *http.Request, v *visit) (p Progress) {
 	all := progress(d, "operation = ? AND a.order_no = ? AND (? OR "+isMine+") ORDER BY made_at DESC LIMIT 1",
-		r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.ID)
-	if d.err == nil && len(all) == 0 {
-		d.err = errNotFound
+		r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.Account)
+	if len(all) == 0 {
+		d.fail(errNotFound)
+		return p
 	}
-	if d.err != nil {
-		return Progress{}, d.err
-	}
-	return all[0], nil
+	return all[0]
 }
 
-func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
-	p, err := a.orderOf(r, v)
-	if err != nil {
-		return err
+func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
+	p := d.orderOf(r, v)
+	facts := []Fact{{"订单号", p.OrderNo}, {"状态", stateOf(p)}, {"提交时间", when(p.MadeAt)}}
+	if p.Kind == KindEnd {
+		facts[0].Value += "（接口规定与标的登记同号）"
 	}
-	d := a.data.read(r.Context())
-	facts := []Fact{{"业务", operationName(p.Operation)}, {"内容", p.About}, {"订单号", p.OrderNo}, {"状态", stateOf(p)}}
 	if p.Note != "" {
 		facts = append(facts, Fact{"说明", said(p.Note, v)})
 	}
-	facts = append(facts, Fact{"提交时间", when(p.MadeAt)})
 	if p.State.Ended() {
 		facts = append(facts, Fact{"完成时间", when(p.EndedAt)})
 	}
+	if v.admin() {
+		facts = append(facts, Fact{"业务", operationName(p.Operation)}, Fact{"用户", d.person(p.UserID)})
+	}
 	if v.user.Account != "" {
 		has := d.holding(v.user.Account)
-		facts = append(facts, Fact{"托管账户", v.user.Account}, Fact{"账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
+		facts = append(facts, Fact{"托管账户", v.user.Account}, Fact{"当前账户余额", "可用 " + has.Available.String() + " 元，冻结 " + has.Frozen.String() + " 元"})
 	}
-	head := Part{Facts: facts}
+	head := Part{Facts: facts, Links: []Link{{map[bool]string{true: "全部订单", false: "我的订单"}[v.admin()], map[bool]string{true: "/admin/orders", false: "/orders"}[v.admin()]}}}
 	if p.BidNo != "" {
-		head.Links = append(head.Links, Link{"查看标的", map[bool]string{true: "/admin", false: ""}[v.admin()] + "/loan/" + p.BidNo})
+		head.Links = append(head.Links, Link{"查看标的", "/loan/" + p.BidNo})
 	}
 	if v.admin() {
 		head.Links = append(head.Links, Link{"在订单簿中查看", "/admin/book/order?key=" + url.QueryEscape(p.OrderKey)})
@@ -373,36 +382,30 @@ func (a *App) order(w http.ResponseWriter, r *http.Request, v *visit) error {
 			v.again = 20
 		}
 		if asksByText(p.Operation) {
-			parts = append(parts, a.inboxLink())
+			parts = append(parts, a.inboxLink(v))
 		}
 	}
-	failed := Part{Heading: "未成功的明细", Head: []string{"行", "账户", "金额（元）", "原因"}}
-	for _, f := range list[Failure](d, "order_key = ? ORDER BY line", p.OrderKey) {
-		failed.Rows = append(failed.Rows, []Cell{
-			{Text: strconv.Itoa(f.Line), Number: true}, text(tail(f.Account)), number(f.Amount), text(cmp.Or(f.Reason, "IPS 未说明原因")),
-		})
-	}
-	if failed.Rows != nil {
-		parts = append(parts, failed)
-	}
-	lines := Part{Heading: "资金变动", Head: []string{"账户", "摘要", "可用变动", "冻结变动"}}
-	for _, l := range list[Posting](d, "order_key = ? ORDER BY line", p.OrderKey) {
-		if l.Account == v.user.Account || v.admin() {
-			lines.Rows = append(lines.Rows, []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)})
-		}
-	}
-	if lines.Rows != nil {
-		parts = append(parts, lines)
-	}
-	return a.show(w, v, d, "订单", parts...)
+	parts = append(parts, listed(d, r, listing{
+		heading: "未成功的明细", head: []string{"行", "账户", "金额（元）", "原因"}, columns: columnsOf[Failure](""), from: "failures",
+		where: "order_key = ? AND (account = ? OR ?)", args: []any{p.OrderKey, v.user.Account, v.admin() || p.UserID == v.user.ID}, sorts: []choice{{"", "", "line"}}, name: "failed-",
+	}, func(f Failure) []Cell {
+		return []Cell{{Text: strconv.Itoa(f.Line), Number: true}, text(tail(f.Account)), number(f.Amount), text(cmp.Or(f.Reason, "IPS 未说明原因"))}
+	}), listed(d, r, listing{
+		heading: "资金变动", head: []string{"账户", "摘要", "可用变动", "冻结变动"}, columns: columnsOf[Posting](""), from: "postings",
+		where: "order_key = ? AND (account = ? OR ?)", args: []any{p.OrderKey, v.user.Account, v.admin()}, sorts: []choice{{"", "", "line"}},
+	}, func(l Posting) []Cell {
+		return []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)}
+	}))
+	return "订单：" + p.About, parts
 }
 
 // continueOrder lets the user carry the very same form to IPS again, if what it
 // pays for still is what it was.
 func (a *App) continueOrder(w http.ResponseWriter, r *http.Request, v *visit) error {
-	p, err := a.orderOf(r, v)
-	if err != nil {
-		return err
+	d := a.data.read(r.Context())
+	p := d.orderOf(r, v)
+	if d.err != nil {
+		return d.err
 	}
 	if p.UserID != v.user.ID {
 		return &problem{http.StatusForbidden, "只有本人可以继续办理"}
@@ -412,7 +415,7 @@ func (a *App) continueOrder(w http.ResponseWriter, r *http.Request, v *visit) er
 			return err
 		}
 	}
-	return a.takeUp(w, r, p.Act)
+	return a.carry(w, r, p.OrderKey)
 }
 
 // wantCurrent complains of a form whose time is over: what it would pay was paid,

@@ -26,14 +26,14 @@ func TestAddresses(t *testing.T) {
 			continue
 		}
 		r := httptest.NewRequest(words[0], regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(words[1], "X"), nil)
-		_, pattern := w.app.mux.Handler(r)
+		_, pattern := w.app.Handler(r)
 		assert.NotEmpty(t, pattern, line)
 		assert.True(t, strings.HasPrefix(pattern, words[0]+" "), "%s is served by %q", line, pattern)
 	}
 }
 
-// listed are the fields that the list names for an address.
-func listed(t testing.TB, method, path string) []string {
+// fieldsOf are the fields that the list names for an address.
+func fieldsOf(t testing.TB, method, path string) []string {
 	data, err := os.ReadFile("testdata/addresses.txt")
 	require.NoError(t, err)
 	for line := range strings.Lines(string(data)) {
@@ -51,7 +51,7 @@ func listed(t testing.TB, method, path string) []string {
 
 // checkForm holds a form that a test presses against the list.
 func (p *person) checkForm(action string, names []string) {
-	want := listed(p.w.t, http.MethodPost, action)
+	want := fieldsOf(p.w.t, http.MethodPost, action)
 	for _, name := range want {
 		optional := strings.HasSuffix(name, "?")
 		assert.True(p.w.t, optional || slices.Contains(names, name), "the form to %s has no field %s: %v", action, name, names)

@@ -40,24 +40,29 @@ func (a *App) ours() orders.Books {
 
 // compare carries the last comparison on, or begins another.
 func (a *App) compare(ctx context.Context) (Comparison, error) {
-	d, now := a.data.read(ctx), a.now().Truncate(time.Microsecond)
-	c, ok := maybe[Comparison](d, "1 = 1 ORDER BY began_at DESC LIMIT 1")
-	if !ok || !c.EndedAt.IsZero() && now.Sub(c.EndedAt) > freshTime {
-		d.exec("DELETE FROM differences")
-		d.exec("DELETE FROM comparisons")
-		c = Comparison{BeganAt: now}
-		add(d, c)
+	now, c := a.now().Truncate(time.Microsecond), Comparison{}
+	if err := a.data.tx(ctx, func(w *work) {
+		last, ok := maybe[Comparison](w, "1 = 1")
+		if c = last; ok && (c.EndedAt.IsZero() || now.Sub(c.EndedAt) <= freshTime) {
+			return
+		}
+		// Who begins another in the same instant finds the key taken, looks again and joins.
+		w.exec("DELETE FROM comparisons WHERE began_at = ?", c.BeganAt.UnixMicro())
+		w.exec("DELETE FROM differences")
+		c = Comparison{Name: "last", BeganAt: now}
+		add(w, c)
+	}); err != nil || !c.EndedAt.IsZero() {
+		return c, err
 	}
-	if d.err != nil || !c.EndedAt.IsZero() {
-		return c, d.err
-	}
-	kept, found, until := c, []Difference(nil), time.Now().Add(lookTime)
+	kept, found, until, other := c, []Difference(nil), time.Now().Add(lookTime), false
 	keep := func() error {
 		err := a.data.tx(ctx, func(w *work) {
 			// Unless another look has gone on meanwhile.
 			n := w.exec("UPDATE comparisons SET up_to = ?, looked = ?, ended_at = ? WHERE began_at = ? AND up_to = ? AND ended_at = 0",
-				append(values(c)[1:], c.BeganAt.UnixMicro(), kept.UpTo)...)
-			w.want(n == 1, "另一个页面正在对账，请稍后再看")
+				append(fields(&c)[2:], c.BeganAt.UnixMicro(), kept.UpTo)...)
+			if other = n == 0; other {
+				c, found = find[Comparison](w, "1 = 1"), nil
+			}
 			for _, f := range found {
 				add(w, f)
 			}
@@ -77,7 +82,7 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 		}
 		late := time.Now().After(until)
 		if late || len(found) == perPage {
-			if err := keep(); err != nil || late {
+			if err := keep(); err != nil || late || other {
 				return c, err
 			}
 		}
@@ -86,38 +91,29 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 	return c, keep()
 }
 
-func (a *App) books(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (a *App) books(d *work, r *http.Request, v *visit) (string, []Part) {
 	c, err := a.compare(r.Context())
-	if err != nil {
-		return err
-	}
-	d := a.data.read(r.Context())
-	n, limit := pageOf(r)
-	differences, next := paged(r, n, list[Difference](d, "1 = 1 ORDER BY account"+limit))
+	d.fail(err)
+	table := listed(d, r, listing{head: orders.DifferenceColumns(), columns: columnsOf[Difference](""), from: "differences", where: "1 = 1", sorts: []choice{{"", "", "account"}}}, func(f Difference) (cells []Cell) {
+		for _, s := range f.columns() {
+			cells = append(cells, text(s))
+		}
+		return cells
+	})
 	count := d.count("SELECT COUNT(*) FROM differences")
-	said := "全部一致。"
-	if count > 0 {
-		said = fmt.Sprintf("%d 户不一致，有未决订单的可能只是暂时。", count)
-	}
+	said := map[bool]string{true: "全部一致。", false: fmt.Sprintf("%d 户不一致，有未决订单的可能只是暂时。", count)}[count == 0]
 	said = fmt.Sprintf("%s 起已逐户核对 %d 户的可用和冻结余额：%s", when(c.BeganAt), c.Looked, said)
 	if c.EndedAt.IsZero() {
 		v.again = 1
 		said += "尚未完成，本页会自动继续。"
 	}
-	table := Part{Text: said, Head: orders.DifferenceColumns(), Links: next}
-	for _, f := range differences {
-		var cells []Cell
-		for _, s := range f.columns() {
-			cells = append(cells, text(s))
-		}
-		table.Rows = append(table.Rows, cells)
-	}
+	table.Text = said
 	day := func(ago int) string { return ips.DateOf(a.now().AddDate(0, 0, -ago)).String() }
-	return a.show(w, v, d, "账目核对", table, Part{Heading: "下载（CSV）", Links: []Link{
+	return "账目核对", []Part{table, {Heading: "下载（CSV）", Links: []Link{
 		{"差异", "/admin/books/differences.csv"},
 		{"今日订单", "/admin/books/orders.csv?day=" + day(0)},
 		{"昨日订单", "/admin/books/orders.csv?day=" + day(1)},
-	}})
+	}}}
 }
 
 // columns are those of the CSV file.

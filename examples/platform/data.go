@@ -1,26 +1,25 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
-	_ "embed"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
 
 	"github.com/ips-p2p/ips/orders"
 )
@@ -96,78 +95,57 @@ func connect(address string) (*Data, error) {
 	return d, nil
 }
 
-//go:embed schema.sql
-var schema string
-
-// migrate makes the tables of the versions that the database does not have yet.
-// It may run in several programs at once.
+// migrate adds what the database lacks of the tables of model.go: tables, columns,
+// indexes. It takes nothing away, and may run in several programs at once.
 func (d *Data) migrate(ctx context.Context) error {
 	conn, err := d.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	lock, unlock, options := "BEGIN IMMEDIATE", "COMMIT", ""
+	lock, unlock, options, unless := "BEGIN IMMEDIATE", "COMMIT", "", " IF NOT EXISTS"
 	switch d.dialect {
 	case orders.PostgreSQL:
 		lock, unlock = "SELECT pg_advisory_lock(808801)", "SELECT pg_advisory_unlock(808801)"
 	case orders.MySQL:
 		lock, unlock = "SELECT GET_LOCK('platform', 60)", "SELECT RELEASE_LOCK('platform')"
-		options = " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+		options, unless = " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin", ""
 	}
-	if _, err := conn.ExecContext(ctx, lock); err != nil {
-		return err
-	}
+	w := &work{ctx: ctx, on: conn, dialect: d.dialect}
+	w.exec(lock)
 	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), unlock) }()
-	if _, err := conn.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS platform_version (version BIGINT PRIMARY KEY)"); err != nil {
-		return err
-	}
-	var have int
-	if err := conn.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM platform_version").Scan(&have); err != nil {
-		return err
-	}
-	for i, version := range strings.Split(schema, "-- version ")[1:] {
-		if i < have {
-			continue
-		}
-		_, version, _ = strings.Cut(version, "\n")
-		for statement := range strings.SplitSeq(version, ";\n") {
-			if statement = strings.TrimSpace(statement); statement == "" {
-				continue
+	all := slices.Clone(indexes)
+	for _, t := range tables {
+		name, columns, keys := tableOf(reflect.TypeOf(t))
+		definitions, ends := make([]string, len(columns)), ", PRIMARY KEY ("+strings.Join(columns[:keys], ", ")+")"
+		for i, column := range columns {
+			field := reflect.TypeOf(t).Field(i)
+			definitions[i] = column + " BIGINT NOT NULL DEFAULT 0"
+			if field.Type.Kind() == reflect.String {
+				definitions[i] = column + " VARCHAR(" + cmp.Or(field.Tag.Get("size"), "100") + ") NOT NULL DEFAULT ''"
 			}
-			if strings.Contains(statement, "CREATE TABLE") {
-				statement += options
-			}
-			// In MySQL each statement counts at once, and one may have been carried out
-			// by a program that died before the last.
-			var twice *mysql.MySQLError
-			if _, err := conn.ExecContext(ctx, statement); err != nil && !(errors.As(err, &twice) && (twice.Number == 1050 || twice.Number == 1061)) {
-				return err
+			if of := field.Tag.Get("of"); of != "" {
+				ends += ", FOREIGN KEY (" + column + ") REFERENCES " + of
+				all = append(all, name+" ("+column+")")
 			}
 		}
-		if _, err := conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO platform_version (version) VALUES (%d)", i+1)); err != nil {
-			return err
+		w.exec("CREATE TABLE IF NOT EXISTS " + name + " (" + strings.Join(definitions, ", ") + ends + ")" + options)
+		for i, column := range columns {
+			if _, err := conn.ExecContext(ctx, "SELECT "+column+" FROM "+name+" WHERE 1 = 0"); err != nil {
+				w.exec("ALTER TABLE " + name + " ADD COLUMN " + definitions[i])
+			}
 		}
 	}
-	return nil
-}
-
-// outrun reports whether the database gave way to another transaction, or has a
-// row that another one has just added.
-func outrun(err error) bool {
-	var pg *pgconn.PgError
-	var my *mysql.MySQLError
-	var lite *sqlite.Error
-	switch {
-	case errors.As(err, &pg):
-		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505"
-	case errors.As(err, &my):
-		return my.Number == 1213 || my.Number == 1205 || my.Number == 1062
-	case errors.As(err, &lite):
-		code := lite.Code() & 0xff
-		return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED || code == sqlite3.SQLITE_CONSTRAINT
+	for _, index := range all {
+		of, unique := strings.CutPrefix(index, "UNIQUE ")
+		name := strings.NewReplacer(" (", "_", ", ", "_", ")", "").Replace(of)
+		w.exec(map[bool]string{true: "CREATE UNIQUE INDEX", false: "CREATE INDEX"}[unique] + unless + " " + name + " ON " + of)
+		var there *mysql.MySQLError // MySQL does not know IF NOT EXISTS of indexes
+		if errors.As(w.err, &there) && there.Number == 1061 {
+			w.err = nil
+		}
 	}
-	return false
+	return w.err
 }
 
 // work is a piece of work with the database. Its first error stays, and whatever
@@ -189,14 +167,10 @@ func (d *Data) read(ctx context.Context) *work { return &work{ctx: ctx, on: d.DB
 func (d *Data) tx(ctx context.Context, f func(*work)) error {
 	for try := 1; ; try++ {
 		err := d.once(ctx, f)
-		if err == nil || try == 8 || !outrun(err) {
+		if fault := d.dialect.Classify(err); try == 8 || fault != orders.Again && fault != orders.Duplicate {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(time.Duration(try*try) * 3 * time.Millisecond):
-		}
+		time.Sleep(time.Duration(try*try) * 3 * time.Millisecond)
 	}
 }
 
@@ -217,6 +191,7 @@ func (d *Data) once(ctx context.Context, f func(*work)) error {
 	return tx.Commit()
 }
 
+// fail keeps the first error.
 func (w *work) fail(err error) {
 	if w.err == nil {
 		w.err = err
@@ -261,35 +236,33 @@ func rows[T any](w *work, query string, args ...any) (all []T) {
 		return nil
 	}
 	found, err := w.on.QueryContext(w.ctx, w.bind(query), args...)
+	if err == nil {
+		defer found.Close()
+		for err == nil && found.Next() {
+			var t T
+			err = found.Scan(fields(&t)...)
+			all = append(all, t)
+		}
+		err = cmp.Or(err, found.Err())
+	}
 	if err != nil {
 		w.fail(fmt.Errorf("%.60s: %w", query, err))
 		return nil
 	}
-	defer found.Close()
-	for found.Next() {
-		var t T
-		if err := found.Scan(fields(reflect.ValueOf(&t).Elem())...); err != nil {
-			w.fail(fmt.Errorf("%.60s: %w", query, err))
-			return nil
-		}
-		all = append(all, t)
-	}
-	if err := found.Err(); err != nil {
-		w.fail(fmt.Errorf("%.60s: %w", query, err))
-	}
 	return all
 }
 
-// fields are where the columns go, those of an embedded struct first.
-func fields(v reflect.Value) (into []any) {
+// fields are those of a struct as the database has them, of an embedded one first.
+func fields(t any) (all []any) {
+	v := reflect.ValueOf(t).Elem()
 	for i := range v.NumField() {
 		if v.Type().Field(i).Anonymous {
-			into = append(into, fields(v.Field(i))...)
+			all = append(all, fields(v.Field(i).Addr().Interface())...)
 		} else {
-			into = append(into, column{v.Field(i)})
+			all = append(all, column{v.Field(i)})
 		}
 	}
-	return into
+	return all
 }
 
 // count is the number that a query says.
@@ -301,20 +274,39 @@ func (w *work) count(query string, args ...any) int {
 	return 0
 }
 
-// row is a row of a table: its fields are the columns, the first of them the key.
-type row interface {
-	table() (name string, keys int)
+// tableOf is how the database names the rows of a type and their columns, of which
+// the first are the key: Sale is sales, BidNo bid_no.
+func tableOf(t reflect.Type) (name string, columns []string, keys int) {
+	for i := range t.NumField() {
+		var column []rune
+		for j, r := range t.Field(i).Name {
+			if j > 0 && unicode.IsUpper(r) && unicode.IsLower(rune(t.Field(i).Name[j-1])) {
+				column = append(column, '_')
+			}
+			column = append(column, unicode.ToLower(r))
+		}
+		columns = append(columns, string(column))
+		if t.Field(i).Tag.Get("key") != "" {
+			keys++
+		}
+	}
+	return strings.ToLower(t.Name()) + "s", columns, keys
 }
 
 // list reads the rows of T's table that a condition picks.
-func list[T row](w *work, where string, args ...any) []T {
-	var t T
-	name, _ := t.table()
-	return rows[T](w, "SELECT "+strings.Join(columns(reflect.TypeFor[T]()), ", ")+" FROM "+name+" WHERE "+where, args...)
+func list[T any](w *work, where string, args ...any) []T {
+	name, _, _ := tableOf(reflect.TypeFor[T]())
+	return rows[T](w, "SELECT "+columnsOf[T]("")+" FROM "+name+" WHERE "+where, args...)
+}
+
+// columnsOf are the columns of a type, behind the name of their table.
+func columnsOf[T any](of string) string {
+	_, columns, _ := tableOf(reflect.TypeFor[T]())
+	return of + strings.Join(columns, ", "+of)
 }
 
 // maybe is the row that a condition picks, if there is one.
-func maybe[T row](w *work, where string, args ...any) (t T, ok bool) {
+func maybe[T any](w *work, where string, args ...any) (t T, ok bool) {
 	all := list[T](w, where, args...)
 	if len(all) == 0 {
 		return t, false
@@ -323,26 +315,24 @@ func maybe[T row](w *work, where string, args ...any) (t T, ok bool) {
 }
 
 // find is the one row that a condition picks.
-func find[T row](w *work, where string, args ...any) T {
+func find[T any](w *work, where string, args ...any) T {
 	t, ok := maybe[T](w, where, args...)
 	if !ok {
-		name, _ := t.table()
-		w.fail(fmt.Errorf("%s where %s: %w", name, where, errNotFound))
+		w.fail(fmt.Errorf("%T where %s: %w", t, where, errNotFound))
 	}
 	return t
 }
 
 // add adds a row.
-func add[T row](w *work, t T) {
-	name, _ := t.table()
-	columns := columns(reflect.TypeFor[T]())
-	w.exec("INSERT INTO "+name+" ("+strings.Join(columns, ", ")+") VALUES (?"+strings.Repeat(", ?", len(columns)-1)+")", values(t)...)
+func add[T any](w *work, t T) {
+	name, columns, _ := tableOf(reflect.TypeFor[T]())
+	w.exec("INSERT INTO "+name+" ("+strings.Join(columns, ", ")+") VALUES (?"+strings.Repeat(", ?", len(columns)-1)+")", fields(&t)...)
 }
 
 // set writes a row that is there.
-func set[T row](w *work, t T) {
-	name, keys := t.table()
-	columns, values := columns(reflect.TypeFor[T]()), values(t)
+func set[T any](w *work, t T) {
+	name, columns, keys := tableOf(reflect.TypeFor[T]())
+	values := fields(&t)
 	w.exec("UPDATE "+name+" SET "+strings.Join(columns[keys:], " = ?, ")+" = ? WHERE "+strings.Join(columns[:keys], " = ? AND ")+" = ?",
 		append(values[keys:], values[:keys]...)...)
 }
@@ -356,51 +346,26 @@ func (w *work) lock(bidNo string) Loan {
 	return find[Loan](w, "bid_no = ? FOR UPDATE", bidNo)
 }
 
-// columns are the fields' names as the database has them: BidNo is bid_no.
-func columns(t reflect.Type) []string {
-	var all []string
-	for i := range t.NumField() {
-		var name []rune
-		for j, r := range t.Field(i).Name {
-			if j > 0 && unicode.IsUpper(r) && unicode.IsLower(rune(t.Field(i).Name[j-1])) {
-				name = append(name, '_')
-			}
-			name = append(name, unicode.ToLower(r))
-		}
-		all = append(all, string(name))
-	}
-	return all
-}
-
-// values are the fields as plain texts and integers: a driver that looks for a
-// String method first would store the name of an enumeration for its code.
-func values(t any) []any {
-	v := reflect.ValueOf(t)
-	all := make([]any, v.NumField())
-	for i := range all {
-		switch f := v.Field(i); f.Kind() {
-		case reflect.String:
-			all[i] = f.String()
-		case reflect.Bool:
-			all[i] = int64(0)
-			if f.Bool() {
-				all[i] = int64(1)
-			}
-		case reflect.Struct:
-			if at := f.Interface().(time.Time); !at.IsZero() {
-				all[i] = at.UnixMicro()
-			} else {
-				all[i] = int64(0)
-			}
-		default:
-			all[i] = f.Int()
-		}
-	}
-	return all
-}
-
-// column reads what values has written.
+// column is a field as a plain text or integer: a driver that looks for a String
+// method first would store the name of an enumeration for its code.
 type column struct{ v reflect.Value }
+
+// Value implements [driver.Valuer].
+func (c column) Value() (driver.Value, error) {
+	switch v := c.v.Interface().(type) {
+	case bool:
+		return map[bool]int64{true: 1}[v], nil
+	case time.Time:
+		if v.IsZero() {
+			return int64(0), nil
+		}
+		return v.UnixMicro(), nil
+	}
+	if c.v.Kind() == reflect.String {
+		return c.v.String(), nil
+	}
+	return c.v.Int(), nil
+}
 
 // Scan implements [sql.Scanner].
 func (c column) Scan(src any) error {

@@ -449,6 +449,7 @@ func oldBidRepaid(e *effect, q ips.RepayOldBidRequest, r *ips.RepayOldBidRespons
 	if len(e.payables(q.BidNo)) == 0 {
 		loan.State = LoanEnded
 		set(e.work, loan)
+		e.exec("UPDATE shares SET state = 'ended' WHERE bid_no = ?", q.BidNo)
 	}
 }
 

@@ -314,7 +314,7 @@ func TestManyRows(t *testing.T) {
 	}
 	form := httptest.NewRequest(http.MethodPost, "/x", nil)
 	require.NoError(t, form.ParseForm())
-	made, err := w.app.record(form, &visit{user: all[User](w, "login = 'admin'")[0]}, func(*work) draft { return draft{kind: KindRelease, request: q} })
+	made, err := w.app.record(form, &visit{user: all[User](w, "login = 'admin'")[0]}, func(*work, *http.Request, *visit) draft { return draft{kind: KindRelease, request: q} })
 	require.NoError(t, err)
 	assert.Len(t, made, 3)
 	assert.Len(t, all[Act](w, "kind = 'release'"), 3)

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,42 +35,26 @@ func perMille(amount ips.Amount, n ips.Amount) ips.Amount { return amount * n / 
 
 func months(n int) string {
 	if n == 0 {
-		return "—"
+		return "未登记"
 	}
 	return strconv.Itoa(n) + " 个月"
 }
 
-func (a *App) borrowPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
+func (a *App) borrowPage(d *work, r *http.Request, v *visit) (string, []Part) {
 	d.requireAccount(v.user)
-	n, limit := pageOf(r)
-	loans, next := paged(r, n, list[Loan](d, "borrower_id = ? ORDER BY created_at DESC, bid_no"+limit, v.user.ID))
-	stateOf := d.loanStates()
-	mine := Part{Heading: "我的借款", Head: []string{"借款用途", "借款金额（元）", "状态"}, Links: next}
-	for _, l := range loans {
-		mine.Rows = append(mine.Rows, []Cell{linked(l.Purpose, "/loan/"+l.BidNo), number(l.Amount), text(stateOf(l))})
-	}
-	return a.show(w, v, d, "我要借款", Part{Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
+	mine := loanTable(d, r, "/loan/", listing{where: "borrower_id = ?", args: []any{v.user.ID}, filters: ofLoans, sorts: newestLoans, none: "您还没有借款。"})
+	mine.Heading = "我的借款"
+	return "我要借款", []Part{mine, {Heading: "申请借款", Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
 		money("借款金额（元）", "amount", ""), money("借款保证金（元）", "margin", "0.00"), money("年利率（%）", "rate", "12.00"),
 		{Label: "借款期限（月）", Name: "months", Mode: "numeric", Max: 2},
 		{Label: "还款方式", Name: "mode", Options: []Fact{{"1", "等额本息"}, {"2", "按月还息到期还本"}, {"3", "等额本金"}}},
 		{Label: "借款用途", Name: "purpose", Max: 100},
-	}}}, Hint: "借款人手续费为借款金额的 1%，放款时收取；保证金在发布成功时冻结，须先充值。"}, mine)
+	}}}, Hint: "借款人手续费为借款金额的 1%，放款时收取；保证金在发布成功时冻结，须先充值。"}}
 }
 
-func (a *App) borrow(w http.ResponseWriter, r *http.Request, v *visit) error {
-	bidNo := ips.NewOrderNo("B")
-	return a.change(w, r, "/loan/"+bidNo, func(d *work) {
-		d.requireAccount(v.user)
-		waiting := d.count("SELECT COUNT(*) FROM loans WHERE borrower_id = ? AND state = 'applied'", v.user.ID)
-		d.want(waiting < maxApplied, "您已有 %d 笔借款申请等待审核", waiting)
-		add(d, a.applicationOf(d, r, v, bidNo))
-	})
-}
-
-func (a *App) applicationOf(d *work, r *http.Request, v *visit, bidNo string) Loan {
+func (a *App) borrow(d *work, r *http.Request, v *visit) string {
 	loan := Loan{
-		BidNo: bidNo, BorrowerID: v.user.ID, Purpose: strings.TrimSpace(r.PostFormValue("purpose")),
+		BidNo: ips.NewOrderNo("B"), BorrowerID: v.user.ID, Purpose: strings.TrimSpace(r.PostFormValue("purpose")),
 		Amount: d.positive(r, "amount", "借款金额"), Margin: d.amount(r, "margin", "借款保证金"),
 		RepayMode: ips.RepayMode(r.PostFormValue("mode")), State: LoanApplied, CreatedAt: a.now(),
 	}
@@ -84,52 +67,15 @@ func (a *App) applicationOf(d *work, r *http.Request, v *visit, bidNo string) Lo
 	d.want(repayModes[loan.RepayMode] != "", "请选择还款方式")
 	loan.Months, err = strconv.Atoi(r.PostFormValue("months"))
 	d.want(err == nil && loan.Months >= 1 && loan.Months <= 36, "借款期限须为 1 至 36 个月")
-	return loan
+	d.requireAccount(v.user)
+	waiting := d.count("SELECT COUNT(*) FROM loans WHERE borrower_id = ? AND state = 'applied'", v.user.ID)
+	d.want(waiting < maxApplied, "您已有 %d 笔借款申请等待审核", waiting)
+	add(d, loan)
+	return "/loan/" + loan.BidNo
 }
 
-// loanStates says how far loans have come.
-func (d *work) loanStates() func(Loan) string {
-	type sum struct {
-		BidNo  string
-		Amount ips.Amount
-	}
-	frozen, owed := make(map[string]ips.Amount), make(map[string]bool)
-	for _, s := range rows[sum](d, "SELECT bid_no, SUM(principal) FROM shares WHERE state = 'frozen' GROUP BY bid_no") {
-		frozen[s.BidNo] = s.Amount
-	}
-	for _, s := range rows[sum](d, "SELECT DISTINCT s.bid_no, 0 FROM dues d JOIN shares s ON s.id = d.share_id WHERE d.state = 'open'") {
-		owed[s.BidNo] = true
-	}
-	return func(l Loan) string { return stateOfLoan(l, frozen[l.BidNo], owed[l.BidNo]) }
-}
-
-// loanParts are what the loan's pages for members and for staff have in common:
-// beside them, what is open of it, by period.
-func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []payable) {
-	frozen := d.frozen(loan.BidNo)
-	open = d.payables(loan.BidNo)
-	facts := []Fact{
-		{"标的号", loan.BidNo}, {"借款人", d.person(loan.BorrowerID)}, {"借款用途", loan.Purpose}, {"借款金额", loan.Amount.String() + " 元"},
-		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]}, {"状态", stateOfLoan(loan, frozen, len(open) > 0)},
-	}
-	if loan.State != LoanApplied && loan.State != LoanFailed && loan.State != LoanEnded {
-		facts = append(facts, Fact{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)},
-			Fact{"冻结保证金", loan.MarginLeft.String() + " 元"})
-	}
-	head := Part{}
-	for _, p := range progress(d, "bid_no = ? AND kind = 'publish' ORDER BY made_at DESC LIMIT 1", loan.BidNo) {
-		switch {
-		case loan.State == LoanApplied && loan.RegOrder != "":
-			facts = append(facts, Fact{"等待", "借款人回复 IPS 短信确认，最晚 " + when(p.MadeAt.Add(textTime)) + "；本页会自动更新"})
-			v.again, head = 10, a.inboxLink()
-		case loan.State == LoanFailed:
-			facts = append(facts, Fact{"原因", said(p.Note, v)})
-			if loan.BorrowerID == v.user.ID {
-				head.Links = []Link{{"重新申请", "/borrow"}}
-			}
-		}
-	}
-	head.Facts = facts
+// planOf is the plan of some shares.
+func (a *App) planOf(d *work, where string, args ...any) Part {
 	type period struct {
 		Period                    int
 		DueOn                     string
@@ -137,10 +83,10 @@ func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []paya
 		Open                      int
 		State                     DueState
 	}
-	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金", "利息", "合计", "已还", "待还", "状态"}}
+	plan := Part{Heading: "还款计划", Head: []string{"期", "到期日", "本金（元）", "利息（元）", "合计（元）", "已还（元）", "待还（元）", "状态"}}
 	today := ips.DateOf(a.now()).String()
 	for _, p := range rows[period](d, "SELECT d.period, MIN(d.due_on), SUM(d.principal), SUM(d.interest), SUM(d.paid), SUM(CASE WHEN d.state = 'open' THEN 1 ELSE 0 END), MIN(d.state) "+
-		"FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.bid_no = ? AND d.principal + d.interest > 0 GROUP BY d.period ORDER BY d.period", loan.BidNo) {
+		"FROM dues d JOIN shares s ON s.id = d.share_id WHERE "+where+" AND d.principal + d.interest > 0 GROUP BY d.period ORDER BY d.period", args...) {
 		state := dueStates[p.State]
 		if p.Open > 0 {
 			state = dueStates[DueOpen]
@@ -151,80 +97,168 @@ func (a *App) loanParts(d *work, loan Loan, v *visit) (parts []Part, open []paya
 				state += "，逾期"
 			}
 		}
+		whole := p.Principal + p.Interest
 		plan.Rows = append(plan.Rows, []Cell{
-			{Text: strconv.Itoa(p.Period), Number: true}, text(day(p.DueOn)), number(p.Principal), number(p.Interest), number(p.Principal + p.Interest),
-			number(p.Paid), number(p.Principal + p.Interest - p.Paid), text(state),
+			{Text: strconv.Itoa(p.Period), Number: true}, text(dayOf(p.DueOn)), number(p.Principal), number(p.Interest), number(whole), number(p.Paid), number(whole - p.Paid), text(state),
 		})
 	}
-	shares := Part{Heading: "投标记录", Head: []string{"债权人", "待收本金", "状态"}}
-	type held struct {
-		Holder              string
-		Principal, Overpaid ips.Amount
-		State               ShareState
-	}
-	for _, s := range rows[held](d, "SELECT u.login, s.principal, s.overpaid, s.state FROM shares s JOIN users u ON u.id = s.holder_id WHERE s.bid_no = ? ORDER BY s.claim, s.id LIMIT 500", loan.BidNo) {
-		state := shareStates[s.State]
-		if s.Overpaid > 0 {
-			state += "，多收 " + s.Overpaid.String() + " 元待退回"
-		}
-		shares.Rows = append(shares.Rows, []Cell{text(s.Holder), number(s.Principal), text(state)})
-	}
-	parts = []Part{head}
-	for _, p := range []Part{plan, shares} {
-		if p.Rows != nil {
-			parts = append(parts, p)
-		}
-	}
-	return parts, open
+	return plan
 }
 
-func (a *App) loan(w http.ResponseWriter, r *http.Request, v *visit) error {
-	d := a.data.read(r.Context())
+// isParty reports whether a loan has a contract that is the visitor's, too.
+func (d *work) isParty(loan Loan, v *visit) bool {
+	return loan.Released > 0 && (v.admin() || loan.BorrowerID == v.user.ID ||
+		d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ? AND state IN ('released', 'ended')", loan.BidNo, v.user.ID) > 0 ||
+		d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID) > 0)
+}
+
+// contract is the agreement of a loan (借款合同), for those who are part of it: the
+// borrower and staff see all of it, a lender his own part, a guarantor the loan's.
+func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
+	type party struct {
+		Name, Ident, Contract, Number string
+		Amount                        ips.Amount
+	}
+	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
+	all, me := v.admin() || loan.BorrowerID == v.user.ID, v.user.ID
+	if !d.isParty(loan, v) {
+		d.fail(errNotFound)
+	}
+	lent := listed(d, r, listing{
+		heading: "出借人（甲方）", head: []string{"姓名", "身份证号", "合同号", "登记债权人订单号", "出借本金（元）"},
+		columns: "u.real_name, u.ident_no, s.contract_no, s.claim, (SELECT COALESCE(SUM(principal), 0) FROM dues d WHERE d.share_id = s.id)",
+		from:    "shares s JOIN users u ON u.id = s.holder_id", where: "s.bid_no = ? AND s.state IN ('released', 'ended') AND (s.holder_id = ? OR ?)",
+		args: []any{loan.BidNo, me, all}, sorts: []choice{{"", "", "s.claim, s.id"}},
+	}, func(p party) []Cell {
+		return []Cell{text(p.Name), text(tail(p.Ident)), text(p.Contract), text(p.Number), number(p.Amount)}
+	})
+	backed := listed(d, r, listing{
+		heading: "担保方（丙方）", head: []string{"姓名", "身份证号", "登记担保方订单号", "担保金额（元）"}, columns: "u.real_name, u.ident_no, '', g.order_no, g.amount",
+		from: "guarantees g JOIN users u ON u.id = g.guarantor_id", where: "g.bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "g.order_no"}}, name: "guarantee-",
+	}, func(p party) []Cell {
+		return []Cell{text(p.Name), text(tail(p.Ident)), text(p.Number), number(p.Amount)}
+	})
+	borrower := d.user(loan.BorrowerID)
+	steps := Part{Heading: "IPS 订单"}
+	for _, p := range progress(d, "bid_no = ? AND kind IN ('publish', 'release', 'end') AND o.state = 'done' ORDER BY o.ended_us, a.order_key LIMIT 200", loan.BidNo) {
+		steps.Facts = append(steps.Facts, Fact{when(p.EndedAt), p.About + "，订单号 " + p.OrderNo})
+	}
+	plan := a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, all || lent.Rows == nil)
+	return "借款合同", []Part{{Facts: []Fact{
+		{"标的号", loan.BidNo}, {"借款人（乙方）", borrower.RealName + "，身份证号 " + tail(borrower.IdentNo)}, {"借款用途", loan.Purpose},
+		{"借款金额", loan.Amount.String() + " 元，已放款 " + loan.Released.String() + " 元"}, {"年利率", loan.Rate.String() + "%"},
+		{"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]},
+	}, Text: "甲方经本平台向乙方出借下列款项，资金由环迅支付资金管理平台存管、划付；乙方按还款计划还本付息，丙方对未按期偿还的本息在担保金额内代偿。"},
+		lent, backed, plan, steps, {Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}}}
+}
+
+// loan is the page of a loan: for staff with what it can do, and with the orders.
+func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
 	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
 	mine := loan.BorrowerID == v.user.ID
 	if (loan.State == LoanApplied || loan.State == LoanFailed || loan.State == LoanOld) && !mine && !v.admin() {
 		d.fail(errNotFound)
 	}
-	parts, open := a.loanParts(d, loan, v)
+	frozen := d.frozen(loan.BidNo)
+	open := d.payables(loan.BidNo)
+	facts := []Fact{
+		{"标的号", loan.BidNo}, {"借款人", d.person(loan.BorrowerID)}, {"借款用途", loan.Purpose}, {"借款金额", loan.Amount.String() + " 元"},
+		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months)}, {"还款方式", repayModes[loan.RepayMode]}, {"状态", stateOfLoan(loan, frozen, len(open) > 0)},
+	}
+	if loan.State == LoanApplied {
+		facts = append(facts, Fact{"发布时冻结保证金", loan.Margin.String() + " 元"}, Fact{"放款时收取手续费", loan.Fee.String() + " 元"}, Fact{"下一步", "平台审核通过后，IPS 发短信请借款人确认，确认后冻结保证金、开始募集"})
+	}
+	if loan.State != LoanApplied && loan.State != LoanFailed && loan.State != LoanEnded {
+		facts = append(facts, Fact{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)},
+			Fact{"冻结保证金", loan.MarginLeft.String() + " 元"})
+	}
+	head := Part{}
+	for _, p := range progress(d, "bid_no = ? AND kind = 'publish' ORDER BY made_at DESC LIMIT 1", loan.BidNo) {
+		switch {
+		case loan.State == LoanApplied && loan.RegOrder != "":
+			facts = append(facts, Fact{"等待", "借款人回复 IPS 短信确认，最晚 " + when(p.MadeAt.Add(textTime)) + "；本页会自动更新"})
+			v.again, head = 10, a.inboxLink(v)
+		case loan.State == LoanFailed:
+			facts = append(facts, Fact{"原因", said(p.Note, v)})
+			if loan.BorrowerID == v.user.ID {
+				head.Links = []Link{{"重新申请", "/borrow"}}
+			}
+		}
+	}
+	head.Facts = facts
+	if d.isParty(loan, v) {
+		head.Links = append(head.Links, Link{"借款合同", "/loan/" + loan.BidNo + "/contract"})
+	}
+	type held struct {
+		Holder              string
+		Principal, Overpaid ips.Amount
+		State               ShareState
+	}
+	shares := listed(d, r, listing{
+		heading: "投标记录", head: []string{"债权人", "待收本金（元）", "状态"}, columns: "u.login, s.principal, s.overpaid, s.state",
+		from: "shares s JOIN users u ON u.id = s.holder_id", where: "s.bid_no = ?", args: []any{loan.BidNo}, name: "share-",
+		sorts: []choice{{"", "先投在前", "s.claim, s.id"}, {"most", "本金从高到低", "s.principal DESC, s.id"}},
+	}, func(s held) []Cell {
+		state := stateOfShare(s.State, s.Principal)
+		if s.Overpaid > 0 {
+			state += "，多收 " + s.Overpaid.String() + " 元待退回"
+		}
+		return []Cell{text(s.Holder), number(s.Principal), text(state)}
+	})
 	path := "/loan/" + loan.BidNo
-	var forms []Part
+	parts := []Part{head}
+	if v.admin() {
+		parts = append(parts, Part{Heading: "操作", Forms: a.staffForms(d, loan, open)})
+	}
 	member := v.user.ID != "" && !v.admin() && !mine
-	left := loan.Amount - loan.Released - d.frozen(loan.BidNo)
+	left := loan.Amount - loan.Released - frozen
 	if loan.open() && member && left > 0 {
-		forms = append(forms, Part{Heading: "投标", Forms: []Form{{
-			Action: path + "/bid", Button: "投标", Fields: []Field{money("投标金额（元）", "amount", left.String())},
-		}}, Hint: "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"})
+		var interest ips.Amount
+		for _, due := range plan(left, loan.Rate, loan.Months, loan.RepayMode, ips.DateOf(a.now())) {
+			interest += due.Interest
+		}
+		parts = append(parts, Part{Heading: "投标", Text: fmt.Sprintf("您的可用余额 %s 元。投满剩余的 %s 元，到期共收利息 %s 元，平台从中收取 %d%%。", d.holding(v.user.Account).Available, left, interest, interestPercent),
+			Forms: []Form{{Action: path + "/bid", Button: "投标", Fields: []Field{money("投标金额（元）", "amount", left.String())}}},
+			Hint:  "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"})
 	}
 	if loan.open() && member && (len(open) > 0 || loan.Released < loan.Amount) {
-		forms = append(forms, Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
+		parts = append(parts, Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
 			money("担保保证金（元，0 为无保证金担保）", "margin", "0.00"), money("担保收益（元）", "profit", "0.00"),
 		}}}, Hint: "担保收益由借款人支付，须借款人同意。"})
 	}
 	if p := nextOf(open, "").first(maxRepayRows); mine && p.period > 0 {
-		forms = append(forms, Part{Heading: "还款", Forms: []Form{{
+		parts = append(parts, Part{Heading: "还款", Text: "您的可用余额 " + d.holding(v.user.Account).Available.String() + " 元。", Forms: []Form{{
 			Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", p.period, p.total()),
 		}}})
 	}
-	guarantors := Part{Heading: "担保方", Head: []string{"担保方", "担保金额", "冻结保证金", "已代偿", "担保收益", "同意"}}
-	for _, g := range list[Guarantee](d, "bid_no = ? ORDER BY order_no LIMIT 200", loan.BidNo) {
-		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g))}
-		if mine && g.Profit > 0 && !g.Agreed && loan.open() {
-			row[5].Forms = []Form{{Action: path + "/agree", Button: "同意支付担保收益 " + g.Profit.String() + " 元", Hidden: []Fact{{"guarantee", g.OrderNo}}}}
-		}
-		guarantors.Rows = append(guarantors.Rows, row)
-	}
 	for _, c := range list[Compensation](d, "bid_no = ? AND amount > repaid ORDER BY order_no", loan.BidNo) {
 		if mine {
-			forms = append(forms, Part{Heading: "代偿还款", Forms: []Form{{
+			parts = append(parts, Part{Heading: "代偿还款", Forms: []Form{{
 				Action: path + "/reimburse", Hidden: []Fact{{"compensation", c.OrderNo}},
 				Button: fmt.Sprintf("向担保方还款（代偿 %s 元，已还 %s 元）", c.Amount, c.Repaid),
 			}}})
 		}
 	}
-	if guarantors.Rows != nil {
-		forms = append(forms, guarantors)
+	parts = append(parts, listed(d, r, listing{
+		heading: "担保方", head: []string{"担保方", "担保金额（元）", "冻结保证金（元）", "已代偿（元）", "担保收益（元）", "收益状态"}, columns: columnsOf[Guarantee](""),
+		from: "guarantees", where: "bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "order_no"}}, name: "guarantee-",
+	}, func(g Guarantee) []Cell {
+		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g))}
+		if mine && g.Profit > 0 && !g.Agreed && loan.open() {
+			row[5].Forms = []Form{{Action: path + "/agree", Button: "同意支付担保收益 " + g.Profit.String() + " 元", Hidden: []Fact{{"guarantee", g.OrderNo}}}}
+		}
+		if v.admin() {
+			row[5].Forms = a.guaranteeForms(d, loan, g, open)
+		}
+		return row
+	}))
+	parts = append(parts, a.planOf(d, "s.bid_no = ?", loan.BidNo), shares)
+	if v.admin() {
+		done := orderTable(d, r, v, "bid_no = ?", loan.BidNo)
+		done.Heading = "订单"
+		parts = append(parts, done)
 	}
-	return a.show(w, v, d, "标的 "+loan.Purpose, slices.Concat(parts[:1], forms, parts[1:])...)
+	return "标的 " + loan.Purpose, parts
 }
 
 func agreement(g Guarantee) string {
@@ -248,16 +282,14 @@ func (w *work) lockOpen(bidNo string, v *visit) Loan {
 	return loan
 }
 
-func (a *App) bid(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(d *work) draft {
-		amount := d.positive(r, "amount", "投标金额")
-		loan := d.lockOpen(r.PathValue("bid"), v)
-		d.wantRoom(loan, amount)
-		return draft{kind: KindBid, bidNo: loan.BidNo, about: "投标 " + amount.String() + " 元", request: ips.RegisterCreditorRequest{
-			Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), Amount: amount, Fee: perMille(amount, bidFeePerMille),
-			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Purpose: loan.Purpose,
-		}}
-	})
+func (a *App) bid(d *work, r *http.Request, v *visit) draft {
+	amount := d.amount(r, "amount", "投标金额")
+	loan := d.lockOpen(r.PathValue("bid"), v)
+	d.wantRoom(loan, amount)
+	return draft{kind: KindBid, bidNo: loan.BidNo, about: "投标 " + amount.String() + " 元", request: ips.RegisterCreditorRequest{
+		Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), Amount: amount, Fee: perMille(amount, bidFeePerMille),
+		IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, Purpose: loan.Purpose,
+	}}
 }
 
 // wantRoom spares investors the way to IPS if a loan is full, and refuses bids so
@@ -266,46 +298,42 @@ func (a *App) bid(w http.ResponseWriter, r *http.Request, v *visit) error {
 func (w *work) wantRoom(loan Loan, amount ips.Amount) {
 	left := loan.Amount - loan.Released - w.frozen(loan.BidNo)
 	w.want(amount <= left, "剩余可投金额为 %s 元", left)
-	w.want(amount >= minBid || amount == left, "投标金额至少 %s 元", minBid)
+	w.want(amount > 0 && (amount >= minBid || amount == left), "投标金额至少 %s 元", minBid)
 	w.want(amount == left || left-amount >= minBid, "投标后剩余可投金额不足 %s 元，请投满 %s 元或少投一些", minBid, left)
 }
 
-func (a *App) guarantee(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.begin(w, r, v, func(d *work) draft {
-		margin := d.amount(r, "margin", "担保保证金")
-		profit := d.amount(r, "profit", "担保收益")
-		loan := d.lockOpen(r.PathValue("bid"), v)
-		// IPS takes one guarantee of each guarantor, and its answer to another is hard to
-		// tell from one to a repetition.
-		mine := d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID)
-		begun := progress(d, "bid_no = ? AND user_id = ? AND kind = 'guarantee' AND "+isOpen+" LIMIT 1", loan.BidNo, v.user.ID)
-		d.want(mine == 0 && len(begun) == 0, "您已担保该标的；尚未在 IPS 确认的，请在“我的订单”中继续办理")
-		d.want(profit <= loan.Amount/10, "担保收益不能超过借款金额的 10%%，即 %s 元", loan.Amount/10)
-		// The whole of what can fall due: principal and interest, and the fen by which
-		// the plans of many shares are rounded up.
-		var amount ips.Amount
-		for _, due := range plan(loan.Amount, loan.Rate, loan.Months, loan.RepayMode, ips.DateOf(a.now())) {
-			amount += due.Left()
-		}
-		amount += (loan.Amount/minBid + 1) * ips.Amount(loan.Months)
-		return draft{kind: KindGuarantee, bidNo: loan.BidNo, about: "担保 " + amount.String() + " 元", request: ips.RegisterGuarantorRequest{
-			Date: ips.DateOf(a.now()), BidNo: loan.BidNo, Amount: amount, Margin: margin, Profit: profit,
-			IdentNo: v.user.IdentNo, AccountName: v.user.RealName, Account: v.user.Account,
-		}}
-	})
+func (a *App) guarantee(d *work, r *http.Request, v *visit) draft {
+	margin := d.amount(r, "margin", "担保保证金")
+	profit := d.amount(r, "profit", "担保收益")
+	loan := d.lockOpen(r.PathValue("bid"), v)
+	// IPS takes one guarantee of each guarantor, and its answer to another is hard to
+	// tell from one to a repetition.
+	mine := d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID)
+	begun := progress(d, "bid_no = ? AND user_id = ? AND kind = 'guarantee' AND "+isOpen+" LIMIT 1", loan.BidNo, v.user.ID)
+	d.want(mine == 0 && len(begun) == 0, "您已担保该标的；尚未在 IPS 确认的，请在“我的订单”中继续办理")
+	d.want(profit <= loan.Amount/10, "担保收益不能超过借款金额的 10%%，即 %s 元", loan.Amount/10)
+	// The whole of what can fall due: principal and interest, and the fen by which
+	// the plans of many shares are rounded up.
+	var amount ips.Amount
+	for _, due := range plan(loan.Amount, loan.Rate, loan.Months, loan.RepayMode, ips.DateOf(a.now())) {
+		amount += due.Left()
+	}
+	amount += (loan.Amount/minBid + 1) * ips.Amount(loan.Months)
+	return draft{kind: KindGuarantee, bidNo: loan.BidNo, about: "担保 " + amount.String() + " 元", request: ips.RegisterGuarantorRequest{
+		Date: ips.DateOf(a.now()), BidNo: loan.BidNo, Amount: amount, Margin: margin, Profit: profit,
+		IdentNo: v.user.IdentNo, AccountName: v.user.RealName, Account: v.user.Account,
+	}}
 }
 
 // agree is the borrower's yes to the profit that a guarantor asks of him. IPS
 // does not ask him before it pays.
-func (a *App) agree(w http.ResponseWriter, r *http.Request, v *visit) error {
-	bidNo := r.PathValue("bid")
-	return a.change(w, r, "/loan/"+bidNo, func(d *work) {
-		loan := d.lock(bidNo)
-		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以同意担保收益")
-		g := find[Guarantee](d, "order_no = ? AND bid_no = ?", r.PostFormValue("guarantee"), bidNo)
-		g.Agreed = true
-		set(d, g)
-	})
+func (a *App) agree(d *work, r *http.Request, v *visit) string {
+	loan := d.lock(r.PathValue("bid"))
+	d.want(loan.BorrowerID == v.user.ID, "只有借款人可以同意担保收益")
+	g := find[Guarantee](d, "order_no = ? AND bid_no = ?", r.PostFormValue("guarantee"), loan.BidNo)
+	g.Agreed = true
+	set(d, g)
+	return "/loan/" + loan.BidNo
 }
 
 // payment is one period of a loan, about to be paid.
@@ -402,13 +430,13 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	for _, act := range left {
 		if current := a.data.tx(r.Context(), func(d *work) { a.wantCurrent(d, act) }); current == nil && act.UserID == v.user.ID {
-			return a.takeUp(w, r, act)
+			return a.carry(w, r, act.OrderKey)
 		}
 	}
-	if err := a.noRepayUnheard(r.Context(), bidNo); err != nil {
+	if err := a.noRepayUnheard(r); err != nil {
 		return err
 	}
-	return a.begin(w, r, v, func(d *work) draft {
+	return a.place(w, r, v, func(d *work, r *http.Request, v *visit) draft {
 		loan := d.lock(bidNo)
 		p := a.nextPayment(d, loan, "", "").first(maxRepayRows)
 		same := progress(d, "bid_no = ? AND kind = 'repay' AND void = 0 AND a.mark = ? AND "+isLeft+" LIMIT 1", bidNo, p.mark())
@@ -440,8 +468,9 @@ func (a *App) repayForms(ctx context.Context, bidNo string) (acts []Act, err err
 
 // noRepayUnheard asks IPS whether one of them was carried out after all, before a
 // period is paid in another way. A form that nobody carries on is nobody's lock.
-func (a *App) noRepayUnheard(ctx context.Context, bidNo string) error {
-	left, err := a.repayForms(ctx, bidNo)
+func (a *App) noRepayUnheard(r *http.Request) error {
+	ctx := r.Context()
+	left, err := a.repayForms(ctx, r.PathValue("bid"))
 	if err != nil {
 		return err
 	}
@@ -494,20 +523,18 @@ func (a *App) moved(ctx context.Context, q ips.RepayRequest) (bool, error) {
 }
 
 // reimburse lets the borrower pay the guarantor back. No page of IPS is shown.
-func (a *App) reimburse(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return a.call(w, r, v, func(d *work) draft {
-		loan := d.lock(r.PathValue("bid"))
-		d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
-		c := find[Compensation](d, "order_no = ? AND bid_no = ?", r.PostFormValue("compensation"), loan.BidNo)
-		left := c.Amount - c.Repaid
-		d.want(left > 0, "该笔代偿已还清")
-		d.wantQuiet(loan.BidNo, KindReimburse)
-		d.wantFunds(v.user, left)
-		g := find[Guarantee](d, "order_no = ?", c.Guarantee)
-		return a.transfer(loan, KindReimburse, ips.TransferCompensationRepayment, g.OrderNo, "代偿还款 "+left.String()+" 元", []ips.TransferRow{{
-			OriginalOrderNo: c.OrderNo, Amount: left, FromAccount: v.user.Account, ToAccount: d.user(g.GuarantorID).Account,
-		}})
-	})
+func (a *App) reimburse(d *work, r *http.Request, v *visit) draft {
+	loan := d.lock(r.PathValue("bid"))
+	d.want(loan.BorrowerID == v.user.ID, "只有借款人可以还款")
+	c := find[Compensation](d, "order_no = ? AND bid_no = ?", r.PostFormValue("compensation"), loan.BidNo)
+	left := c.Amount - c.Repaid
+	d.want(left > 0, "该笔代偿已还清")
+	d.wantQuiet(loan.BidNo, KindReimburse)
+	d.wantFunds(v.user, left)
+	g := find[Guarantee](d, "order_no = ?", c.Guarantee)
+	return a.transfer(loan, KindReimburse, ips.TransferCompensationRepayment, g.OrderNo, "代偿还款 "+left.String()+" 元", []ips.TransferRow{{
+		OriginalOrderNo: c.OrderNo, Amount: left, FromAccount: v.user.Account, ToAccount: d.user(g.GuarantorID).Account,
+	}})
 }
 
 func (a *App) transfer(loan Loan, kind Kind, of ips.TransferType, ref, about string, rows []ips.TransferRow) draft {

@@ -1,20 +1,29 @@
 package main
 
 import (
-	"reflect"
-	"strings"
 	"time"
 
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/orders"
 )
 
-// The rows of the platform's tables; the fields are the columns (schema.sql).
+// The rows of the platform's tables, of which the fields are the columns: amounts
+// are fen, times microseconds since 1970, flags 0 or 1, days yyyyMMdd. A tag says what
+// is part of the key, how long a text may be if not 100, and which row it names.
+
+var tables = []any{User{}, Session{}, Act{}, Posting{}, Failure{}, Loan{}, Guarantee{}, Share{}, Due{}, Sale{}, Compensation{}, Contract{},
+	Comparison{}, Difference{}}
+
+// indexes are for what pages pick and sort by. What names another row has one anyway.
+var indexes = []string{
+	"UNIQUE users (login)", "users (account)", "UNIQUE acts (click)", "acts (order_no)", "acts (made_at)", "acts (kind, made_at)", "acts (user_id, made_at)",
+	"acts (bid_no, made_at)", "postings (account, posted_at)", "postings (bid_no)", "loans (created_at)", "loans (state, created_at)", "loans (amount)",
+	"UNIQUE shares (claim, holder_id)", "sales (state, id)", "sales (state, price)", "sales (bid_no)", "compensations (bid_no)", "dues (state, due_on)",
+}
 
 // Role is what a user may do.
 type Role string
 
-// The roles.
 const (
 	Member Role = "member" // borrows, lends, guarantees
 	Admin  Role = "admin"  // works for the platform
@@ -23,7 +32,7 @@ const (
 // User is somebody who can log in. His id number is personal: it goes to IPS and
 // to nobody else.
 type User struct {
-	ID        string
+	ID        string `key:"1"`
 	Login     string
 	Password  string // bcrypt
 	Role      Role
@@ -37,8 +46,8 @@ type User struct {
 
 // Session lets the bearer of a cookie be a user.
 type Session struct {
-	Token     string // SHA-256 of the cookie
-	UserID    string
+	Token     string `key:"1"` // SHA-256 of the cookie
+	UserID    string `of:"users (id)"`
 	ExpiresAt time.Time
 }
 
@@ -66,16 +75,16 @@ const (
 // Act is what the platform keeps of an order of the book: whose it is, and what
 // for. How far it has come, the book says.
 type Act struct {
-	OrderKey  string
+	OrderKey  string `key:"1"`
 	Operation ips.Operation
 	OrderNo   string
-	UserID    string
+	UserID    string `of:"users (id)"`
 	BidNo     string
 	Kind      Kind
 	Ref       string // the sale, guarantee or period that it is about
 	Mark      string // what a purchase or a repayment was about when it was ordered
-	About     string // Chinese
-	Note      string // how it went, Chinese
+	About     string `size:"200"` // Chinese
+	Note      string `size:"500"` // how it went, Chinese
 	Click     string
 	Content   string // digest of what came with the click
 	ByUser    bool   // carried to IPS by a browser
@@ -97,8 +106,8 @@ func (p Progress) left() bool { return p.ByUser && p.Heard == 0 && !p.State.Ende
 
 // Posting is a line of the platform's books.
 type Posting struct {
-	OrderKey  string
-	Line      int
+	OrderKey  string `key:"1"`
+	Line      int    `key:"1"`
 	Account   string
 	BidNo     string
 	Available ips.Amount
@@ -109,17 +118,16 @@ type Posting struct {
 
 // Failure is a row of a batch that IPS has not carried out.
 type Failure struct {
-	OrderKey string
-	Line     int    // in the batch, from 1
+	OrderKey string `key:"1"`
+	Line     int    `key:"1"` // in the batch, from 1
 	Account  string // the one that tells the rows apart
 	Amount   ips.Amount
-	Reason   string // as IPS says it
+	Reason   string `size:"250"` // as IPS says it
 }
 
 // LoanState is how far a loan has come.
 type LoanState string
 
-// The states of a loan.
 const (
 	LoanApplied LoanState = "applied" // the borrower wants it; the platform looks at it, IPS may be asking him
 	LoanRaising LoanState = "raising" // investors may bid
@@ -131,9 +139,9 @@ const (
 
 // Loan is a bid that a borrower looks for money with.
 type Loan struct {
-	BidNo      string
-	BorrowerID string
-	Purpose    string
+	BidNo      string `key:"1"`
+	BorrowerID string `of:"users (id)"`
+	Purpose    string `size:"200"`
 	Amount     ips.Amount
 	Margin     ips.Amount // to be frozen at the borrower
 	MarginLeft ips.Amount // frozen now
@@ -155,9 +163,9 @@ func (l Loan) open() bool { return l.State == LoanRaising || l.State == LoanRunn
 
 // Guarantee is a guarantor's promise for a bid.
 type Guarantee struct {
-	OrderNo     string
-	BidNo       string
-	GuarantorID string
+	OrderNo     string `key:"1"`
+	BidNo       string `of:"loans (bid_no)"`
+	GuarantorID string `of:"users (id)"`
 	Amount      ips.Amount
 	MarginLeft  ips.Amount
 	Profit      ips.Amount
@@ -169,7 +177,6 @@ type Guarantee struct {
 // ShareState is how far a share has come.
 type ShareState string
 
-// The states of a share.
 const (
 	ShareFrozen   ShareState = "frozen"   // the money waits for its release
 	ShareReleased ShareState = "released" // the borrower has it
@@ -179,12 +186,12 @@ const (
 
 // Share is what one person holds of a claim.
 type Share struct {
-	ID         string
+	ID         string `key:"1"`
 	Claim      string // order number of the creditor registration that made it
 	Number     string // how IPS knows it
 	ContractNo string
-	BidNo      string
-	HolderID   string
+	BidNo      string     `of:"loans (bid_no)"`
+	HolderID   string     `of:"users (id)"`
 	Principal  ips.Amount // still owed
 	Unpaid     ips.Amount // what IPS counts: the face less all that was paid, interest included
 	Fee        ips.Amount // frozen with it until the release
@@ -195,7 +202,6 @@ type Share struct {
 // DueState is what became of an instalment.
 type DueState string
 
-// The states of an instalment.
 const (
 	DueOpen        DueState = "open"
 	DueRepaid      DueState = "repaid"      // by the borrower
@@ -204,8 +210,8 @@ const (
 
 // Due is what falls due to a share in one period.
 type Due struct {
-	ShareID   string
-	Period    int    // from 1
+	ShareID   string `key:"1" of:"shares (id)"`
+	Period    int    `key:"1"` // from 1
 	DueOn     string // yyyyMMdd
 	Principal ips.Amount
 	Interest  ips.Amount
@@ -225,7 +231,6 @@ func (d Due) PrincipalLeft() ips.Amount { return d.Principal - max(0, d.Paid-d.I
 // SaleState is how far the sale of a share has come.
 type SaleState string
 
-// The states of a sale.
 const (
 	SaleOffered   SaleState = "offered"
 	SalePaid      SaleState = "paid"   // the buyer's money is frozen, and goes to the seller next
@@ -239,10 +244,10 @@ const (
 
 // Sale is an offer to sell a share or a part of it (债权转让).
 type Sale struct {
-	ID       string
-	ShareID  string
+	ID       string `key:"1"`
+	ShareID  string `of:"shares (id)"`
 	BidNo    string
-	SellerID string
+	SellerID string `of:"users (id)"`
 	BuyerID  string
 	OrderNo  string
 	Face     ips.Amount
@@ -252,8 +257,8 @@ type Sale struct {
 
 // Compensation is what a guarantor has paid in the borrower's place.
 type Compensation struct {
-	OrderNo   string
-	Guarantee string // order number
+	OrderNo   string `key:"1"`
+	Guarantee string `of:"guarantees (order_no)"` // order number
 	BidNo     string
 	Amount    ips.Amount
 	Repaid    ips.Amount
@@ -262,7 +267,6 @@ type Compensation struct {
 // ContractKind says what a contract allows.
 type ContractKind string
 
-// The kinds of contract.
 const (
 	AutoBid   ContractKind = "bid"   // 自动投标
 	AutoRepay ContractKind = "repay" // 自动还款
@@ -270,8 +274,8 @@ const (
 
 // Contract is a user's permission to act for him.
 type Contract struct {
-	AuthNo     string
-	UserID     string
+	AuthNo     string `key:"1"`
+	UserID     string `of:"users (id)"`
 	Kind       ContractKind
 	ValidUntil string // yyyyMMdd, "" for open-ended
 	AmountFrom ips.Amount
@@ -283,6 +287,7 @@ type Contract struct {
 
 // Comparison holds the books against IPS's, and goes on where it was left.
 type Comparison struct {
+	Name    string `key:"1"` // always the same: there is one at a time
 	BeganAt time.Time
 	UpTo    string // the last account that was looked at
 	Looked  int
@@ -291,24 +296,9 @@ type Comparison struct {
 
 // Difference is an account of which the books say something else than IPS.
 type Difference struct {
-	Account string
-	Line    string // of the CSV file, as JSON
+	Account string `key:"1"`
+	Line    string `size:"2000"` // of the CSV file, as JSON
 }
-
-func (Comparison) table() (string, int)   { return "comparisons", 1 }
-func (Difference) table() (string, int)   { return "differences", 1 }
-func (User) table() (string, int)         { return "users", 1 }
-func (Session) table() (string, int)      { return "sessions", 1 }
-func (Act) table() (string, int)          { return "acts", 1 }
-func (Posting) table() (string, int)      { return "postings", 2 }
-func (Failure) table() (string, int)      { return "failures", 2 }
-func (Loan) table() (string, int)         { return "loans", 1 }
-func (Guarantee) table() (string, int)    { return "guarantees", 1 }
-func (Share) table() (string, int)        { return "shares", 1 }
-func (Due) table() (string, int)          { return "dues", 2 }
-func (Sale) table() (string, int)         { return "sales", 1 }
-func (Compensation) table() (string, int) { return "compensations", 1 }
-func (Contract) table() (string, int)     { return "contracts", 1 }
 
 func (w *work) user(id string) User { return find[User](w, "id = ?", id) }
 
@@ -322,15 +312,18 @@ func (w *work) holding(account string) (h orders.Holding) {
 
 // progress reads acts with how far their orders have come.
 func progress(w *work, where string, args ...any) []Progress {
-	return rows[Progress](w, "SELECT a."+strings.Join(columns(reflect.TypeFor[Act]()), ", a.")+", o.state, o.heard, o.ended_us "+
-		"FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE "+where, args...)
+	return rows[Progress](w, "SELECT "+progressColumns+" FROM "+actsAndOrders+" WHERE "+where, args...)
 }
+
+const actsAndOrders = "acts a JOIN ips_order o ON o.order_key = a.order_key"
+
+var progressColumns = columnsOf[Act]("a.") + ", o.state, o.heard, o.ended_us"
 
 // SQL conditions about an act a and its order o.
 const (
-	isOpen     = "o.state NOT IN ('done', 'refused', 'closed')"
-	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0"                                            // see Progress
-	isMine     = "(user_id = ? OR kind = 'sale' AND ref IN (SELECT id FROM sales WHERE seller_id = ?))" // the seller's receipt, too
+	isOpen     = "o.ended_us = 0"
+	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0"                                                            // see Progress
+	isMine     = "(user_id = ? OR a.order_key IN (SELECT order_key FROM postings WHERE account = ? AND account <> ''))" // whoever's money it has moved has a receipt
 	isUnderWay = isOpen + " AND NOT (by_user = 1 AND o.heard = 0)"
 )
 
@@ -363,6 +356,6 @@ type payable struct {
 
 // payables are the open instalments of a loan by period.
 func (w *work) payables(bidNo string) []payable {
-	return rows[payable](w, "SELECT d."+strings.Join(columns(reflect.TypeFor[Due]()), ", d.")+", s.number, u.account "+
+	return rows[payable](w, "SELECT "+columnsOf[Due]("d.")+", s.number, u.account "+
 		"FROM dues d JOIN shares s ON s.id = d.share_id JOIN users u ON u.id = s.holder_id WHERE s.bid_no = ? AND d.state = 'open' ORDER BY d.period, d.share_id", bidNo)
 }

@@ -10,63 +10,58 @@ import (
 // 三、新老系统过渡: what was lent through the old interface is repaid through it,
 // and everything else is refused.
 
-// oldBid is a bid of the old interface, as the sandbox is told of it.
-type oldBid struct {
-	bidNo, contractNo, releaseNo, borrower, investor string
-	amount                                           ips.Amount
-}
-
 // addOldBid takes an old bid over from the old system: one investor at a time.
 // It is a loan that can do nothing but be repaid.
 func (a *App) addOldBid(w http.ResponseWriter, r *http.Request, v *visit) error {
 	field := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
-	old := oldBid{bidNo: field("bid"), contractNo: field("contract"), releaseNo: field("release")}
+	var old ips.RepayOldBidRequest
 	if err := a.data.tx(r.Context(), func(d *work) {
 		borrower, _ := maybe[User](d, "login = ? AND account <> ''", field("borrower"))
 		investor, _ := maybe[User](d, "login = ? AND account <> ''", field("investor"))
-		old.amount = d.positive(r, "amount", "待还金额")
-		old.borrower, old.investor = borrower.Account, investor.Account
+		amount := d.positive(r, "amount", "待还金额")
 		d.want(borrower.ID != "" && investor.ID != "" && borrower.ID != investor.ID, "借款人和投资人须为两位已开户的会员")
-		_, taken := maybe[Loan](d, "bid_no = ?", old.bidNo)
+		loan := Loan{BidNo: field("bid"), BorrowerID: borrower.ID, Purpose: "老标的 " + field("bid"), Amount: amount, Released: amount, RepayMode: ips.RepayInterestFirst,
+			State: LoanOld, ContractNo: field("contract"), ReleaseNo: field("release"), CreatedAt: a.now()}
+		_, taken := maybe[Loan](d, "bid_no = ?", loan.BidNo)
 		d.want(!taken, "该标的号已存在")
-		if d.err == nil {
-			// What IPS would refuse of it is refused now.
-			d.fail(ips.Validate(a.oldRequest(old, borrower)))
+		if old = a.oldRequest(loan, borrower, ips.RepayOldBidRow{Account: investor.Account, Amount: amount}); d.err == nil {
+			asked := old // what IPS would refuse of it is refused now
+			asked.OrderNo, asked.ReturnURL, asked.NotifyURL = "1", a.base, a.base
+			d.fail(ips.Validate(asked))
 		}
-		add(d, Loan{BidNo: old.bidNo, BorrowerID: borrower.ID, Purpose: "老标的 " + old.bidNo, Amount: old.amount, Released: old.amount, RepayMode: ips.RepayInterestFirst,
-			State: LoanOld, ContractNo: old.contractNo, ReleaseNo: old.releaseNo, CreatedAt: a.now()})
-		share := Share{ID: newID(), Claim: old.bidNo, Number: old.bidNo, ContractNo: old.contractNo, BidNo: old.bidNo, HolderID: investor.ID, Principal: old.amount, Unpaid: old.amount, State: ShareReleased}
+		add(d, loan)
+		share := Share{ID: newID(), Claim: loan.BidNo, Number: loan.BidNo, ContractNo: loan.ContractNo, BidNo: loan.BidNo, HolderID: investor.ID, Principal: amount, Unpaid: amount, State: ShareReleased}
 		add(d, share)
-		add(d, Due{ShareID: share.ID, Period: 1, DueOn: ips.DateOf(a.now()).String(), Principal: old.amount, State: DueOpen})
+		add(d, Due{ShareID: share.ID, Period: 1, DueOn: ips.DateOf(a.now()).String(), Principal: amount, State: DueOpen})
 	}); err != nil {
 		return err
 	}
-	a.old.Store(old.bidNo, true)
+	a.old.Store(old.BidNo, true)
 	if a.seed != nil {
 		if err := a.seed(old); err != nil {
 			return err
 		}
 	}
-	return see(w, r, "/admin/loan/"+old.bidNo)
+	return see(w, r, "/admin/loan/"+old.BidNo)
 }
 
-func (a *App) oldRequest(old oldBid, borrower User) ips.RepayOldBidRequest {
-	return ips.RepayOldBidRequest{
-		BidNo: old.bidNo, ContractNo: old.contractNo, OrderNo: "1", ReleaseOrderNo: old.releaseNo, Date: ips.DateOf(a.now()), IdentNo: borrower.IdentNo,
-		RealName: borrower.RealName, Account: borrower.Account, Amount: old.amount, Rows: []ips.RepayOldBidRow{{Account: old.investor, Amount: old.amount}},
-		ReturnURL: a.base, NotifyURL: a.base,
+func (a *App) oldRequest(loan Loan, borrower User, rows ...ips.RepayOldBidRow) ips.RepayOldBidRequest {
+	old := ips.RepayOldBidRequest{BidNo: loan.BidNo, ContractNo: loan.ContractNo, ReleaseOrderNo: loan.ReleaseNo, Date: ips.DateOf(a.now()),
+		IdentNo: borrower.IdentNo, RealName: borrower.RealName, Account: borrower.Account, Rows: rows}
+	for _, row := range rows {
+		old.Amount += row.Amount
 	}
+	return old
 }
 
 // oldRepayment repays an old bid by the old way.
 func (a *App) oldRepayment(d *work, p payment) draft {
 	a.old.Store(p.loan.BidNo, true)
-	request := a.oldRequest(oldBid{bidNo: p.loan.BidNo, contractNo: p.loan.ContractNo, releaseNo: p.loan.ReleaseNo}, p.borrower)
-	request.OrderNo, request.ReturnURL, request.NotifyURL, request.Rows = "", "", "", nil
+	var rows []ips.RepayOldBidRow
 	for _, due := range p.dues {
-		request.Amount += due.Left()
-		request.Rows = append(request.Rows, ips.RepayOldBidRow{Account: due.Account, Amount: due.Left()})
+		rows = append(rows, ips.RepayOldBidRow{Account: due.Account, Amount: due.Left()})
 	}
+	request := a.oldRequest(p.loan, p.borrower, rows...)
 	d.wantFunds(p.borrower, request.Amount)
 	return draft{kind: KindRepay, bidNo: p.loan.BidNo, mark: p.mark(), about: "老标的还款 " + request.Amount.String() + " 元", request: request}
 }

@@ -71,8 +71,6 @@ func tokenOf(id string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-func sameToken(want, got string) bool { return hmac.Equal([]byte(want), []byte(got)) }
-
 // startSession logs a user in under a new cookie: whatever the old one was, it
 // could have been planted.
 func (a *App) startSession(w http.ResponseWriter, r *http.Request, user User) error {
@@ -170,7 +168,7 @@ func (g *guesses) forget(who string) {
 	delete(g.tries, who)
 }
 
-func (a *App) loginPage(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (a *App) loginPage(d *work, r *http.Request, v *visit) (string, []Part) {
 	form, why := Form{Action: "/login", Button: "登录"}, ""
 	if next := local(r.URL.Query().Get("next")); next != "" {
 		form.Hidden, why = []Fact{{"next", next}}, "请先登录，登录后回到刚才的页面。"
@@ -178,7 +176,7 @@ func (a *App) loginPage(w http.ResponseWriter, r *http.Request, v *visit) error 
 	form.Fields = []Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
 	}
-	return a.show(w, v, nil, "登录", Part{Text: why, Forms: []Form{form}, Links: []Link{{"还没有账号？注册", "/register"}}})
+	return "登录", []Part{{Text: why, Forms: []Form{form}, Links: []Link{{"还没有账号？注册", "/register"}}}}
 }
 
 func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {

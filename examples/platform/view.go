@@ -16,7 +16,10 @@ import (
 type Part struct {
 	Heading, Class, Text string
 	Facts                []Fact
-	Head                 []string // of the table
+	Filters              [][]Choice // of the table
+	Count                string
+	Head                 []string
+	Titles               []Cell // viewOf's
 	Rows                 [][]Cell
 	Forms                []Form
 	Links                []Link
@@ -28,6 +31,12 @@ type Fact struct{ Name, Value string }
 
 // Link leads to another page.
 type Link struct{ Text, Path string }
+
+// Choice is a way to see a list; one without a path is the name of those behind it.
+type Choice struct {
+	Text, Path string
+	Taken      bool
+}
 
 // Cell is a cell of a table.
 type Cell struct {
@@ -115,7 +124,7 @@ type view struct {
 
 // viewOf adds what every page has. Each form gets a click of its own, so that it
 // counts once however often it is sent.
-func viewOf(v *visit, title string, parts []Part) view {
+func (a *App) viewOf(v *visit, title string, parts []Part) view {
 	nav := []Link{{"业务场景", "/chapters"}}
 	var logout []Form
 	switch {
@@ -129,7 +138,7 @@ func viewOf(v *visit, title string, parts []Part) view {
 			Link{"转让市场", "/market"}, Link{"自动投标与还款", "/contracts"}, Link{"我的订单", "/orders"})
 	}
 	if v.user.ID != "" {
-		logout = []Form{{Action: "/logout", Button: "退出（" + v.user.Login + "）"}}
+		logout = []Form{{Action: "/logout", Button: "退出 " + v.user.Login}}
 	}
 	sign := func(forms []Form) {
 		for i := range forms {
@@ -147,23 +156,30 @@ func viewOf(v *visit, title string, parts []Part) view {
 		}
 	}
 	sign(logout)
-	for _, p := range parts {
+	for i, p := range parts {
 		sign(p.Forms)
+		for j, name := range p.Head {
+			parts[i].Titles = append(parts[i].Titles, Cell{Text: name, Number: p.Rows != nil && p.Rows[0][j].Number})
+		}
 		for _, row := range p.Rows {
 			for _, cell := range row {
 				sign(cell.Forms)
 			}
 		}
 	}
+	// What has nothing but a heading is left out.
+	parts = slices.DeleteFunc(parts, func(p Part) bool {
+		return p.Text == "" && p.Facts == nil && p.Rows == nil && p.Forms == nil && p.Hint == "" && (p.Links == nil || p.Head != nil)
+	})
 	if v.wrong != nil && !v.wrong.shown {
 		parts = slices.Concat([]Part{{Class: "problem", Text: v.wrong.text}}, parts)
 	}
 	path, _, _ := strings.Cut(v.from, "?")
-	return view{Title: title, Path: path, Nav: nav, Logout: logout, Parts: parts}
+	return view{Title: title, Path: path, Nav: nav, Logout: logout, Parts: parts, Inbox: a.inbox}
 }
 
-// day writes a yyyyMMdd.
-func day(s string) string {
+// dayOf writes a yyyyMMdd.
+func dayOf(s string) string {
 	if len(s) != 8 {
 		return "长期有效"
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -13,12 +14,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"path"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -28,20 +29,22 @@ import (
 
 // App is the platform's web site.
 type App struct {
+	*http.ServeMux
 	data     *Data
 	book     *orders.Book
 	client   *ips.Client
 	base     string // of the site, as IPS and browsers reach it
 	log      *slog.Logger
 	now      func() time.Time
-	passCost int  // of bcrypt
-	secure   bool // cookies travel over HTTPS only
-	mux      *http.ServeMux
+	passCost int      // of bcrypt
+	secure   bool     // cookies travel over HTTPS only
 	old      sync.Map // by their numbers: the client asks before it sends anything about a bid
 	guesses  guesses
+	forged   atomic.Int64 // answers with a wrong signature, and when the last came
+	forgedAt atomic.Int64
 	hashing  chan struct{} // has room for those who hash a password
 	// seed tells the sandbox in this program of an old bid; nil without one.
-	seed func(oldBid) error
+	seed func(ips.RepayOldBidRequest) error
 	// Of the sandbox in this program: where its text messages are read, and whether
 	// its pages wait for people.
 	inbox  string
@@ -60,7 +63,7 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 		return nil, fmt.Errorf("the site's address: want an absolute http or https URL, got %.80q", base)
 	}
 	base = strings.TrimRight(base, "/")
-	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", mux: http.NewServeMux(),
+	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", ServeMux: http.NewServeMux(),
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	cfg.ReturnURL, cfg.NotifyURL = base+"/ips/return", base+"/ips/notify"
 	if a.client, err = ips.NewClient(cfg, append(opts, ips.WithOldBids(func(bidNo string) bool { _, old := a.old.Load(bidNo); return old }))...); err != nil {
@@ -84,81 +87,79 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 }
 
 func (a *App) routes() {
-	in := ips.Inbound{Hear: a.book.Hear, OnError: func(r *http.Request, err error) {
-		a.log.Error("an answer was not taken", "operation", path.Base(r.URL.Path), "err", err) // the SDK's errors hold nothing personal
-	}}
-	a.mux.Handle("POST /ips/notify/", a.client.NotifyHandler(in))
-	a.mux.Handle("POST /ips/return/", a.client.ReturnHandler(in, a.showReturn))
-	a.mux.Handle("/admin/book/", http.StripPrefix("/admin/book", a.book.Console(a.staff)))
-	a.mux.HandleFunc("GET /style.css", a.style)
-	a.mux.HandleFunc("/", a.serve(anybody, func(http.ResponseWriter, *http.Request, *visit) error { return errNotFound }))
+	in := ips.Inbound{Hear: a.book.Hear, OnError: a.notHeard}
+	a.Handle("POST /ips/notify/", a.client.NotifyHandler(in))
+	a.Handle("POST /ips/return/", a.client.ReturnHandler(in, a.showReturn))
+	a.Handle("/admin/book/", http.StripPrefix("/admin/book", a.book.Console(a.staff)))
+	a.HandleFunc("GET /style.css", a.style)
+	a.HandleFunc("/", a.serve(anybody, func(http.ResponseWriter, *http.Request, *visit) error { return errNotFound }))
 	for role, pages := range map[Role]map[string]handler{anybody: {
-		"GET /{$}":        a.home,
-		"GET /loans":      a.home,
-		"GET /register":   a.registerPage,
+		"GET /{$}":        a.page(a.home),
+		"GET /loans":      a.page(a.home),
+		"GET /register":   a.page(a.registerPage),
 		"POST /register":  a.register,
-		"GET /login":      a.loginPage,
+		"GET /login":      a.page(a.loginPage),
 		"POST /login":     a.login,
 		"POST /logout":    a.logout,
-		"GET /chapters":   a.chapters,
-		"GET /loan/{bid}": a.loan,
+		"GET /chapters":   a.page(a.chapters),
+		"GET /loan/{bid}": a.page(a.loan),
 	}, Member: {
-		"GET /account":                   a.account,
+		"GET /account":                   a.page(a.account),
 		"POST /account/open":             a.openAccount,
-		"POST /account/details":          a.correct,
-		"GET /funds":                     a.funds,
-		"POST /recharge":                 a.recharge,
-		"POST /withdraw":                 a.withdraw,
-		"GET /borrow":                    a.borrowPage,
-		"POST /borrow":                   a.borrow,
-		"POST /loan/{bid}/bid":           a.bid,
-		"POST /loan/{bid}/guarantee":     a.guarantee,
-		"POST /loan/{bid}/agree":         a.agree,
+		"POST /account/details":          a.changes(a.correct),
+		"GET /funds":                     a.page(a.funds),
+		"POST /recharge":                 a.ordered(a.recharge),
+		"POST /withdraw":                 a.ordered(a.withdraw),
+		"GET /borrow":                    a.page(a.borrowPage),
+		"POST /borrow":                   a.changes(a.borrow),
+		"POST /loan/{bid}/bid":           a.ordered(a.bid),
+		"POST /loan/{bid}/guarantee":     a.ordered(a.guarantee),
+		"POST /loan/{bid}/agree":         a.changes(a.agree),
 		"POST /loan/{bid}/repay":         a.repay,
-		"POST /loan/{bid}/reimburse":     a.reimburse,
-		"GET /claims":                    a.claims,
-		"POST /claims/{share}/sell":      a.sell,
-		"GET /market":                    a.market,
-		"POST /market/{sale}/buy":        a.buy,
-		"POST /market/{sale}/withdraw":   a.withdrawSale,
+		"POST /loan/{bid}/reimburse":     a.ordered(a.reimburse),
+		"GET /claims":                    a.page(a.claims),
+		"POST /claims/{share}/sell":      a.changes(a.sell),
+		"GET /market":                    a.page(a.market),
+		"POST /market/{sale}/buy":        a.ordered(a.buy),
+		"POST /market/{sale}/withdraw":   a.changes(a.withdrawSale),
 		"POST /market/{sale}/accept":     a.accept,
-		"GET /contracts":                 a.contracts,
-		"POST /contracts/bid":            a.signAutoBid,
-		"POST /contracts/repay":          a.signAutoRepay,
-		"GET /orders":                    a.orders,
-		"GET /order/{op}/{no}":           a.order,
+		"GET /loan/{bid}/contract":       a.page(a.contract),
+		"GET /contracts":                 a.page(a.contracts),
+		"POST /contracts/bid":            a.ordered(a.signAutoBid),
+		"POST /contracts/repay":          a.ordered(a.signAutoRepay),
+		"GET /orders":                    a.page(a.orders),
+		"GET /order/{op}/{no}":           a.page(a.order),
 		"POST /order/{op}/{no}/continue": a.continueOrder,
 	}, Admin: {
-		"GET /admin":                             a.adminHome,
-		"GET /admin/loan/{bid}":                  a.adminLoan,
-		"POST /admin/loan/{bid}/publish":         a.publish,
-		"POST /admin/loan/{bid}/release":         a.release,
+		"GET /admin":                             a.page(a.adminHome),
+		"GET /admin/{$}":                         a.page(a.adminHome), // the order book's way back
+		"GET /admin/loan/{bid}":                  a.page(a.loan),
+		"POST /admin/loan/{bid}/reject":          a.changes(a.reject),
+		"POST /admin/loan/{bid}/publish":         a.ordered(a.publish),
+		"POST /admin/loan/{bid}/release":         a.ordered(a.release),
 		"POST /admin/loan/{bid}/end":             a.end,
-		"POST /admin/loan/{bid}/compensate":      a.compensate,
-		"POST /admin/loan/{bid}/profit":          a.profit,
-		"POST /admin/loan/{bid}/unfreeze":        a.unfreeze,
-		"POST /admin/loan/{bid}/autobid":         a.autoBid,
-		"POST /admin/loan/{bid}/autorepay":       a.autoRepay,
+		"POST /admin/loan/{bid}/compensate":      a.ordered(a.compensate, a.noRepayUnheard),
+		"POST /admin/loan/{bid}/profit":          a.ordered(a.profit),
+		"POST /admin/loan/{bid}/unfreeze":        a.ordered(a.unfreeze),
+		"POST /admin/loan/{bid}/autobid":         a.ordered(a.autoBid),
+		"POST /admin/loan/{bid}/autorepay":       a.ordered(a.autoRepay, a.noRepayUnheard),
 		"POST /admin/loan/{bid}/sale":            a.accept,
 		"POST /admin/oldbid":                     a.addOldBid,
-		"POST /admin/withhold":                   a.withhold,
-		"GET /admin/orders":                      a.adminOrders,
-		"POST /admin/order/{op}/{no}/void":       a.void,
+		"POST /admin/withhold":                   a.ordered(a.withhold),
+		"GET /admin/orders":                      a.page(a.adminOrders),
+		"POST /admin/order/{op}/{no}/void":       a.changes(a.void),
 		"POST /admin/reconcile":                  a.reconcile,
-		"GET /admin/books":                       a.books,
+		"GET /admin/books":                       a.page(a.books),
 		"GET /admin/books/differences.csv":       a.differencesFile,
 		"GET /admin/books/orders.csv":            a.ordersFile,
-		"GET /admin/contradictions":              a.contradictions,
+		"GET /admin/contradictions":              a.page(a.contradictions),
 		"POST /admin/contradictions/{id}/settle": a.resolve,
 	}} {
 		for pattern, page := range pages {
-			a.mux.HandleFunc(pattern, a.serve(role, page))
+			a.HandleFunc(pattern, a.serve(role, page))
 		}
 	}
 }
-
-// ServeHTTP serves the site.
-func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
 // visit is one request by somebody.
 type visit struct {
@@ -242,7 +243,7 @@ func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit)
 				return &problem{http.StatusBadRequest, "无法读取表单"}
 			}
 		}
-		if !sameToken(v.token, r.PostFormValue("token")) {
+		if !hmac.Equal([]byte(v.token), []byte(r.PostFormValue("token"))) {
 			return &problem{http.StatusForbidden, "页面已过期，请再提交一次"}
 		}
 	}
@@ -273,30 +274,32 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) 
 		}
 		p = &problem{http.StatusUnprocessableEntity, "内容不符合 IPS 接口要求：" + strings.Join(parts, "; ")}
 	case errors.Is(err, errNotFound):
-		p = &problem{http.StatusNotFound, "没有找到"}
+		p = &problem{http.StatusNotFound, "页面不存在，或者您无权查看"}
 	default:
 		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 		p = &problem{http.StatusInternalServerError, "系统繁忙，请稍后再试"}
 	}
-	links := []Link{{"返回首页", "/"}}
 	if r.Method == http.MethodPost {
 		if back, err := url.Parse(v.from); err == nil && r.PostForm != nil && p.status != http.StatusNotFound && p.status != http.StatusBadRequest {
 			again := r.Clone(context.WithValue(r.Context(), wrongKey{}, &wrong{action: r.URL.Path, text: p.text, status: p.status, typed: r.PostForm}))
 			again.Method, again.URL, again.Body, again.Form, again.PostForm = http.MethodGet, back, http.NoBody, nil, nil
-			a.mux.ServeHTTP(w, again)
+			a.ServeHTTP(w, again)
 			return
 		}
-		links = append(links, Link{"返回上一页", v.from})
 	}
-	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: links})
+	_ = a.render(w, v, p.status, "出错了", Part{Class: "problem", Text: p.text, Links: []Link{{"返回首页", "/"}}})
 }
 
-// show shows a page, if what was read for it could be read.
-func (a *App) show(w http.ResponseWriter, v *visit, d *work, title string, parts ...Part) error {
-	if d != nil && d.err != nil {
-		return d.err
+// page shows what is read for it, if it could be read.
+func (a *App) page(read func(d *work, r *http.Request, v *visit) (title string, parts []Part)) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
+		d := a.data.read(r.Context())
+		title, parts := read(d, r, v)
+		if d.err != nil {
+			return d.err
+		}
+		return a.render(w, v, http.StatusOK, title, parts...)
 	}
-	return a.render(w, v, http.StatusOK, title, parts...)
 }
 
 // render writes a page. Nothing of it is sent before all of it is there.
@@ -305,9 +308,7 @@ func (a *App) render(w http.ResponseWriter, v *visit, status int, title string, 
 		status = v.wrong.status
 	}
 	var body bytes.Buffer
-	shown := viewOf(v, title, parts)
-	shown.Inbox = a.inbox
-	if err := page.Execute(&body, shown); err != nil {
+	if err := page.Execute(&body, a.viewOf(v, title, parts)); err != nil {
 		a.log.Error("page", "title", title, "err", err)
 		http.Error(w, "系统繁忙", http.StatusInternalServerError)
 		return nil
@@ -339,12 +340,31 @@ type draft struct {
 	click, content          string
 }
 
-// change changes something in a transaction, and sends the browser on.
-func (a *App) change(w http.ResponseWriter, r *http.Request, target string, f func(*work)) error {
-	if err := a.data.tx(r.Context(), f); err != nil {
-		return err
+// ordering drafts the order of a button, in the transaction in which it is recorded.
+type ordering func(d *work, r *http.Request, v *visit) draft
+
+// ordered is a button that orders something, if what must hold before it holds.
+func (a *App) ordered(order ordering, before ...func(*http.Request) error) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
+		for _, check := range before {
+			if err := check(r); err != nil {
+				return err
+			}
+		}
+		return a.place(w, r, v, order)
 	}
-	return see(w, r, target)
+}
+
+// changes are buttons that change something in a transaction; f says where the
+// browser goes next.
+func (a *App) changes(f func(d *work, r *http.Request, v *visit) (target string)) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
+		target := ""
+		if err := a.data.tx(r.Context(), func(d *work) { target = f(d, r, v) }); err != nil {
+			return err
+		}
+		return see(w, r, target)
+	}
 }
 
 // recordIn records an order with the platform's own row about it.
@@ -374,10 +394,10 @@ const maxOpen = 30
 
 // record writes the order of a click down, or orders, if it is a batch of too
 // many rows. The second click on one button is the first order; with other
-// content it is a mistake, of which the user must hear. What prepare checks holds
+// content it is a mistake, of which the user must hear. What order checks holds
 // when the order is recorded, since both happen in one transaction: lock there
 // what must not change.
-func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made []orders.Order, err error) {
+func (a *App) record(r *http.Request, v *visit, order ordering) (made []orders.Order, err error) {
 	ctx := r.Context()
 	click := r.PostFormValue("click")
 	if click == "" {
@@ -397,7 +417,7 @@ func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made
 			open := w.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE user_id = ? AND "+isOpen, v.user.ID)
 			w.want(open < maxOpen, "您有 %d 笔未完成的订单，请先在“我的订单”中继续办理", open)
 		}
-		d := prepare(w)
+		d := order(w, r, v)
 		if w.err != nil {
 			return
 		}
@@ -410,9 +430,8 @@ func (a *App) record(r *http.Request, v *visit, prepare func(*work) draft) (made
 		}
 	})
 	if err == nil && again != "" {
-		var order orders.Order
-		order, err = a.book.Order(ctx, again)
-		made = []orders.Order{order}
+		made = make([]orders.Order, 1)
+		made[0], err = a.book.Order(ctx, again)
 	}
 	return made, err
 }
@@ -429,36 +448,34 @@ func contentOf(r *http.Request) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// begin records an order and lets the user's browser carry it to IPS.
-func (a *App) begin(w http.ResponseWriter, r *http.Request, v *visit, prepare func(*work) draft) error {
-	made, err := a.record(r, v, prepare)
+// place records an order. Then the user's browser carries it to IPS, or the platform
+// calls IPS for it. The book sends nothing twice, whoever clicks twice.
+func (a *App) place(w http.ResponseWriter, r *http.Request, v *visit, order ordering) error {
+	made, err := a.record(r, v, order)
 	if err != nil {
 		return err
 	}
-	return a.carry(w, r, made[0])
+	if info, _ := made[0].Operation.Info(); info.Transport == ips.Redirect {
+		return a.carry(w, r, made[0].Key)
+	}
+	a.send(made...)
+	return see(w, r, orderPath(made[0].Operation, made[0].OrderNo))
 }
 
 // carry serves the form of an order, or shows how it ended if it has.
-func (a *App) carry(w http.ResponseWriter, r *http.Request, order orders.Order) error {
+func (a *App) carry(w http.ResponseWriter, r *http.Request, key string) error {
+	order, err := a.book.Order(r.Context(), key)
+	if err != nil {
+		return err
+	}
 	form, err := a.book.Form(r.Context(), order)
 	if errors.Is(err, orders.ErrEnded) {
-		return seeOrder(w, r, order)
+		return see(w, r, orderPath(order.Operation, order.OrderNo))
 	}
 	if err == nil {
 		form.ServeHTTP(w, r)
 	}
 	return err
-}
-
-// call records an order, calls IPS for it, and shows how far it came. The book
-// sends nothing twice, whoever clicks twice.
-func (a *App) call(w http.ResponseWriter, r *http.Request, v *visit, prepare func(*work) draft) error {
-	made, err := a.record(r, v, prepare)
-	if err != nil {
-		return err
-	}
-	a.send(made...)
-	return seeOrder(w, r, made[0])
 }
 
 // send calls IPS. A user who closes his browser must not leave an order half
@@ -469,10 +486,6 @@ func (a *App) send(made ...orders.Order) {
 			a.log.Warn("order is not settled", "operation", order.Operation, "order", order.OrderNo, "err", err)
 		}
 	}
-}
-
-func seeOrder(w http.ResponseWriter, r *http.Request, order orders.Order) error {
-	return see(w, r, orderPath(order.Operation, order.OrderNo))
 }
 
 func orderPath(op ips.Operation, no string) string {
@@ -518,29 +531,6 @@ func (w *work) requireAccount(u User) {
 
 // person is how pages name a user.
 func (w *work) person(id string) string {
-	for _, u := range list[User](w, "id = ?", id) {
-		return u.Login
-	}
-	return "—"
-}
-
-// perPage is how many rows of a list one page shows.
-const perPage = 50
-
-// pageOf is which page of a list is asked for, as an SQL limit; one row more says
-// that there is a next page.
-func pageOf(r *http.Request) (n int, limit string) {
-	n, _ = strconv.Atoi(r.URL.Query().Get("page"))
-	n = min(max(n, 1), 100_000)
-	return n, fmt.Sprintf(" LIMIT %d OFFSET %d", perPage+1, (n-1)*perPage)
-}
-
-// paged cuts the row more, and links to the next page if there was one.
-func paged[T any](r *http.Request, n int, all []T) ([]T, []Link) {
-	if len(all) <= perPage {
-		return all, nil
-	}
-	query := r.URL.Query()
-	query.Set("page", strconv.Itoa(n+1))
-	return all[:perPage], []Link{{"下一页", r.URL.Path + "?" + query.Encode()}}
+	u, _ := maybe[User](w, "id = ?", id)
+	return cmp.Or(u.Login, "—")
 }

@@ -132,9 +132,9 @@ func (w *world) instance(base string) (*App, *httptest.Server) {
 	require.NoError(w.t, err)
 	w.sites.Store(mustURL(site.URL).Host, site.Config.Handler)
 	app.now = func() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
-	app.seed = func(old oldBid) error {
-		return w.box.SeedOldBid(cfg.MerchantCode, engine.OldBid{BidNo: old.bidNo, ContractNo: old.contractNo, Release: old.releaseNo,
-			Borrower: old.borrower, Owed: []engine.OldClaim{{Account: old.investor, Amount: int64(old.amount)}}})
+	app.seed = func(old ips.RepayOldBidRequest) error {
+		return w.box.SeedOldBid(cfg.MerchantCode, engine.OldBid{BidNo: old.BidNo, ContractNo: old.ContractNo, Release: old.ReleaseOrderNo,
+			Borrower: old.Account, Owed: []engine.OldClaim{{Account: old.Rows[0].Account, Amount: int64(old.Amount)}}})
 	}
 	running, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -394,7 +394,7 @@ func (p *person) atIPS() [2]ips.Amount {
 }
 
 // all reads rows of the first instance's database.
-func all[T row](w *world, where string, args ...any) []T {
+func all[T any](w *world, where string, args ...any) []T {
 	w.t.Helper()
 	d := w.app.data.read(context.Background())
 	found := list[T](d, where, args...)
