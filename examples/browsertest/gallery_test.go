@@ -118,5 +118,5 @@ func TestSandboxPages(t *testing.T) {
 	w.opens(site + "/console/faults")
 	w.do(chromedp.Click(chromedp.CSS("summary")))
 	w.submits("安排", "name", "latency", "delay", "soon")
-	w.shows("delay 须为时长")
+	w.shows("延迟须为时长")
 }
