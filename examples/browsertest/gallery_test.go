@@ -44,7 +44,7 @@ func crawl(w *walker, site string, from ...string) (paths []string) {
 		kinds[kindOf(next[0])] = true
 		paths = append(paths, next[0])
 		w.opens(site + next[0])
-		next = append(next, again[[]string](w, `[...document.querySelectorAll('a:not(.choices a):not(td a[href*="day="])')].map(a => new URL(a.href)).filter(u =>
+		next = append(next, again[[]string](w, `[...document.querySelectorAll('a:not([download]):not(.choices a):not(td a[href*="day="])')].map(a => new URL(a.href)).filter(u =>
 			u.origin === location.origin && u.hash === "" && !/\.(sh|json|csv)$|\/(document|envelope|request|answer|final)$/.test(u.pathname) && !/^.wsdl$/i.test(u.search)).map(u => u.pathname + u.search)`)...)
 	}
 	return paths
