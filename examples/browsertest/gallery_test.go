@@ -61,6 +61,15 @@ func (u *user) theme(name string) {
 	}))
 }
 
+// prints shows a page as it is printed.
+func (u *user) prints(on bool) {
+	u.t.Helper()
+	u.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: map[bool]string{true: "print"}[on]})
+		return err
+	}))
+}
+
 // TestSandboxPages looks at every kind of page of the sandbox, in both themes and
 // on both screens, with something on each of them: nothing is wider than the
 // screen, and axe-core finds nothing wrong.
