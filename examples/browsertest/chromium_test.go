@@ -269,6 +269,18 @@ func (u *user) finds(text string) {
 	u.do(chromedp.WaitVisible(chromedp.Search(fmt.Sprintf(`//main//*[normalize-space()=%q]`, text))))
 }
 
+// counts waits until the time that is left has come down to something.
+func (u *user) counts(left string) {
+	u.t.Helper()
+	u.do(chromedp.WaitVisible(chromedp.Search(fmt.Sprintf(`//*[@class="left"][starts-with(normalize-space(),%q)]`, left))))
+}
+
+// passes lets a page believe that so much time has passed.
+func (u *user) passes(d time.Duration) {
+	u.t.Helper()
+	ask[bool](u, fmt.Sprintf(`(function(now) { Date.now = function() { return now() + %d }; return true })(Date.now.bind(Date))`, d.Milliseconds()))
+}
+
 // focus is the id of the element that has the keyboard.
 func (u *user) focus() string {
 	u.t.Helper()

@@ -44,7 +44,7 @@ func crawl(w *walker, site string, from ...string) (paths []string) {
 		kinds[kindOf(next[0])] = true
 		paths = append(paths, next[0])
 		w.opens(site + next[0])
-		next = append(next, again[[]string](w, `[...document.querySelectorAll('a:not(.choices a):not(td a[href*="day="])')].map(a => new URL(a.href)).filter(u =>
+		next = append(next, again[[]string](w, `[...document.querySelectorAll('a:not([download]):not(.choices a):not(td a[href*="day="])')].map(a => new URL(a.href)).filter(u =>
 			u.origin === location.origin && u.hash === "" && !/\.(sh|json|csv)$|\/(document|envelope|request|answer|final)$/.test(u.pathname) && !/^.wsdl$/i.test(u.search)).map(u => u.pathname + u.search)`)...)
 	}
 	return paths
@@ -57,6 +57,15 @@ func (u *user) theme(name string) {
 		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
 		})
+		return err
+	}))
+}
+
+// prints shows a page as it is printed.
+func (u *user) prints(on bool) {
+	u.t.Helper()
+	u.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: map[bool]string{true: "print"}[on]})
 		return err
 	}))
 }
@@ -118,5 +127,5 @@ func TestSandboxPages(t *testing.T) {
 	w.opens(site + "/console/faults")
 	w.do(chromedp.Click(chromedp.CSS("summary")))
 	w.submits("安排", "name", "latency", "delay", "soon")
-	w.shows("delay 须为时长")
+	w.shows("延迟须为时长")
 }

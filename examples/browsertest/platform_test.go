@@ -390,6 +390,16 @@ func TestPlatform(t *testing.T) {
 	zhang.submits("还第 1 期（1,000.00 元）")
 	zhang.confirms("IPS 已处理成功")
 
+	// What is printed of a contract is the contract.
+	zhang.chapter("借款人还款")
+	zhang.follows("购车")
+	zhang.follows("借款合同")
+	zhang.prints(true)
+	assert.Equal(t, "", again[string](zhang, `[...document.querySelectorAll("header, footer, form, .button, .choices")].filter(e => e.checkVisibility()).map(e => e.outerHTML).join()`))
+	assert.True(t, again[bool](zhang, `document.querySelector("table").checkVisibility()`))
+	zhang.shoots("printed")
+	zhang.prints(false)
+
 	manage("平台发布借款标")
 	admin.shows("已还清，待结束")
 	admin.do(chromedp.Click(chromedp.CSS("summary")))

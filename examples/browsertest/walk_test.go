@@ -415,6 +415,9 @@ func lockOut(t *testing.T, browser *chromium) {
 // expire lets the time run out that a page may take.
 func expire(t *testing.T, browser *chromium) {
 	u, platform, shop, p := atWithdrawal(t, browser, desktop())
+	u.counts("29分5")
+	u.passes(textTimeout)
+	u.finds("时间已到，本次操作已按超时处理。查看结果")
 	platform.Advance(textTimeout)
 	u.types("交易密码", tradePassword)
 	open := shop.shut()

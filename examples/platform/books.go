@@ -102,7 +102,7 @@ func (a *App) books(d *work, r *http.Request, v *visit) (string, []Part) {
 	})
 	count := d.count("SELECT COUNT(*) FROM differences")
 	said := map[bool]string{true: "全部一致。", false: fmt.Sprintf("%d 户不一致，有未决订单的可能只是暂时。", count)}[count == 0]
-	said = fmt.Sprintf("%s 起已逐户核对 %d 户的可用和冻结余额：%s", when(c.BeganAt), c.Looked, said)
+	said = fmt.Sprintf("%s 开始，已逐户核对 %d 户的可用和冻结余额：%s", when(c.BeganAt), c.Looked, said)
 	if c.EndedAt.IsZero() {
 		v.again = 1
 		said += "尚未完成，本页会自动继续。"

@@ -16,7 +16,6 @@ import (
 	"github.com/ips-p2p/ips"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
-	"github.com/ips-p2p/ips/orders"
 )
 
 // A list says how many there are, has pages, and is picked and sorted by links that
@@ -92,47 +91,49 @@ func TestBatchHasPages(t *testing.T) {
 // are his business; strangers cannot.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sqliteFile(t))
-	zhang, li, wang, zhao := w.customer("张三", ""), w.customer("李四", "5010.00"), w.customer("王五", "6010.00"), w.customer("赵六", "10.00")
-	bid := zhang.borrows("10000.00", "0.00", "2", "2")
-	path := "/loan/" + bid + "/contract"
-	zhao.press("/loan/"+bid, "/loan/"+bid+"/guarantee", url.Values{"margin": {"0.00"}, "profit": {"0.00"}})
-	li.bids(bid, "4000.00")
-	wang.bids(bid, "6000.00")
-	assert.Equal(t, 404, li.open404(path), "there is none before the release")
-	w.administer(bid, "release", nil)
-	ident := zhang.user().IdentNo
-	for _, p := range []*person{zhang, w.admin} {
-		page := p.see(path)
-		for _, want := range []string{"张三，身份证号 尾号 " + ident[14:], "李四", "王五", "赵六", "4,000.00", "6,000.00", "12.00%", "10,100.00", "按月还息到期还本", "放款 10,000.00 元，订单号 P"} {
-			assert.Contains(t, page, want)
+	each(t, func(t *testing.T, address string) {
+		w := newWorld(t, address)
+		zhang, li, wang, zhao := w.customer("张三", ""), w.customer("李四", "5010.00"), w.customer("王五", "6010.00"), w.customer("赵六", "10.00")
+		bid := zhang.borrows("10000.00", "0.00", "2", "2")
+		path := "/loan/" + bid + "/contract"
+		zhao.press("/loan/"+bid, "/loan/"+bid+"/guarantee", url.Values{"margin": {"0.00"}, "profit": {"0.00"}})
+		li.bids(bid, "4000.00")
+		wang.bids(bid, "6000.00")
+		assert.Equal(t, 404, li.open404(path), "there is none before the release")
+		w.administer(bid, "release", nil)
+		ident := zhang.user().IdentNo
+		for _, p := range []*person{zhang, w.admin} {
+			page := p.see(path)
+			for _, want := range []string{"张三，身份证号 尾号 " + ident[14:], "李四", "王五", "赵六", "4,000.00", "6,000.00", "12.00%", "10,100.00", "按月还息到期还本", "放款 10,000.00 元，订单号 P"} {
+				assert.Contains(t, page, want)
+			}
+			assert.NotContains(t, page, ident)
 		}
-		assert.NotContains(t, page, ident)
-	}
-	page := li.see(path)
-	assert.Contains(t, page, "李四")
-	assert.Contains(t, page, "4,040.00", "his own plan")
-	assert.NotContains(t, page, "王五")
-	assert.Contains(t, zhao.see(path), "10,100.00")
-	assert.Contains(t, li.see("/loan/"+bid), `href="`+path+`"`)
-	assert.Contains(t, li.see("/claims"), `href="`+path+`"`)
-	stranger := w.customer("孙七", "")
-	assert.Equal(t, 404, stranger.open404(path))
-	assert.NotContains(t, stranger.see("/loan/"+bid), path)
+		page := li.see(path)
+		assert.Contains(t, page, "李四")
+		assert.Contains(t, page, "4,040.00", "his own plan")
+		assert.NotContains(t, page, "王五")
+		assert.Contains(t, zhao.see(path), "10,100.00")
+		assert.Contains(t, li.see("/loan/"+bid), `href="`+path+`"`)
+		assert.Contains(t, li.see("/claims"), `href="`+path+`"`)
+		stranger := w.customer("孙七", "")
+		assert.Equal(t, 404, stranger.open404(path))
+		assert.NotContains(t, stranger.see("/loan/"+bid), path)
 
-	// Whom an order of somebody else has brought money has a receipt of it.
-	zhang.recharge("1000.00")
-	zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil)
-	w.settle()
-	repaid := all[Act](w, "kind = 'repay'")[0]
-	assert.Contains(t, li.see("/orders?kind=repay"), repaid.OrderNo)
-	receipt := li.see(orderPath(repaid.Operation, repaid.OrderNo))
-	assert.Contains(t, receipt, "36.00", "40.00 less 10 %")
-	assert.NotContains(t, receipt, "54.00", "others' lines")
-	assert.Contains(t, li.see("/account"), "<dt>已收利息</dt><dd>40.00 元</dd>")
-	assert.Contains(t, li.see("/account"), "<dt>待收本息</dt><dd>4,040.00 元</dd>")
-	assert.Regexp(t, `<dt>最近一期</dt><dd>[-0-9]+，10,100\.00 元</dd>`, zhang.see("/account"))
-	assert.Equal(t, 404, stranger.open404(orderPath(repaid.Operation, repaid.OrderNo)))
+		// Whom an order of somebody else has brought money has a receipt of it.
+		zhang.recharge("1000.00")
+		zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil)
+		w.settle()
+		repaid := all[Act](w, "kind = 'repay'")[0]
+		assert.Contains(t, li.see("/orders?kind=repay"), repaid.OrderNo)
+		receipt := li.see(orderPath(repaid.Operation, repaid.OrderNo))
+		assert.Contains(t, receipt, "36.00", "40.00 less 10 %")
+		assert.NotContains(t, receipt, "54.00", "others' lines")
+		assert.Contains(t, li.see("/account"), "<dt>已收利息</dt><dd>40.00 元</dd>")
+		assert.Contains(t, li.see("/account"), "<dt>待收本息</dt><dd>4,040.00 元</dd>")
+		assert.Regexp(t, `<dt>最近一期</dt><dd>[-0-9]+，10,100\.00 元</dd>`, zhang.see("/account"))
+		assert.Equal(t, 404, stranger.open404(orderPath(repaid.Operation, repaid.OrderNo)))
+	})
 }
 
 // Staff reads in sentences what was asked, what IPS said, and what to do; and how
@@ -292,5 +293,4 @@ func TestForgedIsCounted(t *testing.T) {
 	}
 	assert.Contains(t, w.admin.see("/admin/contradictions"), "本程序启动以来 2 次")
 	assert.Empty(t, w.matters())
-	var _ orders.State
 }

@@ -256,6 +256,7 @@ func TestHealth(t *testing.T) {
 	assert.Equal(t, 200, r.status)
 	assert.JSONEq(t, `{"ok":true,"books":"ok","store":"none","note":"this is not IPS"}`, r.body)
 	assert.Equal(t, 405, f.do("POST", "/healthz", "", "").status)
+	assert.Equal(t, 204, f.do("GET", "/favicon.ico", "", "").status, "no error in a browser's log")
 	g := start(t, sandbox.Config{Store: &memory{}})
 	assert.Contains(t, g.do("GET", "/healthz", "", "").body, `"store": "ok"`)
 }

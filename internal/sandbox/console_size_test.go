@@ -168,6 +168,11 @@ func TestConsoleAtSize(t *testing.T) {
 		assert.LessOrEqual(t, size, 200<<10, page[0])
 		assert.LessOrEqual(t, ratio(), 3.0, "%s: %s, with 100 orders %s", page[0], with23000, with100)
 	}
+	for part, file := range map[string]bool{"T1/final": true, "C000001/final": false} {
+		whole := large.do(http.MethodGet, "/console/orders/808801/"+part, "", "")
+		assert.Equal(t, file, len(whole.body) > 200<<10, part)
+		assert.Equal(t, file, strings.HasPrefix(whole.header.Get("Content-Disposition"), "attachment"), "%s: what is larger is no page, but a file", part)
+	}
 }
 
 // A loan with many claims, and a batch with many rows of which some fail, fit on

@@ -16,6 +16,7 @@ import (
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/messages"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/ips-p2p/ips/internal/sandbox/operator"
 	"github.com/stretchr/testify/assert"
@@ -531,7 +532,7 @@ func TestConsoleActions(t *testing.T) {
 		refused := order(url.Values{"name": {"latency"}, "count": {"3"}, "delay": {"soon"}})
 		assert.Equal(t, http.StatusUnprocessableEntity, refused.status)
 		again := l.readConsole("faults", refused)
-		assert.Contains(t, again.text, "delay 须为时长，如 30m 或 250ms，现为 \"soon\"")
+		assert.Contains(t, again.text, "延迟须为时长，如 30m 或 250ms，现为 \"soon\"")
 		for _, typed := range []string{`value="3"`, `value="soon"`, `<option value="latency" selected>`} {
 			assert.Contains(t, refused.body, typed)
 		}
@@ -590,7 +591,7 @@ func TestConsoleSaysInChineseWhatIsWrong(t *testing.T) {
 		values url.Values
 		says   string
 	}{
-		{"/console/clock", url.Values{"by": {"x"}}, `by 须为时长，如 30m 或 250ms，现为 "x"`},
+		{"/console/clock", url.Values{"by": {"x"}}, `拨快须为时长，如 30m 或 250ms，现为 "x"`},
 		{"/console/clock", url.Values{"by": {"-1m"}}, "时钟只能拨快，总共至多 876000h0m0s，现为 -1m0s"},
 		{"/console/notifications/999/resend", nil, "没有这条记录"},
 		{"/console/notifications/x/resend", nil, `seq 须为编号，现为 "x"`},
@@ -925,6 +926,42 @@ func TestConsoleMarksFaults(t *testing.T) {
 	require.NoError(t, l.Fault("", sandbox.Fault{Name: "code", Op: "CreateNewIpsAcct", Code: "MG01999F"}))
 	l.post(page, seal(l.keys, "arg", l.opening("A9")))
 	assert.Contains(t, l.console("/console/orders").rows()[0], "A9 失败 failed ⚡ 返回指定返回码")
+	failed := l.console("/console/orders/808801/A9").text
+	assert.Regexp(t, `^[^（]*订单 A9 失败 failed ⚡ 返回指定返回码 .*MG01999F 接口`, failed, "why comes first")
+	for i, hit := range map[int][]string{0: {"A7", "A8"}, 2: {"A8"}, 3: {"A9"}} {
+		faults := l.console("/console/faults")
+		link := faults.elements("tbody")[0]
+		var list []string
+		for n := range link.Descendants() {
+			if strings.HasSuffix(visible(n), " 次") && n.Data == "a" {
+				list = append(list, attribute(n, "href"))
+			}
+		}
+		require.Len(t, list, 4)
+		rows := strings.Join(l.console(list[i]).rows(), "\n")
+		for _, order := range hit {
+			if i > 0 { // of what never came in, no number is known
+				assert.Contains(t, rows, order)
+			}
+		}
+		assert.NotContains(t, rows, "B1", list[i])
+	}
+	require.NoError(t, l.LiftFaults())
+	require.NoError(t, l.Fault("", sandbox.Fault{Name: "reset", Op: "Transfer"}))
+	for _, page := range []string{"", "orders", "messages/1"} {
+		assert.Equal(t, "/console/faults", l.console("/console/"+page).link("⚡ 1 项故障生效中"), page)
+	}
+}
+
+// A message that was sent shows its signature, and how long its answer took.
+func TestConsoleShowsWhatWasSent(t *testing.T) {
+	t.Parallel()
+	l := startLoan(t, sandbox.Config{})
+	for _, m := range l.Unmasked() {
+		s := l.console(fmt.Sprintf("/console/messages/%d", m.Seq))
+		assert.Equal(t, m.Direction == messages.Out, strings.Contains(s.text, "签名 pSign "+m.Sign), m.Seq)
+		assert.Equal(t, m.Via == messages.ViaReturn, strings.Contains(s.text, "处理耗时 "), m.Seq)
+	}
 }
 
 // Everything can be taken away, and thrown away.
@@ -968,7 +1005,7 @@ func TestConsoleStatement(t *testing.T) {
 	assert.Contains(t, rows[0], "C1 完成", "its orders come first")
 	assert.Contains(t, s.text, "订单 全部")
 	assert.Contains(t, s.text, "可用 -601.50 冻结 +601.50 398.50 601.50")
-	assert.Contains(t, s.text, "可用 +1,000.00 1,000.00 bank 外部银行")
+	assert.Contains(t, s.text, "可用 +1,000.00 1,000.00 外部银行")
 }
 
 // The samples fill every list, once, and leave people something to do. What is

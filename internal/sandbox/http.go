@@ -65,6 +65,8 @@ func (s *Sandbox) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/":
 		s.pages.Index(w, console.Prefix, s.services)
+	case path == "/favicon.ico": // browsers ask for one, and log that there is none
+		w.WriteHeader(http.StatusNoContent)
 	case path == metricsPath:
 		s.serveMetrics(w)
 	case path == healthPath:

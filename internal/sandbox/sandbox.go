@@ -535,7 +535,7 @@ func (s *Sandbox) recordNotice(n notifier.Sent) {
 	e := n.Envelope
 	s.messages.Add(Message{
 		At: s.Now(), Direction: messages.Out, Via: messages.ViaNotify, Peer: n.URL, Merchant: e.Merchant, Op: n.Op,
-		Order: n.Order, Code: e.Code, Text: e.Text, XML: e.XML, Verified: n.Signed, Fault: n.Forgery,
+		Order: n.Order, Code: e.Code, Text: e.Text, XML: e.XML, Sign: e.Sign, Verified: n.Signed, Fault: n.Forgery,
 	})
 }
 

@@ -150,7 +150,7 @@ func TestTextsTimeOut(t *testing.T) {
 	assert.Equal(t, "9", f.bidStatus("BID2"), "a job tells of it")
 	s, _ = f.open(borrowersInbox)
 	assert.Empty(t, s.replies())
-	assert.Equal(t, "已过期，未回复", s.fates()[0])
+	assert.Equal(t, "已过期，未回复（2014-11-24 12:30:00）", s.fates()[0])
 }
 
 func TestWithholdingByText(t *testing.T) {

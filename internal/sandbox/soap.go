@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
 	"github.com/ips-p2p/ips/internal/sandbox/fault"
@@ -115,6 +116,7 @@ func (s *Sandbox) call(ctx context.Context, c soapCall, svc wire.Service, peer s
 
 // received answers a message in an envelope.
 func (s *Sandbox) received(ctx context.Context, req request) (result, error) {
+	req.begun = time.Now()
 	bad := req.read()
 	if bad == nil {
 		return s.submit(ctx, req)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/ips-p2p/ips/internal/envelope"
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
@@ -18,6 +19,7 @@ type request struct {
 	peer                 string
 	fields               []wire.Pair // as they came
 	fault                string      // what faults do to it, for people
+	begun                time.Time   // zero for what a person has confirmed
 	merchant, body, sign string
 	signed               []string // what the signature may be over: see [wire.SignedTexts]
 }
@@ -198,8 +200,12 @@ func (s *Sandbox) answered(req request, res result, answer wire.Envelope, signed
 
 func (s *Sandbox) recordAnswer(req request, res result, signed bool) {
 	s.metrics.answered(res.op.Name, res.answer.Code)
+	var took time.Duration
+	if !req.begun.IsZero() {
+		took = time.Since(req.begun)
+	}
 	s.messages.Add(messages.Message{
-		At: s.Now(), Direction: messages.Out, Via: req.via, Peer: req.peer, Fault: req.fault, Merchant: res.answer.Merchant, Op: res.op.Name,
+		At: s.Now(), Took: took, Sign: res.answer.Sign, Direction: messages.Out, Via: req.via, Peer: req.peer, Fault: req.fault, Merchant: res.answer.Merchant, Op: res.op.Name,
 		Order: res.order, Code: res.answer.Code, Text: res.answer.Text, XML: res.answer.XML, Verified: signed,
 	})
 	s.log.Info("answer", "op", res.op.Name, "merchant", res.answer.Merchant, "order", res.order, "code", res.answer.Code)

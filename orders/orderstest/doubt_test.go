@@ -29,7 +29,7 @@ func TestDecisionsInDoubt(t *testing.T) {
 		require.NoError(t, err)
 		s.effects(b)
 		want := ips.Amount(0)
-		for kind := int64(1); kind <= 2; kind++ {
+		for kind := int64(1); kind <= 3; kind++ {
 			s.ips.fates = func(string, string, int) fate { return answerLost }
 			o := s.record(b, withholding(10*ips.Yuan))
 			s.days(b, 12)

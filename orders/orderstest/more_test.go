@@ -409,7 +409,7 @@ func TestCommitInDoubt(t *testing.T) {
 		require.NoError(t, err)
 		s.effects(b)
 		want := ips.Amount(0)
-		for kind = 1; kind <= 2; kind++ {
+		for kind = 1; kind <= 3; kind++ {
 			for at = 1; at <= 3; at++ {
 				commits = 0
 				want += ips.Yuan

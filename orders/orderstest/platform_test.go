@@ -53,6 +53,7 @@ type platform struct {
 	config ips.Config
 
 	mu      sync.Mutex
+	calls   int
 	deals   map[string]*deal // by endpoint and number
 	byNo    map[string]*deal
 	fates   func(endpoint, no string, message int) fate
@@ -83,9 +84,21 @@ func (p *platform) client(t testing.TB, change ...func(*ips.Config)) *ips.Client
 	for _, f := range change {
 		f(&cfg)
 	}
-	c, err := ips.NewClient(cfg)
+	c, err := ips.NewClient(cfg, ips.WithHTTPClient(&http.Client{Transport: trip{p}}))
 	require.NoError(t, err)
 	return c
+}
+
+// trip is a call that sees all that the platform did before it ended: a connection
+// that is broken off tells the race detector nothing.
+type trip struct{ p *platform }
+
+func (t trip) RoundTrip(r *http.Request) (*http.Response, error) {
+	w, err := http.DefaultTransport.RoundTrip(r)
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	t.p.calls++
+	return w, err
 }
 
 var (

@@ -26,6 +26,7 @@ type shop struct {
 	client      *ips.Client
 	book        *orders.Book
 	skew        atomic.Int64 // added to the database's clock
+	broken      atomic.Bool  // the effects of entries fail
 }
 
 func newShop(t *testing.T, d database) *shop {

@@ -422,14 +422,20 @@ func (c *Console) orderDocument(r *http.Request) (string, bool) {
 	return masked(r, string(wire.WriteDocument(body))), len(body) > 0
 }
 
+// maxPage is how large a page may be.
+const maxPage = 200 << 10
+
 // text sends a text just as it is, XML too: as XML a browser would run what a
-// stranger put into it.
+// stranger put into it. What is larger than a page comes as a file.
 func (c *Console) text(find func(*http.Request) (string, bool)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		text, ok := find(r)
 		if !ok {
 			c.notFound(w, r)
 			return
+		}
+		if len(text) > maxPage {
+			w.Header().Set("Content-Disposition", `attachment; filename="document.xml.txt"`)
 		}
 		wire.Send(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 	}

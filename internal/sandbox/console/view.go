@@ -193,8 +193,11 @@ func term(unit string, value int64) string {
 
 // lasting is a duration as people say it.
 func lasting(d time.Duration) string {
-	if d < time.Second {
-		return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', -1, 64) + " 毫秒"
+	switch {
+	case d < time.Millisecond:
+		return d.String()
+	case d < time.Second:
+		return fmt.Sprintf("%d 毫秒", d.Milliseconds())
 	}
 	s := d.Round(time.Second).String()
 	return strings.NewReplacer("h0m0s", "小时", "m0s", "分钟", "h", "小时", "m", "分", "s", "秒").Replace(s)
@@ -240,6 +243,8 @@ func (c *Console) place(merchant string, p ledger.Place) placeView {
 	}
 	if owner := c.owner(merchant, p.Account); owner != "" {
 		v.URL = consoleURL("accounts", owner, p.Account)
+	} else if v.Name != "" {
+		v.Account, v.Name = v.Name, "" // the platform's own
 	}
 	return v
 }
@@ -441,7 +446,7 @@ func labelled(kind string, states ...string) []choice {
 const (
 	defaultRows = 50
 	maxRows     = 200
-	maxPage     = 1_000_000
+	lastPage    = 1_000_000
 )
 
 // pager says which part of a list is shown and where the others are.
@@ -471,7 +476,7 @@ func newPager(r *http.Request) pager {
 	if by == byTime {
 		by = ""
 	}
-	return pager{Page: number("page", maxPage, 1), limit: number("limit", maxRows, defaultRows), by: by, up: !down, at: r.URL}
+	return pager{Page: number("page", lastPage, 1), limit: number("limit", maxRows, defaultRows), by: by, up: !down, at: r.URL}
 }
 
 // last is the last page, where another one was asked for that is beyond it.

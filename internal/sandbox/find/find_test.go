@@ -51,6 +51,33 @@ func TestFind(t *testing.T) {
 	assert.Equal(t, 3000, x.Next())
 }
 
+// Whatever somebody types is found where it is, and nowhere else.
+func FuzzFind(f *testing.F) {
+	var x find.Index
+	words := make([]string, 500)
+	for i := range words {
+		words[i] = fmt.Sprintf("R%05d，充值成功 %x", i*37, i*i*7919)
+		x.Add(i, 0, words[i])
+	}
+	for _, seed := range []string{"", "R0", "R00037", "充值", "\xe5\x85", "ff", "，"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "\n") {
+			return // words are told apart by it
+		}
+		var want []int
+		for i, w := range words {
+			if strings.Contains(w, text) {
+				want = append(want, i)
+			}
+		}
+		if got := x.Find(text); !slices.Equal(want, got) {
+			t.Fatalf("%q: %v, want %v", text, got, want)
+		}
+	})
+}
+
 func TestAmountOf(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{

@@ -49,7 +49,9 @@ type Message struct {
 	// Verified says whether the message's signature held. What the sandbox
 	// signed itself is always verified; an answer that it could not sign, for
 	// want of a known merchant, is not.
-	Verified bool `json:"verified"`
+	Verified bool          `json:"verified"`
+	Sign     string        `json:"-"` // pSign of what the sandbox sent
+	Took     time.Duration `json:"-"` // from the request to its answer
 	// XML is the decrypted document, "" when there was none or it was never
 	// decrypted.
 	XML string `json:"xml,omitempty"`

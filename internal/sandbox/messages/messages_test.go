@@ -1,9 +1,11 @@
 package messages
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -30,6 +32,37 @@ func TestMask(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, Mask(c.in), name)
 	}
+}
+
+// A search knows what has come since the last one, and nothing that was dropped.
+func TestRecorderSearches(t *testing.T) {
+	t.Parallel()
+	var r Recorder
+	all := func(*Message) bool { return true }
+	for i := range 2*keptMessages + 500 {
+		r.Add(Message{Order: fmt.Sprintf("R%d.", i), XML: strings.Repeat("<pRow/>", 100)})
+		if i%400 != 0 {
+			continue
+		}
+		for j := 0; j <= i; j += 100 {
+			found, total := r.Newest(fmt.Sprintf("R%d.", j), find.Page{}, all)
+			if j <= i-keptMessages {
+				assert.Zero(t, total, "%d after %d", j, i)
+				continue
+			}
+			require.Equal(t, 1, total, "%d after %d", j, i)
+			assert.Equal(t, int64(j+1), found[0].Seq)
+		}
+	}
+	found, total := r.Newest("<pRow/><pRow/>", find.Page{Skip: 1, Limit: 2}, func(m *Message) bool { return m.Seq%2 == 0 })
+	assert.Equal(t, keptMessages/2, total)
+	assert.Equal(t, []int64{2498, 2496}, []int64{found[0].Seq, found[1].Seq})
+	r.Forget()
+	_, total = r.Newest("R2400.", find.Page{}, all)
+	assert.Zero(t, total)
+	r.Add(Message{Order: "R1."})
+	found, _ = r.Newest("R1.", find.Page{}, all)
+	assert.Equal(t, int64(2501), found[0].Seq)
 }
 
 func TestRecorderKeepsTheNewest(t *testing.T) {

@@ -2,6 +2,7 @@ package notifier_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ips-p2p/ips/internal/sandbox/engine"
+	"github.com/ips-p2p/ips/internal/sandbox/find"
 	"github.com/ips-p2p/ips/internal/sandbox/notifier"
 	"github.com/ips-p2p/ips/internal/sandbox/wire"
 	"github.com/stretchr/testify/assert"
@@ -205,4 +207,28 @@ func TestHurryWhileHeld(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, []time.Duration{0}, w.at)
 	})
+}
+
+// A search knows what has come since the last one, and nothing that was dropped.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	w := start(notifier.Config{}, ok)
+	defer w.Close()
+	all := func(*notifier.Notification) bool { return true }
+	for i := range 12_000 {
+		n := engine.Notice{Seq: int64(i + 1), Merchant: "808801", Order: fmt.Sprintf("R%d.", i), URL: "http://shop.example.com/"}
+		w.Restore(notifier.Post{Notice: n}, notifier.Delivered, make([]notifier.Attempt, i%3))
+		if i%3000 == 0 || i == 11_999 {
+			found, total := w.Newest(fmt.Sprintf("R%d.", i), find.Page{}, all)
+			require.Equal(t, 1, total, i)
+			assert.Equal(t, int64(i+1), found[0].Seq)
+		}
+	}
+	_, total := w.Newest("R0.", find.Page{}, all)
+	assert.Zero(t, total, "it was dropped")
+	_, kept := w.Newest("", find.Page{Limit: 1}, all)
+	_, total = w.Newest("shop.example.com", find.Page{Limit: 1}, all)
+	assert.Equal(t, kept, total)
+	found, _ := w.Newest("", find.Page{Limit: 2, By: "attempts"}, all)
+	assert.Equal(t, []int64{12_000, 11_997}, []int64{found[0].Seq, found[1].Seq})
 }

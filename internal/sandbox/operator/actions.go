@@ -119,7 +119,7 @@ var actions = map[string]Action{
 	"clock/advance": told(func(p Platform, _ Input, c struct {
 		By string `json:"by"`
 	}) (any, error) {
-		by, err := duration("by", c.By)
+		by, err := duration("by", "拨快", c.By)
 		if err == nil {
 			err = p.Advance(by)
 		}
@@ -193,7 +193,7 @@ func readFault(read func(into any) error) (fault.Fault, error) {
 		return f.Fault, err
 	}
 	var err error
-	f.Fault.Delay, err = duration("delay", f.Delay)
+	f.Fault.Delay, err = duration("delay", "延迟", f.Delay)
 	return f.Fault, err
 }
 
@@ -351,14 +351,15 @@ func number(in Input, name string) (int64, error) {
 	return n, nil
 }
 
-// duration reads a duration as Go writes it: 1h30m, 250ms. "" is 0.
-func duration(field, text string) (time.Duration, error) {
+// duration reads a duration as Go writes it: 1h30m, 250ms. "" is 0. The field has
+// words for people.
+func duration(field, words, text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, engine.Wrong("%s: want a duration such as 30m or 250ms, got %q", "%s 须为时长，如 30m 或 250ms，现为 %q", field, text)
+		return 0, engine.Wrong("%s: want a duration such as 30m or 250ms, got %q", words+"须为时长，如 30m 或 250ms，现为 %[2]q", field, text)
 	}
 	return d, nil
 }

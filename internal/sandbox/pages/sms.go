@@ -111,7 +111,7 @@ func shown(m engine.SMS, now time.Time) shownText {
 		}
 		fallthrough
 	default:
-		s.Fate = "已过期，未回复"
+		s.Fate, s.AnsweredAt = "已过期，未回复", m.Deadline
 	}
 	if site, err := url.Parse(m.Site); err == nil && engine.IsHTTPURL(m.Site) {
 		s.Site = site.Scheme + "://" + site.Host + "/"
