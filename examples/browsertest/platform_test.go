@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,8 +43,8 @@ func (o *output) find(pattern string) string {
 }
 
 // startPlatform builds and starts the example platform with a sandbox whose pages
-// wait for people. It returns its address.
-func startPlatform(t *testing.T) (site string) {
+// wait for people. It returns both their addresses.
+func startPlatform(t *testing.T) (site, ips string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "platform")
 	build := exec.Command("go", "build", "-o", program, ".")
@@ -60,10 +61,10 @@ func startPlatform(t *testing.T) (site string) {
 		_ = run.Wait()
 	})
 	require.Eventually(t, func() bool {
-		site = out.find(`The platform: (\S+)`)
-		return site != ""
+		site, ips = out.find(`The platform: (\S+)`), out.find(`Inside IPS:\s+(\S+)`)
+		return site != "" && ips != ""
 	}, patience, beat)
-	return site
+	return site, ips
 }
 
 // walker is somebody who reaches everything by links and buttons, and looks at
@@ -220,7 +221,7 @@ func (w *walker) answers() {
 // platform, with a telephone 360 wide and by what the list of chapters leads to.
 func TestPlatform(t *testing.T) {
 	browser := startChromium(t)
-	site := startPlatform(t)
+	site, ips := startPlatform(t)
 	axe, seen := getAxe(t), make(map[string]bool)
 	phone := narrow()
 	walks := func(name string) *walker {
@@ -253,6 +254,28 @@ func TestPlatform(t *testing.T) {
 	admin.submits("登录", "login", "admin", "password", adminPassword)
 	require.Equal(t, "平台管理", again[string](admin, `document.querySelector("h1").innerText`), "the login leads where one wanted to go")
 	zhang, li, wang, zhao := joins("zhang", "张三"), joins("li", "李四"), joins("wang", "王五"), joins("zhao", "赵六")
+	// looksAround shows all pages that one gets to, on both screens.
+	looksAround := func(when string, all ...*walker) {
+		t.Helper()
+		for _, w := range all {
+			for _, s := range []screen{phone, desktop()} {
+				w.do(s.show())
+				for _, path := range crawl(w, site, "/chapters", "/", "/nowhere", "/login", "/register", "/market", "/claims", "/orders?kind=money&state=done", "/account?day=30&sort=most") {
+					w.name = fmt.Sprintf("platform-%s%s-%d%s", w.who, when, s.width, kindOf(path))
+					w.opens(site + path)
+					w.looks()
+					if w.axe != "" && when == "" {
+						w.theme("dark")
+						assert.Empty(t, again[string](w, contrasts(w.axe)), "axe-core, on %s in the dark", path)
+						w.shoots("dark")
+						w.theme("light")
+					}
+				}
+			}
+			w.do(phone.show())
+			w.opens(site)
+		}
+	}
 	loan := func(w *walker, chapter string) {
 		w.t.Helper()
 		w.chapter(chapter)
@@ -307,11 +330,30 @@ func TestPlatform(t *testing.T) {
 	admin.submits("放款")
 	admin.shows("IPS 已处理成功")
 
+	fault := func(order string) {
+		t.Helper()
+		answer, err := http.Post(ips+"admin/faults", "application/json", strings.NewReader(order))
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Less(t, answer.StatusCode, 300)
+	}
 	loan(zhang, "借款人还款") // 7
+	fault(`{"name":"row","op":"RepaymentNewTrade","row":1}`)
 	zhang.submits("还第 1 期（100.00 元）")
-	zhang.confirms("IPS 已处理成功")
+	zhang.confirms("部分成功")
 	li.chapter("个人债权转让") // 6
 	li.submits("挂牌转让", "face", "2000", "price", "1,900.00")
+	zhao.chapter("托管账户充值（网银）")
+	fault(`{"name":"notice-amount","op":"doDpTrade"}`)
+	zhao.submits("去银行付款", "amount", "300")
+	zhao.confirms("IPS 已处理成功")
+	li.chapter("托管账户充值（网银）")
+	li.submits("去银行付款", "amount", "700")
+	li.opens(site) // and leaves IPS's page open
+	looksAround("-midway", admin, zhang, li)
+	loan(zhang, "借款人还款")
+	zhang.submits("还第 1 期")
+	zhang.confirms("IPS 已处理成功")
 	wang.chapter("个人债权转让")
 	wang.follows("转让市场")
 	wang.submits("购买")
@@ -364,21 +406,5 @@ func TestPlatform(t *testing.T) {
 	admin.submits("确定标的结束")
 	admin.shows("IPS 已处理成功")
 
-	// The other pages, and all again on a desk.
-	for _, w := range []*walker{admin, zhang, li, walks("visitor")} {
-		for _, s := range []screen{phone, desktop()} {
-			w.do(s.show())
-			for _, path := range crawl(w, site, "/chapters", "/", "/nowhere", "/login", "/register", "/market", "/claims", "/orders?kind=money&state=done", "/account?day=30&sort=most") {
-				w.name = fmt.Sprintf("platform-%s-%d%s", w.who, s.width, kindOf(path))
-				w.opens(site + path)
-				w.looks()
-				if w.axe != "" && !strings.HasPrefix(path, "/admin/book/") { // whose colours are the browser's own
-					w.theme("dark")
-					assert.Empty(t, again[string](w, contrasts(w.axe)), "axe-core, on %s in the dark", path)
-					w.shoots("dark")
-					w.theme("light")
-				}
-			}
-		}
-	}
+	looksAround("", admin, zhang, li, walks("visitor"))
 }
