@@ -231,6 +231,7 @@ type OrderInfo struct {
 
 	Bid, Account string
 	Amount       int64    // in fen, 0 for what moves no money
+	Kind         string   // of a transfer, in words
 	FailedRows   int      // of a batch
 	Faults       []string // that hit it
 }
@@ -254,6 +255,9 @@ func (o *order) info() OrderInfo {
 		Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill, End: o.key.end, IPSBillNo: o.billNo,
 		State: o.shown(), At: o.at.In(China), Answer: o.answer, Final: o.final,
 		Bid: o.bid, Account: o.account, Amount: o.amount, FailedRows: o.failed, Faults: o.faults,
+	}
+	if kind := transferKinds[o.answer.Body.Get("pTransferType")]; kind != nil {
+		info.Kind = kind.text
 	}
 	if o.ask != nil {
 		info.Ask = o.ask.ID
@@ -307,7 +311,7 @@ type AskInfo struct {
 	Order        string
 	Account      string  // who is asked; "" for a new user and for the merchant itself
 	Page         string  // PagePassword, PageAccount or PageBank
-	Lines        []Line  // what is confirmed; the amounts alone once it is closed
+	Lines        []Line  // what is confirmed; the amounts and terms alone once it is closed
 	Payees       []Payee // of a repayment; empty once it is closed
 	At           time.Time
 	Deadline     time.Time
