@@ -1049,6 +1049,7 @@ func TestConsoleSamples(t *testing.T) {
 				f.delivered()
 				assert.Contains(t, s.text, "1 页面确认 1 短信回复")
 				assert.Contains(t, s.text, "4 个托管账户")
+				assert.Contains(t, s.text, "合计 账本平衡时为零 0.00")
 				assert.Regexp(t, `完成 15，部分失败 0，待用户确认 2，结果挂起 0，失败 1`, s.text)
 				_, orders := f.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{})
 				assert.Equal(t, 18, orders)
@@ -1058,6 +1059,7 @@ func TestConsoleSamples(t *testing.T) {
 			}
 			assert.Equal(t, !manual, f.Engine().Merchants()[0].Auto, "as it was before")
 			bid := f.console("/console/bids/808801/SAMPLEBID1").text
+			assert.Contains(t, f.console("/console/orders/808801/SAMPLERELEASE1").text, "转账类型 放款 金额 10,000.00")
 			assert.Contains(t, bid, "已放款 10,000.00")
 			assert.Contains(t, bid, "已还（含利息） 100.00")
 			message := f.console("/console/messages/1").text

@@ -231,7 +231,6 @@ type OrderInfo struct {
 
 	Bid, Account string
 	Amount       int64    // in fen, 0 for what moves no money
-	Kind         string   // of a transfer, in words
 	FailedRows   int      // of a batch
 	Faults       []string // that hit it
 }
@@ -255,9 +254,6 @@ func (o *order) info() OrderInfo {
 		Merchant: o.merchant.code(), Op: o.op.name, Order: o.key.bill, End: o.key.end, IPSBillNo: o.billNo,
 		State: o.shown(), At: o.at.In(China), Answer: o.answer, Final: o.final,
 		Bid: o.bid, Account: o.account, Amount: o.amount, FailedRows: o.failed, Faults: o.faults,
-	}
-	if kind := transferKinds[o.answer.Body.Get("pTransferType")]; kind != nil {
-		info.Kind = kind.text
 	}
 	if o.ask != nil {
 		info.Ask = o.ask.ID
