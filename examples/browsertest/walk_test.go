@@ -544,7 +544,6 @@ func beWatched(t *testing.T, browser *chromium) {
 	u := browser.user(t, desktop())
 	u.opens(badPage(t))
 	u.settled()
-	u.shoots("page")
 	problems := u.watch.list()
 	for _, want := range []string{"console: error", "exception: ", "content-security policy: style-src", "request to http://shop.example.com/"} {
 		assert.True(t, holds(problems, want), "%q in %q", want, problems)

@@ -328,8 +328,20 @@ func TestResultIsAReceipt(t *testing.T) {
 	cancelled := f.sheet(f.click(s, 0, "取消"))
 	assert.Equal(t, "未扣款，没有变动", cancelled.facts()["资金"])
 	assert.Empty(t, cancelled.sum(t), "nothing was paid")
+	assert.Equal(t, s.facts()["充值金额"], cancelled.facts()["充值金额"], "what was asked")
+	for _, came := range []string{"手续费", "实际到账"} {
+		assert.NotEmpty(t, s.facts()[came])
+		assert.NotContains(t, cancelled.facts(), came)
+	}
 	assert.NotEmpty(t, cancelled.facts()["结束时间"])
 	assert.Contains(t, words(cancelled.one(t, "main")), "您已取消，本次操作没有进行。")
+	contract := passwordPages()["automatic bid"]
+	s = f.asked(contract.page, contract.document(f))
+	signed := f.sheet(f.click(s, 0, contract.button, "password", engine.AutoPassword)).facts()
+	for _, term := range []string{"有效期", "借款期限", "借款额度起", "借款额度止", "年利率"} {
+		assert.Equal(t, contract.facts[term], signed[term], term)
+	}
+	assert.Equal(t, "2015-11-24", signed["最后有效日"])
 }
 
 // Three hundred payees are the limit. Nobody should have to scroll past them to

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -897,6 +898,33 @@ func TestConsoleTellsTheLifeOfAnOrder(t *testing.T) {
 	assert.NotContains(t, many, "MANY0", "the newest of each")
 }
 
+// An answer is written down after the text messages and notices that it set
+// off, but was given before them.
+func TestConsoleTellsAStoryInItsOrder(t *testing.T) {
+	t.Parallel()
+	var ticks atomic.Int64
+	clocks := map[string]func() time.Time{
+		"ticking": func() time.Time { return noon.Add(time.Duration(ticks.Add(1)) * time.Millisecond) },
+		"still":   func() time.Time { return noon },
+	}
+	for name, clock := range clocks {
+		l := startLoan(t, sandbox.Config{Now: clock})
+		for order, story := range map[string]string{
+			"B1": "请求 .* 应答 MG02500F .* 短信 .* 短信回复 已同意 .* 通知第 1 次",
+			"C1": "请求 .* 应答 MG00000F .* 通知第 1 次 .* 分录",
+		} {
+			assert.Regexp(t, story, l.console("/console/orders/808801/"+order).text, name)
+		}
+		assert.Contains(t, l.console("/console/orders/808801/C1").text, "金额 600.00 手续费 1.50")
+		assert.Contains(t, l.console("/console/search?q=B1").text, "已同意 yes")
+		notice := l.Notifications()[len(l.Notifications())-1]
+		posted := l.console(fmt.Sprintf("/console/notifications/%d", notice.Seq))
+		sent := l.console(posted.link("该订单的通知报文"))
+		assert.Contains(t, sent.text, "S2S 通知 登记投资人 registerCreditor C1")
+		assert.Contains(t, l.console(sent.link(strings.Fields(sent.rows()[0])[0])).text, "S2S 通知 投递记录")
+	}
+}
+
 // What is not kept any more is said to be so.
 func TestConsoleSaysWhatWasDropped(t *testing.T) {
 	t.Parallel()
@@ -1021,6 +1049,7 @@ func TestConsoleSamples(t *testing.T) {
 				f.delivered()
 				assert.Contains(t, s.text, "1 页面确认 1 短信回复")
 				assert.Contains(t, s.text, "4 个托管账户")
+				assert.Contains(t, s.text, "合计 账本平衡时为零 0.00")
 				assert.Regexp(t, `完成 15，部分失败 0，待用户确认 2，结果挂起 0，失败 1`, s.text)
 				_, orders := f.Engine().NewestOrders(engine.OrderFilter{}, engine.Page{})
 				assert.Equal(t, 18, orders)
@@ -1030,6 +1059,7 @@ func TestConsoleSamples(t *testing.T) {
 			}
 			assert.Equal(t, !manual, f.Engine().Merchants()[0].Auto, "as it was before")
 			bid := f.console("/console/bids/808801/SAMPLEBID1").text
+			assert.Contains(t, f.console("/console/orders/808801/SAMPLERELEASE1").text, "转账类型 放款 金额 10,000.00")
 			assert.Contains(t, bid, "已放款 10,000.00")
 			assert.Contains(t, bid, "已还（含利息） 100.00")
 			message := f.console("/console/messages/1").text

@@ -38,7 +38,7 @@ type overviewData struct {
 	Ahead     time.Duration
 	Asks      int
 	Texts     int
-	Sum       engine.Balance // of all there is
+	Sum       int64 // of all there is
 	Notices   map[notifier.State]int
 	Orders    []engine.OrderInfo
 	Day       bar
@@ -55,8 +55,8 @@ func (c *Console) overview(w http.ResponseWriter, _ *http.Request) {
 		Notices:   make(map[notifier.State]int),
 		Day:       chart(s.Engine().Outcomes()),
 	}
-	data.Sum = data.Totals.Users.Plus(data.Totals.Merchants)
-	data.Sum.Available += data.Totals.Fees + data.Totals.Outside
+	held := data.Totals.Users.Plus(data.Totals.Merchants)
+	data.Sum = held.Available + held.Frozen + held.Unsettled + data.Totals.Fees + data.Totals.Outside
 	data.Asks, data.Texts = s.Engine().Waiting()
 	s.NewestNotices("", engine.Page{}, func(n *notifier.Notification) bool {
 		data.Notices[n.State]++
@@ -253,6 +253,7 @@ type orderData struct {
 	Lost    bool     // that is not kept any more
 	Told    document // the answer that the caller got
 	Last    document // what was posted to pS2SUrl
+	Fee     string   // as the merchant wrote it
 	Failed  []failedRow
 	Notices []notifier.Notification
 	Entries []engine.JournalEntry
@@ -301,6 +302,8 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) {
 	request, kept := c.requestOf(info)
 	if data.Lost = !kept; kept {
 		data.Asked = newDocument(r, request.XML, "request")
+		asked, _ := wire.ReadDocument([]byte(request.XML))
+		data.Fee = cmp.Or(asked.Get("pMerFee"), asked.Get("pFee"), asked.Get("pOutFee"))
 	}
 	data.Told, data.Last = answerDocument(r, info.Answer, "answer"), answerDocument(r, info.Final, "final")
 	for i, row := range info.Final.Body.Rows() {
@@ -353,14 +356,25 @@ func (c *Console) moments(info engine.OrderInfo, notices []notifier.Notification
 	sent, _ := c.platform.NewestMessages("", engine.Page{Up: true}, func(m *messages.Message) bool {
 		return m.Via != messages.ViaNotify && about(info, m)
 	})
+	// The answer to a request was settled when the request was taken, before the
+	// texts and notices that followed, although it is written down after them.
+	var asked time.Time
+	var late []moment
 	for _, m := range sent {
 		sign := signatureVerdict(m)
 		what := moment{m.At, "应答", m.Code + " " + m.Text, messageURL(m.Seq), "plain", m.Fault}
 		if m.Code != "" && info.State == "failed" {
 			what.Tone = "bad"
 		}
-		if m.Direction == messages.In {
+		switch {
+		case m.Direction == messages.In:
 			what.What, what.Text, what.Tone = "请求", labelOf("via", m.Via).Text+"，"+sign.Text, sign.Tone
+			asked = m.At
+		case m.Took == 0: // after a page
+			late = append(late, what)
+			continue
+		case !asked.IsZero():
+			what.At = asked
 		}
 		add(what)
 	}
@@ -394,6 +408,7 @@ func (c *Console) moments(info engine.OrderInfo, notices []notifier.Notification
 			add(moment{text.Deadline, "短信回复", state.Text, "", state.Tone, ""})
 		}
 	}
+	list = append(list, late...)
 	for _, n := range slices.Backward(notices) {
 		for i, a := range n.Attempts {
 			m := moment{a.At, fmt.Sprintf("通知第 %d 次", i+1), attemptText(a), noticeURL(n.Seq), "bad", cmp.Or(a.Fault, n.Fault)}
@@ -603,13 +618,14 @@ type notificationData struct {
 	OrderURL string
 	URL      string // of its own page
 	Target   string // pS2SUrl
+	Sign     string // pSign
 	Curl     string // "" if it is too long to be shown
 }
 
 // posting is a notification and what is posted for it.
 type posting struct {
 	notifier.Notification
-	form, xml string
+	form, xml, sign string
 }
 
 func (c *Console) findPosting(r *http.Request) (posting, bool) {
@@ -618,7 +634,7 @@ func (c *Console) findPosting(r *http.Request) (posting, bool) {
 		return posting{}, false
 	}
 	n, answer, ok := c.platform.Posting(seq)
-	return posting{n, wire.EncodeForm(answer.Fields()...), answer.XML}, ok
+	return posting{n, wire.EncodeForm(answer.Fields()...), answer.XML, answer.Sign}, ok
 }
 
 func (c *Console) notification(w http.ResponseWriter, r *http.Request) {
@@ -629,7 +645,7 @@ func (c *Console) notification(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	data := notificationData{
-		Notification: n.Notification, Target: n.URL, URL: r.URL.EscapedPath(), OrderURL: c.orderPage(n.Merchant, n.Order, n.Op, n.xml),
+		Notification: n.Notification, Target: n.URL, Sign: n.sign, URL: r.URL.EscapedPath(), OrderURL: c.orderPage(n.Merchant, n.Order, n.Op, n.xml),
 	}
 	if n.xml != "" {
 		data.Document = newDocument(r, n.xml, "document")
@@ -703,8 +719,8 @@ func (c *Console) search(w http.ResponseWriter, r *http.Request) {
 		data.Entries = foundIn[engine.JournalEntry](Prefix+"journal", q)(e.NewestEntries(engine.JournalFilter{Text: q, Page: newest}))
 		data.Messages = foundIn[messages.Message](Prefix+"messages", q)(c.platform.NewestMessages(q, newest, func(*messages.Message) bool { return true }))
 		data.Notices = foundIn[notifier.Notification](Prefix+"notifications", q)(c.platform.NewestNotices(q, newest, func(*notifier.Notification) bool { return true }))
-		_, _, texts := e.NewestTexts(engine.TextFilter{Text: q}, engine.Page{Limit: 1})
-		data.Texts = foundIn[engine.SMS]("/sms", q)(nil, texts)
+		texts, _, total := e.NewestTexts(engine.TextFilter{Text: q}, newest)
+		data.Texts = foundIn[engine.SMS]("/sms", q)(texts, total)
 	}
 	p.Data = data
 	c.show(w, http.StatusOK, "search", p)

@@ -26,6 +26,7 @@ func (c *Console) functions() template.FuncMap {
 		"money":     groupedYuan,
 		"time":      wire.ClockText,
 		"op":        title,
+		"transfer":  engine.TransferText,
 		"state":     labelOf,
 		"signature": signatureVerdict,
 		"faultName": fault.Label,

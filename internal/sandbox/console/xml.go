@@ -73,13 +73,16 @@ func layOut(document string, emit func(gap string, f fragment)) {
 // about limit bytes; cut says whether it was.
 func prettyXML(document string, limit int) (page template.HTML, cut bool) {
 	var b strings.Builder
+	b.WriteString(`<span class="line">`)
 	size := 0
 	layOut(document, func(gap string, f fragment) {
 		if size += len(f.text); size > limit && limit > 0 {
 			cut = true
 			return
 		}
-		b.WriteString(gap)
+		if gap != "" {
+			b.WriteString("\n</span><span class=\"line\">" + gap[1:])
+		}
 		text := html.EscapeString(f.text)
 		if f.kind == characters {
 			b.WriteString(text)
@@ -87,5 +90,5 @@ func prettyXML(document string, limit int) (page template.HTML, cut bool) {
 		}
 		b.WriteString(`<span class="tag">` + text + `</span>`)
 	})
-	return template.HTML(b.String()), cut
+	return template.HTML(b.String() + `</span>`), cut
 }

@@ -39,6 +39,7 @@ type Line struct {
 	Label string
 	Value string
 	Money bool // Value is an amount in yuan
+	Term  bool // of a contract
 }
 
 // Payee is one row of a repayment on the page that asks for it.
@@ -293,7 +294,7 @@ func (e *Engine) closeAsk(a *ask, r *refusal) Outcome {
 
 func (e *Engine) close(a *ask) {
 	a.Open, a.Payees, a.ClosedAt = false, nil, e.now.In(China)
-	a.Lines = slices.Clone(find.Choose(a.Lines, func(l Line) bool { return l.Money }))
+	a.Lines = slices.Clone(find.Choose(a.Lines, func(l Line) bool { return l.Money || l.Term }))
 }
 
 func (o *order) outcome() Outcome { return Outcome{Answer: o.answer, ReturnURL: o.back} }

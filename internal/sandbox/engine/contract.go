@@ -120,15 +120,15 @@ func (t *contractTask) consent() consent {
 	lines := []Line{
 		{Label: "姓名", Value: maskName(c.account.realName)},
 		{Label: "账号", Value: c.account.number},
-		{Label: "有效期", Value: validityText(t.get("pValidType"), t.number("pValidDate"))},
+		{Label: "有效期", Value: validityText(t.get("pValidType"), t.number("pValidDate")), Term: true},
 	}
 	if !c.repay {
 		unit := map[string]string{inDays: "天", inMonths: "个月"}[c.termUnit]
 		lines = append(lines,
-			Line{Label: "借款期限", Value: fmt.Sprintf("%d至%d%s", c.termFrom, c.termTo, unit)},
+			Line{Label: "借款期限", Value: fmt.Sprintf("%d至%d%s", c.termFrom, c.termTo, unit), Term: true},
 			Line{Label: "借款额度起", Value: formatFen(c.amountFrom), Money: true},
 			Line{Label: "借款额度止", Value: formatFen(c.amountTo), Money: true},
-			Line{Label: "年利率", Value: formatFen(c.rateFrom) + "%至" + formatFen(c.rateTo) + "%"},
+			Line{Label: "年利率", Value: formatFen(c.rateFrom) + "%至" + formatFen(c.rateTo) + "%", Term: true},
 		)
 	}
 	return consent{page: PagePassword, from: c.account, lines: lines}

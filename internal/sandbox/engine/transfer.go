@@ -89,6 +89,14 @@ var transferKinds = map[string]*transferKind{
 	profit:       {"担保收益", false, false, true, (*bid).wasRunning, payerBorrows, (*transferTask).payProfit},
 }
 
+// TransferText says in words what a pTransferType means, "" for none.
+func TransferText(kind string) string {
+	if k := transferKinds[kind]; k != nil {
+		return k.text
+	}
+	return ""
+}
+
 func (b *bid) running() bool    { return b.status == bidRunning }
 func (b *bid) wasRunning() bool { return b.released > 0 && (b.running() || b.status == bidEnded) }
 

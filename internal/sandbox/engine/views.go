@@ -307,7 +307,7 @@ type AskInfo struct {
 	Order        string
 	Account      string  // who is asked; "" for a new user and for the merchant itself
 	Page         string  // PagePassword, PageAccount or PageBank
-	Lines        []Line  // what is confirmed; the amounts alone once it is closed
+	Lines        []Line  // what is confirmed; the amounts and terms alone once it is closed
 	Payees       []Payee // of a repayment; empty once it is closed
 	At           time.Time
 	Deadline     time.Time

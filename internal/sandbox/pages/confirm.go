@@ -171,19 +171,25 @@ func (p *Pages) receipt(ask engine.AskInfo, code string) []line {
 	sum := wordsOf(op).sum
 	ended := map[string]string{kindDone: "完成时间", kindPending: "受理时间", kindFailed: "结束时间"}[kind]
 	lines := []line{{Label: "商户", Value: ask.MerchantName + "（" + ask.Merchant + "）"}}
+	until, _ := time.ParseInLocation("20060102", info.Answer.Body.Get("pValidDate"), engine.China)
 	for _, l := range []line{
 		{Label: "托管账户", Value: info.Account},
 		{Label: "IPS 订单号", Value: info.IPSBillNo},
 		{Label: ended, Value: wire.ClockText(ask.ClosedAt)},
+		{Label: "最后有效日", Value: strings.TrimSuffix(wire.ClockText(until), " 00:00:00")},
 	} {
 		if l.Value != "" {
 			lines = append(lines, l)
 		}
 	}
-	for _, l := range ask.Lines {
-		lines = append(lines, line{l.Label, l.Value, true, l.Label == sum && kind != kindFailed})
+	moved := sum != ""
+	if moved && kind == kindFailed {
+		ask.Lines = ask.Lines[:min(1, len(ask.Lines))] // what was asked for: nothing came of the rest
 	}
-	if kind == kindFailed && sum != "" {
+	for _, l := range ask.Lines {
+		lines = append(lines, line{l.Label, l.Value, l.Money, l.Label == sum && kind != kindFailed})
+	}
+	if moved && kind == kindFailed {
 		lines = append(lines, line{Label: "资金", Value: "未扣款，没有变动"})
 	}
 	return lines

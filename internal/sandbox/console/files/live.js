@@ -131,7 +131,7 @@
   document.addEventListener("click", function (event) {
     var b = event.target;
     if (!b.classList.contains("copy")) return;
-    navigator.clipboard.writeText(b.nextElementSibling.textContent).then(function () {
+    navigator.clipboard.writeText(b.parentNode.nextElementSibling.textContent).then(function () {
       b.textContent = "已复制";
     }, function () { b.textContent = "未能复制"; });
   });
