@@ -370,7 +370,7 @@ func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
 	if p.Kind == KindEnd {
 		facts[0].Value += "（接口规定与标的登记同号）"
 	}
-	if p.Note != "" && !p.State.Ended() { // else the headline says it
+	if p.Note != "" && (p.Void || !p.State.Ended()) { // else the headline says it
 		facts = append(facts, Fact{"说明", said(p.Note, v)})
 	}
 	if p.State.Ended() {

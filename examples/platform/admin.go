@@ -87,7 +87,7 @@ func (a *App) staffForms(d *work, loan Loan, open []payable) (forms []Form) {
 func (a *App) guaranteeForms(d *work, loan Loan, g Guarantee, open []payable) (forms []Form) {
 	path, hidden := "/admin/loan/"+loan.BidNo, []Fact{{"guarantee", g.OrderNo}}
 	if p := nextOf(open, d.user(g.GuarantorID).Account); p.period > 0 && loan.State == LoanRunning {
-		forms = append(forms, Form{Action: path + "/compensate", Button: fmt.Sprintf("代偿 第 %d 期（%s 元）", p.period, p.total()), Hidden: hidden, Ask: "该期 " + dayOf(p.dues[0].DueOn) + " 到期。代偿先从担保方的保证金、再从其可用余额中支付，不能撤回。"})
+		forms = append(forms, Form{Action: path + "/compensate", Button: fmt.Sprintf("代偿 第 %d 期（%s 元）", p.period, p.total()), Hidden: hidden, Ask: "该期 " + dayOf(p.dues[0].DueOn) + " 到期。代偿由担保方的保证金和可用余额支付，不能撤回。"})
 	}
 	if g.Profit > g.ProfitPaid && g.Agreed {
 		forms = append(forms, Form{Action: path + "/profit", Button: "结算担保收益", Hidden: hidden})

@@ -114,6 +114,7 @@ func TestContract(t *testing.T) {
 		assert.Contains(t, page, "4,040.00", "his own plan")
 		assert.NotContains(t, page, "王五")
 		assert.Contains(t, zhao.see(path), "10,100.00")
+		assert.NotContains(t, zhao.see(path), "李四")
 		assert.Contains(t, li.see("/loan/"+bid), `href="`+path+`"`)
 		assert.Contains(t, li.see("/claims"), `href="`+path+`"`)
 		stranger := w.customer("孙七", "")

@@ -112,8 +112,8 @@ func (d *work) isParty(loan Loan, v *visit) bool {
 }
 
 // contract is the agreement of a loan (借款合同), for those who are part of it: the
-// borrower, staff and guarantors see all of it, a creditor the claims of which he
-// has or had a part. What came of it since stands apart.
+// borrower and staff see all of it, a guarantor the loan's plan, a creditor the claims
+// of which he has or had a part. What came of it since stands apart.
 func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
 	type party struct {
 		At                            time.Time // of a sale, whose other side is Ident
@@ -124,7 +124,8 @@ func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
 	if !d.isParty(loan, v) {
 		d.fail(errNotFound)
 	}
-	all := v.admin() || loan.BorrowerID == me || d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ?", loan.BidNo, me) == 0
+	all := v.admin() || loan.BorrowerID == me
+	whole := all || d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ?", loan.BidNo, me) == 0
 	const claims, claimNo = "s.bid_no = ? AND (s.claim IN (SELECT claim FROM shares WHERE holder_id = ?) OR ?)", "登记债权人订单号"
 	lent := listed(d, r, listing{
 		heading: "出借人（甲方）", head: []string{"姓名", "身份证号", "合同号", claimNo, "出借本金（元）"},
@@ -152,7 +153,7 @@ func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
 	if backed.Rows != nil {
 		words += "，丙方对未按期偿还的本息在担保金额内代偿"
 	}
-	agreed, since := a.planOf(d, claims, loan.BidNo, me, all), a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, all)
+	agreed, since := a.planOf(d, claims, loan.BidNo, me, whole), a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, whole)
 	agreed.Head, since.Heading, since.Facts = agreed.Head[:5], "履行情况", []Fact{{"打印时间", when(a.now())}, {"标的状态", stateOfLoan(loan, d.frozen(loan.BidNo), len(d.payables(loan.BidNo)) > 0)}}
 	for i := range agreed.Rows {
 		agreed.Rows[i] = agreed.Rows[i][:5]

@@ -99,7 +99,7 @@ func TestLifeOfALoan(t *testing.T) {
 		// Chapters 14 and 15, in parts.
 		page = w.admin.see("/admin/loan/" + bid)
 		assert.Equal(t, 2, strings.Count(page, "借款人尚欠 10,100.00 元；解冻的部分不再为其作保"))
-		assert.Regexp(t, `该期 20[-0-9]+ 到期。代偿先从担保方的保证金`, page)
+		assert.Regexp(t, `该期 20[-0-9]+ 到期。代偿由担保方的保证金`, page)
 		w.administer(bid, "unfreeze", url.Values{"amount": {"200.00"}})
 		zhang.has(10350*ips.Yuan, 300*ips.Yuan) // 10,300 − 100 − 50 + 200
 		page = w.admin.pressNth("/admin/loan/"+bid, "/admin/loan/"+bid+"/unfreeze", 1, url.Values{"amount": {"300.00"}})

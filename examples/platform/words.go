@@ -81,6 +81,8 @@ func headline(p Progress, v *visit) (text, class string) {
 		return "IPS 没有处理成功：" + said(p.Note, v), "problem"
 	case p.State == orders.StateClosed:
 		return "已关闭：IPS 两次答复没有收到这笔办理。如果您其实已经确认，请联系客服核对。", "wait"
+	case p.left() && p.UserID != v.user.ID:
+		return "尚未收到 IPS 的结果，办理人可能还没有在 IPS 确认。本页会自动更新。", "wait"
 	case p.left():
 		return "尚未收到 IPS 的结果。已在 IPS 确认的，稍候即可，本页会自动更新；还没有确认的，可以继续办理：同一笔订单，不会重复付款。", "wait"
 	case asksByText(p.Operation):
@@ -177,7 +179,7 @@ var guide = []chapter{
 	{"13", "托管账户提现", "用户", "/funds", false, "填写提现金额，在 IPS 页面确认", of(ips.OpWithdraw)},
 	{"14", "解冻担保方保证金", "平台", "/admin", true, "可分批解冻直至为零", "kind = 'unfreeze' AND ref <> ''"},
 	{"15", "解冻借款人保证金", "平台", "/admin", true, "可分批解冻直至为零", "kind = 'unfreeze' AND ref = ''"},
-	{"16", "投资人设置自动投标", "投资人、平台", "/contracts", false, "投资人在 IPS 设置规则，平台在规则内代为投标", of(ips.OpSignAutoBid) + " OR " + of(ips.OpAutoBid)},
+	{"16", "投资人设置自动投标", "投资人、平台", "/contracts", false, "投资人设置规则并在 IPS 确认，平台在规则内代为投标", of(ips.OpSignAutoBid) + " OR " + of(ips.OpAutoBid)},
 	{"17", "借款人设置自动还款", "借款人、平台", "/contracts", false, "借款人授权后，平台可随时代为还款", of(ips.OpSignAutoRepay) + " OR kind = 'autorepay'"},
 	{"三", "新老系统过渡：老标的还款", "借款人、平台", "/borrow", false, "平台登记老标的，借款人在标的页面按老接口还款", of(ips.OpRepayOldBid)},
 }
