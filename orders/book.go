@@ -229,6 +229,8 @@ type Order struct {
 	New bool
 	// Late: a success after a refusal, or after the order was closed.
 	Late bool
+	// Part: it is done, but some of its rows were not carried out.
+	Part bool
 
 	Recorded time.Time
 	Ended    time.Time // zero while it is open

@@ -298,7 +298,10 @@ func (b *Book) WriteOrders(ctx context.Context, w io.Writer, from, to time.Time)
 		}
 		info, _ := o.operation().Info()
 		note := ""
-		if o.is(flagLate) {
+		switch {
+		case o.is(flagPart):
+			note = "部分明细未成功"
+		case o.is(flagLate):
 			note = "放弃后到账"
 		}
 		return out.Write([]string{cell(o.merchant), info.Chinese, cell(o.no), inChinese(string(o.state)), ips.Amount(o.fen).String(), clock(at(o.madeUS)), clock(at(o.endedUS)), note})

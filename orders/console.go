@@ -48,8 +48,11 @@ func clock(t time.Time) string {
 	return t.In(ips.China).Format("2006-01-02 15:04:05")
 }
 
-// money is an amount as people read it, 1,000.00.
+// money is an amount as people read it, 1,000.00, and nothing if there is none.
 func money(a ips.Amount) string {
+	if a == 0 {
+		return ""
+	}
 	text := a.String()
 	for i := len(text) - len("000.00"); i > 0 && text[i-1] != '-'; i -= len("000") {
 		text = text[:i] + "," + text[i:]
@@ -323,11 +326,7 @@ func (b *Book) consoleOrder(w http.ResponseWriter, r *http.Request) {
 		b.consoleError(w, err)
 		return
 	}
-	part := false
-	for _, a := range answers {
-		part = part || o.State == StateDone && slices.ContainsFunc(a.Fields, func(f ips.Element) bool { return strings.Contains(f.Text, rowsFailed) })
-	}
-	view := map[string]any{"Order": o, "Asked": fields(reflect.ValueOf(o.Request)), "Answers": answers, "Events": events, "Part": part}
+	view := map[string]any{"Order": o, "Asked": fields(reflect.ValueOf(o.Request)), "Answers": answers, "Events": events}
 	if account := reflect.ValueOf(o.Request).FieldByName("Account"); account.IsValid() && r.URL.Query().Get("balance") != "" {
 		if client, err := b.clients(ctx, o.Merchant); err == nil {
 			if balance, err := client.QueryBalance(ctx, account.String()); err == nil {
@@ -407,21 +406,15 @@ func fields(v reflect.Value) (all []ips.Element) {
 // batch counts rows, and lists those that failed.
 func batch(rows reflect.Value) string {
 	var failed []string
-	for i := range rows.Len() {
-		if status := rows.Index(i).FieldByName("Status"); status.IsValid() && status.Interface() == ips.RowFailed {
-			message := rows.Index(i).FieldByName("Message").String()
-			failed = append(failed, fmt.Sprintf("第 %d 行：%s", i+1, numbers.ReplaceAllStringFunc(message, part)))
-		}
+	for _, i := range failedRows(rows) {
+		failed = append(failed, fmt.Sprintf("第 %d 行：%s", i+1, numbers.ReplaceAllStringFunc(rows.Index(i).FieldByName("Message").String(), part)))
 	}
 	text := strconv.Itoa(rows.Len()) + " 行"
 	if len(failed) > 0 {
-		text += fmt.Sprintf("，%d %s。%s", len(failed), rowsFailed, strings.Join(failed[:min(len(failed), consoleRows)], "；"))
+		text += fmt.Sprintf("，%d 行未成功。%s", len(failed), strings.Join(failed[:min(len(failed), consoleRows)], "；"))
 	}
 	return text
 }
-
-// rowsFailed says of a batch that not all of it was done.
-const rowsFailed = "行未成功"
 
 // numbers are those of accounts, documents and telephones.
 var numbers = regexp.MustCompile(`\b\d{11,}[Xx]?\b`)

@@ -130,6 +130,7 @@ func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Reques
 		return err
 	}
 	o.further = nil
+	o.set(flagPart, o.state == StateDone && len(failedRows(reflect.ValueOf(answer))) > 0)
 	var run func(context.Context) (After, error)
 	switch {
 	case e == nil:
@@ -177,6 +178,20 @@ func (b *Book) runEffect(ctx context.Context, tx *sql.Tx, o *row, req ips.Reques
 		}
 	}
 	return nil
+}
+
+// failedRows are the rows of an answer, or of a batch in it, that were not carried out, by
+// their place.
+func failedRows(v reflect.Value) (failed []int) {
+	if v = reflect.Indirect(v); v.Kind() == reflect.Struct {
+		v = v.FieldByName("Rows")
+	}
+	for i := 0; v.IsValid() && i < v.Len(); i++ {
+		if status := v.Index(i).FieldByName("Status"); status.IsValid() && status.Interface() == ips.RowFailed {
+			failed = append(failed, i)
+		}
+	}
+	return failed
 }
 
 // guarded turns a panic of an effect into an error: it must not end the program

@@ -32,6 +32,7 @@ const (
 	flagAgain                      // a person wants the very same message sent again
 	flagAnswered                   // an answer is kept
 	flagCarried                    // it has rows that another order has left failed
+	flagPart                       // done, but not all of its rows
 )
 
 // row is an order as its table has it.
@@ -218,7 +219,7 @@ func (b *Book) request(o *row) (ips.Request, error) {
 func (b *Book) order(o *row, req ips.Request) Order {
 	return Order{
 		Key: o.key, Merchant: o.merchant, Operation: o.operation(), OrderNo: o.no, State: o.state, Amount: ips.Amount(o.fen), Request: req,
-		Late: o.is(flagLate), Recorded: at(o.madeUS), Ended: at(o.endedUS),
+		Late: o.is(flagLate), Part: o.is(flagPart), Recorded: at(o.madeUS), Ended: at(o.endedUS),
 	}
 }
 

@@ -73,6 +73,13 @@ func TestCarry(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, orders.StateDone, o.State)
 		require.Len(t, carried, 1)
+		assert.True(t, o.Part)
+		console := httptest.NewRecorder()
+		b.Console(func(*http.Request) (string, bool) { return "王五", true }).ServeHTTP(console, httptest.NewRequest(http.MethodGet, "/ended", nil))
+		assert.Contains(t, console.Body.String(), "成功（部分）")
+		var day strings.Builder
+		require.NoError(t, b.WriteOrders(bg(), &day, o.Recorded.Add(-time.Hour), o.Recorded.Add(time.Hour)))
+		assert.Contains(t, day.String(), "部分明细未成功")
 		rows := carried[0].Request.(ips.TransferRequest).Rows
 		require.Len(t, rows, 1)
 		assert.Equal(t, "C002", rows[0].OriginalOrderNo)
@@ -84,6 +91,9 @@ func TestCarry(t *testing.T) {
 		}))
 		s.do(b)
 		s.is(carried[0], orders.StateDone)
+		whole, err := b.Order(bg(), carried[0].Key)
+		require.NoError(t, err)
+		assert.False(t, whole.Part)
 	})
 }
 

@@ -250,7 +250,7 @@ const (
 // outcomeOf says how a page that shows a code should look and read.
 func outcomeOf(code string) (kind, words string) {
 	switch code {
-	case "MG00000F", "MG02501F", "MG02505F":
+	case "MG00000F", "MG02501F", "MG02505F", "0000": // the last is the former interface's
 		return kindDone, "成功"
 	case "MG00008F", "MG02500F", "MG02503F":
 		return kindPending, "已受理"

@@ -155,3 +155,14 @@ func TestReturnPageIsReadAsXML(t *testing.T) {
 		})
 	}
 }
+
+func TestOutcomeOf(t *testing.T) {
+	for code, want := range map[string]string{
+		"MG00000F": kindDone, "MG02501F": kindDone, "0000": kindDone,
+		"MG00008F": kindPending, "MG02503F": kindPending,
+		"MG08091F": kindFailed, "9999": kindFailed, "": kindFailed,
+	} {
+		kind, _ := outcomeOf(code)
+		assert.Equal(t, want, kind, code)
+	}
+}
