@@ -171,6 +171,14 @@ func (w *walker) submits(button string, pairs ...string) {
 	})
 }
 
+// asks opens the first button that begins so and asks before it acts, fills in what
+// is behind it, and presses it.
+func (w *walker) asks(button string, pairs ...string) {
+	w.t.Helper()
+	w.do(chromedp.Click(chromedp.Search(fmt.Sprintf(`(//main//summary[starts-with(normalize-space(),%q)])[1]`, button))))
+	w.submits("确定"+button, pairs...)
+}
+
 // confirms does what the page of IPS asks for, comes back, and reads what the
 // platform says.
 func (w *walker) confirms(said string) {
@@ -360,18 +368,16 @@ func TestPlatform(t *testing.T) {
 	wang.confirms("IPS 已处理成功")
 	time.Sleep(3 * time.Second) // the sale is carried out
 	manage("担保方代偿")             // 8
-	admin.submits("代偿 第 2 期（100.00 元）")
+	admin.asks("代偿 第 2 期（100.00 元）")
 	admin.shows("IPS 已处理成功")
 	loan(zhang, "借款人针对代偿的还款") // 9
 	zhang.submits("向担保方还款")
 	zhang.shows("IPS 已处理成功")
 	manage("解冻借款人保证金") // 15
-	admin.submits("解冻", "amount", "200")
+	admin.asks("解冻借款人保证金", "amount", "200")
 	admin.shows("IPS 已处理成功")
 	manage("解冻担保方保证金") // 14
-	admin.goes(func() {
-		admin.do(chromedp.Click(chromedp.Search(`(//main//button[normalize-space()="解冻"])[last()]`)))
-	})
+	admin.asks("解冻担保方保证金")
 	admin.shows("IPS 已处理成功")
 	zhang.chapter("借款人设置自动还款") // 17
 	zhang.submits("自动还款签约")
@@ -402,8 +408,7 @@ func TestPlatform(t *testing.T) {
 
 	manage("平台发布借款标")
 	admin.shows("已还清，待结束")
-	admin.do(chromedp.Click(chromedp.CSS("summary")))
-	admin.submits("确定标的结束")
+	admin.asks("标的结束")
 	admin.shows("IPS 已处理成功")
 
 	looksAround("", admin, zhang, li, walks("visitor"))

@@ -58,8 +58,8 @@ func (a *App) chapters(d *work, r *http.Request, v *visit) (string, []Part) {
 			link.Path = ""
 		}
 		if v.user.ID != "" {
-			n := d.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE o.state = 'done' AND "+c.done+
-				" AND (? = 'admin' OR user_id = ? OR bid_no IN (SELECT bid_no FROM loans WHERE borrower_id = ?))", string(v.user.Role), v.user.ID, v.user.ID)
+			n := d.count("SELECT COUNT(*) FROM acts a JOIN ips_order o ON o.order_key = a.order_key WHERE o.state = 'done' AND ("+c.done+
+				") AND (? OR "+isMine+")", v.admin(), v.user.ID, v.user.ID, v.user.Account)
 			progress = "未开始"
 			if n > 0 {
 				progress = "已完成 " + strconv.Itoa(n) + " 笔"
@@ -100,6 +100,9 @@ func typedInto(u User, r *http.Request) User {
 }
 
 func (a *App) registerPage(d *work, r *http.Request, v *visit) (string, []Part) {
+	if v.user.ID != "" {
+		return loggedIn(v)
+	}
 	return "会员注册", []Part{{Forms: []Form{{Action: "/register", Button: "注册", Fields: append([]Field{
 		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
 	}, personal(User{})...)}}, Hint: "例如：张三，110101199001010001，13800000000，user@example.com"}}
@@ -174,11 +177,8 @@ func (a *App) correct(d *work, r *http.Request, v *visit) string {
 }
 
 func (a *App) account(d *work, r *http.Request, v *visit) (string, []Part) {
-	if d.want(!v.admin(), "平台管理员没有托管账户"); v.user.Account == "" {
-		return "我的账户", []Part{{
-			Text:  "您还没有 IPS 托管账户。开户后才能充值、投标和借款。",
-			Forms: []Form{{Action: "/account/open", Button: "开通托管账户"}},
-		}, {Heading: "我的资料", Forms: []Form{{Action: "/account/details", Button: "更正资料", Fields: personal(v.user)}},
+	if v.user.Account == "" {
+		return "我的账户", []Part{{Text: "您还没有 IPS 托管账户。开户后才能充值、投标和借款。", Forms: []Form{{Action: "/account/open", Button: "开通托管账户"}}}, {Heading: "我的资料", Forms: []Form{{Action: "/account/details", Button: "更正资料", Fields: personal(v.user)}},
 			Hint: "开户时提交给 IPS；IPS 不接受的，在这里更正后再开户。"}}
 	}
 	has := d.holding(v.user.Account)
@@ -192,15 +192,12 @@ func (a *App) account(d *work, r *http.Request, v *visit) (string, []Part) {
 	lines := listed(d, r, listing{
 		heading: "资金明细", head: []string{"时间", "摘要", "可用变动", "冻结变动", "可用余额"}, none: "还没有资金变动。",
 		columns: columnsOf[Posting]("p.") + ", a.operation, a.order_no, a.about, p.balance", args: []any{v.user.Account}, where: "1 = 1", filters: ofOrders[:1], days: "p.posted_at",
-		from: "(SELECT o.*, SUM(o.available) OVER (ORDER BY o.posted_at, o.order_key, o.line) AS balance FROM postings o WHERE o.account = ?) p JOIN acts a ON a.order_key = p.order_key",
-		sorts: []choice{{"", "最新在前", "p.posted_at DESC, p.order_key DESC, p.line DESC"}, {"old", "最早在前", "p.posted_at, p.order_key, p.line"},
-			{"most", "变动从大到小", "ABS(p.available) + ABS(p.frozen) DESC, p.order_key, p.line"}},
+		from:  "(SELECT o.*, SUM(o.available) OVER (ORDER BY o.posted_at, o.order_key, o.line) AS balance FROM postings o WHERE o.account = ?) p JOIN acts a ON a.order_key = p.order_key",
+		sorts: []choice{{"", "最新在前", "p.posted_at DESC, p.order_key DESC, p.line DESC"}, {"old", "最早在前", "p.posted_at, p.order_key, p.line"}, {"most", "变动从大到小", "ABS(p.available) + ABS(p.frozen) DESC, p.order_key, p.line"}},
 	}, func(p line) []Cell {
 		return []Cell{onDay(r, p.PostedAt), linked(p.About+"（"+p.Order+"）", orderPath(p.Operation, p.OrderNo)), number(p.Available), number(p.Frozen), number(p.Balance)}
 	})
-	return "我的账户", slices.Concat([]Part{{Facts: []Fact{
-		{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"},
-	}, Links: []Link{{"充值与提现", "/funds"}}}}, a.totals(d, v.user), []Part{lines})
+	return "我的账户", slices.Concat([]Part{{Facts: []Fact{{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"}}, Links: []Link{{"充值与提现", "/funds"}}}}, a.totals(d, v.user), []Part{lines})
 }
 
 // totals are what a member has lent and what he owes: in all, next, and overdue.
@@ -210,9 +207,7 @@ func (a *App) totals(d *work, u User) (parts []Part) {
 		Left  ips.Amount
 	}
 	today := ips.DateOf(a.now()).String()
-	for _, side := range []struct{ heading, left, late, where string }{
-		{"我的投资", "待收", "逾期未收", "s.holder_id = ?"}, {"我的借款", "待还", "逾期未还", "l.borrower_id = ?"},
-	} {
+	for _, side := range []struct{ heading, left, late, where string }{{"我的投资", "待收", "逾期未收", "s.holder_id = ?"}, {"我的借款", "待还", "逾期未还", "l.borrower_id = ?"}} {
 		var left, late ips.Amount
 		var next []day
 		for _, due := range rows[day](d, "SELECT d.due_on, SUM(d.principal + d.interest - d.paid) FROM dues d JOIN shares s ON s.id = d.share_id JOIN loans l ON l.bid_no = s.bid_no "+
@@ -228,8 +223,12 @@ func (a *App) totals(d *work, u User) (parts []Part) {
 		}
 		parts = append(parts, p)
 	}
+	// What came, without what of it was principal or too much.
+	came := d.count("SELECT COALESCE(SUM(available), 0) FROM postings WHERE account = ? AND about IN ('收到还款', '收到老标的还款', '代偿到账')", u.Account)
+	principal := d.count("SELECT COALESCE(SUM(overpaid), 0) FROM shares WHERE holder_id = ?", u.ID) +
+		d.count("SELECT COALESCE(SUM(d.paid - d.interest), 0) FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.holder_id = ? AND d.paid > d.interest", u.ID)
 	parts[0].Facts = append(parts[0].Facts, Fact{"累计投出", ips.Amount(-d.count("SELECT COALESCE(SUM(frozen), 0) FROM postings WHERE account = ? AND about IN ('放款', '受让债权')", u.Account)).String() + " 元（含手续费）"},
-		Fact{"已收利息", ips.Amount(d.count("SELECT COALESCE(SUM(CASE WHEN d.paid < d.interest THEN d.paid ELSE d.interest END), 0) FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.holder_id = ?", u.ID)).String() + " 元"})
+		Fact{"已收利息", ips.Amount(came-principal).String() + " 元（扣除手续费后）"})
 	return parts
 }
 
@@ -238,7 +237,6 @@ func (a *App) totals(d *work, u User) (parts []Part) {
 func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) error {
 	d := a.data.read(r.Context())
 	d.want(v.user.Account == "", "您已开通托管账户")
-	d.want(!v.admin(), "平台管理员没有托管账户")
 	begun := progress(d, "user_id = ? AND operation = ? AND void = 0 AND "+isOpen+" ORDER BY made_at DESC LIMIT 1", v.user.ID, string(ips.OpOpenAccount))
 	if d.err != nil {
 		return d.err
@@ -247,9 +245,7 @@ func (a *App) openAccount(w http.ResponseWriter, r *http.Request, v *visit) erro
 		return a.carry(w, r, p.OrderKey)
 	}
 	return a.place(w, r, v, func(*work, *http.Request, *visit) draft {
-		return draft{kind: KindOther, about: "开通托管账户", request: ips.OpenAccountRequest{
-			IdentNo: v.user.IdentNo, RealName: v.user.RealName, Mobile: v.user.Mobile, Email: v.user.Email, Date: ips.DateOf(a.now()),
-		}}
+		return draft{kind: KindOther, about: "开通托管账户", request: ips.OpenAccountRequest{IdentNo: v.user.IdentNo, RealName: v.user.RealName, Mobile: v.user.Mobile, Email: v.user.Email, Date: ips.DateOf(a.now())}}
 	})
 }
 
@@ -264,17 +260,12 @@ func (a *App) funds(d *work, r *http.Request, v *visit) (string, []Part) {
 		for _, b := range banks.Banks {
 			options = append(options, Fact{b.Code, b.Name})
 		}
-		ebank.Text, ebank.Forms = "", []Form{{
-			Action: "/recharge", Button: "去银行付款", Hidden: []Fact{{"channel", "ebank"}},
-			Fields: []Field{money("充值金额（元）", "amount", ""), {Label: "充值银行", Name: "bank", Options: options}},
-		}}
+		ebank.Text, ebank.Forms = "", []Form{{Action: "/recharge", Button: "去银行付款", Hidden: []Fact{{"channel", "ebank"}}, Fields: []Field{money("充值金额（元）", "amount", ""), {Label: "充值银行", Name: "bank", Options: options}}}}
 	}
 	return "充值与提现", []Part{
 		{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
 		ebank,
-		{Heading: "代扣充值（委托收款）", Forms: []Form{{
-			Action: "/recharge", Button: "代扣充值", Hidden: []Fact{{"channel", "withholding"}}, Fields: []Field{money("充值金额（元）", "amount", "")},
-		}}, Hint: "代扣充值需事先面签委托授权书。"},
+		{Heading: "代扣充值（委托收款）", Forms: []Form{{Action: "/recharge", Button: "代扣充值", Hidden: []Fact{{"channel", "withholding"}}, Fields: []Field{money("充值金额（元）", "amount", "")}}}, Hint: "代扣充值需事先面签委托授权书。"},
 		{Heading: "提现", Text: "最多可提 " + max(0, has.Available-withdrawFee).String() + " 元。", Forms: []Form{{
 			Action: "/withdraw", Button: "提现", Fields: []Field{money("提现金额（元）", "amount", "")},
 		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"}}
@@ -310,11 +301,11 @@ func (w *work) wantFunds(u User, amount ips.Amount) {
 }
 
 func (a *App) orders(d *work, r *http.Request, v *visit) (string, []Part) {
-	return "我的订单", []Part{orderTable(d, r, v, isMine, v.user.ID, v.user.Account)}
+	return "我的订单", []Part{orderTable(d, r, v, isMine, v.user.ID, v.user.ID, v.user.Account)}
 }
 
 func orderTable(d *work, r *http.Request, v *visit, where string, args ...any) Part {
-	head := []string{"时间", "内容", "状态", "说明", "订单号", "业务", "用户"} // the last two are staff's
+	head := []string{"时间", "内容", "状态", "说明", "订单号", "标的", "会员"} // the last two are staff's
 	if !v.admin() {
 		head = head[:5]
 	}
@@ -322,18 +313,50 @@ func orderTable(d *work, r *http.Request, v *visit, where string, args ...any) P
 		head: head, none: "还没有订单。", columns: progressColumns, from: actsAndOrders,
 		where: where, args: args, filters: ofOrders, days: "made_at", sorts: []choice{{"", "最新在前", "made_at DESC, a.order_key"}, {"old", "最早在前", "made_at, a.order_key"}},
 	}, func(p Progress) []Cell {
+		p = d.own(p, v)
 		row := []Cell{onDay(r, p.MadeAt), linked(p.About, orderPath(p.Operation, p.OrderNo)), text(stateOf(p)), text(said(p.Note, v)), text(p.OrderNo)}
 		if v.admin() {
-			row = append(row, text(operationName(p.Operation)), text(d.person(p.UserID)))
+			bid := Cell{}
+			if loan, ok := maybe[Loan](d, "bid_no = ?", p.BidNo); ok {
+				bid = linked(loan.Purpose, "/admin/loan/"+p.BidNo)
+			}
+			row = append(row, bid, text(d.whose(p.Act)))
 		}
 		return row
 	})
 }
 
+// ending is the amount that the words about an order end with.
+var ending = regexp.MustCompile(` ?[\d.]+ 元$`)
+
+// own is an order as its reader is concerned: of one that is somebody else's, which
+// has moved money of the reader's, his part is what counts.
+func (d *work) own(p Progress, v *visit) Progress {
+	if v.admin() || p.UserID == v.user.ID || p.MemberID == v.user.ID {
+		return p
+	}
+	moved := ips.Amount(d.count("SELECT COALESCE(SUM(available + frozen), 0) FROM postings WHERE order_key = ? AND account = ?", p.OrderKey, v.user.Account))
+	failed := ips.Amount(d.count("SELECT COALESCE(SUM(amount), 0) FROM failures WHERE order_key = ? AND account = ?", p.OrderKey, v.user.Account))
+	if p.About = ending.ReplaceAllString(p.About, ""); moved != 0 {
+		p.About += " " + max(moved, -moved).String() + " 元"
+	}
+	if p.Note = ""; failed > 0 {
+		p.Note = partlyDone + "：您的 " + failed.String() + " 元未成功"
+	}
+	return p
+}
+
+// whose names an order's member, and who of the staff has pressed the button.
+func (d *work) whose(act Act) string {
+	if act.MemberID == "" || act.MemberID == act.UserID {
+		return d.person(act.UserID)
+	}
+	return d.person(act.MemberID) + "（经办 " + d.person(act.UserID) + "）"
+}
+
 // orderOf finds the order that a page is about, if the visitor may see it.
 func (d *work) orderOf(r *http.Request, v *visit) (p Progress) {
-	all := progress(d, "operation = ? AND a.order_no = ? AND (? OR "+isMine+") ORDER BY made_at DESC LIMIT 1",
-		r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.Account)
+	all := progress(d, "operation = ? AND a.order_no = ? AND (? OR "+isMine+") ORDER BY made_at DESC LIMIT 1", r.PathValue("op"), r.PathValue("no"), v.admin(), v.user.ID, v.user.ID, v.user.Account)
 	if len(all) == 0 {
 		d.fail(errNotFound)
 		return p
@@ -342,19 +365,19 @@ func (d *work) orderOf(r *http.Request, v *visit) (p Progress) {
 }
 
 func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
-	p := d.orderOf(r, v)
+	p := d.own(d.orderOf(r, v), v)
 	facts := []Fact{{"订单号", p.OrderNo}, {"状态", stateOf(p)}, {"提交时间", when(p.MadeAt)}}
 	if p.Kind == KindEnd {
 		facts[0].Value += "（接口规定与标的登记同号）"
 	}
-	if p.Note != "" {
+	if p.Note != "" && (p.Void || !p.State.Ended()) { // else the headline says it
 		facts = append(facts, Fact{"说明", said(p.Note, v)})
 	}
 	if p.State.Ended() {
 		facts = append(facts, Fact{"完成时间", when(p.EndedAt)})
 	}
 	if v.admin() {
-		facts = append(facts, Fact{"业务", operationName(p.Operation)}, Fact{"用户", d.person(p.UserID)})
+		facts = append(facts, Fact{"业务", operationName(p.Operation)}, Fact{"会员", d.whose(p.Act)})
 	}
 	if v.user.Account != "" {
 		has := d.holding(v.user.Account)
@@ -385,16 +408,24 @@ func (a *App) order(d *work, r *http.Request, v *visit) (string, []Part) {
 			parts = append(parts, a.inboxLink(v))
 		}
 	}
-	parts = append(parts, listed(d, r, listing{
+	var unpaid []string
+	mine := p.UserID == v.user.ID || p.MemberID == v.user.ID
+	failed := listed(d, r, listing{
 		heading: "未成功的明细", head: []string{"行", "账户", "金额（元）", "原因"}, columns: columnsOf[Failure](""), from: "failures",
-		where: "order_key = ? AND (account = ? OR ?)", args: []any{p.OrderKey, v.user.Account, v.admin() || p.UserID == v.user.ID}, sorts: []choice{{"", "", "line"}}, name: "failed-",
+		where: "order_key = ? AND (account = ? OR ?)", args: []any{p.OrderKey, v.user.Account, v.admin() || mine}, sorts: []choice{{"", "", "line"}}, name: "failed-",
 	}, func(f Failure) []Cell {
-		return []Cell{{Text: strconv.Itoa(f.Line), Number: true}, text(tail(f.Account)), number(f.Amount), text(cmp.Or(f.Reason, "IPS 未说明原因"))}
-	}), listed(d, r, listing{
+		unpaid = append(unpaid, "向 "+d.owner(f.Account)+" 的 "+f.Amount.String()+" 元")
+		return []Cell{{Text: strconv.Itoa(f.Line), Number: true}, text(d.owner(f.Account)), number(f.Amount), text(cmp.Or(f.Reason, "IPS 未说明原因"))}
+	})
+	if (p.Kind == KindRepay || p.Kind == KindAutoRepay) && len(unpaid) > 0 && (mine || v.admin()) {
+		parts[0].Text += "。" + strings.Join(unpaid[:min(3, len(unpaid))], "、") + map[bool]string{true: "等"}[len(unpaid) > 3] + "没有付成，没有扣款；尚未还的，可在标的页面再还。"
+		parts[0].Links = []Link{{"去标的页面", "/loan/" + p.BidNo}}
+	}
+	parts = append(parts, failed, listed(d, r, listing{
 		heading: "资金变动", head: []string{"账户", "摘要", "可用变动", "冻结变动"}, columns: columnsOf[Posting](""), from: "postings",
 		where: "order_key = ? AND (account = ? OR ?)", args: []any{p.OrderKey, v.user.Account, v.admin()}, sorts: []choice{{"", "", "line"}},
 	}, func(l Posting) []Cell {
-		return []Cell{text(tail(l.Account)), text(l.About), number(l.Available), number(l.Frozen)}
+		return []Cell{text(d.owner(l.Account)), text(l.About), number(l.Available), number(l.Frozen)}
 	}))
 	return "订单：" + p.About, parts
 }

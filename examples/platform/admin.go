@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func (a *App) adminHome(d *work, r *http.Request, v *visit) (string, []Part) {
 	d.fail(err)
 	withhold := Form{Action: "/admin/withhold", Button: "代扣", Fields: []Field{{Label: "用户名", Name: "user", Max: 30}, money("代扣金额（元）", "amount", "")}}
 	return "平台管理", []Part{
-		{Text: fmt.Sprintf("待审核 %d 笔，逾期 %d 期；未决订单 %d 笔，待人工处理 %d 项。", waiting, late, open, len(matters)), Links: []Link{{"全部订单", "/admin/orders"}, {"待人工处理", "/admin/contradictions"}}},
+		{Text: fmt.Sprintf("待审核 %d 笔，逾期 %d 期。", waiting, late), Links: []Link{{fmt.Sprintf("未决订单 %d 笔", open), "/admin/orders?state=open"}, {fmt.Sprintf("待人工处理 %d 项", len(matters)), "/admin/contradictions"}}},
 		table, {Heading: "商户发起代扣", Forms: []Form{withhold}},
 		{Heading: "登记老标的（只能按老接口还款）", Forms: []Form{{Action: "/admin/oldbid", Button: "登记", Fields: []Field{
 			{Label: "标的号", Name: "bid", Max: 30}, {Label: "合同号", Name: "contract", Max: 30}, {Label: "放款订单号", Name: "release", Max: 30},
@@ -62,10 +63,11 @@ func (a *App) staffForms(d *work, loan Loan, open []payable) (forms []Form) {
 	}
 	if len(open) == 0 {
 		button("/end", map[LoanState]string{LoanRaising: "流标", LoanRunning: "标的结束"}[loan.State], nil)
-		forms[len(forms)-1].Ask = "标的就此结束，不能恢复；尚未放款的投标资金（" + frozen.String() + " 元）和保证金全部解冻退回。"
+		forms[len(forms)-1].Ask = "标的就此结束，不能恢复；尚未放款的投标资金（" + frozen.String() + " 元）和保证金全部解冻退回，借款人尚未同意的担保收益不再支付。"
 	}
 	if loan.MarginLeft > 0 {
-		button("/unfreeze", "解冻", nil, money("解冻借款人保证金（元）", "amount", loan.MarginLeft.String()))
+		button("/unfreeze", "解冻借款人保证金", nil, money("解冻金额（元）", "amount", loan.MarginLeft.String()))
+		forms[len(forms)-1].Ask = stillOwed(open)
 	}
 	left := loan.Amount - loan.Released - frozen
 	for _, c := range a.contractsOf(d, AutoBid, "1 = 1") {
@@ -85,15 +87,23 @@ func (a *App) staffForms(d *work, loan Loan, open []payable) (forms []Form) {
 func (a *App) guaranteeForms(d *work, loan Loan, g Guarantee, open []payable) (forms []Form) {
 	path, hidden := "/admin/loan/"+loan.BidNo, []Fact{{"guarantee", g.OrderNo}}
 	if p := nextOf(open, d.user(g.GuarantorID).Account); p.period > 0 && loan.State == LoanRunning {
-		forms = append(forms, Form{Action: path + "/compensate", Button: fmt.Sprintf("代偿 第 %d 期（%s 元）", p.period, p.total()), Hidden: hidden})
+		forms = append(forms, Form{Action: path + "/compensate", Button: fmt.Sprintf("代偿 第 %d 期（%s 元）", p.period, p.total()), Hidden: hidden, Ask: "该期 " + dayOf(p.dues[0].DueOn) + " 到期。代偿由担保方的保证金和可用余额支付，不能撤回。"})
 	}
 	if g.Profit > g.ProfitPaid && g.Agreed {
 		forms = append(forms, Form{Action: path + "/profit", Button: "结算担保收益", Hidden: hidden})
 	}
 	if g.MarginLeft > 0 {
-		forms = append(forms, Form{Action: path + "/unfreeze", Button: "解冻", Hidden: hidden, Fields: []Field{money("解冻担保方保证金（元）", "amount", g.MarginLeft.String())}})
+		forms = append(forms, Form{Action: path + "/unfreeze", Button: "解冻担保方保证金", Ask: stillOwed(open), Hidden: hidden, Fields: []Field{money("解冻金额（元）", "amount", g.MarginLeft.String())}})
 	}
 	return forms
+}
+
+// stillOwed is what is asked before a margin is given back: nothing if nothing is owed.
+func stillOwed(open []payable) string {
+	if len(open) == 0 {
+		return ""
+	}
+	return "借款人尚欠 " + payment{dues: open}.total().String() + " 元；解冻的部分不再为其作保，不能撤回。"
 }
 
 // reject turns an application down.
@@ -106,8 +116,7 @@ func (a *App) reject(d *work, r *http.Request, v *visit) string {
 }
 
 func allows(c Contract, loan Loan) bool {
-	return c.UserID != loan.BorrowerID && loan.Amount >= c.AmountFrom && loan.Amount <= c.AmountTo &&
-		loan.Rate >= c.RateFrom && loan.Rate <= c.RateTo
+	return c.UserID != loan.BorrowerID && loan.Amount >= c.AmountFrom && loan.Amount <= c.AmountTo && loan.Rate >= c.RateFrom && loan.Rate <= c.RateTo
 }
 
 // publish registers a bid at IPS (标的登记). No page is shown there; the form
@@ -118,7 +127,7 @@ func (a *App) publish(d *work, r *http.Request, v *visit) draft {
 	borrower := d.user(loan.BorrowerID)
 	loan.RegOrder = ips.NewOrderNo("BI")
 	set(d, loan)
-	return draft{kind: KindPublish, bidNo: loan.BidNo, about: "发布借款标 " + loan.Amount.String() + " 元", request: ips.RegisterBidRequest{
+	return draft{kind: KindPublish, bidNo: loan.BidNo, member: borrower.ID, about: "发布借款标 " + loan.Amount.String() + " 元", request: ips.RegisterBidRequest{
 		OrderNo: loan.RegOrder, BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Amount: loan.Amount, Margin: loan.Margin, Rate: loan.Rate,
 		TermUnit: ips.TermMonths, Term: loan.Months, Purpose: loan.Purpose, RepayMode: loan.RepayMode, Fee: loan.Fee,
 		IdentNo: borrower.IdentNo, RealName: borrower.RealName, Account: borrower.Account,
@@ -152,7 +161,7 @@ func (a *App) release(d *work, r *http.Request, v *visit) draft {
 		transfers = append(transfers, ips.TransferRow{OriginalOrderNo: s.Claim, Amount: s.Principal, FromAccount: s.Account, FromFee: s.Fee, ToAccount: borrower.Account, ToFee: fee})
 	}
 	d.want(len(transfers) > 0, "没有可放款的投标资金")
-	return a.transfer(loan, KindRelease, ips.TransferInvestment, "", "放款 "+(total-loan.Released).String()+" 元", transfers)
+	return a.transfer(loan, borrower.ID, KindRelease, ips.TransferInvestment, "", "放款 "+(total-loan.Released).String()+" 元", transfers)
 }
 
 // end ends a bid that is repaid, or calls one off that did not come about
@@ -174,7 +183,7 @@ func (a *App) end(w http.ResponseWriter, r *http.Request, v *visit) error {
 		d.wantNoSale(loan.BidNo)
 		d.want(len(d.payables(loan.BidNo)) == 0, "尚有未还款项，不能结束标的")
 		q := registration.Request.(ips.RegisterBidRequest)
-		return draft{kind: KindEnd, bidNo: loan.BidNo, about: "标的结束", request: q.End(ips.DateOf(a.now()))}
+		return draft{kind: KindEnd, bidNo: loan.BidNo, member: loan.BorrowerID, about: "标的结束", request: q.End(ips.DateOf(a.now()))}
 	})
 }
 
@@ -189,7 +198,7 @@ func (a *App) compensate(d *work, r *http.Request, v *visit) draft {
 	for _, due := range p.dues {
 		transfers = append(transfers, ips.TransferRow{OriginalOrderNo: due.Claim, Amount: due.Left(), FromAccount: guarantor.Account, ToAccount: due.Account})
 	}
-	return a.transfer(loan, KindCompensate, ips.TransferCompensation, g.OrderNo, p.about("担保方代偿"), transfers)
+	return a.transfer(loan, guarantor.ID, KindCompensate, ips.TransferCompensation, g.OrderNo, p.about("担保方代偿"), transfers)
 }
 
 func (w *work) guaranteeOf(loan Loan, r *http.Request) (Guarantee, User) {
@@ -206,7 +215,7 @@ func (a *App) profit(d *work, r *http.Request, v *visit) draft {
 	d.want(g.Agreed, "借款人尚未同意支付该担保收益")
 	d.want(loan.Released > 0, "放款后才能结算担保收益")
 	d.want(left > 0, "没有待结算的担保收益")
-	return a.transfer(loan, KindProfit, ips.TransferGuaranteeProfit, g.OrderNo, "结算担保收益 "+left.String()+" 元", []ips.TransferRow{{
+	return a.transfer(loan, guarantor.ID, KindProfit, ips.TransferGuaranteeProfit, g.OrderNo, "结算担保收益 "+left.String()+" 元", []ips.TransferRow{{
 		OriginalOrderNo: g.OrderNo, Amount: left, FromAccount: d.user(loan.BorrowerID).Account, ToAccount: guarantor.Account,
 	}})
 }
@@ -225,7 +234,7 @@ func (a *App) unfreeze(d *work, r *http.Request, v *visit) draft {
 		user = d.user(loan.BorrowerID)
 	}
 	d.want(amount <= left, "冻结中的保证金为 %s 元", left)
-	return draft{kind: KindUnfreeze, bidNo: loan.BidNo, ref: ref, about: about + amount.String() + " 元", request: ips.UnfreezeMarginRequest{
+	return draft{kind: KindUnfreeze, bidNo: loan.BidNo, member: user.ID, ref: ref, about: about + amount.String() + " 元", request: ips.UnfreezeMarginRequest{
 		BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Amount: amount, Owner: owner, IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account,
 	}}
 }
@@ -240,7 +249,7 @@ func (a *App) autoBid(d *work, r *http.Request, v *visit) draft {
 		return draft{}
 	}
 	contract, user := contracts[0], d.user(contracts[0].UserID)
-	return draft{kind: KindBid, bidNo: loan.BidNo, about: "自动投标 " + amount.String() + " 元", request: ips.AutoBidRequest{
+	return draft{kind: KindBid, bidNo: loan.BidNo, member: user.ID, about: "自动投标 " + amount.String() + " 元", request: ips.AutoBidRequest{
 		Date: ips.DateOf(a.now()), BidNo: loan.BidNo, ContractNo: ips.NewOrderNo("C"), AuthNo: contract.AuthNo, Amount: amount, Fee: perMille(amount, bidFeePerMille),
 		IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account, Purpose: loan.Purpose,
 	}}
@@ -256,7 +265,7 @@ func (a *App) autoRepay(d *work, r *http.Request, v *visit) draft {
 	}
 	rows := p.rows()
 	amount, fee := ips.RepayTotals(rows)
-	return draft{kind: KindAutoRepay, bidNo: loan.BidNo, about: p.about("自动还款"), request: ips.AutoRepayRequest{
+	return draft{kind: KindAutoRepay, bidNo: loan.BidNo, member: p.borrower.ID, about: p.about("自动还款"), request: ips.AutoRepayRequest{
 		BidNo: loan.BidNo, Date: ips.DateOf(a.now()), AuthNo: contracts[0].AuthNo, Account: p.borrower.Account, Amount: amount, Fee: fee, Rows: rows,
 	}}
 }
@@ -268,13 +277,13 @@ func (a *App) withhold(d *work, r *http.Request, v *visit) draft {
 	name := strings.TrimSpace(r.PostFormValue("user"))
 	user, _ := maybe[User](d, "id = ? OR login = ?", name, name)
 	d.want(user.Account != "", "该用户尚未开通托管账户")
-	return draft{kind: KindOther, about: "商户发起代扣 " + amount.String() + " 元", request: ips.WithholdingRechargeRequest{
+	return draft{kind: KindOther, member: user.ID, about: "商户发起代扣 " + amount.String() + " 元", request: ips.WithholdingRechargeRequest{
 		Date: ips.DateOf(a.now()), Amount: amount, FeePayer: ips.PlatformPaysFee, IdentNo: user.IdentNo, RealName: user.RealName, Account: user.Account,
 	}}
 }
 
 func (a *App) adminOrders(d *work, r *http.Request, v *visit) (string, []Part) {
-	return "全部订单", []Part{orderTable(d, r, v, "1 = 1"), {Forms: []Form{{Action: "/admin/reconcile", Button: "向 IPS 查询未决订单"}}}}
+	return "全部订单", []Part{{Forms: []Form{{Action: "/admin/reconcile", Button: "向 IPS 查询未决订单"}}}, orderTable(d, r, v, "1 = 1")}
 }
 
 // reconcile does what is due of the open orders at once.
@@ -312,15 +321,23 @@ func (a *App) contradictions(d *work, r *http.Request, v *visit) (string, []Part
 			Forms: []Form{{
 				Action: "/admin/contradictions/" + base64.RawURLEncoding.EncodeToString([]byte(m.Key)) + "/settle", Button: "记录结论",
 				Fields: []Field{
-					{Label: "结论", Name: "verdict", Options: []Fact{{string(orders.Seen), "无需处理或已人工处理"}, {string(orders.IsDone), "IPS 已办成"},
-						{string(orders.IsRefused), "IPS 未办成"}, {string(orders.SendAgain), "原样重发"}}},
-					{Label: "批量中未成功的行号（从 1 起，逗号分隔）", Name: "failed", Max: 200, Free: true},
+					{Label: "结论", Name: "verdict", Options: []Fact{{string(orders.Seen), "已知悉（不改变订单）"}, {string(orders.IsDone), "IPS 已办成"}, {string(orders.IsRefused), "IPS 未办成"}, {string(orders.SendAgain), "原样重发"}}},
 					{Label: "处理说明", Name: "resolution", Max: 500},
 				},
 			}},
 		}
 		if m.Order.Amount > 0 {
 			p.Facts = append(p.Facts, Fact{"平台请求", m.Order.Amount.String() + " 元"})
+		}
+		if slices.Contains([]ips.Operation{ips.OpTransfer, ips.OpRepay, ips.OpAutoRepay, ips.OpRepayOldBid}, m.Order.Operation) {
+			p.Forms[0].Fields = append(p.Forms[0].Fields, Field{Label: "批量中未成功的行号（从 1 起，逗号分隔）", Name: "failed", Max: 200, Free: true})
+		}
+		for _, order := range progress(d, "a.order_key = ?", m.Order.Key) {
+			booked := "没有"
+			if lines := list[Posting](d, "order_key = ? AND account <> ? ORDER BY line", m.Order.Key, a.client.MerchantCode()); len(lines) > 0 {
+				booked = fmt.Sprintf("%s 可用 %s 元，冻结 %s 元，共 %d 笔", lines[0].About, lines[0].Available, lines[0].Frozen, len(lines))
+			}
+			p.Facts = append(p.Facts, Fact{"会员", d.whose(order.Act)}, Fact{"订单状态", stateOf(order)}, Fact{"平台已入账", booked})
 		}
 		for _, difference := range m.Differences {
 			p.Facts = append(p.Facts, Fact{fieldName(difference.Wire), differs(difference)})

@@ -25,8 +25,7 @@ func (a *App) ours() orders.Books {
 		Accounts: func(ctx context.Context, after string) (accounts []string, err error) {
 			type account struct{ Account string }
 			d := a.data.read(ctx)
-			for _, c := range rows[account](d, "SELECT account FROM (SELECT account FROM users UNION SELECT ? AS account) a WHERE account > ? ORDER BY account LIMIT 100",
-				a.client.MerchantCode(), after) {
+			for _, c := range rows[account](d, "SELECT account FROM (SELECT account FROM users UNION SELECT ? AS account) a WHERE account > ? ORDER BY account LIMIT 100", a.client.MerchantCode(), after) {
 				accounts = append(accounts, c.Account)
 			}
 			return accounts, d.err
@@ -58,8 +57,7 @@ func (a *App) compare(ctx context.Context) (Comparison, error) {
 	keep := func() error {
 		err := a.data.tx(ctx, func(w *work) {
 			// Unless another look has gone on meanwhile.
-			n := w.exec("UPDATE comparisons SET up_to = ?, looked = ?, ended_at = ? WHERE began_at = ? AND up_to = ? AND ended_at = 0",
-				append(fields(&c)[2:], c.BeganAt.UnixMicro(), kept.UpTo)...)
+			n := w.exec("UPDATE comparisons SET up_to = ?, looked = ?, ended_at = ? WHERE began_at = ? AND up_to = ? AND ended_at = 0", append(fields(&c)[2:], c.BeganAt.UnixMicro(), kept.UpTo)...)
 			if other = n == 0; other {
 				c, found = find[Comparison](w, "1 = 1"), nil
 			}
@@ -109,11 +107,7 @@ func (a *App) books(d *work, r *http.Request, v *visit) (string, []Part) {
 	}
 	table.Text = said
 	day := func(ago int) string { return ips.DateOf(a.now().AddDate(0, 0, -ago)).String() }
-	return "账目核对", []Part{table, {Heading: "下载（CSV）", Links: []Link{
-		{"差异", "/admin/books/differences.csv"},
-		{"今日订单", "/admin/books/orders.csv?day=" + day(0)},
-		{"昨日订单", "/admin/books/orders.csv?day=" + day(1)},
-	}}}
+	return "账目核对", []Part{table, {Heading: "下载（CSV）", Links: []Link{{"差异", "/admin/books/differences.csv"}, {"今日订单", "/admin/books/orders.csv?day=" + day(0)}, {"昨日订单", "/admin/books/orders.csv?day=" + day(1)}}}}
 }
 
 // columns are those of the CSV file.

@@ -30,29 +30,29 @@ func (a *App) claims(d *work, r *http.Request, v *visit) (string, []Part) {
 		filters: ofShares, none: "您还没有债权。",
 		sorts: []choice{{"", "持有中在前", "s.state DESC, claim, id"}, {"most", "待收本金从高到低", "principal DESC, id"}, {"least", "待收本金从低到高", "principal, id"}},
 	}, func(s held) []Cell {
+		put := ips.Amount(d.count("SELECT COALESCE(SUM(principal), 0) FROM dues WHERE share_id = ?", s.ID))
+		if s.State == ShareFrozen || s.State == ShareCalled { // of which there is no plan
+			put = s.Principal
+		}
+		sold := ips.Amount(d.count("SELECT COALESCE(SUM(face), 0) FROM sales WHERE share_id = ? AND state = 'done'", s.ID))
 		p := Part{
-			Heading: s.Purpose + "（标的 " + s.BidNo + "）", Text: "待收本金 " + s.Principal.String() + " 元，" + stateOfShare(s.State, s.Principal) + "，合同号 " + s.ContractNo,
+			Heading: s.Purpose + "（标的 " + s.BidNo + "）", Text: "投入本金 " + (put + sold).String() + " 元，转出 " + sold.String() + " 元，待收本金 " + s.Principal.String() + " 元，" + stateOfShare(s.State, s.Principal) + "，合同号 " + s.ContractNo,
 			Links: []Link{{"查看标的", "/loan/" + s.BidNo}}, Head: []string{"期", "到期日", "本金（元）", "利息（元）", "已收（元）", "状态"},
 		}
-		if s.State == ShareReleased || s.State == ShareEnded {
+		if s.State != ShareFrozen && s.State != ShareCalled && s.Claim != s.BidNo { // not of an old loan
 			p.Links = append(p.Links, Link{"借款合同", "/loan/" + s.BidNo + "/contract"})
 		}
 		if s.State == ShareReleased && s.Loan == LoanRunning {
-			p.Forms = []Form{{Action: "/claims/" + s.ID + "/sell", Button: "挂牌转让", Fields: []Field{
-				money("转让债权面额（元）", "face", s.Principal.String()), money("转让价格（元）", "price", s.Principal.String()),
-			}}}
+			p.Forms = []Form{{Action: "/claims/" + s.ID + "/sell", Button: "挂牌转让", Fields: []Field{money("转让债权面额（元）", "face", s.Principal.String()), money("转让价格（元）", "price", s.Principal.String())}}}
 		}
 		for _, due := range list[Due](d, "share_id = ? AND principal + interest > 0 ORDER BY period", s.ID) {
-			p.Rows = append(p.Rows, []Cell{
-				{Text: strconv.Itoa(due.Period), Number: true}, text(dayOf(due.DueOn)), number(due.Principal), number(due.Interest), number(due.Paid),
-				text(strings.ReplaceAll(dueStates[due.State], "还", "收")),
-			})
+			p.Rows = append(p.Rows, []Cell{{Text: strconv.Itoa(due.Period), Number: true}, text(dayOf(due.DueOn)), number(due.Principal), number(due.Interest), number(due.Paid), text(strings.ReplaceAll(dueStates[due.State], "还", "收"))})
 		}
 		parts = append(parts, p)
 		return nil
 	})
 	pages := Part{Links: top.Links}
-	top.Hint = fmt.Sprintf("平台从每期利息中收取 %d%% 的手续费，到账金额为已收金额减去手续费；转让债权时双方各付转让价格 0.5%% 的手续费。", interestPercent)
+	top.Hint = fmt.Sprintf("平台从借款人偿还的利息中收取 %d%% 的手续费，担保方代偿的不收；到账金额为已收金额减去手续费；转让债权时双方各付转让价格 0.5%% 的手续费。", interestPercent)
 	top.Rows, top.Links = nil, []Link{{"去投标", "/loans"}, {"转让市场", "/market"}}
 	return "我的债权", slices.Concat([]Part{top}, parts, []Part{pages})
 }
@@ -77,14 +77,15 @@ func (a *App) sell(d *work, r *http.Request, v *visit) string {
 func (a *App) market(d *work, r *http.Request, v *visit) (string, []Part) {
 	type offer struct {
 		Sale
-		Seller, Purpose string
-		Rate            ips.Rate
-		Principal       ips.Amount // of the share
+		Seller, Purpose, Borrower string
+		Rate                      ips.Rate
+		Principal                 ips.Amount // of the share
 	}
+	has := d.holding(v.user.Account).Available
 	// Of what is not offered any more, everybody sees his own; what waits for a word comes first.
 	return "转让市场", []Part{listed(d, r, listing{
 		head: []string{"标的", "出让方", "债权面额（元）", "待收利息（元）", "年利率", "转让价格（元）", "状态", "操作"}, none: "暂无转让中的债权。",
-		columns: columnsOf[Sale]("s.") + ", u.login, l.purpose, l.rate, h.principal", where: "(s.state = 'offered' OR s.seller_id = ? OR s.buyer_id = ?)", args: []any{v.user.ID, v.user.ID},
+		columns: columnsOf[Sale]("s.") + ", u.login, l.purpose, l.borrower_id, l.rate, h.principal", where: "(s.state = 'offered' OR s.seller_id = ? OR s.buyer_id = ?)", args: []any{v.user.ID, v.user.ID},
 		from: "sales s JOIN users u ON u.id = s.seller_id JOIN loans l ON l.bid_no = s.bid_no JOIN shares h ON h.id = s.share_id",
 		filters: []filter{{"state", "状态", []choice{{"", "转让中", "s.state IN ('offered', 'askbuyer', 'askseller')"}, {"done", "我的成交", "s.state = 'done'"},
 			{"open", "我的办理中", "s.state NOT IN ('offered', 'done', 'withdrawn')"}, {"withdrawn", "我的撤回", "s.state = 'withdrawn'"}}}},
@@ -98,6 +99,7 @@ func (a *App) market(d *work, r *http.Request, v *visit) (string, []Part) {
 			interest += proportion(due.InterestLeft(), face, max(1, s.Principal))
 		}
 		var do []Form
+		cost, why := s.Price+perMille(s.Price, saleFeePerMille), ""
 		switch mine := s.SellerID == v.user.ID; {
 		case s.State == SaleAsksBuyer && s.BuyerID == v.user.ID:
 			do = []Form{{Action: "/market/" + s.ID + "/accept", Button: "按现状受让"}}
@@ -105,13 +107,13 @@ func (a *App) market(d *work, r *http.Request, v *visit) (string, []Part) {
 			do = []Form{{Action: "/market/" + s.ID + "/accept", Button: "同意转让"}}
 		case s.State == SaleOffered && mine:
 			do = []Form{{Action: "/market/" + s.ID + "/withdraw", Button: "撤回"}}
-		case s.State == SaleOffered && !v.admin():
+		case s.State == SaleOffered && s.Borrower != v.user.ID && has < cost:
+			why = "购买须付 " + cost.String() + " 元（含手续费），可用余额不足"
+		case s.State == SaleOffered && s.Borrower != v.user.ID:
 			do = []Form{{Action: "/market/" + s.ID + "/buy", Button: "购买"}}
 		}
-		return []Cell{linked(s.Purpose, "/loan/"+s.BidNo), text(s.Seller), number(face), number(interest), {Text: s.Rate.String() + "%", Number: true}, number(s.Price), text(saleStates[s.State]), {Forms: do}}
-	}), {Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" +
-		"请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前一天内下单的，确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" +
-		"已被他人购买的由出让方决定是否转让，此前资金冻结，最迟到债权还清或标的结束。"}}
+		return []Cell{linked(s.Purpose, "/loan/"+s.BidNo), text(s.Seller), number(face), number(interest), {Text: s.Rate.String() + "%", Number: true}, number(s.Price), text(saleStates[s.State]), {Text: why, Forms: do}}
+	}), {Hint: "出让方与受让方各付转让价格 0.5% 的手续费。" + "请在打开 IPS 页面后 " + strconv.Itoa(int(hold.Minutes())) + " 分钟内确认：之后他人可以购买、撤回或还款。撤回前一天内下单的，确认后仍按原价成交；债权已减少的由您决定是否按现状受让，" + "已被他人购买的由出让方决定是否转让，此前资金冻结，最迟到债权还清或标的结束。"}}
 }
 
 // lockSale finds an offer, with its loan locked.
@@ -214,13 +216,11 @@ func (a *App) contracts(d *work, r *http.Request, v *visit) (string, []Part) {
 	bid := Part{Heading: "投资人设置自动投标", Head: []string{"授权号", "签约时间", "借款额度", "年利率", "有效期至"}, Forms: []Form{{
 		Action: "/contracts/bid", Button: "自动投标签约",
 		Fields: []Field{money("借款额度起（元）", "from", "1.00"), money("借款额度止（元）", "to", "1000000.00")},
-	}}, Hint: "借款额度指标的的借款金额。另外约定：有效期 12 个月，借款期限 1 至 36 个月，年利率 1% 至 24%；可在 IPS 页面修改。平台在约定内代为投标，再次签约以最后一次为准。"}
+	}}, Hint: "借款额度指标的的借款金额。另外约定：有效期 12 个月，借款期限 1 至 36 个月，年利率 1% 至 24%。平台在约定内代为投标，再次签约以最后一次为准。"}
 	for _, c := range a.contractsOf(d, AutoBid, "user_id = ?", v.user.ID) {
-		bid.Rows = append(bid.Rows, []Cell{
-			text(c.AuthNo), text(when(c.SignedAt)), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(dayOf(c.ValidUntil)),
-		})
+		bid.Rows = append(bid.Rows, []Cell{text(c.AuthNo), text(when(c.SignedAt)), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(dayOf(c.ValidUntil))})
 	}
-	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "签约时间", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}, Hint: "签约后平台到期代为还款，长期有效；再次签约以最后一次为准。"}
+	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "签约时间", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}, Hint: "签约后平台可随时代为还款，不限于到期日；长期有效，再次签约以最后一次为准。"}
 	for _, c := range a.contractsOf(d, AutoRepay, "user_id = ?", v.user.ID) {
 		repay.Rows = append(repay.Rows, []Cell{text(c.AuthNo), text(when(c.SignedAt)), text(dayOf(c.ValidUntil))})
 	}
@@ -240,7 +240,5 @@ func (a *App) signAutoBid(d *work, r *http.Request, v *visit) draft {
 
 func (a *App) signAutoRepay(d *work, r *http.Request, v *visit) draft {
 	d.requireAccount(v.user)
-	return draft{kind: KindOther, about: "自动还款签约", request: ips.SignAutoRepayRequest{
-		Date: ips.DateOf(a.now()), IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, ValidUnit: ips.PeriodUnlimited,
-	}}
+	return draft{kind: KindOther, about: "自动还款签约", request: ips.SignAutoRepayRequest{Date: ips.DateOf(a.now()), IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account, ValidUnit: ips.PeriodUnlimited}}
 }

@@ -333,8 +333,7 @@ func add[T any](w *work, t T) {
 func set[T any](w *work, t T) {
 	name, columns, keys := tableOf(reflect.TypeFor[T]())
 	values := fields(&t)
-	w.exec("UPDATE "+name+" SET "+strings.Join(columns[keys:], " = ?, ")+" = ? WHERE "+strings.Join(columns[:keys], " = ? AND ")+" = ?",
-		append(values[keys:], values[:keys]...)...)
+	w.exec("UPDATE "+name+" SET "+strings.Join(columns[keys:], " = ?, ")+" = ? WHERE "+strings.Join(columns[:keys], " = ? AND ")+" = ?", append(values[keys:], values[:keys]...)...)
 }
 
 // lock finds a loan and keeps others from changing it, and with it, by

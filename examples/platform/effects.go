@@ -92,10 +92,7 @@ func (a *App) registerEffects() {
 	on(a, saleRegistered, nil)
 	// The rules are the answer's: the investor may have changed them on the page of IPS.
 	on(a, func(e *effect, _ ips.SignAutoBidRequest, r *ips.SignAutoBidResponse) {
-		add(e.work, Contract{
-			AuthNo: r.AuthNo, UserID: e.act.UserID, Kind: AutoBid, ValidUntil: r.ValidUntil.String(),
-			AmountFrom: r.AmountFrom, AmountTo: r.AmountTo, RateFrom: r.RateFrom, RateTo: r.RateTo, SignedAt: e.now,
-		})
+		add(e.work, Contract{AuthNo: r.AuthNo, UserID: e.act.UserID, Kind: AutoBid, ValidUntil: r.ValidUntil.String(), AmountFrom: r.AmountFrom, AmountTo: r.AmountTo, RateFrom: r.RateFrom, RateTo: r.RateTo, SignedAt: e.now})
 	}, nil)
 	on(a, func(e *effect, _ ips.SignAutoRepayRequest, r *ips.SignAutoRepayResponse) {
 		add(e.work, Contract{AuthNo: r.AuthNo, UserID: e.act.UserID, Kind: AutoRepay, SignedAt: e.now})
@@ -124,10 +121,7 @@ func (e *effect) move(account string, available, frozen ips.Amount, about string
 		return
 	}
 	e.lines++
-	add(e.work, Posting{
-		OrderKey: e.order.Key, Line: e.lines, Account: account, BidNo: e.act.BidNo,
-		Available: available, Frozen: frozen, About: about, PostedAt: e.now,
-	})
+	add(e.work, Posting{OrderKey: e.order.Key, Line: e.lines, Account: account, BidNo: e.act.BidNo, Available: available, Frozen: frozen, About: about, PostedAt: e.now})
 }
 
 func (e *effect) fee(amount ips.Amount, about string) { e.move(e.order.Merchant, amount, 0, about) }
@@ -182,7 +176,7 @@ func bidEnded(e *effect, q ips.EndBidRequest, _ *ips.BidResponse) {
 	for _, f := range rows[frozen](e.work, "SELECT account, SUM(frozen) FROM postings WHERE bid_no = ? GROUP BY account HAVING SUM(frozen) <> 0 ORDER BY account", q.BidNo) {
 		e.move(f.Account, f.Amount, -f.Amount, "标的结束，解冻")
 	}
-	e.exec("UPDATE shares SET state = CASE WHEN state = 'frozen' THEN 'called' ELSE 'ended' END WHERE bid_no = ? AND state <> 'ended'", q.BidNo)
+	e.exec("UPDATE shares SET state = CASE WHEN state = 'frozen' THEN 'called' ELSE 'ended' END WHERE bid_no = ? AND state NOT IN ('ended', 'sold')", q.BidNo)
 	e.exec("UPDATE sales SET state = 'withdrawn' WHERE bid_no = ? AND state <> 'done'", q.BidNo)
 	e.exec("UPDATE guarantees SET margin_left = 0 WHERE bid_no = ?", q.BidNo)
 }
@@ -572,7 +566,7 @@ func (e *effect) sold(row ips.TransferRow) {
 	to.Principal, to.Unpaid = to.Principal+sale.Face, to.Unpaid+unpaid
 	to.State = ShareReleased
 	if from.Principal == 0 {
-		from.State = ShareEnded
+		from.State = ShareSold
 	}
 	set(e.work, from)
 	set(e.work, to)

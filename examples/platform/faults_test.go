@@ -238,7 +238,14 @@ func TestFormsLockNobody(t *testing.T) {
 		r := newRunning(t, "3")
 		sale := r.offers("3000.00", "3000.00")
 		poor := r.customer("孙七", "1.00")
-		assert.Contains(t, poor.press("/market", "/market/"+sale+"/buy", nil), "可用余额 1.00 元")
+		for _, p := range []*person{poor, r.zhang} {
+			page := p.open("/market")
+			assert.Contains(t, string(page.Body), "3,000.00", p.login)
+			assert.Nil(t, formTo(page, "/market/"+sale+"/buy"), "not offered to %s", p.login)
+		}
+		assert.Contains(t, poor.see("/market"), "购买须付 3,015.00 元（含手续费），可用余额不足")
+		assert.NotContains(t, r.zhang.see("/market"), "可用余额不足", "it is his own debt")
+		assert.Contains(t, string(poor.sends("/market/"+sale+"/buy", nil).Body), "可用余额 1.00 元")
 		rich := r.customer("周八", "9000.00")
 		rich.submit("/market", "/market/"+sale+"/buy", nil) // and closes the page
 		assert.Contains(t, r.wang.press("/market", "/market/"+sale+"/buy", nil), "几分钟后再试")
@@ -620,6 +627,11 @@ func TestOldBid(t *testing.T) {
 		zhang.has(200*ips.Yuan, 0)
 		li.has(900*ips.Yuan, 0)
 		assert.Contains(t, zhang.see("/loan/OLD1"), "已结束")
+		for _, p := range []*person{zhang, li, w.admin} {
+			assert.NotContains(t, p.see("/loan/OLD1"), "借款合同", "its terms are not known here")
+			assert.Equal(t, 404, p.open404("/loan/OLD1/contract"))
+		}
+		assert.NotContains(t, li.see("/claims"), "/loan/OLD1/contract")
 		assert.Contains(t, string(zhang.sends("/loan/OLD1/repay", nil).Body), "没有待还款项")
 		w.assertQuiet()
 		w.assertBooks()

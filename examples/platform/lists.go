@@ -134,11 +134,10 @@ var (
 		{"ended", "已结束", "state = 'ended'"}, {"applied", "待发布", "state = 'applied'"}, {"failed", "发布失败", "state = 'failed'"}, {"old", "老标的", "state = 'old'"},
 	}}}
 	publicLoans = []filter{{"state", "状态", ofLoans[0].choices[:4]}}
-	newestLoans = []choice{{"", "最新在前", "created_at DESC, bid_no"}, {"old", "最早在前", "created_at, bid_no"}, {"most", "金额从高到低", "amount DESC, bid_no"},
-		{"least", "金额从低到高", "amount, bid_no"}, {"rate", "利率从高到低", "rate DESC, bid_no"}}
-	ofShares = []filter{{"state", "状态", []choice{
+	newestLoans = []choice{{"", "最新在前", "created_at DESC, bid_no"}, {"old", "最早在前", "created_at, bid_no"}, {"most", "金额从高到低", "amount DESC, bid_no"}, {"least", "金额从低到高", "amount, bid_no"}, {"rate", "利率从高到低", "rate DESC, bid_no"}}
+	ofShares    = []filter{{"state", "状态", []choice{
 		{"", "全部", "1 = 1"}, {"frozen", shareStates[ShareFrozen], "s.state = 'frozen'"}, {"released", shareStates[ShareReleased], "s.state = 'released'"},
-		{"ended", shareStates[ShareEnded], "s.state = 'ended'"}, {"called", shareStates[ShareCalled], "s.state = 'called'"},
+		{"ended", shareStates[ShareEnded], "s.state = 'ended'"}, {"sold", shareStates[ShareSold], "s.state = 'sold'"}, {"called", shareStates[ShareCalled], "s.state = 'called'"},
 	}}}
 )
 

@@ -114,6 +114,7 @@ func TestContract(t *testing.T) {
 		assert.Contains(t, page, "4,040.00", "his own plan")
 		assert.NotContains(t, page, "王五")
 		assert.Contains(t, zhao.see(path), "10,100.00")
+		assert.NotContains(t, zhao.see(path), "李四")
 		assert.Contains(t, li.see("/loan/"+bid), `href="`+path+`"`)
 		assert.Contains(t, li.see("/claims"), `href="`+path+`"`)
 		stranger := w.customer("孙七", "")
@@ -129,10 +130,33 @@ func TestContract(t *testing.T) {
 		receipt := li.see(orderPath(repaid.Operation, repaid.OrderNo))
 		assert.Contains(t, receipt, "36.00", "40.00 less 10 %")
 		assert.NotContains(t, receipt, "54.00", "others' lines")
-		assert.Contains(t, li.see("/account"), "<dt>已收利息</dt><dd>40.00 元</dd>")
+		assert.Contains(t, li.see("/account"), "<dt>已收利息</dt><dd>36.00 元（扣除手续费后）</dd>")
 		assert.Contains(t, li.see("/account"), "<dt>待收本息</dt><dd>4,040.00 元</dd>")
 		assert.Regexp(t, `<dt>最近一期</dt><dd>[-0-9]+，10,100\.00 元</dd>`, zhang.see("/account"))
 		assert.Equal(t, 404, stranger.open404(orderPath(repaid.Operation, repaid.OrderNo)))
+
+		// What was lent stays what it was, whoever holds it now; what came of it stands apart.
+		assert.Contains(t, li.see(path), "丙方对未按期偿还的本息在担保金额内代偿")
+		stranger.recharge("2000.00")
+		li.press("/claims", "/claims/"+sharesOf(t, w, li)[0]+"/sell", url.Values{"face": {"1500.00"}, "price": {"1400.00"}})
+		require.Contains(t, stranger.press("/market", "/market/"+saleOf(t, w)+"/buy", nil), "IPS 已处理成功")
+		w.settle()
+		for _, p := range []*person{zhang, li, stranger, w.admin} {
+			page := p.see(path)
+			assert.Regexp(t, `(?s)出借人（甲方）.*李四.*<td data-label="出借本金（元）" class="n">4,000\.00</td>`, page)
+			assert.NotContains(t, page, `<td data-label="出借本金（元）" class="n">1,500.00</td>`)
+			assert.Regexp(t, `(?s)债权转让</h2>.*<td data-label="时间">2[-0-9]+ [:0-9]+</td><td data-label="出让人">李四</td><td data-label="受让人">孙七</td>.*class="n">1,500\.00</td>.*履行情况.*打印时间`, page)
+		}
+		assert.NotContains(t, wang.see(path), "孙七", "no claim of his")
+		terms, _, _ := strings.Cut(li.see(path), "履行情况")
+		assert.NotContains(t, terms, "已还")
+		assert.NotContains(t, terms, "结束")
+		assert.Contains(t, terms, "4,040.00")
+
+		bare := zhang.borrows("1000.00", "0.00", "1", "1")
+		li.bids(bare, "1000.00")
+		w.administer(bare, "release", nil)
+		assert.NotContains(t, li.see("/loan/"+bare+"/contract"), "丙方", "nobody guarantees")
 	})
 }
 
@@ -155,6 +179,10 @@ func TestContradictionInSentences(t *testing.T) {
 	for _, want := range []string{"答复与请求不符。签名无误", "<dt>平台请求</dt><dd>72.00 元</dd>", "<dt>交易金额（pTrdAmt）</dt>", "平台请求 72.00，IPS 答复 ", "，相差 "} {
 		assert.Contains(t, text, want)
 	}
+	for name, want := range map[string]string{"会员": li.login, "订单状态": "(成功|已记录，等待 IPS 结果)", "平台已入账": "(没有|充值 可用 72.00 元，冻结 0.00 元，共 1 笔)"} {
+		assert.Regexp(t, "<dt>"+name+"</dt><dd>"+want+"</dd>", text)
+	}
+	assert.NotContains(t, text, "行号", "a recharge has no rows")
 	assert.Contains(t, text, "本程序启动以来没有")
 	_, err = w.box.OrderFault(sandbox.Fault{Name: fault.NoticeBadSign, Op: "doDpTrade", Count: 1})
 	require.NoError(t, err)

@@ -98,58 +98,73 @@ func (a *App) planOf(d *work, where string, args ...any) Part {
 			}
 		}
 		whole := p.Principal + p.Interest
-		plan.Rows = append(plan.Rows, []Cell{
-			{Text: strconv.Itoa(p.Period), Number: true}, text(dayOf(p.DueOn)), number(p.Principal), number(p.Interest), number(whole), number(p.Paid), number(whole - p.Paid), text(state),
-		})
+		plan.Rows = append(plan.Rows, []Cell{{Text: strconv.Itoa(p.Period), Number: true}, text(dayOf(p.DueOn)), number(p.Principal), number(p.Interest), number(whole), number(p.Paid), number(whole - p.Paid), text(state)})
 	}
 	return plan
 }
 
-// isParty reports whether a loan has a contract that is the visitor's, too.
+// isParty reports whether a loan has a contract that is the visitor's, too. The
+// terms of an old loan are not known here.
 func (d *work) isParty(loan Loan, v *visit) bool {
-	return loan.Released > 0 && (v.admin() || loan.BorrowerID == v.user.ID ||
-		d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ? AND state IN ('released', 'ended')", loan.BidNo, v.user.ID) > 0 ||
+	return loan.Released > 0 && loan.ContractNo == "" && (v.admin() || loan.BorrowerID == v.user.ID ||
+		d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ? AND state IN ('released', 'ended', 'sold')", loan.BidNo, v.user.ID) > 0 ||
 		d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID) > 0)
 }
 
 // contract is the agreement of a loan (借款合同), for those who are part of it: the
-// borrower and staff see all of it, a lender his own part, a guarantor the loan's.
+// borrower and staff see all of it, a guarantor the loan's plan, a creditor the claims
+// of which he has or had a part. What came of it since stands apart.
 func (a *App) contract(d *work, r *http.Request, v *visit) (string, []Part) {
 	type party struct {
+		At                            time.Time // of a sale, whose other side is Ident
 		Name, Ident, Contract, Number string
 		Amount                        ips.Amount
 	}
-	loan := find[Loan](d, "bid_no = ?", r.PathValue("bid"))
-	all, me := v.admin() || loan.BorrowerID == v.user.ID, v.user.ID
+	loan, me := find[Loan](d, "bid_no = ?", r.PathValue("bid")), v.user.ID
 	if !d.isParty(loan, v) {
 		d.fail(errNotFound)
 	}
+	all := v.admin() || loan.BorrowerID == me
+	whole := all || d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ?", loan.BidNo, me) == 0
+	const claims, claimNo = "s.bid_no = ? AND (s.claim IN (SELECT claim FROM shares WHERE holder_id = ?) OR ?)", "登记债权人订单号"
 	lent := listed(d, r, listing{
-		heading: "出借人（甲方）", head: []string{"姓名", "身份证号", "合同号", "登记债权人订单号", "出借本金（元）"},
-		columns: "u.real_name, u.ident_no, s.contract_no, s.claim, (SELECT COALESCE(SUM(principal), 0) FROM dues d WHERE d.share_id = s.id)",
-		from:    "shares s JOIN users u ON u.id = s.holder_id", where: "s.bid_no = ? AND s.state IN ('released', 'ended') AND (s.holder_id = ? OR ?)",
+		heading: "出借人（甲方）", head: []string{"姓名", "身份证号", "合同号", claimNo, "出借本金（元）"},
+		columns: "0, u.real_name, u.ident_no, s.contract_no, s.claim, (SELECT COALESCE(SUM(d.principal), 0) FROM dues d JOIN shares t ON t.id = d.share_id WHERE t.claim = s.claim)",
+		from:    "shares s JOIN users u ON u.id = s.holder_id", where: claims + " AND s.number = s.claim AND s.state IN ('released', 'ended', 'sold')",
 		args: []any{loan.BidNo, me, all}, sorts: []choice{{"", "", "s.claim, s.id"}},
 	}, func(p party) []Cell {
 		return []Cell{text(p.Name), text(tail(p.Ident)), text(p.Contract), text(p.Number), number(p.Amount)}
 	})
 	backed := listed(d, r, listing{
-		heading: "担保方（丙方）", head: []string{"姓名", "身份证号", "登记担保方订单号", "担保金额（元）"}, columns: "u.real_name, u.ident_no, '', g.order_no, g.amount",
+		heading: "担保方（丙方）", head: []string{"姓名", "身份证号", "登记担保方订单号", "担保金额（元）"}, columns: "0, u.real_name, u.ident_no, '', g.order_no, g.amount",
 		from: "guarantees g JOIN users u ON u.id = g.guarantor_id", where: "g.bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "g.order_no"}}, name: "guarantee-",
 	}, func(p party) []Cell {
 		return []Cell{text(p.Name), text(tail(p.Ident)), text(p.Number), number(p.Amount)}
 	})
-	borrower := d.user(loan.BorrowerID)
-	steps := Part{Heading: "IPS 订单"}
-	for _, p := range progress(d, "bid_no = ? AND kind IN ('publish', 'release', 'end') AND o.state = 'done' ORDER BY o.ended_us, a.order_key LIMIT 200", loan.BidNo) {
-		steps.Facts = append(steps.Facts, Fact{when(p.EndedAt), p.About + "，订单号 " + p.OrderNo})
+	sold := listed(d, r, listing{
+		heading: "债权转让", head: []string{"时间", "出让人", "受让人", claimNo, "受让订单号", "受让本金（元）"}, args: []any{loan.BidNo, me, me, all}, name: "sale-", sorts: []choice{{"", "", "s.order_no"}},
+		columns: "(SELECT MAX(o.ended_us) FROM " + actsAndOrders + " WHERE a.kind = 'sale' AND a.ref = s.id), f.real_name, t.real_name, h.claim, s.order_no, s.face",
+		from:    "sales s JOIN shares h ON h.id = s.share_id JOIN users f ON f.id = s.seller_id JOIN users t ON t.id = s.buyer_id",
+		where:   "s.bid_no = ? AND s.state = 'done' AND (s.seller_id = ? OR s.buyer_id = ? OR ?)",
+	}, func(p party) []Cell {
+		return []Cell{text(when(p.At)), text(p.Name), text(p.Ident), text(p.Contract), text(p.Number), number(p.Amount)}
+	})
+	borrower, words := d.user(loan.BorrowerID), "甲方经本平台向乙方出借下列款项，资金由环迅支付资金管理平台存管、划付；乙方按还款计划还本付息"
+	if backed.Rows != nil {
+		words += "，丙方对未按期偿还的本息在担保金额内代偿"
 	}
-	plan := a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, all || lent.Rows == nil)
+	agreed, since := a.planOf(d, claims, loan.BidNo, me, whole), a.planOf(d, "s.bid_no = ? AND (s.holder_id = ? OR ?)", loan.BidNo, me, whole)
+	agreed.Head, since.Heading, since.Facts = agreed.Head[:5], "履行情况", []Fact{{"打印时间", when(a.now())}, {"标的状态", stateOfLoan(loan, d.frozen(loan.BidNo), len(d.payables(loan.BidNo)) > 0)}}
+	for i := range agreed.Rows {
+		agreed.Rows[i] = agreed.Rows[i][:5]
+	}
+	for _, p := range progress(d, "bid_no = ? AND kind IN ('publish', 'release', 'end') AND o.state = 'done' ORDER BY o.ended_us, a.order_key LIMIT 200", loan.BidNo) {
+		since.Facts = append(since.Facts, Fact{when(p.EndedAt), p.About + "，订单号 " + p.OrderNo})
+	}
 	return "借款合同", []Part{{Facts: []Fact{
-		{"标的号", loan.BidNo}, {"借款人（乙方）", borrower.RealName + "，身份证号 " + tail(borrower.IdentNo)}, {"借款用途", loan.Purpose},
-		{"借款金额", loan.Amount.String() + " 元，已放款 " + loan.Released.String() + " 元"}, {"年利率", loan.Rate.String() + "%"},
-		{"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]},
-	}, Text: "甲方经本平台向乙方出借下列款项，资金由环迅支付资金管理平台存管、划付；乙方按还款计划还本付息，丙方对未按期偿还的本息在担保金额内代偿。"},
-		lent, backed, plan, steps, {Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}}}
+		{"标的号", loan.BidNo}, {"借款人（乙方）", borrower.RealName + "，身份证号 " + tail(borrower.IdentNo)}, {"借款用途", loan.Purpose}, {"借款金额", loan.Amount.String() + " 元"},
+		{"年利率", loan.Rate.String() + "%"}, {"期限", months(loan.Months) + "，" + repayModes[loan.RepayMode]},
+	}, Text: words + "。"}, lent, backed, agreed, sold, since, {Hint: "需要纸质合同的，用浏览器打印本页。", Links: []Link{{"查看标的", "/loan/" + loan.BidNo}}}}
 }
 
 // loan is the page of a loan: for staff with what it can do, and with the orders.
@@ -169,8 +184,7 @@ func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
 		facts = append(facts, Fact{"发布时冻结保证金", loan.Margin.String() + " 元"}, Fact{"放款时收取手续费", loan.Fee.String() + " 元"}, Fact{"下一步", "平台审核通过后，IPS 发短信请借款人确认，确认后冻结保证金、开始募集"})
 	}
 	if loan.State != LoanApplied && loan.State != LoanFailed && loan.State != LoanEnded {
-		facts = append(facts, Fact{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)},
-			Fact{"冻结保证金", loan.MarginLeft.String() + " 元"})
+		facts = append(facts, Fact{"已投", fmt.Sprintf("%s 元，剩余可投 %s 元", loan.Released+frozen, loan.Amount-loan.Released-frozen)}, Fact{"冻结保证金", loan.MarginLeft.String() + " 元"})
 	}
 	head := Part{}
 	for _, p := range progress(d, "bid_no = ? AND kind = 'publish' ORDER BY made_at DESC LIMIT 1", loan.BidNo) {
@@ -222,28 +236,21 @@ func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
 			Hint:  "至少 " + minBid.String() + " 元。手续费为投标金额的 0.1%，在 IPS 确认后与投标资金一并冻结。"})
 	}
 	if loan.open() && member && (len(open) > 0 || loan.Released < loan.Amount) {
-		parts = append(parts, Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{
-			money("担保保证金（元，0 为无保证金担保）", "margin", "0.00"), money("担保收益（元）", "profit", "0.00"),
-		}}}, Hint: "担保收益由借款人支付，须借款人同意。"})
+		parts = append(parts, Part{Heading: "担保", Forms: []Form{{Action: path + "/guarantee", Button: "担保", Fields: []Field{money("担保保证金（元，0 为无保证金担保）", "margin", "0.00"), money("担保收益（元）", "profit", "0.00")}}}, Hint: "担保收益由借款人支付，须借款人同意。"})
 	}
 	if p := nextOf(open, "").first(maxRepayRows); mine && p.period > 0 {
-		parts = append(parts, Part{Heading: "还款", Text: "您的可用余额 " + d.holding(v.user.Account).Available.String() + " 元。", Forms: []Form{{
-			Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", p.period, p.total()),
-		}}})
+		parts = append(parts, Part{Heading: "还款", Text: "您的可用余额 " + d.holding(v.user.Account).Available.String() + " 元。", Forms: []Form{{Action: path + "/repay", Button: fmt.Sprintf("还第 %d 期（%s 元）", p.period, p.total())}}})
 	}
 	for _, c := range list[Compensation](d, "bid_no = ? AND amount > repaid ORDER BY order_no", loan.BidNo) {
 		if mine {
-			parts = append(parts, Part{Heading: "代偿还款", Forms: []Form{{
-				Action: path + "/reimburse", Hidden: []Fact{{"compensation", c.OrderNo}},
-				Button: fmt.Sprintf("向担保方还款（代偿 %s 元，已还 %s 元）", c.Amount, c.Repaid),
-			}}})
+			parts = append(parts, Part{Heading: "代偿还款", Forms: []Form{{Action: path + "/reimburse", Hidden: []Fact{{"compensation", c.OrderNo}}, Button: fmt.Sprintf("向担保方还款（代偿 %s 元，已还 %s 元）", c.Amount, c.Repaid)}}})
 		}
 	}
 	parts = append(parts, listed(d, r, listing{
 		heading: "担保方", head: []string{"担保方", "担保金额（元）", "冻结保证金（元）", "已代偿（元）", "担保收益（元）", "收益状态"}, columns: columnsOf[Guarantee](""),
 		from: "guarantees", where: "bid_no = ?", args: []any{loan.BidNo}, sorts: []choice{{"", "", "order_no"}}, name: "guarantee-",
 	}, func(g Guarantee) []Cell {
-		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g))}
+		row := []Cell{text(d.person(g.GuarantorID)), number(g.Amount), number(g.MarginLeft), number(g.Compensated), number(g.Profit), text(agreement(g, loan))}
 		if mine && g.Profit > 0 && !g.Agreed && loan.open() {
 			row[5].Forms = []Form{{Action: path + "/agree", Button: "同意支付担保收益 " + g.Profit.String() + " 元", Hidden: []Fact{{"guarantee", g.OrderNo}}}}
 		}
@@ -261,7 +268,7 @@ func (a *App) loan(d *work, r *http.Request, v *visit) (string, []Part) {
 	return "标的 " + loan.Purpose, parts
 }
 
-func agreement(g Guarantee) string {
+func agreement(g Guarantee, loan Loan) string {
 	switch {
 	case g.Profit == 0:
 		return ""
@@ -269,6 +276,8 @@ func agreement(g Guarantee) string {
 		return "收益已结算"
 	case g.Agreed:
 		return "借款人已同意收益"
+	case loan.State == LoanEnded:
+		return "未获同意，已失效"
 	}
 	return "收益待借款人同意"
 }
@@ -329,7 +338,7 @@ func (a *App) guarantee(d *work, r *http.Request, v *visit) draft {
 // does not ask him before it pays.
 func (a *App) agree(d *work, r *http.Request, v *visit) string {
 	loan := d.lock(r.PathValue("bid"))
-	d.want(loan.BorrowerID == v.user.ID, "只有借款人可以同意担保收益")
+	d.want(loan.BorrowerID == v.user.ID && loan.open(), "只有借款人可以同意担保收益，标的结束后不再支付")
 	g := find[Guarantee](d, "order_no = ? AND bid_no = ?", r.PostFormValue("guarantee"), loan.BidNo)
 	g.Agreed = true
 	set(d, g)
@@ -389,9 +398,7 @@ func (w *work) wantNoSale(bidNo string) {
 // rows are those of a repayment, of whatever number.
 func (p payment) rows() (all []ips.RepayRow) {
 	for _, due := range p.dues {
-		all = append(all, ips.RepayRow{
-			CreditorOrderNo: due.Claim, Account: due.Account, Amount: due.Left(), Fee: due.InterestLeft() * interestPercent / 100,
-		})
+		all = append(all, ips.RepayRow{CreditorOrderNo: due.Claim, Account: due.Account, Amount: due.Left(), Fee: due.InterestLeft() * interestPercent / 100})
 	}
 	return all
 }
@@ -450,9 +457,7 @@ func (a *App) repay(w http.ResponseWriter, r *http.Request, v *visit) error {
 		rows := p.rows()
 		amount, fee := ips.RepayTotals(rows)
 		d.wantFunds(v.user, amount+fee)
-		return draft{kind: KindRepay, bidNo: bidNo, mark: p.mark(), about: p.about("手动还款"), request: ips.RepayRequest{
-			BidNo: bidNo, Date: ips.DateOf(a.now()), Account: v.user.Account, Amount: amount, Fee: fee, Rows: rows,
-		}}
+		return draft{kind: KindRepay, bidNo: bidNo, mark: p.mark(), about: p.about("手动还款"), request: ips.RepayRequest{BidNo: bidNo, Date: ips.DateOf(a.now()), Account: v.user.Account, Amount: amount, Fee: fee, Rows: rows}}
 	})
 }
 
@@ -532,13 +537,11 @@ func (a *App) reimburse(d *work, r *http.Request, v *visit) draft {
 	d.wantQuiet(loan.BidNo, KindReimburse)
 	d.wantFunds(v.user, left)
 	g := find[Guarantee](d, "order_no = ?", c.Guarantee)
-	return a.transfer(loan, KindReimburse, ips.TransferCompensationRepayment, g.OrderNo, "代偿还款 "+left.String()+" 元", []ips.TransferRow{{
+	return a.transfer(loan, v.user.ID, KindReimburse, ips.TransferCompensationRepayment, g.OrderNo, "代偿还款 "+left.String()+" 元", []ips.TransferRow{{
 		OriginalOrderNo: c.OrderNo, Amount: left, FromAccount: v.user.Account, ToAccount: d.user(g.GuarantorID).Account,
 	}})
 }
 
-func (a *App) transfer(loan Loan, kind Kind, of ips.TransferType, ref, about string, rows []ips.TransferRow) draft {
-	return draft{kind: kind, bidNo: loan.BidNo, ref: ref, about: about, request: ips.TransferRequest{
-		BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Type: of, Rows: rows,
-	}}
+func (a *App) transfer(loan Loan, member string, kind Kind, of ips.TransferType, ref, about string, rows []ips.TransferRow) draft {
+	return draft{kind: kind, member: member, bidNo: loan.BidNo, ref: ref, about: about, request: ips.TransferRequest{BidNo: loan.BidNo, Date: ips.DateOf(a.now()), Type: of, Rows: rows}}
 }

@@ -68,12 +68,9 @@ Flags:
 `
 
 type flags struct {
-	listen string
-	base   string
-	db     string
-	manual bool
-	every  time.Duration
-	age    time.Duration
+	listen, base, db string
+	manual           bool
+	every, age       time.Duration
 }
 
 func parseFlags(args []string, out io.Writer) (flags, error) {
@@ -178,10 +175,7 @@ func serve(ctx context.Context, app *App, listener net.Listener) error {
 	running, stop := context.WithCancel(ctx)
 	var book sync.WaitGroup
 	book.Go(func() { _ = app.book.Run(running) })
-	server := &http.Server{
-		Handler: app, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
-	}
+	server := &http.Server{Handler: app, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	var err error

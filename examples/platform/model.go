@@ -11,12 +11,11 @@ import (
 // are fen, times microseconds since 1970, flags 0 or 1, days yyyyMMdd. A tag says what
 // is part of the key, how long a text may be if not 100, and which row it names.
 
-var tables = []any{User{}, Session{}, Act{}, Posting{}, Failure{}, Loan{}, Guarantee{}, Share{}, Due{}, Sale{}, Compensation{}, Contract{},
-	Comparison{}, Difference{}}
+var tables = []any{User{}, Session{}, Act{}, Posting{}, Failure{}, Loan{}, Guarantee{}, Share{}, Due{}, Sale{}, Compensation{}, Contract{}, Comparison{}, Difference{}}
 
 // indexes are for what pages pick and sort by. What names another row has one anyway.
 var indexes = []string{
-	"UNIQUE users (login)", "users (account)", "UNIQUE acts (click)", "acts (order_no)", "acts (made_at)", "acts (kind, made_at)", "acts (user_id, made_at)",
+	"UNIQUE users (login)", "users (account)", "UNIQUE acts (click)", "acts (order_no)", "acts (made_at)", "acts (kind, made_at)", "acts (user_id, made_at)", "acts (member_id, made_at)",
 	"acts (bid_no, made_at)", "postings (account, posted_at)", "postings (bid_no)", "loans (created_at)", "loans (state, created_at)", "loans (amount)",
 	"UNIQUE shares (claim, holder_id)", "sales (state, id)", "sales (state, price)", "sales (bid_no)", "compensations (bid_no)", "dues (state, due_on)",
 }
@@ -24,24 +23,18 @@ var indexes = []string{
 // Role is what a user may do.
 type Role string
 
-const (
-	Member Role = "member" // borrows, lends, guarantees
-	Admin  Role = "admin"  // works for the platform
-)
+const Member, Admin Role = "member", "admin" // who borrows, lends, guarantees, and who works for the platform
 
 // User is somebody who can log in. His id number is personal: it goes to IPS and
 // to nobody else.
 type User struct {
-	ID        string `key:"1"`
-	Login     string
-	Password  string // bcrypt
-	Role      Role
-	RealName  string
-	IdentNo   string
-	Mobile    string
-	Email     string
-	Account   string // custody account, "" until it is open
-	CreatedAt time.Time
+	ID                               string `key:"1"`
+	Login                            string
+	Password                         string // bcrypt
+	Role                             Role
+	RealName, IdentNo, Mobile, Email string
+	Account                          string // custody account, "" until it is open
+	CreatedAt                        time.Time
 }
 
 // Session lets the bearer of a cookie be a user.
@@ -79,6 +72,7 @@ type Act struct {
 	Operation ips.Operation
 	OrderNo   string
 	UserID    string `of:"users (id)"`
+	MemberID  string // whom it is for: staff orders for members
 	BidNo     string
 	Kind      Kind
 	Ref       string // the sale, guarantee or period that it is about
@@ -106,14 +100,12 @@ func (p Progress) left() bool { return p.ByUser && p.Heard == 0 && !p.State.Ende
 
 // Posting is a line of the platform's books.
 type Posting struct {
-	OrderKey  string `key:"1"`
-	Line      int    `key:"1"`
-	Account   string
-	BidNo     string
-	Available ips.Amount
-	Frozen    ips.Amount
-	About     string
-	PostedAt  time.Time
+	OrderKey          string `key:"1"`
+	Line              int    `key:"1"`
+	Account, BidNo    string
+	Available, Frozen ips.Amount
+	About             string
+	PostedAt          time.Time
 }
 
 // Failure is a row of a batch that IPS has not carried out.
@@ -139,23 +131,19 @@ const (
 
 // Loan is a bid that a borrower looks for money with.
 type Loan struct {
-	BidNo      string `key:"1"`
-	BorrowerID string `of:"users (id)"`
-	Purpose    string `size:"200"`
-	Amount     ips.Amount
-	Margin     ips.Amount // to be frozen at the borrower
-	MarginLeft ips.Amount // frozen now
-	Fee        ips.Amount
-	FeeTaken   ips.Amount
-	Released   ips.Amount
-	Rate       ips.Rate
-	Months     int
-	RepayMode  ips.RepayMode
-	State      LoanState
-	RegOrder   string
-	ContractNo string
-	ReleaseNo  string
-	CreatedAt  time.Time
+	BidNo                           string `key:"1"`
+	BorrowerID                      string `of:"users (id)"`
+	Purpose                         string `size:"200"`
+	Amount                          ips.Amount
+	Margin                          ips.Amount // to be frozen at the borrower
+	MarginLeft                      ips.Amount // frozen now
+	Fee, FeeTaken, Released         ips.Amount
+	Rate                            ips.Rate
+	Months                          int
+	RepayMode                       ips.RepayMode
+	State                           LoanState
+	RegOrder, ContractNo, ReleaseNo string
+	CreatedAt                       time.Time
 }
 
 // open reports whether people may bid on it or guarantee for it.
@@ -163,15 +151,12 @@ func (l Loan) open() bool { return l.State == LoanRaising || l.State == LoanRunn
 
 // Guarantee is a guarantor's promise for a bid.
 type Guarantee struct {
-	OrderNo     string `key:"1"`
-	BidNo       string `of:"loans (bid_no)"`
-	GuarantorID string `of:"users (id)"`
-	Amount      ips.Amount
-	MarginLeft  ips.Amount
-	Profit      ips.Amount
-	Agreed      bool // by the borrower, who pays the profit
-	ProfitPaid  ips.Amount
-	Compensated ips.Amount
+	OrderNo                    string `key:"1"`
+	BidNo                      string `of:"loans (bid_no)"`
+	GuarantorID                string `of:"users (id)"`
+	Amount, MarginLeft, Profit ips.Amount
+	Agreed                     bool // by the borrower, who pays the profit
+	ProfitPaid, Compensated    ips.Amount
 }
 
 // ShareState is how far a share has come.
@@ -180,7 +165,8 @@ type ShareState string
 const (
 	ShareFrozen   ShareState = "frozen"   // the money waits for its release
 	ShareReleased ShareState = "released" // the borrower has it
-	ShareEnded    ShareState = "ended"    // repaid, or sold
+	ShareEnded    ShareState = "ended"    // repaid
+	ShareSold     ShareState = "sold"     // all that was open of it
 	ShareCalled   ShareState = "called"   // called off: the money went back
 )
 
@@ -210,13 +196,11 @@ const (
 
 // Due is what falls due to a share in one period.
 type Due struct {
-	ShareID   string `key:"1" of:"shares (id)"`
-	Period    int    `key:"1"` // from 1
-	DueOn     string // yyyyMMdd
-	Principal ips.Amount
-	Interest  ips.Amount
-	Paid      ips.Amount
-	State     DueState
+	ShareID                   string `key:"1" of:"shares (id)"`
+	Period                    int    `key:"1"` // from 1
+	DueOn                     string // yyyyMMdd
+	Principal, Interest, Paid ips.Amount
+	State                     DueState
 }
 
 // Left is what is still to be paid, interest first.
@@ -244,45 +228,37 @@ const (
 
 // Sale is an offer to sell a share or a part of it (债权转让).
 type Sale struct {
-	ID       string `key:"1"`
-	ShareID  string `of:"shares (id)"`
-	BidNo    string
-	SellerID string `of:"users (id)"`
-	BuyerID  string
-	OrderNo  string
-	Face     ips.Amount
-	Price    ips.Amount
-	State    SaleState
+	ID               string `key:"1"`
+	ShareID          string `of:"shares (id)"`
+	BidNo            string
+	SellerID         string `of:"users (id)"`
+	BuyerID, OrderNo string
+	Face, Price      ips.Amount
+	State            SaleState
 }
 
 // Compensation is what a guarantor has paid in the borrower's place.
 type Compensation struct {
-	OrderNo   string `key:"1"`
-	Guarantee string `of:"guarantees (order_no)"` // order number
-	BidNo     string
-	Amount    ips.Amount
-	Repaid    ips.Amount
+	OrderNo        string `key:"1"`
+	Guarantee      string `of:"guarantees (order_no)"` // order number
+	BidNo          string
+	Amount, Repaid ips.Amount
 }
 
 // ContractKind says what a contract allows.
 type ContractKind string
 
-const (
-	AutoBid   ContractKind = "bid"   // 自动投标
-	AutoRepay ContractKind = "repay" // 自动还款
-)
+const AutoBid, AutoRepay ContractKind = "bid", "repay" // 自动投标, 自动还款
 
 // Contract is a user's permission to act for him.
 type Contract struct {
-	AuthNo     string `key:"1"`
-	UserID     string `of:"users (id)"`
-	Kind       ContractKind
-	ValidUntil string // yyyyMMdd, "" for open-ended
-	AmountFrom ips.Amount
-	AmountTo   ips.Amount
-	RateFrom   ips.Rate
-	RateTo     ips.Rate
-	SignedAt   time.Time
+	AuthNo               string `key:"1"`
+	UserID               string `of:"users (id)"`
+	Kind                 ContractKind
+	ValidUntil           string // yyyyMMdd, "" for open-ended
+	AmountFrom, AmountTo ips.Amount
+	RateFrom, RateTo     ips.Rate
+	SignedAt             time.Time
 }
 
 // Comparison holds the books against IPS's, and goes on where it was left.
@@ -322,8 +298,8 @@ var progressColumns = columnsOf[Act]("a.") + ", o.state, o.heard, o.ended_us"
 // SQL conditions about an act a and its order o.
 const (
 	isOpen     = "o.ended_us = 0"
-	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0"                                                            // see Progress
-	isMine     = "(user_id = ? OR a.order_key IN (SELECT order_key FROM postings WHERE account = ? AND account <> ''))" // whoever's money it has moved has a receipt
+	isLeft     = isOpen + " AND by_user = 1 AND o.heard = 0"                                                                             // see Progress
+	isMine     = "(user_id = ? OR member_id = ? OR a.order_key IN (SELECT order_key FROM postings WHERE account = ? AND account <> ''))" // whoever's money it has moved has a receipt
 	isUnderWay = isOpen + " AND NOT (by_user = 1 AND o.heard = 0)"
 )
 

@@ -46,8 +46,7 @@ func (a *App) addOldBid(w http.ResponseWriter, r *http.Request, v *visit) error 
 }
 
 func (a *App) oldRequest(loan Loan, borrower User, rows ...ips.RepayOldBidRow) ips.RepayOldBidRequest {
-	old := ips.RepayOldBidRequest{BidNo: loan.BidNo, ContractNo: loan.ContractNo, ReleaseOrderNo: loan.ReleaseNo, Date: ips.DateOf(a.now()),
-		IdentNo: borrower.IdentNo, RealName: borrower.RealName, Account: borrower.Account, Rows: rows}
+	old := ips.RepayOldBidRequest{BidNo: loan.BidNo, ContractNo: loan.ContractNo, ReleaseOrderNo: loan.ReleaseNo, Date: ips.DateOf(a.now()), IdentNo: borrower.IdentNo, RealName: borrower.RealName, Account: borrower.Account, Rows: rows}
 	for _, row := range rows {
 		old.Amount += row.Amount
 	}

@@ -22,7 +22,6 @@ func TestPartIsShownAsPart(t *testing.T) {
 	li.bids(bid, "5000.00")
 	li.bids(bid, "5000.00")
 	assert.Contains(t, zhang.see("/loan/"+bid), "已满标，待放款")
-	assert.NotContains(t, w.admin.see("/market"), "投标金额")
 	_, err := w.box.OrderFault(sandbox.Fault{Name: fault.Row, Op: "Transfer", Row: 1})
 	require.NoError(t, err)
 	w.administer(bid, "release", nil)
@@ -38,6 +37,68 @@ func TestPartIsShownAsPart(t *testing.T) {
 	assert.Regexp(t, `2 行，1 行未成功。第 1 行：\p{Han}`, book)
 	assert.Contains(t, w.admin.see("/admin/orders?state=part"), act.OrderNo)
 	assert.NotContains(t, w.admin.see("/admin/orders?state=refused"), act.OrderNo)
+	assert.Contains(t, page, li.login+" 尾号", "staff see whose an account is")
+	assert.Contains(t, page, "<dt>会员</dt><dd>"+zhang.login+"（经办 admin）</dd>")
+	assert.Contains(t, w.admin.see("/admin/orders"), `<td data-label="标的"><a href="/admin/loan/`+bid+`">购车</a></td><td data-label="会员">`+zhang.login+`（经办 admin）</td>`)
+}
+
+// Of a repayment that has reached one creditor of two, each of them reads what came
+// to himself, and the borrower whom he still owes.
+func TestPartOfARepayment(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, address string) {
+		w := newWorld(t, address)
+		zhang, li, wang := w.customer("张三", "1000.00"), w.customer("李四", "6006.00"), w.customer("王五", "4004.00")
+		bid := zhang.borrows("10000.00", "0.00", "3", "2")
+		li.bids(bid, "6000.00")
+		wang.bids(bid, "4000.00")
+		w.administer(bid, "release", nil)
+		d := w.app.data.read(t.Context())
+		due := d.payables(bid)
+		require.NoError(t, d.err)
+		paid, unpaid, came, owed := li, wang, "54.00", "40.00"
+		if due[0].Account == li.user().Account {
+			paid, unpaid, came, owed = wang, li, "36.00", "60.00"
+		}
+		_, err := w.box.OrderFault(sandbox.Fault{Name: fault.Row, Op: "RepaymentNewTrade", Row: 1})
+		require.NoError(t, err)
+		zhang.press("/loan/"+bid, "/loan/"+bid+"/repay", nil)
+		w.settle()
+		act := all[Act](w, "kind = 'repay'")[0]
+		path := orderPath(act.Operation, act.OrderNo)
+		page := zhang.see(path)
+		assert.Contains(t, page, "部分成功：2 笔中 1 笔未成功")
+		assert.Contains(t, page, "向 "+unpaid.login+" 尾号 "+unpaid.user().Account[12:]+" 的 "+owed+" 元没有付成，没有扣款")
+		assert.Contains(t, page, `href="/loan/`+bid+`">去标的页面`)
+		page = paid.see(path)
+		assert.Contains(t, page, "IPS 已处理成功：手动还款 第 1 期 "+came+" 元。")
+		assert.NotContains(t, page, "部分成功")
+		assert.NotContains(t, page, "去标的页面")
+		assert.Contains(t, paid.see("/orders"), "手动还款 第 1 期 "+came+" 元")
+		assert.Contains(t, paid.see("/account"), "<dt>已收利息</dt><dd>"+came+" 元（扣除手续费后）</dd>")
+		assert.Equal(t, 404, unpaid.open404(path))
+	})
+}
+
+// Who is logged in is not asked to log in, and staff have no account to look at.
+func TestPagesOfOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqliteFile(t))
+	li := w.customer("李四", "100.00")
+	for name, p := range map[string]*person{li.login: li, "admin": w.admin} {
+		for _, path := range []string{"/login", "/register"} {
+			page := p.open(path)
+			assert.Contains(t, string(page.Body), "您已作为 "+name+" 登录")
+			assert.Nil(t, formTo(page, path))
+		}
+	}
+	for _, path := range []string{"/account", "/funds", "/borrow", "/claims", "/market", "/contracts", "/orders"} {
+		page, _ := w.admin.b.Get(t.Context(), w.admin.site+path)
+		assert.Equal(t, 422, page.Status, path)
+		assert.Contains(t, string(page.Body), "由会员办理", path)
+	}
+	page := w.admin.see("/admin")
+	assert.Contains(t, page, `href="/admin/orders?state=open">未决订单 0 笔`)
 }
 
 // A refused form comes back with what was typed in it, but for passwords, and the

@@ -50,10 +50,7 @@ func (a *App) sessionUser(r *http.Request, id string) (User, error) {
 }
 
 func (a *App) setCookie(w http.ResponseWriter, id string, age time.Duration) {
-	http.SetCookie(w, &http.Cookie{
-		Name: a.cookieName(), Value: id, Path: "/", MaxAge: int(age.Seconds()),
-		HttpOnly: true, Secure: a.secure, SameSite: http.SameSiteLaxMode,
-	})
+	http.SetCookie(w, &http.Cookie{Name: a.cookieName(), Value: id, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: a.secure, SameSite: http.SameSiteLaxMode})
 }
 
 // hashOf is what the database keeps of a cookie, so that a copy of the
@@ -169,14 +166,20 @@ func (g *guesses) forget(who string) {
 }
 
 func (a *App) loginPage(d *work, r *http.Request, v *visit) (string, []Part) {
+	if v.user.ID != "" {
+		return loggedIn(v)
+	}
 	form, why := Form{Action: "/login", Button: "登录"}, ""
 	if next := local(r.URL.Query().Get("next")); next != "" {
 		form.Hidden, why = []Fact{{"next", next}}, "请先登录，登录后回到刚才的页面。"
 	}
-	form.Fields = []Field{
-		{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword},
-	}
+	form.Fields = []Field{{Label: "用户名", Name: "login", Max: 30}, {Label: "登录密码", Name: "password", Type: "password", Max: maxPassword}}
 	return "登录", []Part{{Text: why, Forms: []Form{form}, Links: []Link{{"还没有账号？注册", "/register"}}}}
+}
+
+// loggedIn is shown to who is logged in instead of the ways to become so.
+func loggedIn(v *visit) (string, []Part) {
+	return "您已登录", []Part{{Text: "您已作为 " + v.user.Login + " 登录。要换一个用户，请先退出。", Links: []Link{{"返回首页", "/"}}}}
 }
 
 func (a *App) login(w http.ResponseWriter, r *http.Request, _ *visit) error {

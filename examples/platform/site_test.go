@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +76,7 @@ func TestLifeOfALoan(t *testing.T) {
 		wang.has(3122*ips.Yuan+50*ips.Fen, 0) // − 1,900 − 9.50
 		assert.Contains(t, wang.see("/claims"), "待收本金 2,000.00 元")
 		sold := all[Act](w, "kind = 'sale'")[0]
-		assert.Contains(t, li.see("/orders"), "债权转让 划转 1,900.00 元")
+		assert.Contains(t, li.see("/orders"), "债权转让 划转 1,890.50 元", "what the seller got")
 		receipt := li.see(orderPath(sold.Operation, sold.OrderNo))
 		assert.Contains(t, receipt, "1,890.50", "what the seller got")
 		assert.NotContains(t, receipt, "继续办理")
@@ -95,6 +97,9 @@ func TestLifeOfALoan(t *testing.T) {
 		zhao.has(1150*ips.Yuan, 900*ips.Yuan)
 
 		// Chapters 14 and 15, in parts.
+		page = w.admin.see("/admin/loan/" + bid)
+		assert.Equal(t, 2, strings.Count(page, "借款人尚欠 10,100.00 元；解冻的部分不再为其作保"))
+		assert.Regexp(t, `该期 20[-0-9]+ 到期。代偿由担保方的保证金`, page)
 		w.administer(bid, "unfreeze", url.Values{"amount": {"200.00"}})
 		zhang.has(10350*ips.Yuan, 300*ips.Yuan) // 10,300 − 100 − 50 + 200
 		page = w.admin.pressNth("/admin/loan/"+bid, "/admin/loan/"+bid+"/unfreeze", 1, url.Values{"amount": {"300.00"}})
@@ -110,8 +115,23 @@ func TestLifeOfALoan(t *testing.T) {
 		wang.has(9236*ips.Yuan+50*ips.Fen, 0) // + 4,040 − 4 + 2,020 − 2
 
 		// The end gives both margins back; chapter 13.
+		page = li.see("/account")
+		assert.Contains(t, page, "<dt>已收利息</dt><dd>130.00 元（扣除手续费后）</dd>", "54 + 40, for which nothing is taken, + 36")
 		w.administer(bid, "end", nil)
 		assert.Contains(t, zhang.see("/loan/"+bid), "已结束")
+		// Whose account an order has touched has done that chapter, whoever pressed the button.
+		for p, chapters := range map[*person]map[string]int{
+			zhang: {"托管账户充值（委托收款-商户发起）": 1, "平台发布借款标": 1, "借款人还款": 1, "借款人设置自动还款": 2, "个人债权转让": 0, "投资人设置自动投标": 0},
+			li:    {"投资人投标（随投随放）": 1, "个人债权转让": 1, "借款人还款": 1, "托管账户提现": 0, "投资人设置自动投标": 1},
+			wang:  {"投资人设置自动投标": 2, "个人债权转让": 1}, zhao: {"担保方代偿": 1, "解冻担保方保证金": 1, "解冻借款人保证金": 0},
+		} {
+			page := p.see("/chapters")
+			for name, n := range chapters {
+				row := regexp.MustCompile(`(?s)<tr>[^\n]*` + regexp.QuoteMeta(name) + `[^\n]*</tr>`).FindString(page)
+				assert.Contains(t, row, map[bool]string{true: "未开始", false: fmt.Sprintf("已完成 %d 笔", n)}[n == 0], "%s of %s", name, p.login)
+			}
+		}
+		assert.Contains(t, li.see("/claims"), "投入本金 6,000.00 元，转出 2,000.00 元，待收本金 0.00 元，已结清")
 		zhang.has(550*ips.Yuan, 0)
 		zhao.has(2050*ips.Yuan, 0)
 		assert.Contains(t, li.press("/funds", "/withdraw", url.Values{"amount": {"8000.00"}}), "IPS 已处理成功")
@@ -134,8 +154,15 @@ func TestCallOff(t *testing.T) {
 		bid := zhang.borrows("10000.00", "300.00", "6", "1")
 		li.bids(bid, "1000.00")
 		li.has(999*ips.Yuan, 1001*ips.Yuan)
-		assert.Contains(t, w.admin.see("/admin/loan/"+bid), "流标")
+		require.Contains(t, li.press("/loan/"+bid, "/loan/"+bid+"/guarantee", url.Values{"profit": {"50.00"}}), "IPS 已处理成功")
+		assert.Contains(t, zhang.see("/loan/"+bid), "收益待借款人同意")
+		page := w.admin.see("/admin/loan/" + bid)
+		assert.Contains(t, page, "流标")
+		assert.Contains(t, page, "借款人尚未同意的担保收益不再支付")
+		assert.NotContains(t, page, "借款人尚欠", "nothing is owed yet")
 		w.administer(bid, "end", nil)
+		assert.Contains(t, zhang.see("/loan/"+bid), "未获同意，已失效")
+		assert.Contains(t, string(zhang.sends("/loan/"+bid+"/agree", url.Values{"guarantee": {guaranteeOf(t, w, bid)}}).Body), "标的结束后不再支付")
 		zhang.has(300*ips.Yuan, 0)
 		li.has(2000*ips.Yuan, 0)
 		w.assertQuiet()
@@ -306,7 +333,7 @@ func TestTwoPrograms(t *testing.T) {
 		for i, p := range investors {
 			if i%2 == 1 { // the session is the database's
 				p.site = second.URL
-				p.press("/login", "/login", url.Values{"login": {p.login}, "password": {password}})
+				assert.Contains(t, p.see("/login"), "您已作为 "+p.login+" 登录")
 			}
 		}
 		for _, p := range investors {

@@ -131,11 +131,9 @@ func (a *App) viewOf(v *visit, title string, parts []Part) view {
 	case v.user.ID == "":
 		nav = append(nav, Link{"登录", "/login"}, Link{"注册", "/register"})
 	case v.admin():
-		nav = append(nav, Link{"平台管理", "/admin"}, Link{"全部订单", "/admin/orders"}, Link{"账目核对", "/admin/books"},
-			Link{"待人工处理", "/admin/contradictions"}, Link{"订单簿", "/admin/book/"})
+		nav = append(nav, Link{"平台管理", "/admin"}, Link{"全部订单", "/admin/orders"}, Link{"账目核对", "/admin/books"}, Link{"待人工处理", "/admin/contradictions"}, Link{"订单簿", "/admin/book/"})
 	default:
-		nav = append(nav, Link{"我的账户", "/account"}, Link{"充值与提现", "/funds"}, Link{"我要借款", "/borrow"}, Link{"我的债权", "/claims"},
-			Link{"转让市场", "/market"}, Link{"自动投标与还款", "/contracts"}, Link{"我的订单", "/orders"})
+		nav = append(nav, Link{"我的账户", "/account"}, Link{"充值与提现", "/funds"}, Link{"我要借款", "/borrow"}, Link{"我的债权", "/claims"}, Link{"转让市场", "/market"}, Link{"自动投标与还款", "/contracts"}, Link{"我的订单", "/orders"})
 	}
 	if v.user.ID != "" {
 		logout = []Form{{Action: "/logout", Button: "退出 " + v.user.Login}}

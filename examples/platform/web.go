@@ -63,14 +63,12 @@ func newApp(ctx context.Context, data *Data, cfg ips.Config, base string, pace o
 		return nil, fmt.Errorf("the site's address: want an absolute http or https URL, got %.80q", base)
 	}
 	base = strings.TrimRight(base, "/")
-	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", ServeMux: http.NewServeMux(),
-		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	a := &App{data: data, base: base, log: log, now: time.Now, passCost: passCost, secure: u.Scheme == "https", ServeMux: http.NewServeMux(), hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	cfg.ReturnURL, cfg.NotifyURL = base+"/ips/return", base+"/ips/notify"
 	if a.client, err = ips.NewClient(cfg, append(opts, ips.WithOldBids(func(bidNo string) bool { _, old := a.old.Load(bidNo); return old }))...); err != nil {
 		return nil, err
 	}
-	a.book, err = orders.Open(data.DB, data.dialect, orders.One(a.client), orders.WithPace(pace), orders.Prefix("P"),
-		orders.OnError(func(err error) { log.Warn("the book goes on later", "err", err) }))
+	a.book, err = orders.Open(data.DB, data.dialect, orders.One(a.client), orders.WithPace(pace), orders.Prefix("P"), orders.OnError(func(err error) { log.Warn("the book goes on later", "err", err) }))
 	if err != nil {
 		return nil, err
 	}
@@ -104,30 +102,31 @@ func (a *App) routes() {
 		"GET /chapters":   a.page(a.chapters),
 		"GET /loan/{bid}": a.page(a.loan),
 	}, Member: {
-		"GET /account":                   a.page(a.account),
-		"POST /account/open":             a.openAccount,
-		"POST /account/details":          a.changes(a.correct),
-		"GET /funds":                     a.page(a.funds),
-		"POST /recharge":                 a.ordered(a.recharge),
-		"POST /withdraw":                 a.ordered(a.withdraw),
-		"GET /borrow":                    a.page(a.borrowPage),
-		"POST /borrow":                   a.changes(a.borrow),
-		"POST /loan/{bid}/bid":           a.ordered(a.bid),
-		"POST /loan/{bid}/guarantee":     a.ordered(a.guarantee),
-		"POST /loan/{bid}/agree":         a.changes(a.agree),
-		"POST /loan/{bid}/repay":         a.repay,
-		"POST /loan/{bid}/reimburse":     a.ordered(a.reimburse),
-		"GET /claims":                    a.page(a.claims),
-		"POST /claims/{share}/sell":      a.changes(a.sell),
-		"GET /market":                    a.page(a.market),
-		"POST /market/{sale}/buy":        a.ordered(a.buy),
-		"POST /market/{sale}/withdraw":   a.changes(a.withdrawSale),
-		"POST /market/{sale}/accept":     a.accept,
+		"GET /account":                 a.page(a.account),
+		"POST /account/open":           a.openAccount,
+		"POST /account/details":        a.changes(a.correct),
+		"GET /funds":                   a.page(a.funds),
+		"POST /recharge":               a.ordered(a.recharge),
+		"POST /withdraw":               a.ordered(a.withdraw),
+		"GET /borrow":                  a.page(a.borrowPage),
+		"POST /borrow":                 a.changes(a.borrow),
+		"POST /loan/{bid}/bid":         a.ordered(a.bid),
+		"POST /loan/{bid}/guarantee":   a.ordered(a.guarantee),
+		"POST /loan/{bid}/agree":       a.changes(a.agree),
+		"POST /loan/{bid}/repay":       a.repay,
+		"POST /loan/{bid}/reimburse":   a.ordered(a.reimburse),
+		"GET /claims":                  a.page(a.claims),
+		"POST /claims/{share}/sell":    a.changes(a.sell),
+		"GET /market":                  a.page(a.market),
+		"POST /market/{sale}/buy":      a.ordered(a.buy),
+		"POST /market/{sale}/withdraw": a.changes(a.withdrawSale),
+		"POST /market/{sale}/accept":   a.accept,
+		"GET /contracts":               a.page(a.contracts),
+		"POST /contracts/bid":          a.ordered(a.signAutoBid),
+		"POST /contracts/repay":        a.ordered(a.signAutoRepay),
+		"GET /orders":                  a.page(a.orders),
+	}, somebody: {
 		"GET /loan/{bid}/contract":       a.page(a.contract),
-		"GET /contracts":                 a.page(a.contracts),
-		"POST /contracts/bid":            a.ordered(a.signAutoBid),
-		"POST /contracts/repay":          a.ordered(a.signAutoRepay),
-		"GET /orders":                    a.page(a.orders),
 		"GET /order/{op}/{no}":           a.page(a.order),
 		"POST /order/{op}/{no}/continue": a.continueOrder,
 	}, Admin: {
@@ -174,8 +173,8 @@ func (v *visit) admin() bool { return v.user.Role == Admin }
 
 type handler func(w http.ResponseWriter, r *http.Request, v *visit) error
 
-// anybody may see a page, logged in or not.
-const anybody Role = ""
+// anybody may see a page, logged in or not; somebody is logged in.
+const anybody, somebody Role = "", "somebody"
 
 // problem is an error that the user is told.
 type problem struct {
@@ -252,6 +251,8 @@ func (a *App) admit(w http.ResponseWriter, r *http.Request, role Role, v *visit)
 		return nil
 	case v.user.ID == "":
 		return errLogin
+	case role == Member && v.admin():
+		return complain("该页面由会员办理，平台管理员没有托管账户")
 	case role == Admin && !v.admin():
 		return &problem{http.StatusForbidden, "没有权限：该页面由平台管理员办理"}
 	}
@@ -336,6 +337,7 @@ func (a *App) style(w http.ResponseWriter, r *http.Request) {
 type draft struct {
 	kind                    Kind
 	bidNo, ref, mark, about string
+	member                  string // whom it is for, if not who orders it
 	request                 ips.Request
 	click, content          string
 }
@@ -382,7 +384,7 @@ func (a *App) recordIn(w *work, user User, d draft) orders.Order {
 		d.click = order.Key
 	}
 	add(w, Act{
-		OrderKey: order.Key, Operation: order.Operation, OrderNo: order.OrderNo, UserID: user.ID, BidNo: d.bidNo, Kind: d.kind, Ref: d.ref, Mark: d.mark,
+		OrderKey: order.Key, Operation: order.Operation, OrderNo: order.OrderNo, UserID: user.ID, MemberID: cmp.Or(d.member, user.ID), BidNo: d.bidNo, Kind: d.kind, Ref: d.ref, Mark: d.mark,
 		About: d.about, Click: d.click, Content: d.content, ByUser: info.Transport == ips.Redirect, MadeAt: a.now(),
 	})
 	return order
@@ -525,8 +527,13 @@ func (w *work) positive(r *http.Request, field, label string) ips.Amount {
 
 // requireAccount tells a user without a custody account to open one.
 func (w *work) requireAccount(u User) {
-	w.want(u.Role != Admin, "平台管理员没有托管账户，请以会员身份登录办理")
 	w.want(u.Account != "", "请先在“我的账户”开通 IPS 托管账户")
+}
+
+// owner is how they name an account.
+func (w *work) owner(account string) string {
+	u, _ := maybe[User](w, "account = ?", account)
+	return cmp.Or(u.Login, "平台") + " " + tail(account)
 }
 
 // person is how pages name a user.

@@ -18,18 +18,11 @@ var (
 		orders.StatePending: "IPS 受理中", orders.StateRowsDue: "IPS 受理中", orders.StateDone: "成功", orders.StateRefused: "失败",
 		orders.StateClosed: "已关闭，未在 IPS 确认",
 	}
-	loanStates = map[LoanState]string{
-		LoanApplied: "待审核发布", LoanRaising: "募集中", LoanRunning: "进行中", LoanEnded: "已结束", LoanFailed: "发布失败", LoanOld: "老标的，还款中",
-	}
+	loanStates  = map[LoanState]string{LoanApplied: "待审核发布", LoanRaising: "募集中", LoanRunning: "进行中", LoanEnded: "已结束", LoanFailed: "发布失败", LoanOld: "老标的，还款中"}
 	dueStates   = map[DueState]string{DueOpen: "待还", DueRepaid: "已还", DueCompensated: "担保方已代偿"}
-	shareStates = map[ShareState]string{ShareFrozen: "投标资金冻结中", ShareReleased: "持有中", ShareEnded: "已结清或已转让", ShareCalled: "流标，资金已退回"}
-	saleStates  = map[SaleState]string{
-		SaleOffered: "转让中", SalePaid: "划转中", SaleFailed: "划转未成功，平台正在处理", SaleDone: "已成交", SaleWithdrawn: "已撤回",
-		SaleAsksBuyer: "等待受让方决定", SaleAsksSeller: "等待出让方决定",
-	}
-	repayModes = map[ips.RepayMode]string{
-		ips.RepayAnnuity: "等额本息", ips.RepayInterestFirst: "按月还息到期还本", ips.RepayEqualPrincipal: "等额本金",
-	}
+	shareStates = map[ShareState]string{ShareFrozen: "投标资金冻结中", ShareReleased: "持有中", ShareEnded: "已结清", ShareSold: "已转让", ShareCalled: "流标，资金已退回"}
+	saleStates  = map[SaleState]string{SaleOffered: "转让中", SalePaid: "划转中", SaleFailed: "划转未成功，平台正在处理", SaleDone: "已成交", SaleWithdrawn: "已撤回", SaleAsksBuyer: "等待受让方决定", SaleAsksSeller: "等待出让方决定"}
+	repayModes  = map[ips.RepayMode]string{ips.RepayAnnuity: "等额本息", ips.RepayInterestFirst: "按月还息到期还本", ips.RepayEqualPrincipal: "等额本金"}
 )
 
 // stateOf is how far an order has come. A batch may have succeeded in part.
@@ -88,6 +81,8 @@ func headline(p Progress, v *visit) (text, class string) {
 		return "IPS 没有处理成功：" + said(p.Note, v), "problem"
 	case p.State == orders.StateClosed:
 		return "已关闭：IPS 两次答复没有收到这笔办理。如果您其实已经确认，请联系客服核对。", "wait"
+	case p.left() && p.UserID != v.user.ID:
+		return "尚未收到 IPS 的结果，办理人可能还没有在 IPS 确认。本页会自动更新。", "wait"
 	case p.left():
 		return "尚未收到 IPS 的结果。已在 IPS 确认的，稍候即可，本页会自动更新；还没有确认的，可以继续办理：同一笔订单，不会重复付款。", "wait"
 	case asksByText(p.Operation):
@@ -123,7 +118,7 @@ func stateOfLoan(l Loan, frozen ips.Amount, owed bool) string {
 
 // advice is what staff should do about an order, by the kind of the book's matter.
 var advice = map[string]string{
-	"wrong":         "签名无误，但答复的内容与请求不同，平台没有按它入账。请向 IPS 核对实际办成的内容，再记录结论。",
+	"wrong":         "签名无误，但这份答复的内容与请求不同，平台没有采信它，实际入账如下。请向 IPS 核对实际办成的内容，再记录结论。",
 	"contradiction": "IPS 先后说法不一，平台保留先前的结果。请向 IPS 核对后记录结论。",
 	"late":          "平台已按未办成处理。请确认业务能否继续，不能的请与用户、IPS 协商退回。",
 	"effect":        "IPS 已答复，平台入账出错，会自动重试。请查看程序日志，排除原因。",
@@ -174,9 +169,9 @@ var guide = []chapter{
 	{"3", "担保方对标的担保", "担保方", "/loans", false, "在标的页面选择有保证金或无保证金担保；担保收益须借款人同意", "kind = 'guarantee'"},
 	{"4", "投资人投标（一次性放款）", "投资人、平台", "/loans", false, "投资人投标并在 IPS 确认，资金冻结；满标后平台放款", "kind = 'bid' AND (SELECT COUNT(*) FROM acts b WHERE b.bid_no = a.bid_no AND b.kind = 'release') < 2"},
 	{"5", "投资人投标（随投随放）", "投资人、平台", "/loans", false, "未满标时平台即可放款，之后可继续投标、再次放款", "kind = 'release' AND (SELECT COUNT(*) FROM acts b WHERE b.bid_no = a.bid_no AND b.kind = 'release') > 1"},
-	{"6", "个人债权转让", "出让方、受让方", "/claims", false, "在“我的债权”挂牌，受让方在“转让市场”购买并在 IPS 确认", "kind = 'buy'"},
-	{"7", "借款人还款", "借款人", "/borrow", false, "在标的页面按还款计划逐期手动还款", "kind = 'repay'"},
-	{"8", "担保方代偿", "平台", "/admin", true, "借款人无法还款时，由担保方按期代偿给投资人", "kind = 'compensate'"},
+	{"6", "个人债权转让", "出让方、受让方", "/claims", false, "在“我的债权”挂牌，受让方在“转让市场”购买并在 IPS 确认", "kind = 'sale'"},
+	{"7", "借款人还款", "借款人", "/borrow", false, "在标的页面按还款计划逐期手动还款", of(ips.OpRepay)},
+	{"8", "担保方代偿", "平台", "/admin", true, "平台发起，由担保方代偿给投资人，每次一期", "kind = 'compensate'"},
 	{"9", "借款人针对代偿的还款", "借款人", "/borrow", false, "在标的页面向担保方还款", "kind = 'reimburse'"},
 	{"10", "托管账户充值（网银）", "用户", "/funds", false, "选择充值银行，到银行页面付款", of(ips.OpRecharge) + " AND about LIKE '网银%'"},
 	{"11", "托管账户充值（委托收款-用户发起）", "用户", "/funds", false, "选择代扣充值；需事先面签委托授权书", of(ips.OpRecharge) + " AND about LIKE '代扣%'"},
@@ -184,7 +179,7 @@ var guide = []chapter{
 	{"13", "托管账户提现", "用户", "/funds", false, "填写提现金额，在 IPS 页面确认", of(ips.OpWithdraw)},
 	{"14", "解冻担保方保证金", "平台", "/admin", true, "可分批解冻直至为零", "kind = 'unfreeze' AND ref <> ''"},
 	{"15", "解冻借款人保证金", "平台", "/admin", true, "可分批解冻直至为零", "kind = 'unfreeze' AND ref = ''"},
-	{"16", "投资人设置自动投标", "投资人、平台", "/contracts", false, "投资人在 IPS 设置规则，平台在规则内代为投标", of(ips.OpSignAutoBid)},
-	{"17", "借款人设置自动还款", "借款人、平台", "/contracts", false, "借款人授权后，平台代为还款", of(ips.OpSignAutoRepay)},
+	{"16", "投资人设置自动投标", "投资人、平台", "/contracts", false, "投资人设置规则并在 IPS 确认，平台在规则内代为投标", of(ips.OpSignAutoBid) + " OR " + of(ips.OpAutoBid)},
+	{"17", "借款人设置自动还款", "借款人、平台", "/contracts", false, "借款人授权后，平台可随时代为还款", of(ips.OpSignAutoRepay) + " OR kind = 'autorepay'"},
 	{"三", "新老系统过渡：老标的还款", "借款人、平台", "/borrow", false, "平台登记老标的，借款人在标的页面按老接口还款", of(ips.OpRepayOldBid)},
 }
