@@ -18,9 +18,6 @@ import (
 // 商户会员注册, chapter 1, 用户开户, the chapters 10, 11 and 13, 托管账户充值 and
 // 提现, and a member's orders.
 
-// withdrawFee is what the platform takes for a withdrawal.
-const withdrawFee = 2 * ips.Yuan
-
 func (a *App) home(d *work, r *http.Request, v *visit) (string, []Part) {
 	return "首页", []Part{{
 		Text:  "借款、投标、担保、还款、债权转让，资金全部存管于环迅支付资金管理平台。第一次来？请看业务场景。",
@@ -39,10 +36,7 @@ func loanTable(d *work, r *http.Request, path string, l listing) Part {
 		"CASE WHEN EXISTS (SELECT 1 FROM dues d JOIN shares s ON s.id = d.share_id WHERE s.bid_no = l.bid_no AND d.state = 'open') THEN 1 ELSE 0 END"
 	l.head = []string{"借款用途", "借款金额（元）", "年利率", "期限", "还款方式", "状态", "申请时间"}
 	return listed(d, r, l, func(l listedLoan) []Cell {
-		return []Cell{
-			linked(l.Purpose, path+l.BidNo), number(l.Amount), {Text: l.Rate.String() + "%", Number: true}, text(months(l.Months)),
-			text(repayModes[l.RepayMode]), text(stateOfLoan(l.Loan, l.Waiting, l.Owed)), text(when(l.CreatedAt)),
-		}
+		return []Cell{linked(l.Purpose, path+l.BidNo), number(l.Amount), {Text: l.Rate.String() + "%", Number: true}, text(months(l.Months)), text(repayModes[l.RepayMode]), text(stateOfLoan(l.Loan, l.Waiting, l.Owed)), text(when(l.CreatedAt))}
 	})
 }
 
@@ -195,7 +189,7 @@ func (a *App) account(d *work, r *http.Request, v *visit) (string, []Part) {
 		from:  "(SELECT o.*, SUM(o.available) OVER (ORDER BY o.posted_at, o.order_key, o.line) AS balance FROM postings o WHERE o.account = ?) p JOIN acts a ON a.order_key = p.order_key",
 		sorts: []choice{{"", "最新在前", "p.posted_at DESC, p.order_key DESC, p.line DESC"}, {"old", "最早在前", "p.posted_at, p.order_key, p.line"}, {"most", "变动从大到小", "ABS(p.available) + ABS(p.frozen) DESC, p.order_key, p.line"}},
 	}, func(p line) []Cell {
-		return []Cell{onDay(r, p.PostedAt), linked(p.About+"（"+p.Order+"）", orderPath(p.Operation, p.OrderNo)), number(p.Available), number(p.Frozen), number(p.Balance)}
+		return []Cell{onDay(r, p.PostedAt), linked(strings.ReplaceAll(p.About+"（"+ending.ReplaceAllString(p.Order, "")+"）", "（"+p.About+"）", ""), orderPath(p.Operation, p.OrderNo)), number(p.Available), number(p.Frozen), number(p.Balance)}
 	})
 	return "我的账户", slices.Concat([]Part{{Facts: []Fact{{"托管账户", v.user.Account}, {"可用余额", has.Available.String() + " 元"}, {"冻结金额", has.Frozen.String() + " 元"}}, Links: []Link{{"充值与提现", "/funds"}}}}, a.totals(d, v.user), []Part{lines})
 }
@@ -266,9 +260,7 @@ func (a *App) funds(d *work, r *http.Request, v *visit) (string, []Part) {
 		{Text: "可用余额 " + has.Available.String() + " 元，冻结金额 " + has.Frozen.String() + " 元。"},
 		ebank,
 		{Heading: "代扣充值（委托收款）", Forms: []Form{{Action: "/recharge", Button: "代扣充值", Hidden: []Fact{{"channel", "withholding"}}, Fields: []Field{money("充值金额（元）", "amount", "")}}}, Hint: "代扣充值需事先面签委托授权书。"},
-		{Heading: "提现", Text: "最多可提 " + max(0, has.Available-withdrawFee).String() + " 元。", Forms: []Form{{
-			Action: "/withdraw", Button: "提现", Fields: []Field{money("提现金额（元）", "amount", "")},
-		}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"}}
+		{Heading: "提现", Text: "最多可提 " + max(0, has.Available-withdrawFee).String() + " 元。", Forms: []Form{{Action: "/withdraw", Button: "提现", Fields: []Field{money("提现金额（元）", "amount", "")}}}, Hint: "每笔手续费 " + withdrawFee.String() + " 元，在提现金额之外收取。"}}
 }
 
 func (a *App) recharge(d *work, r *http.Request, v *visit) draft {

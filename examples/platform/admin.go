@@ -116,7 +116,8 @@ func (a *App) reject(d *work, r *http.Request, v *visit) string {
 }
 
 func allows(c Contract, loan Loan) bool {
-	return c.UserID != loan.BorrowerID && loan.Amount >= c.AmountFrom && loan.Amount <= c.AmountTo && loan.Rate >= c.RateFrom && loan.Rate <= c.RateTo
+	return c.UserID != loan.BorrowerID && loan.Amount >= c.AmountFrom && loan.Amount <= c.AmountTo && loan.Rate >= c.RateFrom && loan.Rate <= c.RateTo &&
+		(c.TermTo == 0 || loan.Months >= c.TermFrom && loan.Months <= c.TermTo) // 0: signed before the term was kept
 }
 
 // publish registers a bid at IPS (标的登记). No page is shown there; the form

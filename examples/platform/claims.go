@@ -15,9 +15,6 @@ import (
 
 // Chapter 6, 个人债权转让, and the contracts of 16 and 17.
 
-// saleFeePerMille is what the platform takes from both sides, of the price.
-const saleFeePerMille = 5
-
 func (a *App) claims(d *work, r *http.Request, v *visit) (string, []Part) {
 	type held struct {
 		Share
@@ -213,12 +210,13 @@ func (a *App) contractsOf(w *work, kind ContractKind, where string, args ...any)
 
 func (a *App) contracts(d *work, r *http.Request, v *visit) (string, []Part) {
 	d.requireAccount(v.user)
-	bid := Part{Heading: "投资人设置自动投标", Head: []string{"授权号", "签约时间", "借款额度", "年利率", "有效期至"}, Forms: []Form{{
+	bid := Part{Heading: "投资人设置自动投标", Head: []string{"授权号", "签约时间", "借款额度", "借款期限", "年利率", "有效期至"}, Forms: []Form{{
 		Action: "/contracts/bid", Button: "自动投标签约",
-		Fields: []Field{money("借款额度起（元）", "from", "1.00"), money("借款额度止（元）", "to", "1000000.00")},
-	}}, Hint: "借款额度指标的的借款金额。另外约定：有效期 12 个月，借款期限 1 至 36 个月，年利率 1% 至 24%。平台在约定内代为投标，再次签约以最后一次为准。"}
+		Fields: []Field{money("借款额度起（元）", "from", "1.00"), money("借款额度止（元）", "to", "1000000.00"),
+			count("有效期（月）", "valid", "12"), count("借款期限起（月）", "termfrom", "1"), count("借款期限止（月）", "termto", "36"), money("年利率起（%）", "ratefrom", "1.00"), money("年利率止（%）", "rateto", "24.00")},
+	}}, Hint: "借款额度指标的的借款金额。平台在约定内代为投标，再次签约以最后一次为准。"}
 	for _, c := range a.contractsOf(d, AutoBid, "user_id = ?", v.user.ID) {
-		bid.Rows = append(bid.Rows, []Cell{text(c.AuthNo), text(when(c.SignedAt)), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(dayOf(c.ValidUntil))})
+		bid.Rows = append(bid.Rows, []Cell{text(c.AuthNo), text(when(c.SignedAt)), text(c.AmountFrom.String() + " 至 " + c.AmountTo.String() + " 元"), text(months(c.TermFrom) + " 至 " + months(c.TermTo)), text(c.RateFrom.String() + "% 至 " + c.RateTo.String() + "%"), text(dayOf(c.ValidUntil))})
 	}
 	repay := Part{Heading: "借款人设置自动还款", Head: []string{"授权号", "签约时间", "有效期至"}, Forms: []Form{{Action: "/contracts/repay", Button: "自动还款签约"}}, Hint: "签约后平台可随时代为还款，不限于到期日；长期有效，再次签约以最后一次为准。"}
 	for _, c := range a.contractsOf(d, AutoRepay, "user_id = ?", v.user.ID) {
@@ -228,13 +226,14 @@ func (a *App) contracts(d *work, r *http.Request, v *visit) (string, []Part) {
 }
 
 func (a *App) signAutoBid(d *work, r *http.Request, v *visit) draft {
-	from := d.positive(r, "from", "借款额度起")
-	to := d.positive(r, "to", "借款额度止")
+	from, to := d.positive(r, "from", "借款额度起"), d.positive(r, "to", "借款额度止")
+	valid, termFrom, termTo := d.months(r, "valid", "有效期", 12), d.months(r, "termfrom", "借款期限起", 36), d.months(r, "termto", "借款期限止", 36)
+	rateFrom, rateTo := d.rate(r, "ratefrom", "年利率起"), d.rate(r, "rateto", "年利率止")
+	d.want(from <= to && termFrom <= termTo && rateFrom <= rateTo, "借款额度、借款期限和年利率的起点不能大于止点")
 	d.requireAccount(v.user)
 	return draft{kind: KindOther, about: "自动投标签约", request: ips.SignAutoBidRequest{
 		Date: ips.DateOf(a.now()), IdentNo: v.user.IdentNo, RealName: v.user.RealName, Account: v.user.Account,
-		ValidUnit: ips.PeriodMonths, Valid: 12, TermUnit: ips.PeriodMonths, TermFrom: 1, TermTo: 36,
-		AmountFrom: from, AmountTo: to, RateFrom: 1 * ips.Percent, RateTo: 24 * ips.Percent,
+		ValidUnit: ips.PeriodMonths, Valid: valid, TermUnit: ips.PeriodMonths, TermFrom: termFrom, TermTo: termTo, AmountFrom: from, AmountTo: to, RateFrom: rateFrom, RateTo: rateTo,
 	}}
 }
 

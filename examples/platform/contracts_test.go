@@ -34,6 +34,15 @@ func TestContracts(t *testing.T) {
 			add(d, c)
 		}
 		require.NoError(t, d.err)
+		// Each of the rules is asked for, and holds.
+		for field, wrong := range map[string]string{"valid": "13", "termfrom": "37", "termto": "0", "ratefrom": "0.50", "rateto": "25.00", "from": "2000000.00"} {
+			assert.Equal(t, 422, li.submit("/contracts", "/contracts/bid", url.Values{field: {wrong}}).Status, field)
+		}
+		zhao := w.customer("赵六", "3000.00")
+		require.Contains(t, zhao.press("/contracts", "/contracts/bid", url.Values{"valid": {"6"}, "termfrom": {"3"}, "termto": {"24"}, "ratefrom": {"5.00"}, "rateto": {"20.00"}}), "IPS 已处理成功")
+		w.settle()
+		longer := all[Contract](w, "user_id = ?", zhao.user().ID)[0]
+		assert.Regexp(t, `(?s)3 个月 至 24 个月.*5\.00% 至 20\.00%`, zhao.see("/contracts"))
 		bid := zhang.borrows("1000.00", "0.00", "2", "1")
 		path := "/admin/loan/" + bid
 		page := w.admin.see(path)
@@ -43,6 +52,7 @@ func TestContracts(t *testing.T) {
 			return string(w.admin.sends(path+"/autobid", url.Values{"contract": {c.AuthNo}, "amount": {"400.00"}}).Body)
 		}
 		assert.Contains(t, bids(wide), "没有适用于该标的的自动投标签约", "he allows loans of up to 500.00 yuan now")
+		assert.Contains(t, bids(longer), "没有适用于该标的的自动投标签约", "his begin at 3 months")
 		assert.Contains(t, bids(of), "自动投标 400.00 元")
 		w.settle()
 		li.has(3000*ips.Yuan, 0)

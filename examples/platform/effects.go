@@ -90,9 +90,9 @@ func (a *App) registerEffects() {
 	on(a, guarantorRegistered, nil)
 	on(a, marginUnfrozen, nil)
 	on(a, saleRegistered, nil)
-	// The rules are the answer's: the investor may have changed them on the page of IPS.
-	on(a, func(e *effect, _ ips.SignAutoBidRequest, r *ips.SignAutoBidResponse) {
-		add(e.work, Contract{AuthNo: r.AuthNo, UserID: e.act.UserID, Kind: AutoBid, ValidUntil: r.ValidUntil.String(), AmountFrom: r.AmountFrom, AmountTo: r.AmountTo, RateFrom: r.RateFrom, RateTo: r.RateTo, SignedAt: e.now})
+	// The rules are the answer's, as far as it says them.
+	on(a, func(e *effect, q ips.SignAutoBidRequest, r *ips.SignAutoBidResponse) {
+		add(e.work, Contract{AuthNo: r.AuthNo, UserID: e.act.UserID, Kind: AutoBid, ValidUntil: r.ValidUntil.String(), AmountFrom: r.AmountFrom, AmountTo: r.AmountTo, RateFrom: r.RateFrom, RateTo: r.RateTo, TermFrom: q.TermFrom, TermTo: q.TermTo, SignedAt: e.now})
 	}, nil)
 	on(a, func(e *effect, _ ips.SignAutoRepayRequest, r *ips.SignAutoRepayResponse) {
 		add(e.work, Contract{AuthNo: r.AuthNo, UserID: e.act.UserID, Kind: AutoRepay, SignedAt: e.now})

@@ -30,9 +30,9 @@ func TestLists(t *testing.T) {
 		w.settle()
 		page := li.see("/account")
 		assert.Contains(t, page, "共 2 条，第 1 / 1 页")
-		assert.Regexp(t, `(?s)-102\.00.*398\.00.*充值（网银充值 500\.00 元）.*500\.00`, page)
+		assert.Regexp(t, `(?s)-102\.00.*398\.00.*充值（网银充值）.*500\.00`, page)
 		page = li.see("/account?sort=old")
-		assert.Regexp(t, `(?s)充值（.*提现（`, page)
+		assert.Regexp(t, `(?s)>充值（网银充值）<.*>提现<`, page)
 		account := li.user().Account
 		d := w.app.data.read(t.Context())
 		key := all[Act](w, "user_id = ? AND operation = ?", li.user().ID, string(ips.OpWithdraw))[0].OrderKey

@@ -20,6 +20,8 @@ import (
 // The platform's fees and limits.
 const (
 	lendFeePerMille = 10             // 借款人手续费, of the loan
+	saleFeePerMille = 5              // of the price of a claim, from both sides
+	withdrawFee     = 2 * ips.Yuan   // 提现手续费
 	bidFeePerMille  = 1              // 投资人手续费, of the bid
 	interestPercent = 10             // of the interest that a creditor is paid
 	minBid          = 100 * ips.Yuan // smaller shares would round to nothing
@@ -46,7 +48,7 @@ func (a *App) borrowPage(d *work, r *http.Request, v *visit) (string, []Part) {
 	mine.Heading = "我的借款"
 	return "我要借款", []Part{mine, {Heading: "申请借款", Forms: []Form{{Action: "/borrow", Button: "提交借款申请", Fields: []Field{
 		money("借款金额（元）", "amount", ""), money("借款保证金（元）", "margin", "0.00"), money("年利率（%）", "rate", "12.00"),
-		{Label: "借款期限（月）", Name: "months", Mode: "numeric", Max: 2},
+		count("借款期限（月）", "months", ""),
 		{Label: "还款方式", Name: "mode", Options: []Fact{{"1", "等额本息"}, {"2", "按月还息到期还本"}, {"3", "等额本金"}}},
 		{Label: "借款用途", Name: "purpose", Max: 100},
 	}}}, Hint: "借款人手续费为借款金额的 1%，放款时收取；保证金在发布成功时冻结，须先充值。"}}
@@ -60,18 +62,27 @@ func (a *App) borrow(d *work, r *http.Request, v *visit) string {
 	}
 	loan.Fee = perMille(loan.Amount, lendFeePerMille)
 	d.want(loan.Amount >= minBid, "借款金额至少 %s 元", minBid)
-	var err error
-	loan.Rate, err = ips.ParseRate(strings.TrimSpace(r.PostFormValue("rate")))
-	d.want(err == nil && loan.Rate >= ips.Percent && loan.Rate <= 24*ips.Percent, "年利率须为 1.00%% 至 24.00%%")
+	loan.Rate, loan.Months = d.rate(r, "rate", "年利率"), d.months(r, "months", "借款期限", 36)
 	d.want(loan.Purpose != "" && len([]rune(loan.Purpose)) <= 100 && plain(loan.Purpose), "请填写借款用途（不超过 100 个字符）")
 	d.want(repayModes[loan.RepayMode] != "", "请选择还款方式")
-	loan.Months, err = strconv.Atoi(r.PostFormValue("months"))
-	d.want(err == nil && loan.Months >= 1 && loan.Months <= 36, "借款期限须为 1 至 36 个月")
 	d.requireAccount(v.user)
 	waiting := d.count("SELECT COUNT(*) FROM loans WHERE borrower_id = ? AND state = 'applied'", v.user.ID)
 	d.want(waiting < maxApplied, "您已有 %d 笔借款申请等待审核", waiting)
 	add(d, loan)
 	return "/loan/" + loan.BidNo
+}
+
+// rate and months read what a loan can have of them out of a form.
+func (w *work) rate(r *http.Request, field, label string) ips.Rate {
+	rate, err := ips.ParseRate(strings.TrimSpace(r.PostFormValue(field)))
+	w.want(err == nil && rate >= ips.Percent && rate <= 24*ips.Percent, "%s须为 1.00%% 至 24.00%%", label)
+	return rate
+}
+
+func (w *work) months(r *http.Request, field, label string, most int) int {
+	n, err := strconv.Atoi(r.PostFormValue(field))
+	w.want(err == nil && n >= 1 && n <= most, "%s须为 1 至 %d 个月", label, most)
+	return n
 }
 
 // planOf is the plan of some shares.
@@ -106,8 +117,7 @@ func (a *App) planOf(d *work, where string, args ...any) Part {
 // isParty reports whether a loan has a contract that is the visitor's, too. The
 // terms of an old loan are not known here.
 func (d *work) isParty(loan Loan, v *visit) bool {
-	return loan.Released > 0 && loan.ContractNo == "" && (v.admin() || loan.BorrowerID == v.user.ID ||
-		d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ? AND state IN ('released', 'ended', 'sold')", loan.BidNo, v.user.ID) > 0 ||
+	return loan.Released > 0 && loan.ContractNo == "" && (v.admin() || loan.BorrowerID == v.user.ID || d.count("SELECT COUNT(*) FROM shares WHERE bid_no = ? AND holder_id = ? AND state IN ('released', 'ended', 'sold')", loan.BidNo, v.user.ID) > 0 ||
 		d.count("SELECT COUNT(*) FROM guarantees WHERE bid_no = ? AND guarantor_id = ?", loan.BidNo, v.user.ID) > 0)
 }
 

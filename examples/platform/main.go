@@ -138,8 +138,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if box != nil {
 		app.inbox, app.manual = strings.TrimSuffix(cfg.Environment.PostBase, "/CreditWeb/")+"/sms", f.manual
 		app.seed = func(old ips.RepayOldBidRequest) error {
-			return box.SeedOldBid(cfg.MerchantCode, engine.OldBid{BidNo: old.BidNo, ContractNo: old.ContractNo, Release: old.ReleaseOrderNo,
-				Borrower: old.Account, Owed: []engine.OldClaim{{Account: old.Rows[0].Account, Amount: int64(old.Amount)}}})
+			return box.SeedOldBid(cfg.MerchantCode, engine.OldBid{BidNo: old.BidNo, ContractNo: old.ContractNo, Release: old.ReleaseOrderNo, Borrower: old.Account, Owed: []engine.OldClaim{{Account: old.Rows[0].Account, Amount: int64(old.Amount)}}})
 		}
 	}
 	password, err := app.ensureAdmin(ctx, getenv("PLATFORM_ADMIN_PASSWORD"))

@@ -258,6 +258,7 @@ type Contract struct {
 	ValidUntil           string // yyyyMMdd, "" for open-ended
 	AmountFrom, AmountTo ips.Amount
 	RateFrom, RateTo     ips.Rate
+	TermFrom, TermTo     int // months
 	SignedAt             time.Time
 }
 

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-const sessionTime = 12 * time.Hour
+const sessionTime, hashTime = 12 * time.Hour, 5 * time.Second
 
 func (a *App) cookieName() string {
 	if a.secure {
@@ -132,8 +132,6 @@ func (a *App) turn() (done func(), err error) {
 		return nil, &problem{http.StatusServiceUnavailable, "登录的人太多，请稍后再试"}
 	}
 }
-
-const hashTime = 5 * time.Second
 
 // maxGuesses is how often a password may be wrong within guessTime, by what comes
 // from one address: a stranger elsewhere locks nobody out. He has ten times as many

@@ -64,6 +64,9 @@ type Field struct {
 func money(label, name, value string) Field {
 	return Field{Label: label, Name: name, Value: value, Mode: "decimal", Max: 20}
 }
+func count(label, name, value string) Field {
+	return Field{Label: label, Name: name, Value: value, Mode: "numeric", Max: 2}
+}
 
 func text(s string) Cell                              { return Cell{Text: s} }
 func linked(s, path string) Cell                      { return Cell{Text: s, Path: path} }
